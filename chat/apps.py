@@ -1,0 +1,13 @@
+from django.apps import AppConfig
+from django.db.models.signals import post_migrate
+
+
+class ChatConfig(AppConfig):
+    name = "chat"
+    verbose_name = "Chat"
+
+    def ready(self) -> None:
+        from chat import checks  # noqa: F401  (registers the system checks)
+        from chat.integrity import create_triggers
+
+        post_migrate.connect(create_triggers, sender=self)

@@ -1,0 +1,131 @@
+"""What a person may be told when a turn is refused (an HTTP status) or goes wrong (an event). Imports nothing of the project.
+
+The codes are the contract of docs/protocol.md: outside programs rely on them.
+"""
+
+from typing import Any
+
+
+class Refusal(Exception):
+    """A request that is turned down before it starts; it has cost nothing.
+
+    `retry_after` is whole seconds, `limit` names the limit that was met, and
+    `headers` go out with the answer.
+    """
+
+    status = 400
+    code = "invalid_request"
+
+    def __init__(self, message: str, *, retry_after: int | None = None, limit: str | None = None, headers: dict[str, str] | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.retry_after = retry_after
+        self.limit = limit
+        self.headers = headers or {}
+
+    def payload(self) -> dict[str, Any]:
+        """The body of the answer: `{"error": {"code", "message", "retry_after"?, "limit"?}}`."""
+        error: dict[str, Any] = {"code": self.code, "message": self.message}
+        if self.retry_after is not None:
+            error["retry_after"] = self.retry_after
+        if self.limit is not None:
+            error["limit"] = self.limit
+        return {"error": error}
+
+
+class InvalidRequest(Refusal):
+    pass
+
+
+class NotSignedIn(Refusal):
+    status, code = 401, "not_signed_in"
+
+
+class CsrfFailed(Refusal):
+    status, code = 403, "csrf_failed"
+
+
+class Forbidden(Refusal):
+    status, code = 403, "forbidden"
+
+
+class ChallengeRequired(Refusal):
+    status, code = 403, "challenge_required"
+
+
+class NotFound(Refusal):
+    status, code = 404, "not_found"
+
+
+class MethodNotAllowed(Refusal):
+    status, code = 405, "method_not_allowed"
+
+
+class UnsupportedMediaType(Refusal):
+    status, code = 415, "unsupported_media_type"
+
+
+class PromptTooLong(Refusal):
+    status, code = 413, "prompt_too_long"
+
+
+class TooManyMessages(Refusal):
+    status, code = 413, "too_many_messages"
+
+
+class BodyTooLarge(Refusal):
+    status, code = 413, "body_too_large"
+
+
+class ConversationBusy(Refusal):
+    status, code = 409, "conversation_busy"
+
+
+class TurnConflict(Refusal):
+    status, code = 409, "turn_conflict"
+
+
+class RateLimited(Refusal):
+    status, code = 429, "rate_limited"
+
+
+class TooManyStreams(Refusal):
+    status, code = 429, "too_many_streams"
+
+
+class TokensExhausted(Refusal):
+    status, code = 429, "tokens_exhausted"
+
+
+class SpendExhausted(Refusal):
+    status, code = 429, "spend_exhausted"
+
+
+class TooManyReaders(Refusal):
+    status, code = 429, "too_many_readers"
+
+
+class Paused(Refusal):
+    status, code = 503, "paused"
+
+
+class LimitsUnavailable(Refusal):
+    status, code = 503, "limits_unavailable"
+
+
+class Draining(Refusal):
+    status, code = 503, "draining"
+
+
+class DatabaseUnavailable(Refusal):
+    status, code = 503, "database_unavailable"
+
+
+class AnswerError(Exception):
+    """What went wrong while an answer was generated, as its `error` event says it. `retry_after` is seconds."""
+
+    def __init__(self, code: str, message: str, *, retry_after: float | None = None) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.retry_after = retry_after

@@ -1,0 +1,1 @@
+"""What a person may use, and the only importer of django_ratelimit."""

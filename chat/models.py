@@ -1,0 +1,301 @@
+"""The tables: conversations and messages, the operator's models and quotas, the ledger, the site's policy.
+
+Querysets are the only door to a person's own things: every view goes through
+`Conversation.objects.of(requester)` or `Message.objects.of(requester)`.
+"""
+
+import uuid
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from django.conf import settings
+from django.contrib.auth.models import Group
+from django.core.exceptions import ValidationError
+from django.core.validators import MinValueValidator
+from django.db import models
+from django.db.models import Exists, OuterRef, Q
+from django.utils import timezone
+
+from chat.rates import Rate, parse_rates
+
+
+@dataclass(frozen=True)
+class Requester:
+    """Who asks: a signed-in person, or a guest known by a random id in their session. `ip` keys a guest's limits only."""
+
+    user_id: int | None
+    guest: str
+    ip: str
+
+    @property
+    def limit_key(self) -> str:
+        """What limits are counted on: the user's id, else the client's address."""
+        return f"u:{self.user_id}" if self.user_id is not None else f"ip:{self.ip}"
+
+    @property
+    def owner_key(self) -> str:
+        """Whose a conversation is; unique among people and guests, and stable while an address changes."""
+        return f"u:{self.user_id}" if self.user_id is not None else f"g:{self.guest}"
+
+
+# --- Conversations ----------------------------------------------------------
+
+
+class ConversationQuerySet(models.QuerySet["Conversation"]):
+    def of(self, requester: Requester) -> "ConversationQuerySet":
+        """The conversations that belong to the requester, and no others."""
+        if requester.user_id is not None:
+            return self.filter(user_id=requester.user_id)
+        return self.filter(user=None, guest=requester.guest) if requester.guest else self.none()
+
+
+class Conversation(models.Model):
+    """A tree of messages that belongs to one person or one guest."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.CASCADE, related_name="conversations")
+    guest = models.CharField(max_length=64, blank=True, db_index=True)
+    title = models.CharField(max_length=200, blank=True)
+    system_prompt = models.TextField(blank=True)
+    model = models.ForeignKey("ChatModel", null=True, blank=True, on_delete=models.SET_NULL)
+    created = models.DateTimeField(default=timezone.now)
+    updated = models.DateTimeField(default=timezone.now)
+
+    objects = ConversationQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-updated"]
+        indexes = [models.Index(fields=["user", "-updated"])]
+        constraints = [
+            models.CheckConstraint(condition=Q(user__isnull=False, guest="") | (Q(user__isnull=True) & ~Q(guest="")), name="conversation_has_one_owner"),
+        ]
+
+    def __str__(self) -> str:
+        return self.title or str(self.id)
+
+
+class MessageQuerySet(models.QuerySet["Message"]):
+    def of(self, requester: Requester) -> "MessageQuerySet":
+        """The messages in the requester's own conversations."""
+        return self.filter(conversation__in=Conversation.objects.of(requester))
+
+
+class Message(models.Model):
+    """A prompt or an answer. `parent` is the message it follows; a second child of one parent is a branch."""
+
+    class Role(models.TextChoices):
+        USER = "user"
+        ASSISTANT = "assistant"
+
+    class Status(models.TextChoices):
+        STREAMING = "streaming"
+        COMPLETE = "complete"
+        STOPPED = "stopped"
+        INTERRUPTED = "interrupted"
+        FAILED = "failed"
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    conversation = models.ForeignKey(Conversation, on_delete=models.CASCADE, related_name="messages")
+    parent = models.ForeignKey("self", null=True, blank=True, on_delete=models.CASCADE, related_name="children")
+    role = models.CharField(max_length=10, choices=Role.choices)
+    content = models.TextField(blank=True)
+    status = models.CharField(max_length=12, choices=Status.choices, default=Status.COMPLETE)
+    finish_reason = models.CharField(max_length=40, blank=True)
+    model = models.CharField(max_length=120, blank=True, help_text="The upstream's name of the model that answered.")
+    error_code = models.CharField(max_length=40, blank=True)
+    # A turn is one POST of one requester; the digest tells the same turn with another body.
+    turn = models.UUIDField(null=True, blank=True, editable=False)
+    turn_owner = models.CharField(max_length=80, blank=True, editable=False)
+    turn_digest = models.CharField(max_length=64, blank=True, editable=False)
+    created = models.DateTimeField(default=timezone.now)
+
+    objects = MessageQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["created"]
+        indexes = [
+            models.Index(fields=["conversation", "created"]),
+            models.Index(fields=["status"], condition=Q(status="streaming"), name="message_streaming"),
+        ]
+        constraints = [
+            models.UniqueConstraint(fields=["turn_owner", "turn"], condition=Q(turn__isnull=False), name="message_turn_once"),
+            models.CheckConstraint(condition=~Q(parent=models.F("id")), name="message_not_its_own_parent"),
+            models.CheckConstraint(condition=Q(role="assistant") | Q(status="complete"), name="message_prompt_is_complete"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.role} {self.id}"
+
+
+# --- What the operator sets -------------------------------------------------
+
+
+class ChatModel(models.Model):
+    """A model of the upstream that people may choose."""
+
+    slug = models.CharField(max_length=120, unique=True, help_text="The upstream's name, such as gpt-4o-mini.")
+    label = models.CharField(max_length=80, blank=True, help_text="What people see; the slug when blank.")
+    enabled = models.BooleanField(default=True)
+    is_default = models.BooleanField(default=False)
+    input_usd_per_million = models.DecimalField(
+        max_digits=12, decimal_places=6, default=Decimal(0), validators=[MinValueValidator(0)], help_text="Price of a million prompt tokens."
+    )
+    output_usd_per_million = models.DecimalField(
+        max_digits=12, decimal_places=6, default=Decimal(0), validators=[MinValueValidator(0)], help_text="Price of a million completion tokens."
+    )
+    context_tokens = models.PositiveIntegerField(default=128_000, validators=[MinValueValidator(1)], help_text="Prompt and answer together.")
+    max_output_tokens = models.PositiveIntegerField(default=4096, validators=[MinValueValidator(1)], help_text="The limit sent with every request.")
+    legacy_max_tokens = models.BooleanField("send max_tokens", default=False, help_text="For servers that do not know max_completion_tokens.")
+    system_prompt = models.TextField(blank=True)
+    fallback = models.ForeignKey("self", null=True, blank=True, on_delete=models.SET_NULL, help_text="Takes over when this model cannot be reached.")
+    position = models.PositiveIntegerField(default=0)
+
+    class Meta:
+        verbose_name = "model"
+        ordering = ["position", "slug"]
+        constraints = [
+            models.UniqueConstraint(fields=["is_default"], condition=Q(is_default=True), name="model_one_default"),
+            models.CheckConstraint(condition=Q(input_usd_per_million__gte=0, output_usd_per_million__gte=0), name="model_prices_not_negative"),
+            models.CheckConstraint(condition=Q(max_output_tokens__gte=1, context_tokens__gte=1), name="model_limits_positive"),
+        ]
+
+    def __str__(self) -> str:
+        return self.label or self.slug
+
+
+class QuotaQuerySet(models.QuerySet["Quota"]):
+    def for_requester(self, requester: Requester) -> "Quota | None":
+        """The one quota that applies: one naming the user, else the highest-priority one naming a group of theirs, else the default. One query."""
+        if requester.user_id is None:
+            return self.filter(for_guests=True).first()
+        named = Quota.users.through.objects.filter(quota=OuterRef("pk"), user=requester.user_id)
+        grouped = Quota.groups.through.objects.filter(quota=OuterRef("pk"), group__user=requester.user_id)
+        applicable = self.annotate(names_user=Exists(named), names_group=Exists(grouped))
+        return applicable.filter(Q(names_user=True) | Q(names_group=True) | Q(is_default=True)).order_by("-names_user", "-names_group", "-priority", "pk").first()
+
+
+def validate_rates(text: str) -> None:
+    """Django's form of `parse_rates`: raises ValidationError."""
+    try:
+        parse_rates(text)
+    except ValueError as error:
+        raise ValidationError(str(error)) from None
+
+
+class Quota(models.Model):
+    """The limits an operator sets for a person, a group, guests, or everyone. Null means no limit."""
+
+    class Mode(models.TextChoices):
+        ENFORCE = "enforce", "Enforce"
+        SHADOW = "shadow", "Shadow: record only whom it would have refused"
+
+    name = models.CharField(max_length=80, unique=True)
+    is_default = models.BooleanField("default", default=False, help_text="Applies to whoever no other quota names.")
+    for_guests = models.BooleanField(default=False, help_text="Applies to people without an account; they may chat only while such a quota exists.")
+    groups = models.ManyToManyField(Group, blank=True, related_name="quotas")
+    users = models.ManyToManyField(settings.AUTH_USER_MODEL, blank=True, related_name="quotas")
+    priority = models.IntegerField(default=0, help_text="Of several quotas that name groups of a person, the highest applies.")
+    mode = models.CharField(max_length=8, choices=Mode.choices, default=Mode.ENFORCE)
+    requests = models.CharField(max_length=120, blank=True, validators=[validate_rates], help_text="Such as 10/m, 500/d. Blank: no limit.")
+    concurrent_streams = models.PositiveIntegerField(null=True, blank=True)
+    tokens_per_day = models.PositiveBigIntegerField(null=True, blank=True)
+    spend_per_month_usd = models.DecimalField(max_digits=12, decimal_places=4, null=True, blank=True, validators=[MinValueValidator(0)])
+    max_prompt_chars = models.PositiveIntegerField(null=True, blank=True)
+    max_messages = models.PositiveIntegerField(null=True, blank=True, help_text="Messages sent upstream with one turn.")
+    max_output_tokens = models.PositiveIntegerField(null=True, blank=True, validators=[MinValueValidator(1)])
+    models = models.ManyToManyField(ChatModel, blank=True, help_text="The models it allows; none chosen: all that are enabled.")
+
+    objects = QuotaQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-is_default", "-priority", "name"]
+        constraints = [
+            models.UniqueConstraint(fields=["is_default"], condition=Q(is_default=True), name="quota_one_default"),
+            models.UniqueConstraint(fields=["for_guests"], condition=Q(for_guests=True), name="quota_one_for_guests"),
+            models.CheckConstraint(condition=Q(spend_per_month_usd__isnull=True) | Q(spend_per_month_usd__gte=0), name="quota_spend_not_negative"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def rates(self) -> list[Rate]:
+        return parse_rates(self.requests)
+
+
+class SitePolicy(models.Model):
+    """What holds for the whole site; one row."""
+
+    class Signup(models.TextChoices):
+        CLOSED = "closed", "Closed: admins make accounts"
+        INVITE = "invite", "By invitation link"
+        OPEN = "open", "Open to everyone"
+
+    id = models.PositiveSmallIntegerField(primary_key=True, default=1, editable=False)
+    paused = models.BooleanField(default=False, help_text="Refuses every new turn, with the notice.")
+    notice = models.CharField(max_length=500, blank=True, help_text="Shown on top of every page.")
+    signup = models.CharField(max_length=6, choices=Signup.choices, default=Signup.CLOSED)
+    tokens_per_day = models.PositiveBigIntegerField(null=True, blank=True, help_text="For the whole site.")
+    spend_per_month_usd = models.DecimalField(max_digits=12, decimal_places=4, null=True, blank=True, validators=[MinValueValidator(0)], help_text="For the whole site.")
+
+    class Meta:
+        verbose_name = verbose_name_plural = "site policy"
+        constraints = [models.CheckConstraint(condition=Q(id=1), name="policy_one_row")]
+
+    def __str__(self) -> str:
+        return "Site policy"
+
+    @classmethod
+    def current(cls) -> "SitePolicy":
+        """The one row; the defaults if it was deleted."""
+        return cls.objects.first() or cls()
+
+
+# --- The ledger -------------------------------------------------------------
+
+
+class Usage(models.Model):
+    """One row per answer: inserted with the turn as `running` with its reserved figures, settled once, never changed after.
+
+    It outlives the conversation and the account, or deleting would buy back budget.
+    """
+
+    class Outcome(models.TextChoices):
+        RUNNING = "running"
+        COMPLETE = "complete"
+        STOPPED = "stopped"
+        INTERRUPTED = "interrupted"
+        FAILED = "failed"
+
+    answer = models.UUIDField(primary_key=True, help_text="The answer's id; its message may be gone, or never have been stored.")
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="usage")
+    owner_key = models.CharField(max_length=80, help_text="Whose turn it was, kept when the account is gone.")
+    limit_key = models.CharField(max_length=80, help_text="What the limits were counted on.")
+    model = models.CharField(max_length=120)
+    quota = models.CharField(max_length=80, blank=True)
+    prompt_tokens = models.PositiveBigIntegerField(default=0)
+    completion_tokens = models.PositiveBigIntegerField(default=0)
+    cost_usd = models.DecimalField(max_digits=16, decimal_places=8, default=Decimal(0))
+    estimated = models.BooleanField(default=False)
+    outcome = models.CharField(max_length=12, choices=Outcome.choices, default=Outcome.RUNNING)
+    worker = models.CharField(max_length=64, blank=True, help_text="The worker that generates the answer; its lease tells whether it lives.")
+    first_token_ms = models.PositiveIntegerField(null=True)
+    duration_ms = models.PositiveBigIntegerField(null=True)
+    created = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        verbose_name_plural = "usage"
+        ordering = ["-created"]
+        indexes = [
+            models.Index(fields=["limit_key", "created"]),
+            models.Index(fields=["created"]),
+            models.Index(fields=["worker"], condition=Q(outcome="running"), name="usage_running"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.model} {self.outcome} {self.answer}"
+
+    def figures(self) -> dict[str, Any]:
+        """Tokens as events and exports show them."""
+        return {"prompt_tokens": self.prompt_tokens, "completion_tokens": self.completion_tokens, "estimated": self.estimated}

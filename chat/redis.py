@@ -1,0 +1,60 @@
+"""Connections to Redis: the one place that knows how to make them, for django-redis and for redis.asyncio.
+
+`memory://` is a Redis inside the process (fakeredis), one server shared by both.
+"""
+
+import functools
+from typing import Any
+
+import redis
+import redis.asyncio
+from django.conf import settings
+from django_redis.pool import ConnectionFactory as DjangoRedisConnectionFactory
+from redis.asyncio.retry import Retry as AsyncRetry
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+# redis-py's own defaults take 3 to 9 seconds to report a server that is not
+# there. A turn must be refused within 2 s, so: one attempt, half a second.
+SOCKET_SECONDS = 0.5
+Unavailable = (redis.RedisError, OSError)
+
+
+@functools.cache
+def _memory_server() -> Any:
+    import fakeredis
+
+    return fakeredis.FakeServer()
+
+
+@functools.cache
+def client() -> redis.Redis:
+    """The blocking client of this process."""
+    if settings.REDIS_IN_PROCESS:
+        import fakeredis
+
+        return fakeredis.FakeRedis(server=_memory_server())
+    return redis.Redis.from_url(settings.REDIS_URL, **_options(Retry(NoBackoff(), 0)), max_connections=64)
+
+
+def async_client() -> redis.asyncio.Redis:
+    """A new client for the running event loop; the caller closes it with `aclose()`."""
+    if settings.REDIS_IN_PROCESS:
+        import fakeredis
+
+        return fakeredis.FakeAsyncRedis(server=_memory_server())
+    pool = redis.asyncio.BlockingConnectionPool.from_url(
+        settings.REDIS_URL, **_options(AsyncRetry(NoBackoff(), 0)), max_connections=32, timeout=1
+    )
+    return redis.asyncio.Redis.from_pool(pool)
+
+
+def _options(retry: Any) -> dict[str, Any]:
+    return {"socket_timeout": SOCKET_SECONDS, "socket_connect_timeout": SOCKET_SECONDS, "retry": retry, "health_check_interval": 0}
+
+
+class ConnectionFactory(DjangoRedisConnectionFactory):
+    """Gives django-redis the client of this module, so that timeouts and `memory://` are decided once."""
+
+    def connect(self, url: str) -> redis.Redis:
+        return client()

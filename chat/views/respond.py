@@ -1,0 +1,66 @@
+"""What every view of the API shares: who asks, and refusals as JSON."""
+
+import logging
+from collections.abc import Awaitable, Callable
+from functools import wraps
+from typing import Any
+
+from django.db import DatabaseError, InterfaceError
+from django.http import HttpRequest, JsonResponse
+from django.http.response import HttpResponseBase
+
+from chat.errors import DatabaseUnavailable, MethodNotAllowed, NotSignedIn, Refusal
+from chat.limits.client_ip import limit_address
+from chat.models import Requester
+
+logger = logging.getLogger("chat.api")
+
+AsyncView = Callable[..., Awaitable[HttpResponseBase]]
+GUEST_SESSION_KEY = "guest"
+
+
+def refusal_response(refusal: Refusal) -> JsonResponse:
+    """The refusal as the contract says it: status, JSON body, Retry-After where there is one."""
+    response = JsonResponse(refusal.payload(), status=refusal.status, headers=refusal.headers)
+    if refusal.retry_after is not None:
+        response["Retry-After"] = str(refusal.retry_after)
+    response["Cache-Control"] = "no-store"
+    return response
+
+
+def api(*methods: str) -> Callable[[AsyncView], AsyncView]:
+    """Wraps an async view of the API: wrong methods are 405, refusals become JSON, a database that is away is 503."""
+
+    def decorate(view: AsyncView) -> AsyncView:
+        @wraps(view)
+        async def wrapper(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+            try:
+                if request.method not in methods:
+                    raise MethodNotAllowed(f"This address takes {' and '.join(methods)}.", headers={"Allow": ", ".join(methods)})
+                return await view(request, *args, **kwargs)
+            except Refusal as refusal:
+                return refusal_response(refusal)
+            except (DatabaseError, InterfaceError) as error:
+                logger.error("The database failed: %s", type(error).__name__)
+                return refusal_response(DatabaseUnavailable("The database cannot be reached. Try again in a moment.", retry_after=2))
+
+        return wrapper
+
+    return decorate
+
+
+async def requester_of(request: HttpRequest) -> Requester:
+    """Who asks; a guest without a random id in their session has the empty one, and owns nothing."""
+    user = await request.auser()
+    address = limit_address(request.META.get("REMOTE_ADDR", ""))
+    if user.is_authenticated:
+        return Requester(user_id=user.pk, guest="", ip=address)
+    return Requester(user_id=None, guest=await request.session.aget(GUEST_SESSION_KEY, ""), ip=address)
+
+
+async def known_requester(request: HttpRequest) -> Requester:
+    """Who asks; raises NotSignedIn for someone who has neither an account nor a guest's conversation."""
+    requester = await requester_of(request)
+    if requester.user_id is None and not requester.guest:
+        raise NotSignedIn("Sign in first.")
+    return requester

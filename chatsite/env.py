@@ -1,0 +1,88 @@
+"""Reading the environment strictly: a value is right, or the start stops with a sentence that names it."""
+
+import ipaddress
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TypeVar
+
+from django.core.exceptions import ImproperlyConfigured
+from dotenv import dotenv_values
+
+T = TypeVar("T")
+
+_BOOLS = {"true": True, "1": True, "yes": True, "on": True, "false": False, "0": False, "no": False, "off": False}
+
+
+class Env:
+    """Settings from the process environment, and below it from a `.env` file.
+
+    Every reader takes the name of a variable and a default; an empty value
+    counts as unset. All raise `ImproperlyConfigured` with the name in it.
+    """
+
+    def __init__(self, environ: Mapping[str, str], dotenv: Path | None = None) -> None:
+        file_values = dotenv_values(dotenv, interpolate=False) if dotenv and dotenv.is_file() else {}
+        self._values = {name: value for name, value in file_values.items() if value} | dict(environ)
+
+    def text(self, name: str, default: str = "") -> str:
+        return self._values.get(name, "").strip() or default
+
+    def secret(self, name: str) -> str:
+        """The value of NAME, or the content of the file that NAME_FILE points at, without its last newline."""
+        path = self.text(f"{name}_FILE")
+        if not path:
+            return self.text(name)
+        if self.text(name):
+            raise ImproperlyConfigured(f"{name} and {name}_FILE are both set; keep one of them.")
+        try:
+            return Path(path).read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeDecodeError) as error:
+            raise ImproperlyConfigured(f"{name}_FILE={path} cannot be read: {error}.") from None
+
+    def flag(self, name: str, default: bool) -> bool:
+        return self._parsed(name, default, lambda text: _BOOLS[text.lower()], "true or false")
+
+    def integer(self, name: str, default: int, minimum: int = 0, maximum: int = 2**31) -> int:
+        def parse(text: str) -> int:
+            value = int(text)
+            if not minimum <= value <= maximum:
+                raise ValueError
+            return value
+
+        return self._parsed(name, default, parse, f"a whole number from {minimum} to {maximum}")
+
+    def choice(self, name: str, default: str, choices: tuple[str, ...]) -> str:
+        def parse(text: str) -> str:
+            if text not in choices:
+                raise ValueError
+            return text
+
+        return self._parsed(name, default, parse, " or ".join(choices))
+
+    def words(self, name: str, default: list[str]) -> list[str]:
+        """A comma-separated list."""
+        text = self.text(name)
+        return [word.strip() for word in text.split(",") if word.strip()] if text else default
+
+    def networks(self, name: str) -> list[ipaddress.IPv4Network | ipaddress.IPv6Network]:
+        """A comma-separated list of addresses or CIDR networks; empty when unset."""
+
+        def parse(text: str) -> list[ipaddress.IPv4Network | ipaddress.IPv6Network]:
+            return [ipaddress.ip_network(word.strip()) for word in text.split(",") if word.strip()]
+
+        return self._parsed(name, [], parse, "a comma-separated list of networks such as 10.0.0.0/8 or ::1")
+
+    def _parsed(self, name: str, default: T, parse: Callable[[str], T], expected: str) -> T:
+        text = self.text(name)
+        if not text:
+            return default
+        try:
+            return parse(text)
+        except (KeyError, ValueError):
+            raise ImproperlyConfigured(f"{name}={text} is not valid: it takes {expected}.") from None
+
+
+def from_process(base_dir: Path) -> Env:
+    """The environment of this process with the `.env` file of the project's folder below it."""
+    return Env(os.environ, base_dir / ".env")

@@ -1,0 +1,233 @@
+"""All settings, from the environment or a `.env` file. docs/settings.md describes each; a bad value stops the start."""
+
+import os
+import secrets
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import dj_database_url
+from django.core.exceptions import ImproperlyConfigured
+
+from chatsite.env import from_process
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+env = from_process(BASE_DIR)
+
+# --- Where things are -------------------------------------------------------
+
+DATA_DIR = Path(env.text("DATA_DIR", "var"))
+if not DATA_DIR.is_absolute():
+    DATA_DIR = BASE_DIR / DATA_DIR
+HOST = env.text("HOST", "127.0.0.1")
+PORT = env.integer("PORT", 8000, minimum=1, maximum=65535)
+WORKERS = env.integer("WORKERS", 1, minimum=1, maximum=256)
+
+_default_host = "localhost" if HOST in ("0.0.0.0", "::") else HOST
+SITE_URL = env.text("SITE_URL", f"http://{f'[{_default_host}]' if ':' in _default_host else _default_host}:{PORT}").rstrip("/")
+_site = urlsplit(SITE_URL)
+if _site.scheme not in ("http", "https") or not _site.hostname or _site.path or _site.query:
+    raise ImproperlyConfigured(f"SITE_URL={SITE_URL} is not valid: it takes an address such as https://chat.example.org.")
+SITE_IS_HTTPS = _site.scheme == "https"
+
+
+def _secret_key() -> str:
+    """SECRET_KEY, or one made at the first start and kept in DATA_DIR, readable by its owner alone."""
+    key = env.secret("SECRET_KEY")
+    path = DATA_DIR / "secret_key"
+    if key:
+        return key
+    try:
+        DATA_DIR.mkdir(parents=True, exist_ok=True)
+        # A hard link makes the finished file appear at once: of two processes
+        # that start together one wins, and no reader sees half a key.
+        draft = DATA_DIR / f"secret_key.{os.getpid()}.{secrets.token_hex(4)}"
+        if not path.exists():
+            descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            with os.fdopen(descriptor, "w") as file:
+                file.write(secrets.token_urlsafe(50))
+            try:
+                os.link(draft, path)
+            except FileExistsError:
+                pass
+            finally:
+                draft.unlink()
+        key = path.read_text(encoding="ascii").strip()
+    except OSError as error:
+        raise ImproperlyConfigured(f"DATA_DIR={DATA_DIR} cannot be used: {error.strerror}. Set DATA_DIR to a folder this user can write.") from None
+    if not key:
+        raise ImproperlyConfigured(f"{path} is empty: delete it, or set SECRET_KEY.")
+    return key
+
+
+# --- Django -----------------------------------------------------------------
+
+SECRET_KEY = _secret_key()
+DEBUG = env.flag("DEBUG", False)
+_loopback = [".localhost", "localhost", "127.0.0.1", "[::1]"]
+ALLOWED_HOSTS = env.words("ALLOWED_HOSTS", [f"[{_site.hostname}]" if ":" in _site.hostname else _site.hostname, *_loopback])
+CSRF_TRUSTED_ORIGINS = env.words("CSRF_TRUSTED_ORIGINS", [SITE_URL])
+
+INSTALLED_APPS = [
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "servestatic.runserver_nostatic",
+    "django.contrib.staticfiles",
+    "chat",
+]
+MIDDLEWARE = [
+    "chat.middleware.security_headers",
+    "servestatic.middleware.ServeStaticMiddleware",
+    "django.middleware.security.SecurityMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+ROOT_URLCONF = "chatsite.urls"
+ASGI_APPLICATION = "chatsite.asgi.application"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+                "chat.context.site",
+            ],
+        },
+    },
+]
+
+# --- Database ---------------------------------------------------------------
+
+
+def _database() -> dict[str, object]:
+    url = env.secret("DATABASE_URL")
+    try:
+        config: dict = dict(dj_database_url.parse(url or f"sqlite:///{DATA_DIR / 'db.sqlite3'}"))
+    except (ValueError, dj_database_url.ParseError, dj_database_url.UnknownSchemeError):
+        # The URL may hold a password, so it is not repeated.
+        raise ImproperlyConfigured("DATABASE_URL is not valid: it takes postgres://user:password@host/name or sqlite:///path.") from None
+    options = config.setdefault("OPTIONS", {})
+    if config["ENGINE"].endswith("sqlite3"):
+        # IMMEDIATE: a transaction that reads and then writes would otherwise fail
+        # with "database is locked" at once, whatever the timeout.
+        options |= {"timeout": 20, "transaction_mode": "IMMEDIATE", "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;"}
+    elif config["ENGINE"].endswith("postgresql"):
+        # Persistent connections are off under ASGI: the pool keeps them instead.
+        options.setdefault("connect_timeout", 3)
+        options.setdefault("pool", {"min_size": 0, "max_size": 10, "timeout": 5})
+    return config
+
+
+DATABASES = {"default": _database()}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+# --- Redis ------------------------------------------------------------------
+
+# Unset: the Valkey that `manage.py serve` embeds, on a socket that only its owner can open.
+VALKEY_SOCKET = DATA_DIR / "valkey.sock"
+REDIS_URL = env.secret("REDIS_URL") or f"unix://{VALKEY_SOCKET}"
+REDIS_IS_EMBEDDED = not env.secret("REDIS_URL")
+REDIS_IN_PROCESS = REDIS_URL == "memory://"
+# Sign-in sessions live in SQL: emptying Redis signs nobody out.
+SESSION_ENGINE = "django.contrib.sessions.backends.db"
+CACHES = {
+    "default": {
+        "BACKEND": "chat.limits.cache.CountingCache",
+        "LOCATION": REDIS_URL,
+        "KEY_PREFIX": "chatsite",
+        "OPTIONS": {"CONNECTION_FACTORY": "chat.redis.ConnectionFactory"},
+    },
+}
+RATELIMIT_USE_CACHE = "default"
+
+# --- OpenAI -----------------------------------------------------------------
+
+OPENAI_API_KEY = env.secret("OPENAI_API_KEY")
+OPENAI_BASE_URL = env.text("OPENAI_BASE_URL")
+OPENAI_MODEL = env.text("OPENAI_MODEL", "gpt-4o-mini")
+UPSTREAM_FIRST_TOKEN_SECONDS = env.integer("UPSTREAM_FIRST_TOKEN_SECONDS", 60, minimum=1)
+UPSTREAM_IDLE_SECONDS = env.integer("UPSTREAM_IDLE_SECONDS", 30, minimum=1)
+UPSTREAM_RETRIES = env.integer("UPSTREAM_RETRIES", 3, maximum=20)
+
+# --- Streaming and limits ---------------------------------------------------
+
+RESUME_GRACE_SECONDS = env.integer("RESUME_GRACE_SECONDS", 20)
+DRAIN_SECONDS = env.integer("DRAIN_SECONDS", 300)
+LIMITS_WHEN_REDIS_DOWN = env.choice("LIMITS_WHEN_REDIS_DOWN", "refuse", ("refuse", "allow"))
+TRUSTED_PROXIES = env.networks("TRUSTED_PROXIES")
+METRICS_TOKEN = env.secret("METRICS_TOKEN")
+# A prompt of 100,000 characters in the widest script is 400 kB; JSON escapes can make six bytes of one.
+MAX_BODY_BYTES = 4 * 1024 * 1024
+DATA_UPLOAD_MAX_MEMORY_SIZE = MAX_BODY_BYTES
+
+# --- Accounts and cookies ---------------------------------------------------
+
+LOGIN_URL = "login"
+LOGIN_REDIRECT_URL = "/"
+LOGOUT_REDIRECT_URL = "login"
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator"},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+    {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
+]
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SITE_IS_HTTPS
+SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
+CSRF_FAILURE_VIEW = "chat.views.operations.csrf_failure"
+SECURE_HSTS_SECONDS = 31536000 if SITE_IS_HTTPS else 0
+SECURE_REFERRER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "DENY"
+
+# --- Mail -------------------------------------------------------------------
+
+EMAIL_HOST = env.text("EMAIL_HOST")
+EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend" if EMAIL_HOST else "django.core.mail.backends.console.EmailBackend"
+EMAIL_PORT = env.integer("EMAIL_PORT", 25, minimum=1, maximum=65535)
+EMAIL_HOST_USER = env.text("EMAIL_HOST_USER")
+EMAIL_HOST_PASSWORD = env.secret("EMAIL_HOST_PASSWORD")
+EMAIL_USE_TLS = env.flag("EMAIL_USE_TLS", False)
+EMAIL_USE_SSL = env.flag("EMAIL_USE_SSL", False)
+EMAIL_TIMEOUT = 10
+DEFAULT_FROM_EMAIL = env.text("DEFAULT_FROM_EMAIL", f"chatsite@{_site.hostname}")
+
+# --- Language, time, static files -------------------------------------------
+
+LANGUAGE_CODE = "en"
+TIME_ZONE = env.text("TIME_ZONE", "UTC")
+USE_TZ = True
+STATIC_URL = "static/"
+STATICFILES_DIRS = [BASE_DIR / "static"]
+STATIC_ROOT = DATA_DIR / "static"
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {
+        "BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage" if DEBUG else "servestatic.storage.CompressedManifestStaticFilesStorage"
+    },
+}
+
+# --- Logging ----------------------------------------------------------------
+
+LOG_FORMAT = env.choice("LOG_FORMAT", "text", ("text", "json"))
+LOG_LEVEL = env.choice("LOG_LEVEL", "INFO", ("DEBUG", "INFO", "WARNING", "ERROR"))
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {
+        "text": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"},
+        "json": {"()": "chatsite.logs.JsonFormatter"},
+    },
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": LOG_FORMAT}},
+    "root": {"handlers": ["console"], "level": LOG_LEVEL},
+    # These log whole requests at DEBUG: prompts, keys and all. Never below INFO.
+    "loggers": {name: {"level": "INFO"} for name in ("openai", "httpx", "httpx2", "httpcore2", "aiohttp", "asyncio", "django.db.backends", "django.template")},
+}
