@@ -6,6 +6,7 @@ Querysets are the only door to a person's own things: every view goes through
 
 import uuid
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -72,7 +73,8 @@ class Conversation(models.Model):
         ]
 
     def __str__(self) -> str:
-        return self.title or str(self.id)
+        # Not the title: it is content, and this text stands in the admin and in its log.
+        return str(self.id)
 
 
 class MessageQuerySet(models.QuerySet["Message"]):
@@ -145,7 +147,7 @@ class ChatModel(models.Model):
         max_digits=12, decimal_places=6, default=Decimal(0), validators=[MinValueValidator(0)], help_text="Price of a million completion tokens."
     )
     context_tokens = models.PositiveIntegerField(default=128_000, validators=[MinValueValidator(1)], help_text="Prompt and answer together.")
-    max_output_tokens = models.PositiveIntegerField(default=4096, validators=[MinValueValidator(1)], help_text="The limit sent with every request.")
+    max_output_tokens = models.PositiveIntegerField(default=16_384, validators=[MinValueValidator(1)], help_text="The limit sent with every request.")
     legacy_max_tokens = models.BooleanField("send max_tokens", default=False, help_text="For servers that do not know max_completion_tokens.")
     system_prompt = models.TextField(blank=True)
     fallback = models.ForeignKey("self", null=True, blank=True, on_delete=models.SET_NULL, help_text="Takes over when this model cannot be reached.")
@@ -169,10 +171,15 @@ class QuotaQuerySet(models.QuerySet["Quota"]):
         """The one quota that applies: one naming the user, else the highest-priority one naming a group of theirs, else the default. One query."""
         if requester.user_id is None:
             return self.filter(for_guests=True).first()
-        named = Quota.users.through.objects.filter(quota=OuterRef("pk"), user=requester.user_id)
-        grouped = Quota.groups.through.objects.filter(quota=OuterRef("pk"), group__user=requester.user_id)
+        return self.naming(requester.user_id).first()
+
+    def naming(self, user: "int | OuterRef") -> "QuotaQuerySet":
+        """The quotas that could apply to the person, the one that does first; `names_user` and `names_group` say why."""
+        named = Quota.users.through.objects.filter(quota=OuterRef("pk"), user=user)
+        grouped = Quota.groups.through.objects.filter(quota=OuterRef("pk"), group__user=user)
         applicable = self.annotate(names_user=Exists(named), names_group=Exists(grouped))
-        return applicable.filter(Q(names_user=True) | Q(names_group=True) | Q(is_default=True)).order_by("-names_user", "-names_group", "-priority", "pk").first()
+        applicable = applicable.filter(Q(names_user=True) | Q(names_group=True) | Q(is_default=True))
+        return applicable.order_by("-names_user", "-names_group", "-priority", "pk")
 
 
 def validate_rates(text: str) -> None:
@@ -250,6 +257,46 @@ class SitePolicy(models.Model):
     def current(cls) -> "SitePolicy":
         """The one row; the defaults if it was deleted."""
         return cls.objects.first() or cls()
+
+
+# --- Invitations ------------------------------------------------------------
+
+_INVITATION_DAYS = 7
+
+
+def invitation_expiry() -> datetime:
+    return timezone.now() + timedelta(days=_INVITATION_DAYS)
+
+
+class InvitationQuerySet(models.QuerySet["Invitation"]):
+    def usable(self) -> "InvitationQuerySet":
+        """Neither used nor expired."""
+        return self.filter(used=None, expires__gt=timezone.now())
+
+
+class Invitation(models.Model):
+    """The right to sign up once, handed out as a signed link (chat.links); deleting the row withdraws it."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    note = models.CharField(max_length=200, blank=True, help_text="Whom it is for. Only admins see it.")
+    expires = models.DateTimeField(default=invitation_expiry)
+    created = models.DateTimeField(default=timezone.now, editable=False)
+    created_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, editable=False, on_delete=models.SET_NULL, related_name="+"
+    )
+    # Apart from who used it: the account may be deleted later, and the link stays used.
+    used = models.DateTimeField(null=True, blank=True, editable=False)
+    used_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, editable=False, on_delete=models.SET_NULL, related_name="+"
+    )
+
+    objects = InvitationQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-created"]
+
+    def __str__(self) -> str:
+        return self.note or f"Invitation of {self.created:%Y-%m-%d}"
 
 
 # --- The ledger -------------------------------------------------------------
