@@ -1,0 +1,67 @@
+"""What applies to a person, why, how much of it is used and when it is whole again. Blocks on Redis and the database."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+
+from django.contrib.auth.models import Group
+from django.http import HttpRequest
+from django.utils import timezone
+
+from chat import redis
+from chat.errors import LimitsUnavailable
+from chat.limits import admission, budgets, slots, windows
+from chat.models import Quota, Requester
+
+
+@dataclass(frozen=True)
+class Report:
+    """`quota` is None where none applies. `windows` and `streams` are None while Redis does not answer. Money is USD."""
+
+    quota: Quota | None
+    reason: str
+    windows: list[windows.Window] | None
+    streams: int | None
+    tokens: int
+    spend: Decimal
+    tokens_reset: datetime
+    spend_reset: datetime
+
+
+def report(request: HttpRequest, requester: Requester) -> Report:
+    """The report for the requester; four queries at most. Tokens and spend are what the ledger has settled."""
+    quota = Quota.objects.for_requester(requester)
+    now = timezone.now()
+    key = requester.limit_key
+    used_windows, streams = _in_redis(request, key, quota)
+    return Report(
+        quota=quota,
+        reason=_reason(quota, requester),
+        windows=used_windows,
+        streams=streams,
+        tokens=budgets.spent_tokens(key, now),
+        spend=Decimal(budgets.spent_micros(key, now)).scaleb(-6),
+        tokens_reset=budgets.next_day(now),
+        spend_reset=budgets.next_month(now),
+    )
+
+
+def _in_redis(request: HttpRequest, key: str, quota: Quota | None) -> tuple[list[windows.Window] | None, int | None]:
+    try:
+        used = windows.peek(request, admission.GROUP, key, quota.rates if quota else [])
+        return used, slots.in_use(redis.client(), key)
+    except (LimitsUnavailable, *redis.Unavailable):
+        return None, None
+
+
+def _reason(quota: Quota | None, requester: Requester) -> str:
+    if quota is None:
+        return "no quota applies to you"
+    if requester.user_id is None:
+        return "it is the one for guests"
+    if getattr(quota, "names_user", False):
+        return "it names you"
+    if getattr(quota, "names_group", False):
+        group = Group.objects.filter(quotas=quota, user=requester.user_id).order_by("name").first()
+        return f"it names your group {group.name}" if group else "it names a group of yours"
+    return "it is the default"

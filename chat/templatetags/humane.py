@@ -1,0 +1,25 @@
+"""Figures as people read them."""
+
+from decimal import Decimal
+from math import ceil
+
+from django import template
+
+register = template.Library()
+
+_UNITS = [(86400, "day"), (3600, "hour"), (60, "minute"), (1, "second")]
+
+
+@register.filter
+def span(seconds: int) -> str:
+    """A length of time in one unit, never shorter than it is: 60 is "1 minute", 61 is "61 seconds", 301 is "6 minutes"."""
+    size, unit = next((size, unit) for size, unit in _UNITS if size == 1 or seconds >= 2 * size or seconds == size)
+    count = ceil(seconds / size)
+    return f"{count} {unit}{'' if count == 1 else 's'}"
+
+
+@register.filter
+def usd(amount: Decimal) -> str:
+    """An amount to the cent, and further where there is more: $1.20, $0.000045."""
+    whole, _, fraction = f"{amount:f}".partition(".")
+    return f"${whole}.{fraction.rstrip('0').ljust(2, '0')}"

@@ -1,0 +1,181 @@
+"""Accounts: sign in and out, sign up, the first admin, password change and reset. Django's views, limited."""
+
+from typing import Any
+
+from django.contrib.auth import login
+from django.contrib.auth import views as auth
+from django.contrib.auth.forms import AuthenticationForm, PasswordResetForm
+from django.contrib.auth.models import User
+from django.contrib.auth.views import redirect_to_login
+from django.core.exceptions import PermissionDenied
+from django.db import IntegrityError, transaction
+from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.http import url_has_allowed_host_and_scheme
+from django.views.decorators.cache import never_cache
+from django.views.decorators.debug import sensitive_post_parameters
+from django.views.decorators.http import require_http_methods
+
+from chat.errors import RateLimited, Refusal
+from chat.forms import FirstAdminForm, ResetForm, SignUpForm
+from chat.limits import signin
+from chat.links import invitation_of, setup_is_open
+from chat.models import Invitation, SitePolicy
+from chat.templatetags.humane import span
+
+
+def refusal_page(request: HttpRequest, refusal: Refusal) -> HttpResponse:
+    """The refusal as a page that says when to try again."""
+    limited = isinstance(refusal, RateLimited)
+    title = "Too many attempts" if limited else "Not possible right now"
+    text = f"{refusal.message} Try again in {span(refusal.retry_after)}." if limited and refusal.retry_after else refusal.message
+    response = render(request, "error.html", {"title": title, "text": text}, status=refusal.status)
+    if refusal.retry_after is not None:
+        response["Retry-After"] = str(refusal.retry_after)
+    return response
+
+
+class RefusalsAsPages:
+    """For the class-based views: a Refusal raised anywhere in them becomes its page."""
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        try:
+            return super().dispatch(request, *args, **kwargs)  # type: ignore[misc, no-any-return]
+        except Refusal as refusal:
+            return refusal_page(request, refusal)
+
+
+class SignIn(RefusalsAsPages, auth.LoginView):
+    """Only failures count. Django rotates the session's key and follows `next` on this host only."""
+
+    redirect_authenticated_user = True
+
+    @property
+    def username(self) -> str:
+        return self.request.POST.get("username", "")
+
+    def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        signin.check_sign_in(request, self.username)
+        return super().post(request, *args, **kwargs)
+
+    def form_valid(self, form: AuthenticationForm) -> HttpResponse:
+        signin.check_sign_in(self.request, self.username)
+        return super().form_valid(form)
+
+    def form_invalid(self, form: AuthenticationForm) -> HttpResponse:
+        signin.count_failed_sign_in(self.request, self.username)
+        return super().form_invalid(form)
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        return super().get_context_data(**kwargs) | {"signup_is_open": SitePolicy.current().signup == SitePolicy.Signup.OPEN}
+
+
+class PasswordReset(RefusalsAsPages, auth.PasswordResetView):
+    """Says the same and takes the same time whether or not an account has the address."""
+
+    form_class = ResetForm
+
+    def form_valid(self, form: PasswordResetForm) -> HttpResponse:
+        signin.count_password_reset(self.request, form.cleaned_data["email"])
+        return super().form_valid(form)
+
+
+@never_cache
+def admin_sign_in(request: HttpRequest) -> HttpResponse:
+    """In place of the admin's own sign-in page, which no limit guards."""
+    target = request.GET.get("next", "")
+    if not url_has_allowed_host_and_scheme(target, allowed_hosts={request.get_host()}, require_https=request.is_secure()):
+        target = reverse("admin:index")
+    if not request.user.is_authenticated:
+        return redirect_to_login(target)
+    if not request.user.is_staff:
+        raise PermissionDenied
+    return redirect(target)
+
+
+# --- New accounts -----------------------------------------------------------
+
+
+class _Gone(Exception):
+    """Somebody else was first."""
+
+
+def _closed(request: HttpRequest, title: str, text: str, status: int = 403) -> HttpResponse:
+    return render(request, "error.html", {"title": title, "text": text}, status=status)
+
+
+@never_cache
+@sensitive_post_parameters()
+@require_http_methods(["GET", "HEAD", "POST"])
+def sign_up(request: HttpRequest) -> HttpResponse:
+    """A new account, as the site's policy says: nobody, whoever has an unused invitation (`?invite=`), everybody."""
+    if request.user.is_authenticated:
+        return redirect("/")
+    policy = SitePolicy.current().signup
+    if policy == SitePolicy.Signup.CLOSED:
+        return _closed(request, "Sign-up is closed", "Ask whoever runs this site for an account.")
+    invitation = invitation_of(request.GET.get("invite", ""))
+    if policy == SitePolicy.Signup.INVITE and invitation is None:
+        return _closed(request, "You need an invitation", "This link is not valid, has expired or was used. Ask for a new one.")
+    if request.method != "POST":
+        return render(request, "account/signup.html", {"form": SignUpForm()})
+    try:
+        signin.count_sign_up(request)
+        return _sign_up(request, SignUpForm(request.POST), invitation)
+    except Refusal as refusal:
+        return refusal_page(request, refusal)
+    except _Gone:
+        return _closed(request, "You need an invitation", "This invitation has just been used. Ask for a new one.")
+
+
+def _sign_up(request: HttpRequest, form: SignUpForm, invitation: Invitation | None) -> HttpResponse:
+    if form.is_valid() and (user := _join(form, invitation)):
+        login(request, user)
+        return redirect("/")
+    return render(request, "account/signup.html", {"form": form})
+
+
+def _join(form: SignUpForm, invitation: Invitation | None) -> User | None:
+    """Makes the account and uses up the invitation, both or neither; None, with the form saying so, when the name was taken meanwhile."""
+    try:
+        with transaction.atomic():
+            if invitation and not Invitation.objects.usable().filter(pk=invitation.pk).update(used=timezone.now()):
+                raise _Gone
+            user = form.save()
+            if invitation:
+                Invitation.objects.filter(pk=invitation.pk).update(used_by=user)
+            return user
+    except IntegrityError:
+        form.add_error("username", "A user with that username already exists.")
+        return None
+
+
+@never_cache
+@sensitive_post_parameters()
+@require_http_methods(["GET", "HEAD", "POST"])
+def setup(request: HttpRequest, token: str) -> HttpResponse:
+    """The first admin, made with the link that the site prints while it has no account."""
+    form = FirstAdminForm(request.POST or None)
+    try:
+        if not setup_is_open(token):
+            raise _Gone
+        if request.method == "POST" and form.is_valid():
+            login(request, _first_admin(form))
+            return redirect("/")
+    except _Gone:
+        text = "It works once, for a day. A site without an account prints a new one whenever it starts."
+        return _closed(request, "This set-up link is no longer valid", text, status=404)
+    return render(request, "account/setup.html", {"form": form})
+
+
+def _first_admin(form: FirstAdminForm) -> User:
+    """Makes the account, or raises _Gone: of several at once, one makes it."""
+    with transaction.atomic():
+        # The lock on the one row of the policy makes the others wait until the account can be seen.
+        SitePolicy.objects.select_for_update().get_or_create(pk=1)
+        if User.objects.exists():
+            raise _Gone
+        return form.save()

@@ -1,0 +1,75 @@
+"""A person's own conversations: searching them, and taking them along."""
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Concatenate, ParamSpec
+from uuid import UUID
+
+from asgiref.sync import async_to_sync
+from django.contrib.auth.views import redirect_to_login
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import get_object_or_404, render
+from django.utils.http import content_disposition_header
+from django.utils.text import slugify
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_safe
+
+from chat import export
+from chat.models import Conversation, Requester
+from chat.search import clean_query, search_conversations
+from chat.views.respond import requester_of
+
+P = ParamSpec("P")
+
+
+def for_the_known(
+    view: Callable[Concatenate[HttpRequest, Requester, P], HttpResponse],
+) -> Callable[Concatenate[HttpRequest, P], HttpResponse]:
+    """For pages of one's own things: passes the requester on, and sends someone without account or guest's id to sign in."""
+
+    @wraps(view)
+    def wrapper(request: HttpRequest, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
+        requester = async_to_sync(requester_of)(request)
+        if requester.user_id is None and not requester.guest:
+            return redirect_to_login(request.get_full_path())
+        return view(request, requester, *args, **kwargs)
+
+    return wrapper
+
+
+@require_safe
+@never_cache
+@for_the_known
+def search(request: HttpRequest, requester: Requester) -> HttpResponse:
+    """`?q=`: the requester's conversations in whose title or messages it stands."""
+    query = clean_query(request.GET.get("q", ""))
+    return render(request, "library/search.html", {"query": query, "hits": search_conversations(requester, query)})
+
+
+@require_safe
+@never_cache
+@for_the_known
+def export_json(request: HttpRequest, requester: Requester, conversation_id: UUID) -> HttpResponse:
+    """The whole tree, oldest message first, as docs/protocol.md says it."""
+    conversation = _own(requester, conversation_id)
+    response = JsonResponse(export.as_dict(conversation), json_dumps_params={"ensure_ascii": False})
+    return _download(response, conversation, "json")
+
+
+@require_safe
+@never_cache
+@for_the_known
+def export_md(request: HttpRequest, requester: Requester, conversation_id: UUID) -> HttpResponse:
+    """The branch that ends with the newest message, as Markdown."""
+    conversation = _own(requester, conversation_id)
+    return _download(HttpResponse(export.as_markdown(conversation), content_type="text/markdown; charset=utf-8"), conversation, "md")
+
+
+def _own(requester: Requester, conversation_id: UUID) -> Conversation:
+    return get_object_or_404(Conversation.objects.of(requester), pk=conversation_id)
+
+
+def _download(response: HttpResponse, conversation: Conversation, suffix: str) -> HttpResponse:
+    name = slugify(conversation.title)[:60].strip("-") or "conversation"
+    response["Content-Disposition"] = content_disposition_header(True, f"{name}.{suffix}") or "attachment"
+    return response
