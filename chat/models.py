@@ -69,7 +69,9 @@ class Conversation(models.Model):
         ordering = ["-updated"]
         indexes = [models.Index(fields=["user", "-updated"])]
         constraints = [
-            models.CheckConstraint(condition=Q(user__isnull=False, guest="") | (Q(user__isnull=True) & ~Q(guest="")), name="conversation_has_one_owner"),
+            models.CheckConstraint(
+                condition=Q(user__isnull=False, guest="") | (Q(user__isnull=True) & ~Q(guest="")), name="conversation_has_one_owner"
+            ),
         ]
 
     def __str__(self) -> str:
@@ -141,16 +143,32 @@ class ChatModel(models.Model):
     enabled = models.BooleanField(default=True)
     is_default = models.BooleanField(default=False)
     input_usd_per_million = models.DecimalField(
-        max_digits=12, decimal_places=6, default=Decimal(0), validators=[MinValueValidator(0)], help_text="Price of a million prompt tokens."
+        max_digits=12,
+        decimal_places=6,
+        default=Decimal(0),
+        validators=[MinValueValidator(0)],
+        help_text="Price of a million prompt tokens.",
     )
     output_usd_per_million = models.DecimalField(
-        max_digits=12, decimal_places=6, default=Decimal(0), validators=[MinValueValidator(0)], help_text="Price of a million completion tokens."
+        max_digits=12,
+        decimal_places=6,
+        default=Decimal(0),
+        validators=[MinValueValidator(0)],
+        help_text="Price of a million completion tokens.",
     )
-    context_tokens = models.PositiveIntegerField(default=128_000, validators=[MinValueValidator(1)], help_text="Prompt and answer together.")
-    max_output_tokens = models.PositiveIntegerField(default=16_384, validators=[MinValueValidator(1)], help_text="The limit sent with every request.")
-    legacy_max_tokens = models.BooleanField("send max_tokens", default=False, help_text="For servers that do not know max_completion_tokens.")
+    context_tokens = models.PositiveIntegerField(
+        default=128_000, validators=[MinValueValidator(1)], help_text="Prompt and answer together."
+    )
+    max_output_tokens = models.PositiveIntegerField(
+        default=16_384, validators=[MinValueValidator(1)], help_text="The limit sent with every request."
+    )
+    legacy_max_tokens = models.BooleanField(
+        "send max_tokens", default=False, help_text="For servers that do not know max_completion_tokens."
+    )
     system_prompt = models.TextField(blank=True)
-    fallback = models.ForeignKey("self", null=True, blank=True, on_delete=models.SET_NULL, help_text="Takes over when this model cannot be reached.")
+    fallback = models.ForeignKey(
+        "self", null=True, blank=True, on_delete=models.SET_NULL, help_text="Takes over when this model cannot be reached."
+    )
     position = models.PositiveIntegerField(default=0)
 
     class Meta:
@@ -158,7 +176,9 @@ class ChatModel(models.Model):
         ordering = ["position", "slug"]
         constraints = [
             models.UniqueConstraint(fields=["is_default"], condition=Q(is_default=True), name="model_one_default"),
-            models.CheckConstraint(condition=Q(input_usd_per_million__gte=0, output_usd_per_million__gte=0), name="model_prices_not_negative"),
+            models.CheckConstraint(
+                condition=Q(input_usd_per_million__gte=0, output_usd_per_million__gte=0), name="model_prices_not_negative"
+            ),
             models.CheckConstraint(condition=Q(max_output_tokens__gte=1, context_tokens__gte=1), name="model_limits_positive"),
         ]
 
@@ -199,7 +219,9 @@ class Quota(models.Model):
 
     name = models.CharField(max_length=80, unique=True)
     is_default = models.BooleanField("default", default=False, help_text="Applies to whoever no other quota names.")
-    for_guests = models.BooleanField(default=False, help_text="Applies to people without an account; they may chat only while such a quota exists.")
+    for_guests = models.BooleanField(
+        default=False, help_text="Applies to people without an account; they may chat only while such a quota exists."
+    )
     groups = models.ManyToManyField(Group, blank=True, related_name="quotas")
     users = models.ManyToManyField(settings.AUTH_USER_MODEL, blank=True, related_name="quotas")
     priority = models.IntegerField(default=0, help_text="Of several quotas that name groups of a person, the highest applies.")
@@ -220,7 +242,9 @@ class Quota(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["is_default"], condition=Q(is_default=True), name="quota_one_default"),
             models.UniqueConstraint(fields=["for_guests"], condition=Q(for_guests=True), name="quota_one_for_guests"),
-            models.CheckConstraint(condition=Q(spend_per_month_usd__isnull=True) | Q(spend_per_month_usd__gte=0), name="quota_spend_not_negative"),
+            models.CheckConstraint(
+                condition=Q(spend_per_month_usd__isnull=True) | Q(spend_per_month_usd__gte=0), name="quota_spend_not_negative"
+            ),
         ]
 
     def __str__(self) -> str:
@@ -244,7 +268,9 @@ class SitePolicy(models.Model):
     notice = models.CharField(max_length=500, blank=True, help_text="Shown on top of every page.")
     signup = models.CharField(max_length=6, choices=Signup.choices, default=Signup.CLOSED)
     tokens_per_day = models.PositiveBigIntegerField(null=True, blank=True, help_text="For the whole site.")
-    spend_per_month_usd = models.DecimalField(max_digits=12, decimal_places=4, null=True, blank=True, validators=[MinValueValidator(0)], help_text="For the whole site.")
+    spend_per_month_usd = models.DecimalField(
+        max_digits=12, decimal_places=4, null=True, blank=True, validators=[MinValueValidator(0)], help_text="For the whole site."
+    )
 
     class Meta:
         verbose_name = verbose_name_plural = "site policy"
@@ -326,7 +352,9 @@ class Usage(models.Model):
     cost_usd = models.DecimalField(max_digits=16, decimal_places=8, default=Decimal(0))
     estimated = models.BooleanField(default=False)
     outcome = models.CharField(max_length=12, choices=Outcome.choices, default=Outcome.RUNNING)
-    worker = models.CharField(max_length=64, blank=True, help_text="The worker that generates the answer; its lease tells whether it lives.")
+    worker = models.CharField(
+        max_length=64, blank=True, help_text="The worker that generates the answer; its lease tells whether it lives."
+    )
     first_token_ms = models.PositiveIntegerField(null=True)
     duration_ms = models.PositiveBigIntegerField(null=True)
     created = models.DateTimeField(default=timezone.now)

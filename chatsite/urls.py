@@ -1,2 +1,36 @@
+"""Every address of the site; docs/protocol.md describes those that programs use."""
+
+from django.contrib import admin
+from django.contrib.auth import views as auth
 from django.urls import path
-urlpatterns = []
+
+from chat.views import account, library, operations, turns, usage
+
+urlpatterns = [
+    path("api/chat", turns.chat, name="api_chat"),
+    path("api/answers/<uuid:answer_id>/stream", turns.answer_stream, name="api_answer_stream"),
+    path("api/answers/<uuid:answer_id>/stop", turns.answer_stop, name="api_answer_stop"),
+    path("c/<uuid:conversation_id>/export.md", library.export_md, name="export_md"),
+    path("c/<uuid:conversation_id>/export.json", library.export_json, name="export_json"),
+    path("search/", library.search, name="search"),
+    path("usage/", usage.usage, name="usage"),
+    path("accounts/login/", account.SignIn.as_view(), name="login"),
+    path("accounts/logout/", auth.LogoutView.as_view(), name="logout"),
+    path("accounts/signup/", account.sign_up, name="signup"),
+    path("accounts/password/", auth.PasswordChangeView.as_view(), name="password_change"),
+    path("accounts/password/done/", auth.PasswordChangeDoneView.as_view(), name="password_change_done"),
+    path("accounts/reset/", account.PasswordReset.as_view(), name="password_reset"),
+    path("accounts/reset/sent/", auth.PasswordResetDoneView.as_view(), name="password_reset_done"),
+    path("accounts/reset/<uidb64>/<token>/", auth.PasswordResetConfirmView.as_view(), name="password_reset_confirm"),
+    path("accounts/reset/done/", auth.PasswordResetCompleteView.as_view(), name="password_reset_complete"),
+    path("setup/<str:token>/", account.setup, name="setup"),
+    path("admin/login/", account.admin_sign_in),
+    path("admin/", admin.site.urls),
+    path("healthz", operations.healthz, name="healthz"),
+    path("readyz", operations.readyz, name="readyz"),
+]
+
+handler400 = "chat.views.operations.bad_request"
+handler403 = "chat.views.operations.permission_denied"
+handler404 = "chat.views.operations.not_found"
+handler500 = "chat.views.operations.server_error"

@@ -17,7 +17,10 @@ _IPV6_PREFIX = 64  # what one household or machine is given: RFC 6177
 
 
 def parse_address(text: str) -> Address | None:
-    """An address out of a header or a socket, its port stripped, IPv4-mapped (::ffff:1.2.3.4) and NAT64 forms unmapped; None if it is none."""
+    """An address out of a header or a socket, or None if it is none.
+
+    A port is stripped; IPv4-mapped (::ffff:1.2.3.4) and NAT64 forms become the IPv4 address they carry.
+    """
     text = text.strip().strip('"')
     if text.startswith("["):
         text = text[1:].partition("]")[0]

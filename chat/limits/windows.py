@@ -7,7 +7,7 @@ change of the limit. All functions block on Redis: call them off the event loop.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from django.conf import settings
 from django.core.cache import caches
@@ -66,6 +66,8 @@ def take(request: HttpRequest, group: str, value: str, rates: Sequence[Rate]) ->
     if taken.full:
         give_back(taken.keys)
         taken.keys = []
+        # The windows that did count are as they were again.
+        taken.windows = [window if window in taken.full else replace(window, used=window.used - 1) for window in taken.windows]
     return taken
 
 

@@ -31,7 +31,7 @@ class Migration(migrations.Migration):
                 ('input_usd_per_million', models.DecimalField(decimal_places=6, default=Decimal('0'), help_text='Price of a million prompt tokens.', max_digits=12, validators=[django.core.validators.MinValueValidator(0)])),
                 ('output_usd_per_million', models.DecimalField(decimal_places=6, default=Decimal('0'), help_text='Price of a million completion tokens.', max_digits=12, validators=[django.core.validators.MinValueValidator(0)])),
                 ('context_tokens', models.PositiveIntegerField(default=128000, help_text='Prompt and answer together.', validators=[django.core.validators.MinValueValidator(1)])),
-                ('max_output_tokens', models.PositiveIntegerField(default=4096, help_text='The limit sent with every request.', validators=[django.core.validators.MinValueValidator(1)])),
+                ('max_output_tokens', models.PositiveIntegerField(default=16384, help_text='The limit sent with every request.', validators=[django.core.validators.MinValueValidator(1)])),
                 ('legacy_max_tokens', models.BooleanField(default=False, help_text='For servers that do not know max_completion_tokens.', verbose_name='send max_tokens')),
                 ('system_prompt', models.TextField(blank=True)),
                 ('position', models.PositiveIntegerField(default=0)),

@@ -37,7 +37,9 @@ async def readyz(request: HttpRequest) -> JsonResponse:
     """Database and Redis answer; 503 names the part that does not."""
     parts = {"database": await sync_to_async(_database_answers)(), "redis": await sync_to_async(_redis_answers)()}
     ready = all(parts.values())
-    return JsonResponse({"ready": ready, **{name: "ok" if well else "unavailable" for name, well in parts.items()}}, status=200 if ready else 503)
+    return JsonResponse(
+        {"ready": ready, **{name: "ok" if well else "unavailable" for name, well in parts.items()}}, status=200 if ready else 503
+    )
 
 
 def _is_api(request: HttpRequest) -> bool:
@@ -59,7 +61,9 @@ def bad_request(request: HttpRequest, exception: Exception) -> HttpResponseBase:
 def permission_denied(request: HttpRequest, exception: Exception) -> HttpResponseBase:
     if _is_api(request):
         return refusal_response(Forbidden("You may not do that."))
-    return render(request, "error.html", {"title": "You may not do that", "text": "Ask whoever runs this site if you think you should."}, status=403)
+    return render(
+        request, "error.html", {"title": "You may not do that", "text": "Ask whoever runs this site if you think you should."}, status=403
+    )
 
 
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponseBase:

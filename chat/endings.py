@@ -1,0 +1,110 @@
+"""How an answer ends: written once, by whoever comes first, together with its row in the ledger.
+
+There are five ways to an end (complete, stopped, interrupted, failed, worker
+lost), and all of them come through `save`.
+"""
+
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from django.db import transaction
+from django.utils import timezone
+
+from chat.errors import AnswerError
+from chat.markdown import render
+from chat.models import Conversation, Message, Usage
+
+
+@dataclass(frozen=True)
+class Ending:
+    """The end of an answer, as it is saved and told. Tokens; USD; milliseconds."""
+
+    status: str
+    text: str
+    model: str
+    finish_reason: str = ""
+    error: AnswerError | None = None
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    cost_usd: Decimal = Decimal(0)
+    estimated: bool = False
+    first_token_ms: int | None = None
+    duration_ms: int | None = None
+
+    @property
+    def usage(self) -> dict[str, Any]:
+        return {"prompt_tokens": self.prompt_tokens, "completion_tokens": self.completion_tokens, "estimated": self.estimated}
+
+
+def status_for(error: AnswerError | None, has_text: bool) -> str:
+    """`failed` when something went wrong before any text, `interrupted` when it did after some."""
+    if error is None:
+        return Message.Status.COMPLETE
+    return Message.Status.INTERRUPTED if has_text else Message.Status.FAILED
+
+
+def save(answer_id: UUID, ending: Ending) -> bool:
+    """Writes answer and ledger row in one transaction; False when someone else had ended it before.
+
+    A conversation that was deleted meanwhile does not come back; its ledger row is settled all the same.
+    """
+    with transaction.atomic():
+        settled = Usage.objects.filter(answer=answer_id, outcome=Usage.Outcome.RUNNING).update(
+            outcome=ending.status,
+            model=ending.model,
+            prompt_tokens=ending.prompt_tokens,
+            completion_tokens=ending.completion_tokens,
+            cost_usd=ending.cost_usd,
+            estimated=ending.estimated,
+            first_token_ms=ending.first_token_ms,
+            duration_ms=ending.duration_ms,
+        )
+        if not settled:
+            return False
+        Message.objects.filter(id=answer_id, status=Message.Status.STREAMING).update(
+            status=ending.status,
+            content=ending.text,
+            finish_reason=ending.finish_reason,
+            model=ending.model,
+            error_code=ending.error.code if ending.error else "",
+        )
+        Conversation.objects.filter(messages=answer_id).update(updated=timezone.now())
+    return True
+
+
+def done_payload(status: str, finish_reason: str, usage: dict[str, Any], text: str) -> dict[str, Any]:
+    """The payload of the `done` event; renders the Markdown, so call it off the event loop."""
+    return {"status": status, "finish_reason": finish_reason or None, "usage": usage, "html": render(text)}
+
+
+def error_payload(error: AnswerError) -> dict[str, Any]:
+    """The payload of the `error` event."""
+    payload: dict[str, Any] = {"code": error.code, "message": error.message}
+    if error.retry_after is not None:
+        payload["retry_after"] = error.retry_after
+    return payload
+
+
+def saved_end(message: Message) -> tuple[dict[str, Any], dict[str, Any] | None]:
+    """The payloads of `done` and, if something went wrong, `error` of an answer that ended some time ago."""
+    usage = Usage.objects.filter(answer=message.id).first()
+    figures = usage.figures() if usage else {"prompt_tokens": 0, "completion_tokens": 0, "estimated": True}
+    error = error_payload(AnswerError(message.error_code, sentence(message.error_code))) if message.error_code else None
+    return done_payload(message.status, message.finish_reason, figures, message.content), error
+
+
+_SENTENCES = {
+    "upstream_rate_limited": "The model was busy.",
+    "upstream_unavailable": "The model's server could not be reached or had a problem.",
+    "upstream_timeout": "The model was silent for too long.",
+    "upstream_rejected": "The model's server refused the request.",
+    "upstream_cut": "The model broke off in the middle of its answer.",
+    "worker_lost": "The server that wrote this answer stopped in the middle of it.",
+}
+
+
+def sentence(code: str) -> str:
+    """What to tell a person about an error code."""
+    return _SENTENCES.get(code, "Something broke on our side.")

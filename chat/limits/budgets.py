@@ -1,0 +1,94 @@
+"""Tokens and money: upper bounds before a turn, costs after it, and what the ledger says was spent. Money is Decimal, never a float."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import ROUND_CEILING, Decimal
+from math import ceil
+
+from django.db.models import QuerySet, Sum
+from django.utils import timezone
+
+from chat.models import Usage
+
+_BYTES_PER_TOKEN = 4  # a rule of thumb for estimates; no token is shorter than a byte, which is what bounds use
+_TOKENS_PER_MESSAGE = 16
+_MILLION = Decimal(1_000_000)
+
+
+@dataclass(frozen=True)
+class Prices:
+    """USD per million tokens."""
+
+    input: Decimal
+    output: Decimal
+
+    def cost(self, prompt_tokens: int, completion_tokens: int) -> Decimal:
+        """USD, to the hundred-millionth."""
+        return ((self.input * prompt_tokens + self.output * completion_tokens) / _MILLION).quantize(Decimal("1e-8"), ROUND_CEILING)
+
+
+def micros(usd: Decimal) -> int:
+    """Millionths of a USD, rounded up: whole numbers are what Redis' scripts can add without error."""
+    return int((usd * _MILLION).to_integral_value(ROUND_CEILING))
+
+
+def prompt_bound(messages: list[dict[str, str]]) -> int:
+    """The most tokens these messages can be: a token is at least a byte of UTF-8, and each message carries a frame."""
+    return sum(len(message["content"].encode()) + _TOKENS_PER_MESSAGE for message in messages)
+
+
+def estimate_prompt(messages: list[dict[str, str]]) -> int:
+    """About how many tokens these messages are, for when the upstream did not say."""
+    return sum(ceil(len(message["content"].encode()) / _BYTES_PER_TOKEN) + 4 for message in messages)
+
+
+def estimate_completion(text_bytes: int, deltas: int) -> int:
+    """About how many tokens a text is, for when the upstream did not say: a delta is a token or more."""
+    return max(deltas, ceil(text_bytes / _BYTES_PER_TOKEN))
+
+
+# --- Periods: days and months of the site's time zone -------------------------
+
+
+def day_start(now: datetime) -> datetime:
+    return timezone.localtime(now).replace(hour=0, minute=0, second=0, microsecond=0)
+
+
+def month_start(now: datetime) -> datetime:
+    return day_start(now).replace(day=1)
+
+
+def next_day(now: datetime) -> datetime:
+    # Through the wall clock, so that a day of 23 or 25 hours ends at midnight too.
+    return timezone.make_aware(day_start(now).replace(tzinfo=None) + timedelta(days=1))
+
+
+def next_month(now: datetime) -> datetime:
+    naive = (month_start(now).replace(tzinfo=None) + timedelta(days=32)).replace(day=1)
+    return timezone.make_aware(naive)
+
+
+def seconds_until(moment: datetime, now: datetime) -> int:
+    """Whole seconds, rounded up."""
+    return max(1, ceil((moment - now).total_seconds()))
+
+
+# --- The ledger ---------------------------------------------------------------
+
+
+def spent_tokens(limit_key: str | None, now: datetime, running: bool = False) -> int:
+    """Tokens of today in the ledger, of one person or (None) of the whole site; with `running`, reservations too."""
+    rows = _rows(limit_key, day_start(now), running).aggregate(prompt=Sum("prompt_tokens"), completion=Sum("completion_tokens"))
+    return (rows["prompt"] or 0) + (rows["completion"] or 0)
+
+
+def spent_micros(limit_key: str | None, now: datetime, running: bool = False) -> int:
+    """Money of this month in the ledger, in millionths of a USD."""
+    return micros(_rows(limit_key, month_start(now), running).aggregate(cost=Sum("cost_usd"))["cost"] or Decimal(0))
+
+
+def _rows(limit_key: str | None, since: datetime, running: bool) -> "QuerySet[Usage]":
+    rows = Usage.objects.filter(created__gte=since).order_by()
+    if limit_key is not None:
+        rows = rows.filter(limit_key=limit_key)
+    return rows if running else rows.exclude(outcome=Usage.Outcome.RUNNING)

@@ -1,0 +1,128 @@
+"""Slots and budgets: one script on Redis' own clock that checks all and takes all, or nothing.
+
+A slot is a lease in a sorted set, renewed by the worker that runs the answer;
+when the worker is lost, it expires. Beside it stands the reservation: an upper
+bound of the tokens and the money that the answer may still cost. What was
+really spent is in the ledger (SQL), so there is no counter in Redis that could
+be lost: a budget's use is ledger + reservations. `version` changes whenever a
+reservation moves to the ledger; a sum read before that is not used after it.
+
+All keys of one holder share a hash tag, for a cluster.
+"""
+
+from dataclasses import dataclass
+
+import redis.asyncio
+from redis import Redis
+
+LEASE_SECONDS = 12
+RENEW_SECONDS = 3
+
+# KEYS slots, held, version. ARGV id, lease ms, most slots, tokens, micros, token room, money room, expected version.
+# A limit of -1 is none. Returns what refused, or "ok".
+_TAKE = """
+local clock = redis.call('TIME')
+local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
+for _, id in ipairs(redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', now)) do
+  redis.call('ZREM', KEYS[1], id)
+  redis.call('HDEL', KEYS[2], id)
+end
+local most, token_room, money_room = tonumber(ARGV[3]), tonumber(ARGV[6]), tonumber(ARGV[7])
+if most >= 0 and redis.call('ZCARD', KEYS[1]) >= most then return 'slots' end
+if token_room >= 0 or money_room >= 0 then
+  if (redis.call('GET', KEYS[3]) or '') ~= ARGV[8] then return 'stale' end
+  local tokens, micros = tonumber(ARGV[4]), tonumber(ARGV[5])
+  for _, held in ipairs(redis.call('HVALS', KEYS[2])) do
+    local t, m = string.match(held, '(%d+):(%d+)')
+    tokens, micros = tokens + t, micros + m
+  end
+  if token_room >= 0 and tokens > token_room then return 'tokens' end
+  if money_room >= 0 and micros > money_room then return 'money' end
+end
+redis.call('ZADD', KEYS[1], now + ARGV[2], ARGV[1])
+redis.call('HSET', KEYS[2], ARGV[1], ARGV[4] .. ':' .. ARGV[5])
+redis.call('PEXPIRE', KEYS[1], 3600000)
+redis.call('PEXPIRE', KEYS[2], 3600000)
+return 'ok'
+"""
+# KEYS slots, held. ARGV lease ms, then id, tokens, micros of each. Writes them again if Redis lost them.
+_RENEW = """
+local clock = redis.call('TIME')
+local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
+redis.call('ZADD', KEYS[1], now + ARGV[1], ARGV[2])
+redis.call('HSET', KEYS[2], ARGV[2], ARGV[3] .. ':' .. ARGV[4])
+redis.call('PEXPIRE', KEYS[1], 3600000)
+redis.call('PEXPIRE', KEYS[2], 3600000)
+return 1
+"""
+# KEYS slots, held, version. ARGV id.
+_RELEASE = """
+redis.call('ZREM', KEYS[1], ARGV[1])
+redis.call('HDEL', KEYS[2], ARGV[1])
+redis.call('SET', KEYS[3], ARGV[1], 'PX', 3600000)
+return 1
+"""
+# KEYS slots. Returns how many live leases there are.
+_COUNT = """
+local clock = redis.call('TIME')
+local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
+return redis.call('ZCOUNT', KEYS[1], '(' .. now, '+inf')
+"""
+
+
+def _keys(holder: str) -> list[str]:
+    return [f"chatsite:{{{holder}}}:slots", f"chatsite:{{{holder}}}:held", f"chatsite:{{{holder}}}:version"]
+
+
+@dataclass(frozen=True)
+class Hold:
+    """A slot and a reservation of `tokens` and `micros` (millionths of a USD) under `id`, on behalf of every one of `holders`."""
+
+    id: str
+    holders: tuple[str, ...]
+    tokens: int
+    micros: int
+
+
+@dataclass(frozen=True)
+class Room:
+    """What a holder may still take: slots, and tokens and micros beyond what the ledger says was spent. None is no limit."""
+
+    slots: int | None = None
+    tokens: int | None = None
+    micros: int | None = None
+    version: str = ""
+
+
+def version(client: Redis, holder: str) -> str:
+    """To be read before the ledger is summed up, and passed to `take` with the room that comes of it."""
+    value = client.get(_keys(holder)[2])
+    return value.decode() if value else ""
+
+
+def take(client: Redis, holder: str, hold: Hold, room: Room) -> str:
+    """Takes the slot and the reservation for `holder`.
+
+    Returns "ok", or what refused: "slots", "tokens", "money"; "stale" when the ledger must be read again.
+    """
+    limits = [-1 if limit is None else max(0, limit) for limit in (room.slots, room.tokens, room.micros)]
+    arguments = [hold.id, LEASE_SECONDS * 1000, limits[0], hold.tokens, hold.micros, limits[1], limits[2], room.version]
+    result = client.eval(_TAKE, 3, *_keys(holder), *arguments)
+    return result.decode() if isinstance(result, bytes) else str(result)
+
+
+def release(client: Redis, hold: Hold) -> None:
+    """Frees the slot and the reservation, for every holder. Releasing twice does no harm."""
+    for holder in hold.holders:
+        client.eval(_RELEASE, 3, *_keys(holder), hold.id)
+
+
+def renew(pipeline: "redis.asyncio.client.Pipeline", hold: Hold) -> None:
+    """Queues the renewal of the lease, one reply a holder; to be done every RENEW_SECONDS."""
+    for holder in hold.holders:
+        pipeline.eval(_RENEW, 2, *_keys(holder)[:2], LEASE_SECONDS * 1000, hold.id, hold.tokens, hold.micros)
+
+
+def in_use(client: Redis, holder: str) -> int:
+    """How many slots the holder has right now."""
+    return int(client.eval(_COUNT, 1, _keys(holder)[0]))

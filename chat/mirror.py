@@ -1,0 +1,125 @@
+"""The live answer's reflection in Redis: its text, the lease of its worker, and notes from other workers.
+
+One flush per worker writes the new text of all its answers in one pipeline.
+Redis may go and come back, or be emptied: what was written then is not known,
+so the next flush writes the whole text again.
+"""
+
+from collections.abc import Iterable, Sequence
+from uuid import UUID
+
+from redis.asyncio import Redis
+from redis.asyncio.client import Pipeline
+
+from chat import redis
+from chat.limits import slots
+from chat.live import LiveAnswer
+
+_TEXT_SECONDS = 3600
+WORKER_LEASE_SECONDS = 8
+_INBOX_SECONDS = 60
+_INBOX_BATCH = 1000
+
+
+def _text_key(answer_id: UUID) -> str:
+    return f"chatsite:{{a:{answer_id}}}:text"
+
+
+def _end_key(answer_id: UUID) -> str:
+    return f"chatsite:{{a:{answer_id}}}:end"
+
+
+def _worker_key(worker: str) -> str:
+    return f"chatsite:{{w:{worker}}}:alive"
+
+
+def _inbox_key(worker: str) -> str:
+    return f"chatsite:{{w:{worker}}}:inbox"
+
+
+class Mirror:
+    """Redis as one worker uses it for its live answers. All methods raise what `chat.redis.Unavailable` names."""
+
+    def __init__(self, client: Redis, worker: str) -> None:
+        self._client = client
+        self._worker = worker
+        # How many bytes of each answer's text are in Redis; no entry where nothing is, or where that is not known.
+        self._written: dict[UUID, int] = {}
+
+    async def flush(self, answers: Iterable[LiveAnswer], holds: Sequence[slots.Hold], renew: bool) -> list[str]:
+        """Writes what is new, with `renew` also the leases, and returns the notes from other workers: one pipeline."""
+        pipeline = self._client.pipeline(transaction=False)
+        sizes = {answer.id: len(answer.text) for answer in answers if self._queue_text(pipeline, answer, renew)}
+        if renew:
+            pipeline.set(_worker_key(self._worker), "1", ex=WORKER_LEASE_SECONDS)
+            for hold in holds:
+                slots.renew(pipeline, hold)
+        pipeline.lpop(_inbox_key(self._worker), _INBOX_BATCH)
+        try:
+            *results, notes = await pipeline.execute()
+        except redis.Unavailable:
+            for answer_id in sizes:
+                self._written.pop(answer_id, None)
+            raise
+        for (answer_id, size), result in zip(sizes.items(), results, strict=False):
+            if result is True or result == size:
+                self._written[answer_id] = size
+            else:
+                self._written.pop(answer_id, None)
+        return [note.decode() for note in notes or []]
+
+    def _queue_text(self, pipeline: Pipeline, answer: LiveAnswer, renew: bool) -> bool:
+        """Queues what brings the mirror up to date; its reply is True or the size that the text in Redis then has."""
+        written = self._written.get(answer.id)
+        if written is None:
+            if answer.text:
+                pipeline.set(_text_key(answer.id), bytes(answer.text), ex=_TEXT_SECONDS)
+        elif written < len(answer.text):
+            pipeline.append(_text_key(answer.id), bytes(answer.text[written:]))
+        elif renew:
+            pipeline.strlen(_text_key(answer.id))  # an emptied Redis is noticed by this
+        else:
+            return False
+        return written is not None or bool(answer.text)
+
+    async def ended(self, answer_id: UUID) -> None:
+        """Tells other workers' readers that the answer is saved."""
+        self._written.pop(answer_id, None)
+        await self._client.set(_end_key(answer_id), "1", ex=_TEXT_SECONDS)
+
+    def forget(self, answer_id: UUID) -> None:
+        self._written.pop(answer_id, None)
+
+    async def note(self, worker: str, notes: Sequence[str]) -> None:
+        """Leaves notes in another worker's inbox: "stop <answer>", "watch <answer>"."""
+        pipeline = self._client.pipeline(transaction=False)
+        pipeline.rpush(_inbox_key(worker), *notes)
+        pipeline.expire(_inbox_key(worker), _INBOX_SECONDS)
+        await pipeline.execute()
+
+    async def read(self, answers: Sequence[LiveAnswer]) -> list[bool]:
+        """Appends to each answer, which another worker generates, what its mirror has more; returns which of them ended."""
+        pipeline = self._client.pipeline(transaction=False)
+        for answer in answers:
+            pipeline.getrange(_text_key(answer.id), len(answer.text), -1)
+            pipeline.exists(_end_key(answer.id))
+        results = await pipeline.execute()
+        for answer, more in zip(answers, results[::2], strict=True):
+            if more:
+                answer.append_bytes(more)
+        return [bool(ended) for ended in results[1::2]]
+
+    async def text(self, answer_id: UUID) -> str:
+        """The mirrored text of an answer whose worker was lost, up to its last flush."""
+        return (await self._client.get(_text_key(answer_id)) or b"").decode(errors="replace")
+
+    async def alive(self, workers: Sequence[str]) -> list[bool]:
+        """Which of the workers hold a lease."""
+        pipeline = self._client.pipeline(transaction=False)
+        for worker in workers:
+            pipeline.exists(_worker_key(worker))
+        return [bool(result) for result in await pipeline.execute()]
+
+    async def resign(self) -> None:
+        """Gives up this worker's lease at its orderly end."""
+        await self._client.delete(_worker_key(self._worker), _inbox_key(self._worker))

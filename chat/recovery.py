@@ -1,0 +1,58 @@
+"""What becomes of the answers of a worker that was lost: a guarded claim, once only, whoever notices first."""
+
+from uuid import UUID
+
+from django.utils import timezone
+
+from chat import endings
+from chat.endings import Ending
+from chat.errors import AnswerError
+from chat.limits import admission, budgets, slots
+from chat.models import ChatModel, Message, Usage
+
+
+def owners_of_running() -> list[str]:
+    """The workers that have answers running, as the ledger says."""
+    return list(Usage.objects.filter(outcome=Usage.Outcome.RUNNING).order_by().values_list("worker", flat=True).distinct())
+
+
+def running_of(worker: str) -> list[UUID]:
+    return list(Usage.objects.filter(outcome=Usage.Outcome.RUNNING, worker=worker).values_list("answer", flat=True))
+
+
+def claim(answer_id: UUID, text: str) -> bool:
+    """Ends a lost answer with the text up to its last flush; False when somebody else already has."""
+    usage = Usage.objects.filter(answer=answer_id, outcome=Usage.Outcome.RUNNING).first()
+    if usage is None:
+        return False
+    error = AnswerError("worker_lost", endings.sentence("worker_lost"))
+    model = ChatModel.objects.filter(slug=usage.model).first()
+    prices = budgets.Prices(model.input_usd_per_million, model.output_usd_per_million) if model else None
+    # The reserved figures are upper bounds; of the prompt nothing better is known here, so a quarter of its bytes.
+    prompt = usage.prompt_tokens // 4
+    completion = budgets.estimate_completion(len(text.encode()), 0)
+    ending = Ending(
+        status=endings.status_for(error, bool(text)),
+        text=text,
+        model=usage.model,
+        error=error,
+        prompt_tokens=prompt,
+        completion_tokens=completion,
+        cost_usd=prices.cost(prompt, completion) if prices else usage.cost_usd,
+        estimated=True,
+        duration_ms=round((timezone.now() - usage.created).total_seconds() * 1000),
+    )
+    if not endings.save(answer_id, ending):
+        return False
+    admission.free(slots.Hold(str(answer_id), (usage.limit_key, admission.SITE), 0, 0))
+    return True
+
+
+def is_running(answer_id: UUID) -> bool:
+    """Whether the ledger still has the answer as running."""
+    return Usage.objects.filter(answer=answer_id, outcome=Usage.Outcome.RUNNING).exists()
+
+
+def text_of(answer_id: UUID) -> tuple[str, str] | None:
+    """Status and text of a stored answer; None where there is none (a stateless one, or one that was deleted)."""
+    return Message.objects.filter(id=answer_id).values_list("status", "content").first()

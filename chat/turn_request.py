@@ -1,0 +1,85 @@
+"""The body of POST /api/chat: three shapes, every field checked, before anything is written or counted."""
+
+import hashlib
+from typing import Literal
+from uuid import UUID
+
+import msgspec
+
+from chat.errors import InvalidRequest
+
+
+class Stored(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """A prompt in a conversation of its own (None) or in one there is. `parent` UNSET: follows the answer created last."""
+
+    content: str
+    conversation: UUID | None = None
+    parent: UUID | msgspec.UnsetType | None = msgspec.UNSET
+    model: str | None = None
+    turn: UUID | None = None
+
+
+class Again(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """Another answer beside the one to `regenerate`."""
+
+    conversation: UUID
+    regenerate: UUID
+    model: str | None = None
+    turn: UUID | None = None
+
+
+class PlainMessage(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    role: Literal["system", "user", "assistant"]
+    content: str
+
+
+class Stateless(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """Messages to be answered and forgotten."""
+
+    messages: list[PlainMessage]
+    model: str | None = None
+
+
+TurnRequest = Stored | Again | Stateless
+_decoders = {shape: msgspec.json.Decoder(shape) for shape in (Stored, Again, Stateless)}
+
+
+def parse(body: bytes) -> TurnRequest:
+    """The turn that `body` asks for. Raises InvalidRequest with a sentence that names what is wrong."""
+    try:
+        fields = msgspec.json.decode(body, type=dict[str, msgspec.Raw])
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        raise InvalidRequest("The body must be one JSON object in UTF-8.") from None
+    shape: type[TurnRequest] = Stateless if "messages" in fields else Again if "regenerate" in fields else Stored
+    try:
+        request = _decoders[shape].decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise InvalidRequest(f"The body is not valid: {error}.") from None
+    _check_texts(request)
+    return request
+
+
+def digest(request: TurnRequest) -> str:
+    """Tells two bodies apart: the same `turn` with another digest is a conflict. An omitted field and its default are one."""
+    return hashlib.sha256(msgspec.json.encode([type(request).__name__, request])).hexdigest()
+
+
+def _check_texts(request: TurnRequest) -> None:
+    if isinstance(request, Stored):
+        _check_prompt(request.content)
+    if isinstance(request, Stateless):
+        if not request.messages:
+            raise InvalidRequest("There are no messages.")
+        for message in request.messages:
+            _check_prompt(message.content)
+        if all(message.role != "user" for message in request.messages):
+            raise InvalidRequest("There is no message of the user.")
+    if request.model is not None and not request.model:
+        raise InvalidRequest("The model's name is empty.", limit="model")
+
+
+def _check_prompt(text: str) -> None:
+    if not text.strip():
+        raise InvalidRequest("The prompt is empty.")
+    if "\0" in text:
+        raise InvalidRequest("The prompt contains a NUL character.")

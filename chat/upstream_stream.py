@@ -1,0 +1,166 @@
+"""From the bytes of a chat-completions stream to pieces of text, cheaply. Pure; imports nothing of the project.
+
+One read of the socket becomes one batch, whatever number of deltas it held: on
+the hot path there is one msgspec decode per delta and no object of the client.
+"""
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+_MAX_LINE_BYTES = 32 * 1024 * 1024
+
+
+class BrokenStream(Exception):
+    """The upstream sent what is not a chat-completions stream."""
+
+
+class _Delta(msgspec.Struct):
+    content: str | None = None
+    refusal: str | None = None
+
+
+class _Choice(msgspec.Struct):
+    delta: _Delta | None = None
+    finish_reason: str | None = None
+
+
+class _Tokens(msgspec.Struct):
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
+
+
+class _Chunk(msgspec.Struct):
+    choices: list[_Choice] | None = None
+    usage: _Tokens | None = None
+    error: Any = None
+
+
+@dataclass(slots=True)
+class Batch:
+    """What one read brought: text, how many deltas it came in, and what else was said. `error` is the upstream's own error object."""
+
+    text: str = ""
+    deltas: int = 0
+    finish_reason: str | None = None
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
+    done: bool = False
+    error: Any = None
+
+
+class EventDecoder:
+    """Bytes in any split to the data of complete events (WHATWG event stream; other fields are of no use here)."""
+
+    def __init__(self) -> None:
+        self._parts: list[bytes] = []
+        self._size = 0
+        self._data: list[bytes] = []
+        self._started = False
+
+    def feed(self, chunk: bytes) -> list[bytes]:
+        """The data of the events that `chunk` completes. Raises BrokenStream for a line without end."""
+        if b"\n" not in chunk and b"\r" not in chunk:
+            # A large delta comes in many reads; joining them once keeps it linear.
+            self._keep(chunk)
+            return []
+        text = b"".join((*self._parts, chunk))
+        held = b""
+        if b"\r" in text:
+            if text.endswith(b"\r"):
+                text, held = text[:-1], b"\r"  # it may be half of a CRLF
+            text = text.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+        if not self._started:
+            text = text.removeprefix(b"\xef\xbb\xbf")
+        self._started = True
+        *lines, rest = text.split(b"\n")
+        self._parts, self._size = [], 0
+        self._keep(rest + held)
+        return self._events(lines)
+
+    def _keep(self, rest: bytes) -> None:
+        if rest:
+            self._parts.append(rest)
+            self._size += len(rest)
+            if self._size > _MAX_LINE_BYTES:
+                raise BrokenStream("a line without end")
+
+    def _events(self, lines: list[bytes]) -> list[bytes]:
+        events = []
+        data = self._data
+        for line in lines:
+            if line.startswith(b"data:"):
+                data.append(line[6:] if line[5:6] == b" " else line[5:])
+            elif not line and data:
+                events.append(data[0] if len(data) == 1 else b"\n".join(data))
+                data.clear()
+        return events
+
+
+class ChunkDecoder:
+    """The data of events to batches. Joins surrogate pairs that were cut between deltas; NUL and lone surrogates become U+FFFD."""
+
+    def __init__(self) -> None:
+        self._decode = msgspec.json.Decoder(_Chunk).decode
+        self._high_surrogate = ""
+
+    def batch(self, events: list[bytes]) -> Batch:
+        """Raises BrokenStream when an event is not JSON of a chunk."""
+        batch = Batch()
+        pieces: list[str] = []
+        for data in events:
+            if data.startswith(b"[DONE]"):
+                batch.done = True
+                break
+            self._read(self._chunk(data), batch, pieces)
+        batch.deltas = len(pieces)
+        batch.text = self._clean("".join(pieces))
+        return batch
+
+    def rest(self) -> str:
+        """What was held back at the end of the stream: U+FFFD for half a surrogate pair, else nothing."""
+        held, self._high_surrogate = self._high_surrogate, ""
+        return "\ufffd" if held else ""
+
+    def _chunk(self, data: bytes) -> _Chunk:
+        try:
+            return self._decode(data)
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            # msgspec refuses lone surrogates, which Python's own parser passes on.
+            try:
+                return msgspec.convert(json.loads(data), _Chunk)
+            except (ValueError, RecursionError, msgspec.ValidationError):
+                raise BrokenStream("a chunk that is not JSON of a chat completion") from None
+
+    @staticmethod
+    def _read(chunk: _Chunk, batch: Batch, pieces: list[str]) -> None:
+        if chunk.choices:
+            choice = chunk.choices[0]
+            if choice.delta is not None:
+                text = choice.delta.content or choice.delta.refusal
+                if text:
+                    pieces.append(text)
+            if choice.finish_reason:
+                batch.finish_reason = choice.finish_reason
+        if chunk.usage is not None:
+            batch.prompt_tokens, batch.completion_tokens = chunk.usage.prompt_tokens, chunk.usage.completion_tokens
+        if chunk.error:
+            batch.error = chunk.error
+
+    def _clean(self, text: str) -> str:
+        if "\0" in text:
+            text = text.replace("\0", "\ufffd")
+        if not text or (not self._high_surrogate and text.isascii()):
+            return text
+        text = self._high_surrogate + text
+        self._high_surrogate = ""
+        try:
+            text.encode()
+        except UnicodeEncodeError:
+            if "\ud800" <= text[-1] <= "\udbff":
+                self._high_surrogate, text = text[-1], text[:-1]
+            # UTF-16 joins the pairs; what stays alone is replaced.
+            text = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+        return text

@@ -1,0 +1,140 @@
+"""The API of turns: begin one, follow an answer, stop it."""
+
+import asyncio
+import contextlib
+import re
+from collections.abc import AsyncGenerator
+from secrets import token_urlsafe
+from typing import Any
+from uuid import UUID
+
+from django.http import HttpRequest, JsonResponse
+from django.http.response import HttpResponseBase
+
+from chat import endings, recovery, turn_request, turns, worker
+from chat.errors import Draining, InvalidRequest, NotFound, NotSignedIn, UnsupportedMediaType
+from chat.limits import admission, readers
+from chat.live import LiveAnswer
+from chat.models import Message, Quota, Requester, Usage
+from chat.threads import in_thread
+from chat.turns import Follow
+from chat.views.respond import GUEST_SESSION_KEY, api, known_requester, requester_of
+from chat.views.stream import EventStream
+
+_CURSOR = re.compile(r"\d{1,12}", re.ASCII)
+_DRAINING_RETRY_SECONDS = 2
+# Long enough for another worker to notice, and for a lost one to be claimed.
+_STOP_SECONDS = 25
+_STOP_POLL_SECONDS = 0.1
+
+
+@api("POST")
+async def chat(request: HttpRequest) -> HttpResponseBase:
+    """POST /api/chat: begins a turn, or follows the one that the same `turn` began, and streams its answer."""
+    requester = await _chatter(request)
+    if request.content_type != "application/json":
+        raise UnsupportedMediaType("The body must be application/json.")
+    asked = turn_request.parse(request.body)
+    known = await in_thread(turns.find_turn, requester, asked)
+    if known is not None:
+        return await _follow(requester, known, 0)
+    # A task of its own: whoever leaves now leaves no half-made turn behind.
+    live, headers = await asyncio.shield(worker.current().spawn(_begin(request, requester, asked)))
+    if isinstance(live, Follow):
+        return await _follow(requester, live, 0)
+    return EventStream(live.frames(0), headers)
+
+
+async def _chatter(request: HttpRequest) -> Requester:
+    """Who asks; a guest gets a random id in their session, if there is a quota for guests at all."""
+    requester = await requester_of(request)
+    if requester.user_id is not None or requester.guest:
+        return requester
+    if await in_thread(Quota.objects.for_requester, requester) is None:
+        raise NotSignedIn("Sign in to chat.")
+    await request.session.aset(GUEST_SESSION_KEY, token_urlsafe(24))
+    return await requester_of(request)
+
+
+async def _begin(request: HttpRequest, requester: Requester, asked: turn_request.TurnRequest) -> tuple[LiveAnswer | Follow, dict[str, str]]:
+    """Validation, the gates, the database, and off it goes. A turn that does not start gives everything back."""
+    here = worker.current()
+    if here.draining:
+        raise Draining("This server is restarting. Try again in a moment.", retry_after=_DRAINING_RETRY_SECONDS)
+    plan = await in_thread(turns.plan, requester, asked)
+    admitted = await admission.admit(request, plan.ask())
+    try:
+        started = await in_thread(turns.start, plan, admitted.hold, here.id)
+    except BaseException:
+        await admission.give_back(admitted)
+        raise
+    if isinstance(started, Follow):
+        await admission.give_back(admitted)
+        return started, {}
+    return here.generate(started), admitted.headers
+
+
+@api("GET")
+async def answer_stream(request: HttpRequest, answer_id: UUID) -> HttpResponseBase:
+    """GET /api/answers/<id>/stream: the events from the cursor on, on any worker."""
+    requester = await known_requester(request)
+    cursor = _cursor(request)
+    return await _follow(requester, await in_thread(turns.follow, requester, answer_id), cursor)
+
+
+def _cursor(request: HttpRequest) -> int:
+    """The position after which to go on: Last-Event-ID, or else `?after=`; the beginning when neither is given."""
+    text = request.headers.get("Last-Event-ID") or request.GET.get("after") or "0"
+    if not _CURSOR.fullmatch(text):
+        raise InvalidRequest("The cursor is not valid.", limit="after")
+    return int(text)
+
+
+async def _follow(requester: Requester, known: Follow, cursor: int) -> EventStream:
+    message = known.message
+    if message.status != Message.Status.STREAMING:
+        return EventStream(await _finished(known, cursor))
+    live = worker.current().follow(message.id, known.start, known.owner)
+    live.check_cursor(cursor)
+    seat = await readers.take_seat(requester)
+    return EventStream(worker.current().seated(live.frames(cursor), seat))
+
+
+async def _finished(known: Follow, cursor: int) -> AsyncGenerator[bytes, None]:
+    done, error = await in_thread(endings.saved_end, known.message)
+    answer = LiveAnswer(known.message.id, known.start)
+    answer.append(known.message.content)
+    answer.end(done, error)
+    answer.check_cursor(cursor)
+    return answer.frames(cursor)
+
+
+@api("POST")
+async def answer_stop(request: HttpRequest, answer_id: UUID) -> HttpResponseBase:
+    """POST /api/answers/<id>/stop: ends the answer, wherever it runs, and answers when the end is saved."""
+    requester = await known_requester(request)
+    usage = await in_thread(_own_usage, requester, answer_id)
+    here = worker.current()
+    text = here.text_here(answer_id)
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(_STOP_SECONDS):
+            while not await here.stop_answer(answer_id, usage.worker):
+                if not await in_thread(recovery.is_running, answer_id):
+                    break
+                await asyncio.sleep(_STOP_POLL_SECONDS)
+    return JsonResponse(await in_thread(_stopped, answer_id, text))
+
+
+def _own_usage(requester: Requester, answer_id: UUID) -> Usage:
+    """The ledger row of an answer that is the requester's own, stored or not; raises NotFound."""
+    usage = Usage.objects.filter(answer=answer_id, owner_key=requester.owner_key).first()
+    if usage is None:
+        raise NotFound("There is no such answer, or it is not yours.")
+    return usage
+
+
+def _stopped(answer_id: UUID, text: str | None) -> dict[str, Any]:
+    stored = recovery.text_of(answer_id)
+    if stored is not None:
+        return {"status": stored[0], "content": stored[1]}
+    return {"status": Usage.objects.get(answer=answer_id).outcome, "content": text or ""}

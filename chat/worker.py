@@ -1,0 +1,314 @@
+"""One worker process: its running answers, the readers on it, and the beat that keeps both honest.
+
+A worker is stateless but for the answers it is generating. The beat writes
+their text to Redis, renews leases, closes what nobody watches, follows the
+answers of other workers for the readers here, and claims those of lost ones.
+"""
+
+import asyncio
+import contextlib
+import contextvars
+import logging
+import os
+import socket
+from collections.abc import AsyncGenerator, Coroutine
+from time import monotonic
+from typing import Any
+from uuid import UUID, uuid4
+
+from django.conf import settings
+from django.db import DatabaseError, InterfaceError
+
+from chat import endings, recovery, redis
+from chat.completions import make_client
+from chat.errors import AnswerError
+from chat.generation import ABANDONED, STOPPED, Generation, Job
+from chat.limits import admission, slots
+from chat.live import LiveAnswer
+from chat.mirror import Mirror
+from chat.models import Message
+from chat.threads import in_thread
+
+logger = logging.getLogger("chat.worker")
+
+TICK_SECONDS = 0.1
+_REMOTE_CHECK_SECONDS = 1.0
+_WATCH_SECONDS = 2.0
+_RECOVER_SECONDS = 4.0
+# A note "somebody watches" from another worker holds for this long.
+_WATCHED_SECONDS = 5.0
+# Between the start of a response and its first frame lie a few steps of middleware.
+_FIRST_READER_SECONDS = 3.0
+
+
+class Worker:
+    """The state of one process; made when its event loop starts."""
+
+    def __init__(self) -> None:
+        self.id = f"{socket.gethostname()}:{os.getpid()}:{uuid4().hex[:8]}"
+        self.draining = False
+        self._redis = redis.async_client()
+        self._mirror = Mirror(self._redis, self.id)
+        self._client = make_client()
+        self._running: dict[UUID, Generation] = {}
+        self._remote: dict[UUID, _Remote] = {}
+        self._seats: set[slots.Hold] = set()
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._flushing = asyncio.Lock()
+        self._renewed = 0.0
+        self._suspects: set[str] = set()
+        self._redis_down = False
+
+    # --- life ---------------------------------------------------------------
+
+    async def start(self) -> None:
+        """Begins to beat. A Redis that is away does not stop the start: the limits refuse until it is there."""
+        self.spawn(self._beat())
+        self.spawn(self._recover_forever())
+
+    def drain(self) -> None:
+        """Takes no new turns and lets the readers go; running answers go on."""
+        self.draining = True
+        for live in self._live_here():
+            live.hand_over()
+
+    async def stop(self) -> None:
+        """Waits for running answers up to DRAIN_SECONDS, ends the rest as interrupted, and saves them."""
+        self.drain()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(settings.DRAIN_SECONDS):
+                await self._all_ended()
+        for generation in list(self._running.values()):
+            error = AnswerError("worker_lost", endings.sentence("worker_lost"))
+            generation.halt(endings.status_for(error, bool(generation.live.text)), "drained", error)
+        await self._all_ended()
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        with contextlib.suppress(*redis.Unavailable):
+            await self._mirror.resign()
+        await self._client.close()
+        await self._redis.aclose()
+
+    def spawn(self, coroutine: Coroutine[Any, Any, Any]) -> "asyncio.Task[Any]":
+        """A task of the worker, not of the request that asked for it: it starts in a context of its own and is held until it ends."""
+        task = asyncio.get_running_loop().create_task(coroutine, context=contextvars.Context())
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    async def _all_ended(self) -> None:
+        while self._running:
+            await asyncio.wait([generation.task for generation in self._running.values()])
+
+    # --- answers --------------------------------------------------------------
+
+    def generate(self, job: Job) -> LiveAnswer:
+        """Starts an answer and returns it; it goes on by itself."""
+        generation = Generation(job, self._client, self._release)
+        self._running[job.answer] = generation
+        generation.task = self.spawn(self._run(generation))
+        return generation.live
+
+    async def _run(self, generation: Generation) -> None:
+        answer_id = generation.job.answer
+        try:
+            await generation.run()
+        finally:
+            self._running.pop(answer_id, None)
+            self._mirror.forget(answer_id)
+        if generation.job.stored:
+            with contextlib.suppress(*redis.Unavailable):
+                await self._mirror.ended(answer_id)
+
+    async def _release(self, hold: slots.Hold | None) -> None:
+        # Not while a flush is under way: it would renew what is released here.
+        async with self._flushing:
+            await admission.release(hold)
+
+    def follow(self, answer_id: UUID, start: dict[str, Any], owner: str) -> LiveAnswer:
+        """The live answer to read from: the one that runs here, or the reflection of one that runs on the worker `owner`."""
+        generation = self._running.get(answer_id)
+        if generation is not None:
+            return generation.live
+        remote = self._remote.get(answer_id)
+        if remote is None:
+            remote = self._remote[answer_id] = _Remote(LiveAnswer(answer_id, start), owner)
+        return remote.live
+
+    async def seated(self, frames: AsyncGenerator[bytes, None], seat: slots.Hold) -> AsyncGenerator[bytes, None]:
+        """The frames; the reader's seat is kept while they are read, and given up at the end."""
+        self._seats.add(seat)
+        try:
+            async with contextlib.aclosing(frames):
+                async for frame in frames:
+                    yield frame
+        finally:
+            self._seats.discard(seat)
+            self.spawn(self._release(seat))
+
+    async def stop_answer(self, answer_id: UUID, owner: str) -> bool:
+        """Ends an answer on whichever worker it runs, and returns when it was told to: True if it runs here and has ended."""
+        generation = self._running.get(answer_id)
+        if generation is not None:
+            generation.halt(*STOPPED)
+            await asyncio.wait([generation.task])
+            return True
+        with contextlib.suppress(*redis.Unavailable):
+            await self._mirror.note(owner, [f"stop {answer_id}"])
+        return False
+
+    def text_here(self, answer_id: UUID) -> str | None:
+        """The text so far of an answer that runs here; None if it does not."""
+        generation = self._running.get(answer_id)
+        return generation.live.text.decode() if generation is not None else None
+
+    def _live_here(self) -> list[LiveAnswer]:
+        return [*(generation.live for generation in self._running.values()), *(remote.live for remote in self._remote.values())]
+
+    # --- the beat -------------------------------------------------------------
+
+    async def _beat(self) -> None:
+        while True:
+            await asyncio.sleep(TICK_SECONDS)
+            now = monotonic()
+            self._close_unwatched(now)
+            for live in self._live_here():
+                for reader in live.readers:
+                    reader.ping_if_silent(now)
+            try:
+                await self._flush(now)
+                await self._read_remote(now)
+                self._note_redis(down=False)
+            except redis.Unavailable:
+                self._note_redis(down=True)
+
+    def _note_redis(self, down: bool) -> None:
+        if down != self._redis_down:
+            self._redis_down = down
+            logger.warning("Redis %s", "is away: running answers go on without it" if down else "is back")
+
+    def _close_unwatched(self, now: float) -> None:
+        for generation in self._running.values():
+            since = generation.live.unwatched_since
+            # A stateless answer is kept nowhere, so nobody can come back for it; but its first reader may be a moment late.
+            grace = settings.RESUME_GRACE_SECONDS if generation.job.stored else 0 if generation.live.was_watched else _FIRST_READER_SECONDS
+            if since is not None and now - max(since, generation.watched_elsewhere) > grace and not self.draining:
+                generation.halt(*ABANDONED)
+
+    async def _flush(self, now: float) -> None:
+        renew = now - self._renewed >= slots.RENEW_SECONDS
+        if not renew and not self._running:
+            return
+        async with self._flushing:
+            stored = [generation.live for generation in self._running.values() if generation.job.stored]
+            holds = [generation.job.hold for generation in self._running.values() if generation.job.hold is not None]
+            notes = await self._mirror.flush(stored, [*holds, *self._seats], renew)
+        if renew:
+            self._renewed = now
+        for note in notes:
+            self._act_on(note, now)
+
+    def _act_on(self, note: str, now: float) -> None:
+        verb, _, answer = note.partition(" ")
+        generation = self._running.get(UUID(answer))
+        if generation is None:
+            return
+        if verb == "stop":
+            generation.halt(*STOPPED)
+        elif verb == "watch":
+            generation.watched_elsewhere = now + _WATCHED_SECONDS
+
+    # --- answers of other workers -----------------------------------------------
+
+    async def _read_remote(self, now: float) -> None:
+        for answer_id, remote in list(self._remote.items()):
+            since = remote.live.unwatched_since
+            if since is not None and now - since > _FIRST_READER_SECONDS:
+                del self._remote[answer_id]
+        remotes = list(self._remote.values())
+        if not remotes:
+            return
+        ended = await self._mirror.read([remote.live for remote in remotes])
+        for remote, has_ended in zip(remotes, ended, strict=True):
+            if (has_ended or now - remote.checked >= _REMOTE_CHECK_SECONDS) and not remote.closing:
+                remote.checked, remote.closing = now, True
+                self.spawn(self._close_remote(remote))
+        await self._tell_owners(remotes, now)
+
+    async def _tell_owners(self, remotes: "list[_Remote]", now: float) -> None:
+        by_owner: dict[str, list[str]] = {}
+        for remote in remotes:
+            if now - remote.told >= _WATCH_SECONDS:
+                remote.told = now
+                by_owner.setdefault(remote.owner, []).append(f"watch {remote.live.id}")
+        for owner, notes in by_owner.items():
+            await self._mirror.note(owner, notes)
+
+    async def _close_remote(self, remote: "_Remote") -> None:
+        """Ends the reflection if the answer is saved; else it goes on being one."""
+        try:
+            message = await in_thread(lambda: Message.objects.filter(id=remote.live.id).first())
+            if message is None:
+                remote.live.hand_over()
+            elif message.status != Message.Status.STREAMING:
+                done, error = await in_thread(endings.saved_end, message)
+                content = message.content.encode()
+                remote.live.append_bytes(content[len(remote.live.text) :])
+                remote.live.end(done, error)
+        except (DatabaseError, InterfaceError):
+            pass  # asked again in a second
+        finally:
+            remote.closing = False
+
+    # --- answers of lost workers --------------------------------------------------
+
+    async def _recover_forever(self) -> None:
+        while True:
+            await asyncio.sleep(_RECOVER_SECONDS)
+            try:
+                await self.recover()
+            except (DatabaseError, InterfaceError, *redis.Unavailable):
+                self._suspects = set()
+
+    async def recover(self) -> None:
+        """Claims the answers of workers whose lease was missing twice in a row, with Redis reachable in between."""
+        owners = [owner for owner in await in_thread(recovery.owners_of_running) if owner != self.id]
+        alive = await self._mirror.alive(owners) if owners else []
+        missing = {owner for owner, lives in zip(owners, alive, strict=True) if not lives}
+        for owner in missing & self._suspects:
+            for answer_id in await in_thread(recovery.running_of, owner):
+                text = await self._mirror.text(answer_id)
+                if await in_thread(recovery.claim, answer_id, text):
+                    logger.warning("Answer %s was left by a lost worker: saved as far as it came", answer_id)
+                    await self._mirror.ended(answer_id)
+        self._suspects = missing
+
+
+class _Remote:
+    """An answer that another worker generates, as readers here see it."""
+
+    def __init__(self, live: LiveAnswer, owner: str) -> None:
+        self.live = live
+        self.owner = owner
+        self.checked = monotonic()
+        self.told = 0.0
+        self.closing = False
+
+
+_worker: Worker | None = None
+
+
+def current() -> Worker:
+    """The worker of this process. Raises RuntimeError outside a server."""
+    if _worker is None:
+        raise RuntimeError("The worker has not been started: serve the site through chatsite.asgi.")
+    return _worker
+
+
+async def start() -> Worker:
+    """Makes and starts the worker of this process; called when the server starts."""
+    global _worker
+    _worker = Worker()
+    await _worker.start()
+    return _worker
