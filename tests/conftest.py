@@ -1,0 +1,233 @@
+"""Fixtures: a site of real processes in front of an upstream that does as it is told. docs: tests/harness/.
+
+The test process and the sites share one database and one Valkey, so tests use
+the ORM directly; no transaction is around a test. Each test makes people of
+its own, whose limits and conversations no other test touches.
+"""
+
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any, Protocol
+
+import django
+import pytest
+from django.conf import settings
+
+from tests.harness.environment import Environment
+from tests.harness.site import Site
+from tests.harness.upstream import Upstream
+from tests.harness.valkey import Valkey
+
+if TYPE_CHECKING:
+    import redis
+    from playwright.sync_api import Browser, Page
+    from pytest_django.plugin import DjangoDbBlocker
+
+    from tests.harness.browser import BrowserHost
+    from tests.harness.people import Person
+
+_environment: Environment | None = None
+_LOG_TAIL_CHARS = 4000
+
+
+class StartSite(Protocol):
+    def __call__(self, *, workers: int = 1, **env: str) -> Site: ...
+
+
+class MakeUser(Protocol):
+    def __call__(self, name: str = "person", **quota_fields: Any) -> "Person": ...
+
+
+# --- The run ----------------------------------------------------------------
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure(config: pytest.Config) -> None:
+    global _environment
+    if settings.configured:
+        raise pytest.UsageError(
+            "Django's settings were loaded before the tests' own environment was made: unset DJANGO_SETTINGS_MODULE, drop --ds."
+        )
+    _environment = Environment()
+    _environment.start()
+    django.setup()
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_unconfigure(config: pytest.Config) -> None:
+    global _environment
+    if _environment is not None:
+        _environment.stop()
+        _environment = None
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.get_closest_marker("django_db"):
+            raise pytest.UsageError(
+                f"{item.nodeid}: the database is shared with running sites and needs no django_db; that marker would lock or empty it."
+            )
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
+    report = yield
+    if report.failed and _environment is not None:
+        report.sections += [(f"log of {site.url}", site.log()[-_LOG_TAIL_CHARS:]) for site in _environment.sites if site.running]
+    return report
+
+
+@pytest.fixture(scope="session")
+def environment() -> Environment:
+    assert _environment is not None
+    return _environment
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_blocker: "DjangoDbBlocker") -> None:
+    """Takes the place of pytest-django's: the database of the settings itself, migrated once."""
+    from django.core.management import call_command
+
+    with django_db_blocker.unblock():
+        call_command("migrate", interactive=False, verbosity=0)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def db_ready(django_db_setup: None, django_db_blocker: "DjangoDbBlocker") -> Iterator[None]:
+    """The ORM may be used everywhere."""
+    from django.db import connections
+
+    with django_db_blocker.unblock():
+        yield
+        connections.close_all()
+
+
+@pytest.fixture(scope="session")
+def static_files(environment: Environment) -> None:
+    """Pages can be rendered in the test process, which needs to know the hashed names."""
+    environment.collect_static()
+
+
+# --- Servers ----------------------------------------------------------------
+
+
+@pytest.fixture(scope="session")
+def site(environment: Environment, db_ready: None) -> Site:
+    """A site with one worker, for every test that does not need special settings."""
+    return environment.start_site()
+
+
+@pytest.fixture(scope="session")
+def site2(environment: Environment, db_ready: None) -> Site:
+    """The same with two workers."""
+    return environment.start_site(workers=2)
+
+
+@pytest.fixture
+def start_site(environment: Environment, db_ready: None) -> Iterator[StartSite]:
+    """Starts sites of the test's own: `start_site(workers=2, RESUME_GRACE_SECONDS="1")`. They are stopped after it."""
+    started: list[Site] = []
+
+    def start(*, workers: int = 1, **env: str) -> Site:
+        started.append(environment.start_site(workers=workers, **env))
+        return started[-1]
+
+    yield start
+    for site in started:
+        if site.running:
+            site.stop()
+
+
+@pytest.fixture(scope="session")
+def upstream(environment: Environment) -> Upstream:
+    """What the sites take for OpenAI."""
+    return environment.upstream
+
+
+@pytest.fixture
+def start_valkey(environment: Environment) -> Iterator[Callable[[], Valkey]]:
+    """Starts a Valkey of the test's own, to be paused or killed: `start_site(REDIS_URL=start_valkey().url)`."""
+    started: list[Valkey] = []
+
+    def start() -> Valkey:
+        started.append(environment.make_valkey())
+        started[-1].start()
+        return started[-1]
+
+    yield start
+    for valkey in started:
+        if valkey.running:
+            valkey.stop()
+
+
+@pytest.fixture
+def redis_client(environment: Environment) -> "Iterator[redis.Redis]":
+    """The Valkey that the common sites use."""
+    import redis
+
+    with redis.Redis.from_url(environment.valkey.url) as client:
+        yield client
+
+
+# --- People -----------------------------------------------------------------
+
+
+@pytest.fixture
+def make_user(request: pytest.FixtureRequest, db_ready: None) -> Iterator[MakeUser]:
+    """Makes people: `make_user("carol", requests="10/m", concurrent_streams=1)`. Their quota has no limits but these."""
+    from tests.harness.people import create_person
+
+    people: list[Person] = []
+
+    def make(name: str = "person", **quota_fields: Any) -> "Person":
+        people.append(create_person(name, lambda: request.getfixturevalue("site"), **quota_fields))
+        return people[-1]
+
+    yield make
+    for person in people:
+        person.close()
+
+
+@pytest.fixture
+def alice(make_user: MakeUser) -> "Person":
+    """She owns what the test is about."""
+    return make_user("alice")
+
+
+@pytest.fixture
+def bob(make_user: MakeUser) -> "Person":
+    """The stranger: nothing of Alice's is his."""
+    return make_user("bob")
+
+
+# --- The browser ------------------------------------------------------------
+
+
+@pytest.fixture(scope="session")
+def browser_host() -> "Iterator[BrowserHost]":
+    from tests.harness.browser import BrowserHost
+
+    host = BrowserHost()
+    yield host
+    host.close()
+
+
+@pytest.fixture
+def browser(browser_host: "BrowserHost") -> "Iterator[Browser]":
+    """The run's one Chromium; for tests that need several contexts. Tests that use it are not async."""
+    with browser_host.held() as browser:
+        yield browser
+
+
+@pytest.fixture
+def page(browser: "Browser") -> "Iterator[Page]":
+    """A page in a context of its own; the test fails if it leaves an uncaught error or the content security policy refused something.
+
+    To sign in: `page.context.add_cookies(alice.cookies(site))`.
+    """
+    from tests.harness.browser import watch_problems
+
+    with browser.new_context() as context:
+        page = context.new_page()
+        problems = watch_problems(page)
+        yield page
+    assert not problems, problems

@@ -1,0 +1,43 @@
+"""Visitors without a server: Django's test client, each at an address of its own, so that no limit of one test is felt by another."""
+
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from itertools import count
+from typing import Any, TypeVar
+
+from django.contrib.auth.models import User
+from django.db import connections
+from django.test import Client
+
+T = TypeVar("T")
+_addresses = count(1)
+
+
+def new_address() -> str:
+    """An address nobody had in this run (198.18.0.0/15 is set aside for such things)."""
+    number = next(_addresses)
+    return f"198.18.{number // 250}.{number % 250 + 1}"
+
+
+def visitor(user: User | None = None, address: str | None = None, **options: Any) -> Client:
+    """Someone at a browser, signed in if `user` is given."""
+    client = Client(REMOTE_ADDR=address or new_address(), **options)
+    if user is not None:
+        client.force_login(user)
+    return client
+
+
+def all_at_once(calls: Sequence[Callable[[], T]]) -> list[T]:
+    """Makes the calls in as many threads, none of which starts before all are there; their results in order."""
+    barrier = threading.Barrier(len(calls))
+
+    def run(call: Callable[[], T]) -> T:
+        barrier.wait()
+        try:
+            return call()
+        finally:
+            connections.close_all()
+
+    with ThreadPoolExecutor(len(calls)) as pool:
+        return list(pool.map(run, calls))
