@@ -16,7 +16,9 @@ class Refusal(Exception):
     status = 400
     code = "invalid_request"
 
-    def __init__(self, message: str, *, retry_after: int | None = None, limit: str | None = None, headers: dict[str, str] | None = None) -> None:
+    def __init__(
+        self, message: str, *, retry_after: int | None = None, limit: str | None = None, headers: dict[str, str] | None = None
+    ) -> None:
         super().__init__(message)
         self.message = message
         self.retry_after = retry_after

@@ -254,6 +254,12 @@ class Quota(models.Model):
     def rates(self) -> list[Rate]:
         return parse_rates(self.requests)
 
+    def allowed_models(self) -> list[ChatModel]:
+        """The enabled models that the quota allows, in the operator's order."""
+        chosen = set(self.models.values_list("pk", flat=True))
+        enabled = ChatModel.objects.filter(enabled=True).select_related("fallback")
+        return [model for model in enabled if not chosen or model.pk in chosen]
+
 
 class SitePolicy(models.Model):
     """What holds for the whole site; one row."""

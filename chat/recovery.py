@@ -56,3 +56,9 @@ def is_running(answer_id: UUID) -> bool:
 def text_of(answer_id: UUID) -> tuple[str, str] | None:
     """Status and text of a stored answer; None where there is none (a stateless one, or one that was deleted)."""
     return Message.objects.filter(id=answer_id).values_list("status", "content").first()
+
+
+def running_in(conversation_id: UUID) -> list[tuple[UUID, str]]:
+    """The running answers of a conversation, and the workers that run them."""
+    streaming = Message.objects.filter(conversation=conversation_id, status=Message.Status.STREAMING).values_list("id", flat=True)
+    return list(Usage.objects.filter(answer__in=list(streaming)).values_list("answer", "worker"))

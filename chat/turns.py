@@ -199,10 +199,7 @@ def _refuse_busy(answer: Message | None) -> None:
 
 def _models(slug: str | None, conversation: Conversation | None, quota: Quota) -> list[ChatModel]:
     """The model to use and, behind it, its fallbacks; all enabled and allowed by the quota."""
-    allowed = {model.slug: model for model in ChatModel.objects.filter(enabled=True).select_related("fallback")}
-    chosen_by_quota = set(quota.models.values_list("slug", flat=True))
-    if chosen_by_quota:
-        allowed = {name: model for name, model in allowed.items() if name in chosen_by_quota}
+    allowed = {model.slug: model for model in quota.allowed_models()}
     if slug is not None and slug not in allowed:
         raise InvalidRequest("There is no such model, or you may not use it.", limit="model")
     if not allowed:

@@ -312,3 +312,10 @@ async def start() -> Worker:
     _worker = Worker()
     await _worker.start()
     return _worker
+
+
+async def stop_conversation(conversation_id: UUID) -> None:
+    """Ends the running answers of a conversation that is about to be deleted, wherever they run; returns once they were told to."""
+    owners = await in_thread(recovery.running_in, conversation_id)
+    for answer_id, owner in owners:
+        await current().stop_answer(answer_id, owner)

@@ -22,7 +22,7 @@ HOST = env.text("HOST", "127.0.0.1")
 PORT = env.integer("PORT", 8000, minimum=1, maximum=65535)
 WORKERS = env.integer("WORKERS", 1, minimum=1, maximum=256)
 
-_default_host = "localhost" if HOST in ("0.0.0.0", "::") else HOST
+_default_host = "localhost" if HOST in ("0.0.0.0", "::") else HOST  # noqa: S104
 SITE_URL = env.text("SITE_URL", f"http://{f'[{_default_host}]' if ':' in _default_host else _default_host}:{PORT}").rstrip("/")
 _site = urlsplit(SITE_URL)
 if _site.scheme not in ("http", "https") or not _site.hostname or _site.path or _site.query:
@@ -53,7 +53,9 @@ def _secret_key() -> str:
                 draft.unlink()
         key = path.read_text(encoding="ascii").strip()
     except OSError as error:
-        raise ImproperlyConfigured(f"DATA_DIR={DATA_DIR} cannot be used: {error.strerror}. Set DATA_DIR to a folder this user can write.") from None
+        raise ImproperlyConfigured(
+            f"DATA_DIR={DATA_DIR} cannot be used: {error.strerror}. Set DATA_DIR to a folder this user can write."
+        ) from None
     if not key:
         raise ImproperlyConfigured(f"{path} is empty: delete it, or set SECRET_KEY.")
     return key
@@ -211,7 +213,9 @@ STATIC_ROOT = DATA_DIR / "static"
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {
-        "BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage" if DEBUG else "servestatic.storage.CompressedManifestStaticFilesStorage"
+        "BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"
+        if DEBUG
+        else "servestatic.storage.CompressedManifestStaticFilesStorage"
     },
 }
 
@@ -228,6 +232,15 @@ LOGGING = {
     },
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": LOG_FORMAT}},
     "root": {"handlers": ["console"], "level": LOG_LEVEL},
-    # These log whole requests at DEBUG: prompts, keys and all. Never below INFO.
-    "loggers": {name: {"level": "INFO"} for name in ("openai", "httpx", "httpx2", "httpcore2", "aiohttp", "asyncio", "django.db.backends", "django.template")},
+    "loggers": {
+        # These log whole requests at DEBUG: prompts, keys and all.
+        **{
+            name: {"level": "WARNING"}
+            for name in ("openai", "httpx", "httpx2", "httpcore2", "aiohttp", "django.db.backends", "django.template")
+        },
+        "asyncio": {"level": "INFO"},
+        # Django's own handlers off: one line a record, in the format above.
+        "django": {"handlers": [], "level": "INFO"},
+        "django.server": {"handlers": [], "level": "INFO", "propagate": True},
+    },
 }

@@ -4,12 +4,13 @@ from django.contrib import admin
 from django.contrib.auth import views as auth
 from django.urls import path
 
-from chat.views import account, library, operations, turns, usage
+from chat.views import account, library, limits, operations, turns, usage
 
 urlpatterns = [
     path("api/chat", turns.chat, name="api_chat"),
     path("api/answers/<uuid:answer_id>/stream", turns.answer_stream, name="api_answer_stream"),
     path("api/answers/<uuid:answer_id>/stop", turns.answer_stop, name="api_answer_stop"),
+    path("api/limits", limits.limits, name="api_limits"),
     path("c/<uuid:conversation_id>/export.md", library.export_md, name="export_md"),
     path("c/<uuid:conversation_id>/export.json", library.export_json, name="export_json"),
     path("search/", library.search, name="search"),
@@ -28,6 +29,7 @@ urlpatterns = [
     path("admin/", admin.site.urls),
     path("healthz", operations.healthz, name="healthz"),
     path("readyz", operations.readyz, name="readyz"),
+    path("metrics", operations.metrics, name="metrics"),
 ]
 
 handler400 = "chat.views.operations.bad_request"

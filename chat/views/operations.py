@@ -1,14 +1,17 @@
-"""What machines ask: is it up, is it ready; and the errors that Django itself finds."""
+"""What machines ask: is it up, is it ready, how is it doing; and the errors that Django itself finds."""
 
+import hmac
+
+from django.conf import settings
 from django.db import connection
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import render
 
-from asgiref.sync import sync_to_async
-
 from chat import redis
 from chat.errors import CsrfFailed, Forbidden, InvalidRequest, NotFound
+from chat.metrics import render as render_metrics
+from chat.threads import in_thread
 from chat.views.respond import refusal_response
 
 
@@ -35,11 +38,21 @@ def _redis_answers() -> bool:
 
 async def readyz(request: HttpRequest) -> JsonResponse:
     """Database and Redis answer; 503 names the part that does not."""
-    parts = {"database": await sync_to_async(_database_answers)(), "redis": await sync_to_async(_redis_answers)()}
+    parts = {"database": await in_thread(_database_answers), "redis": await in_thread(_redis_answers)}
     ready = all(parts.values())
     return JsonResponse(
         {"ready": ready, **{name: "ok" if well else "unavailable" for name, well in parts.items()}}, status=200 if ready else 503
     )
+
+
+async def metrics(request: HttpRequest) -> HttpResponse:
+    """Prometheus text for whoever has METRICS_TOKEN; 404 when it is unset, 401 for another."""
+    if not settings.METRICS_TOKEN:
+        raise Http404
+    given = request.headers.get("Authorization", "").encode()
+    if not hmac.compare_digest(given, f"Bearer {settings.METRICS_TOKEN}".encode()):
+        return HttpResponse("Send Authorization: Bearer METRICS_TOKEN.\n", status=401, content_type="text/plain")
+    return HttpResponse(await in_thread(render_metrics), content_type="text/plain; version=0.0.4; charset=utf-8")
 
 
 def _is_api(request: HttpRequest) -> bool:

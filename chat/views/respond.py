@@ -25,6 +25,8 @@ def refusal_response(refusal: Refusal) -> JsonResponse:
     if refusal.retry_after is not None:
         response["Retry-After"] = str(refusal.retry_after)
     response["Cache-Control"] = "no-store"
+    # A refusal is an answer, not an incident: Django would log a warning for each.
+    response._has_been_logged = True  # type: ignore[attr-defined]
     return response
 
 

@@ -1,0 +1,50 @@
+"""GET /api/limits: what applies to me, why, what is used, and when it resets."""
+
+from typing import Any
+
+from django.http import HttpRequest, JsonResponse
+
+from chat.errors import NotSignedIn
+from chat.limits.report import Report, report
+from chat.models import Quota
+from chat.threads import in_thread
+from chat.views.respond import api, requester_of
+
+
+@api("GET")
+async def limits(request: HttpRequest) -> JsonResponse:
+    """The limits of whoever asks, as JSON; docs/protocol.md describes the fields. A guest without a quota is 401."""
+    requester = await requester_of(request)
+    found = await in_thread(report, request, requester)
+    if found.quota is None and requester.user_id is None:
+        raise NotSignedIn("Sign in first.")
+    payload = await in_thread(_payload, found)
+    return JsonResponse(payload, headers={"Cache-Control": "no-store"})
+
+
+def _payload(found: Report) -> dict[str, Any]:
+    quota = found.quota or Quota()
+    requests = None
+    if found.windows is not None:
+        requests = [
+            {"name": w.rate.name, "limit": w.rate.limit, "used": w.used, "window": w.rate.period, "resets_in": w.reset}
+            for w in found.windows
+        ]
+    return {
+        "quota": found.quota.name if found.quota else None,
+        "reason": found.reason,
+        "mode": quota.mode,
+        "requests": requests,
+        "concurrent_streams": {"limit": quota.concurrent_streams, "used": found.streams},
+        "tokens_per_day": {"limit": quota.tokens_per_day, "used": found.tokens, "resets_at": found.tokens_reset.isoformat()},
+        "spend_per_month_usd": {
+            # Money travels as text: a JSON number is a float to whoever reads it.
+            "limit": None if quota.spend_per_month_usd is None else str(quota.spend_per_month_usd),
+            "used": str(found.spend),
+            "resets_at": found.spend_reset.isoformat(),
+        },
+        "max_prompt_chars": quota.max_prompt_chars,
+        "max_messages": quota.max_messages,
+        "max_output_tokens": quota.max_output_tokens,
+        "models": [model.slug for model in quota.allowed_models()] if found.quota else [],
+    }
