@@ -122,7 +122,7 @@ def _backoff(attempt: int) -> float:
 
     Source: Marc Brooker, "Exponential Backoff and Jitter", 2015.
     """
-    ceiling = min(_MAX_BACKOFF_SECONDS, _BACKOFF_SECONDS * 2**attempt)
+    ceiling: float = min(_MAX_BACKOFF_SECONDS, _BACKOFF_SECONDS * 2**attempt)
     return ceiling / 2 + random.uniform(0, ceiling / 2)  # noqa: S311 (not a secret)
 
 
@@ -159,13 +159,9 @@ async def _attempt(client: openai.AsyncOpenAI, target: Target, messages: list[di
 
 def _open(client: openai.AsyncOpenAI, target: Target, messages: list[dict[str, str]]) -> Any:
     limit: dict[str, Any] = {("max_tokens" if target.legacy_max_tokens else "max_completion_tokens"): target.max_output_tokens}
-    return client.chat.completions.with_streaming_response.create(
-        model=target.slug,
-        messages=messages,  # type: ignore[arg-type]  (typed by the caller; the SDK wants one class a role)
-        stream=True,
-        stream_options={"include_usage": True},
-        **limit,
-    )
+    # The SDK's types want one class a role; ours are plain dictionaries that the request's parser has checked.
+    create: Any = client.chat.completions.with_streaming_response.create
+    return create(model=target.slug, messages=messages, stream=True, stream_options={"include_usage": True}, **limit)
 
 
 async def _read(response: Any, target: Target, sink: Sink, completion: Completion, timer: asyncio.Timeout) -> None:

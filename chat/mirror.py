@@ -111,7 +111,8 @@ class Mirror:
 
     async def text(self, answer_id: UUID) -> str:
         """The mirrored text of an answer whose worker was lost, up to its last flush."""
-        return (await self._client.get(_text_key(answer_id)) or b"").decode(errors="replace")
+        text = await self._client.get(_text_key(answer_id))
+        return text.decode(errors="replace") if isinstance(text, bytes) else ""
 
     async def alive(self, workers: Sequence[str]) -> list[bool]:
         """Which of the workers hold a lease."""

@@ -188,7 +188,10 @@ class ChatModel(models.Model):
 
 class QuotaQuerySet(models.QuerySet["Quota"]):
     def for_requester(self, requester: Requester) -> "Quota | None":
-        """The one quota that applies: one naming the user, else the highest-priority one naming a group of theirs, else the default. One query."""
+        """The one quota that applies, in one query.
+
+        One naming the user, else the highest-priority one naming a group of theirs, else the default.
+        """
         if requester.user_id is None:
             return self.filter(for_guests=True).first()
         return self.naming(requester.user_id).first()

@@ -41,7 +41,6 @@ class Stateless(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
 
 
 TurnRequest = Stored | Again | Stateless
-_decoders = {shape: msgspec.json.Decoder(shape) for shape in (Stored, Again, Stateless)}
 
 
 def parse(body: bytes) -> TurnRequest:
@@ -52,7 +51,7 @@ def parse(body: bytes) -> TurnRequest:
         raise InvalidRequest("The body must be one JSON object in UTF-8.") from None
     shape: type[TurnRequest] = Stateless if "messages" in fields else Again if "regenerate" in fields else Stored
     try:
-        request = _decoders[shape].decode(body)
+        request: TurnRequest = msgspec.json.decode(body, type=shape)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise InvalidRequest(f"The body is not valid: {error}.") from None
     _check_texts(request)

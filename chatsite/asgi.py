@@ -4,15 +4,16 @@ import asyncio
 import contextlib
 import os
 import signal
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from types import FrameType
 from typing import Any
 
 import django
 from asgiref.sync import ThreadSensitiveContext, sync_to_async
 from django.conf import settings
-from django.core.handlers.asgi import ASGIHandler, ASGIRequest
+from django.core.handlers.asgi import ASGIHandler
 from django.db import connections
+from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "chatsite.settings")
@@ -25,8 +26,9 @@ from chat.views.respond import refusal_response  # noqa: E402
 from chat.views.stream import EventStream  # noqa: E402
 
 Scope = dict[str, Any]
-Receive = Callable[[], Awaitable[dict[str, Any]]]
-Send = Callable[[dict[str, Any]], Awaitable[None]]
+Message = Mapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
 
 
 class Handler(ASGIHandler):
@@ -50,7 +52,7 @@ class Handler(ASGIHandler):
         except BodyTooLarge as refusal:
             await self.send_response(refusal_response(refusal), send)
 
-    async def run_get_response(self, request: ASGIRequest) -> HttpResponseBase:
+    async def run_get_response(self, request: HttpRequest) -> HttpResponseBase:
         async with ThreadSensitiveContext():
             try:
                 return await super().run_get_response(request)
@@ -90,7 +92,7 @@ def _measured(scope: Scope, receive: Receive) -> Receive:
     limit = settings.MAX_BODY_BYTES
     size = 0
 
-    async def measured() -> dict[str, Any]:
+    async def measured() -> Message:
         nonlocal size
         if size == 0 and _declared_length(scope) > limit:
             raise _too_large(limit)

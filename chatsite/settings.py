@@ -3,6 +3,7 @@
 import os
 import secrets
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import dj_database_url
@@ -111,10 +112,10 @@ TEMPLATES = [
 # --- Database ---------------------------------------------------------------
 
 
-def _database() -> dict[str, object]:
+def _database() -> dict[str, Any]:
     url = env.secret("DATABASE_URL")
     try:
-        config: dict = dict(dj_database_url.parse(url or f"sqlite:///{DATA_DIR / 'db.sqlite3'}"))
+        config: dict[str, Any] = dict(dj_database_url.parse(url or f"sqlite:///{DATA_DIR / 'db.sqlite3'}"))
     except (ValueError, dj_database_url.ParseError, dj_database_url.UnknownSchemeError):
         # The URL may hold a password, so it is not repeated.
         raise ImproperlyConfigured("DATABASE_URL is not valid: it takes postgres://user:password@host/name or sqlite:///path.") from None

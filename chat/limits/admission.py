@@ -6,6 +6,7 @@ budgets, then the windows are counted, and that count decides.
 
 import asyncio
 import logging
+from collections.abc import Coroutine
 from dataclasses import dataclass, field
 from datetime import datetime
 from time import monotonic
@@ -76,7 +77,7 @@ def _give_back_late(work: "asyncio.Future[Admission]") -> None:
 _tasks: set[asyncio.Task[None]] = set()
 
 
-def _background(coroutine: "asyncio.Coroutine[None, None, None]") -> None:
+def _background(coroutine: Coroutine[None, None, None]) -> None:
     task = asyncio.get_running_loop().create_task(coroutine)
     _tasks.add(task)
     task.add_done_callback(_tasks.discard)

@@ -97,7 +97,7 @@ class Room:
 def version(client: Redis, holder: str) -> str:
     """To be read before the ledger is summed up, and passed to `take` with the room that comes of it."""
     value = client.get(_keys(holder)[2])
-    return value.decode() if value else ""
+    return value.decode() if isinstance(value, bytes) else ""
 
 
 def take(client: Redis, holder: str, hold: Hold, room: Room) -> str:
@@ -106,7 +106,7 @@ def take(client: Redis, holder: str, hold: Hold, room: Room) -> str:
     Returns "ok", or what refused: "slots", "tokens", "money"; "stale" when the ledger must be read again.
     """
     limits = [-1 if limit is None else max(0, limit) for limit in (room.slots, room.tokens, room.micros)]
-    arguments = [hold.id, LEASE_SECONDS * 1000, limits[0], hold.tokens, hold.micros, limits[1], limits[2], room.version]
+    arguments: list[str | int] = [hold.id, LEASE_SECONDS * 1000, limits[0], hold.tokens, hold.micros, limits[1], limits[2], room.version]
     result = client.eval(_TAKE, 3, *_keys(holder), *arguments)
     return result.decode() if isinstance(result, bytes) else str(result)
 

@@ -7,7 +7,12 @@ from django.db import migrations
 
 # Known prices of the model that is the default of OPENAI_MODEL, in USD per million tokens.
 _DEFAULT_MODEL = {
-    "gpt-4o-mini": {"input_usd_per_million": Decimal("0.15"), "output_usd_per_million": Decimal("0.60"), "context_tokens": 128_000, "max_output_tokens": 16_384},
+    "gpt-4o-mini": {
+        "input_usd_per_million": Decimal("0.15"),
+        "output_usd_per_million": Decimal("0.60"),
+        "context_tokens": 128_000,
+        "max_output_tokens": 16_384,
+    },
 }
 
 

@@ -1,7 +1,7 @@
 """What every view of the API shares: who asks, and refusals as JSON."""
 
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from functools import wraps
 from typing import Any
 
@@ -15,7 +15,7 @@ from chat.models import Requester
 
 logger = logging.getLogger("chat.api")
 
-AsyncView = Callable[..., Awaitable[HttpResponseBase]]
+AsyncView = Callable[..., Coroutine[Any, Any, HttpResponseBase]]
 GUEST_SESSION_KEY = "guest"
 
 
