@@ -62,14 +62,17 @@ class Sink(Protocol):
         """The payload of a `status` event."""
 
 
-def make_client() -> openai.AsyncOpenAI:
+Client = openai.AsyncOpenAI
+
+
+def make_client() -> Client:
     """A client for the running event loop; the caller closes it.
 
     The aiohttp transport takes a quarter of the default one's time per delta.
     """
     timeout = openai.Timeout(None, connect=_CONNECT_SECONDS)
     limits = httpx2.Limits(max_connections=100_000, max_keepalive_connections=None, keepalive_expiry=30)
-    return openai.AsyncOpenAI(
+    return Client(
         api_key=settings.OPENAI_API_KEY or "none",
         base_url=settings.OPENAI_BASE_URL or None,
         max_retries=0,
@@ -78,9 +81,7 @@ def make_client() -> openai.AsyncOpenAI:
     )
 
 
-async def complete(
-    client: openai.AsyncOpenAI, targets: Sequence[Target], messages: list[dict[str, str]], sink: Sink, completion: Completion
-) -> None:
+async def complete(client: Client, targets: Sequence[Target], messages: list[dict[str, str]], sink: Sink, completion: Completion) -> None:
     """Runs one completion into `sink`, on the first of `targets` that can; `completion` is filled as it goes.
 
     Raises AnswerError with a code of the contract. Cancelling it closes the
@@ -100,7 +101,7 @@ async def complete(
 
 
 async def _with_retries(
-    client: openai.AsyncOpenAI, target: Target, messages: list[dict[str, str]], sink: Sink, completion: Completion, deadline: float
+    client: Client, target: Target, messages: list[dict[str, str]], sink: Sink, completion: Completion, deadline: float
 ) -> None:
     for attempt in count(1):
         try:
@@ -135,7 +136,7 @@ class _Retriable(Exception):
         self.retry_after = retry_after
 
 
-async def _attempt(client: openai.AsyncOpenAI, target: Target, messages: list[dict[str, str]], sink: Sink, completion: Completion) -> None:
+async def _attempt(client: Client, target: Target, messages: list[dict[str, str]], sink: Sink, completion: Completion) -> None:
     reached_before, opened = completion.reached, False
     # From here on it may be paid for, unless it is refused or no connection is made.
     completion.reached = True
@@ -157,7 +158,7 @@ async def _attempt(client: openai.AsyncOpenAI, target: Target, messages: list[di
         raise AnswerError("upstream_cut", "The model's server sent something that is no answer.") from None
 
 
-def _open(client: openai.AsyncOpenAI, target: Target, messages: list[dict[str, str]]) -> Any:
+def _open(client: Client, target: Target, messages: list[dict[str, str]]) -> Any:
     limit: dict[str, Any] = {("max_tokens" if target.legacy_max_tokens else "max_completion_tokens"): target.max_output_tokens}
     # The SDK's types want one class a role; ours are plain dictionaries that the request's parser has checked.
     create: Any = client.chat.completions.with_streaming_response.create

@@ -13,11 +13,10 @@ from time import monotonic
 from typing import Any
 from uuid import UUID
 
-import openai
 from django.db import DatabaseError, InterfaceError
 
 from chat import endings
-from chat.completions import Completion, Target, complete
+from chat.completions import Client, Completion, Target, complete
 from chat.endings import Ending
 from chat.errors import AnswerError
 from chat.limits import budgets
@@ -47,7 +46,7 @@ class Job:
 class Generation:
     """One answer's way from the upstream to the database. `release` frees what the turn took."""
 
-    def __init__(self, job: Job, client: openai.AsyncOpenAI, release: Callable[[Hold | None], Awaitable[None]]) -> None:
+    def __init__(self, job: Job, client: Client, release: Callable[[Hold | None], Awaitable[None]]) -> None:
         self.job = job
         self.live = LiveAnswer(job.answer, job.start)
         # Set by the worker: the task that runs `run`, and until when a reader on another worker counts as watching (monotonic).
