@@ -7,7 +7,7 @@ from django.contrib import admin, messages
 from django.contrib.auth.admin import UserAdmin
 from django.contrib.auth.models import User
 from django.db import transaction
-from django.db.models import Count, Model, OuterRef, QuerySet, Subquery
+from django.db.models import Count, Model, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
@@ -157,8 +157,7 @@ class PersonAdmin(UserBase):
     filter_horizontal = ("groups", "user_permissions")
 
     def get_queryset(self, request: HttpRequest) -> "QuerySet[User]":
-        quotas = Quota.objects.naming(OuterRef(OuterRef("pk")))
-        return super().get_queryset(request).annotate(quota_name=Subquery(quotas.values("name")[:1]))
+        return super().get_queryset(request).annotate(quota_name=Quota.objects.name_for("pk"))
 
     @admin.display(description="quota that applies", ordering="quota_name")
     def quota(self, user: User) -> str | None:

@@ -15,7 +15,8 @@ from django.contrib.auth.models import Group
 from django.core.exceptions import ValidationError
 from django.core.validators import MinValueValidator
 from django.db import models
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import Case, Exists, OuterRef, Q, Subquery, When
+from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from chat.rates import Rate, parse_rates
@@ -194,15 +195,21 @@ class QuotaQuerySet(models.QuerySet["Quota"]):
         """
         if requester.user_id is None:
             return self.filter(for_guests=True).first()
-        return self.naming(requester.user_id).first()
-
-    def naming(self, user: "int | OuterRef") -> "QuotaQuerySet":
-        """The quotas that could apply to the person, the one that does first; `names_user` and `names_group` say why."""
-        named = Quota.users.through.objects.filter(quota=OuterRef("pk"), user=user)
-        grouped = Quota.groups.through.objects.filter(quota=OuterRef("pk"), group__user=user)
+        named = Quota.users.through.objects.filter(quota=OuterRef("pk"), user=requester.user_id)
+        grouped = Quota.groups.through.objects.filter(quota=OuterRef("pk"), group__user=requester.user_id)
         applicable = self.annotate(names_user=Exists(named), names_group=Exists(grouped))
         applicable = applicable.filter(Q(names_user=True) | Q(names_group=True) | Q(is_default=True))
-        return applicable.order_by("-names_user", "-names_group", "-priority", "pk")
+        rank = Case(When(names_user=True, then=0), When(names_group=True, then=1), default=2)
+        return applicable.order_by(rank, "-priority", "pk").first()
+
+    def name_for(self, user: str) -> Coalesce:
+        """The name of the quota that applies, for each row of a query of people; `user` is its field that holds the person's id.
+
+        The same rule as `for_requester`; SQLite cannot do that query's ORDER BY inside another query.
+        """
+        best = self.order_by("-priority", "pk")
+        reasons = (Q(users=OuterRef(user)), Q(groups__user=OuterRef(user)), Q(is_default=True))
+        return Coalesce(*(Subquery(best.filter(reason).values("name")[:1]) for reason in reasons))
 
 
 def validate_rates(text: str) -> None:
