@@ -22,13 +22,13 @@ PING_SECONDS = 15
 class Reader:
     """One SSE response's place in a live answer."""
 
-    __slots__ = ("_ping", "_waiter", "cursor", "ended", "frames_at", "statuses_seen")
+    __slots__ = ("_ping", "_waiter", "cursor", "ended", "sent_at", "statuses_seen")
 
     def __init__(self, cursor: int, statuses_seen: int) -> None:
         self.cursor = cursor
         self.statuses_seen = statuses_seen
         self.ended = False
-        self.frames_at = monotonic()
+        self.sent_at = monotonic()
         self._waiter: asyncio.Future[None] | None = None
         self._ping = False
 
@@ -43,7 +43,7 @@ class Reader:
 
     def ping_if_silent(self, now: float) -> None:
         """Has the reader send a comment when it has been silent for PING_SECONDS, so that no proxy closes it."""
-        if now - self.frames_at >= PING_SECONDS:
+        if now - self.sent_at >= PING_SECONDS:
             self._ping = True
             self.wake()
 
@@ -123,16 +123,30 @@ class LiveAnswer:
             while True:
                 frames = self._take(reader)
                 if frames:
-                    reader.frames_at = monotonic()
+                    reader.sent_at = monotonic()
                     yield frames
                 elif reader.ended or self._handed_over:
                     return
                 else:
                     await reader.wait()
         finally:
-            self.readers.discard(reader)
-            if not self.readers:
-                self.unwatched_since = monotonic()
+            self._close_reader(reader)
+
+    async def pieces(self) -> AsyncGenerator[str, None]:
+        """The text from its beginning, as it comes; "" for a ping. Ends when the answer ends, or when the readers are let go."""
+        reader = self._open_reader(0)
+        try:
+            while True:
+                text = self._take_text(reader)
+                if text or reader.take_ping():
+                    reader.sent_at = monotonic()
+                    yield text
+                elif self.ended or self._handed_over:
+                    return
+                else:
+                    await reader.wait()
+        finally:
+            self._close_reader(reader)
 
     def _open_reader(self, cursor: int) -> Reader:
         # One who comes late is told the latest status only, and none once there is text.
@@ -142,14 +156,24 @@ class LiveAnswer:
         self.unwatched_since, self.was_watched = None, True
         return reader
 
+    def _close_reader(self, reader: Reader) -> None:
+        self.readers.discard(reader)
+        if not self.readers:
+            self.unwatched_since = monotonic()
+
+    def _take_text(self, reader: Reader) -> str:
+        if reader.cursor >= len(self.text):
+            return ""
+        text = self.text[reader.cursor :].decode(errors="replace")
+        reader.cursor = len(self.text)
+        return text
+
     def _take(self, reader: Reader) -> bytes:
         frames = b""
         if reader.statuses_seen < len(self._statuses):
             frames = b"".join(self._statuses[reader.statuses_seen :])
             reader.statuses_seen = len(self._statuses)
-        if reader.cursor < len(self.text):
-            text = self.text[reader.cursor :].decode(errors="replace")
-            reader.cursor = len(self.text)
+        if text := self._take_text(reader):
             frames += sse.delta(text, reader.cursor)
         if self.ended and not reader.ended:
             frames += self._end

@@ -23,7 +23,7 @@ from chat import worker  # noqa: E402  (needs Django's apps)
 from chat.errors import BodyTooLarge  # noqa: E402
 from chat.limits.client_ip import client_address, is_trusted, parse_address  # noqa: E402
 from chat.views.respond import refusal_response  # noqa: E402
-from chat.views.stream import EventStream  # noqa: E402
+from chat.views.stream import LiveResponse  # noqa: E402
 
 Scope = dict[str, Any]
 Message = Mapping[str, Any]
@@ -37,7 +37,7 @@ class Handler(ASGIHandler):
     The thread-sensitive context, and with it a thread and its database
     connection, lives until the response is made, not until it has streamed
     (300 open streams: 7 threads instead of 306). A body is measured before it
-    is read. An event stream is sent without Django's layers of iterators.
+    is read. A live response is sent without Django's layers of iterators.
     """
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -60,7 +60,7 @@ class Handler(ASGIHandler):
                 await sync_to_async(connections.close_all)()
 
     async def send_response(self, response: HttpResponseBase, send: Send) -> None:
-        if not isinstance(response, EventStream):
+        if not isinstance(response, LiveResponse):
             await super().send_response(response, send)
             return
         await send({"type": "http.response.start", "status": response.status_code, "headers": _raw_headers(response)})

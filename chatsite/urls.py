@@ -4,9 +4,10 @@ from django.contrib import admin
 from django.contrib.auth import views as auth
 from django.urls import path
 
-from chat.views import account, library, limits, operations, turns, usage
+from chat.views import account, library, limits, operations, plain, turns, usage
 
 urlpatterns = [
+    path("c/<uuid:conversation_id>/answers/<uuid:answer_id>/", plain.answer, name="answer"),
     path("api/chat", turns.chat, name="api_chat"),
     path("api/answers/<uuid:answer_id>/stream", turns.answer_stream, name="api_answer_stream"),
     path("api/answers/<uuid:answer_id>/stop", turns.answer_stop, name="api_answer_stop"),

@@ -1,15 +1,22 @@
-"""The response that streams events."""
+"""The responses that stream."""
 
 from collections.abc import AsyncGenerator
 
 from django.http import StreamingHttpResponse
 
 
-class EventStream(StreamingHttpResponse):
-    """Server-sent events from an async generator of frames. `frames` is what the ASGI handler sends, past Django's layers of iterators."""
+class LiveResponse(StreamingHttpResponse):
+    """A response that is sent as it comes. `frames` is what the ASGI handler sends, past Django's layers of iterators."""
 
-    def __init__(self, frames: AsyncGenerator[bytes, None], headers: dict[str, str] | None = None) -> None:
-        super().__init__(frames, content_type="text/event-stream; charset=utf-8", headers=headers)
+    def __init__(self, frames: AsyncGenerator[bytes, None], content_type: str, headers: dict[str, str] | None = None) -> None:
+        super().__init__(frames, content_type=content_type, headers=headers)
         self.frames = frames
         self["Cache-Control"] = "no-cache, no-transform"
         self["X-Accel-Buffering"] = "no"
+
+
+class EventStream(LiveResponse):
+    """Server-sent events."""
+
+    def __init__(self, frames: AsyncGenerator[bytes, None], headers: dict[str, str] | None = None) -> None:
+        super().__init__(frames, "text/event-stream; charset=utf-8", headers)

@@ -31,7 +31,7 @@ _STOP_POLL_SECONDS = 0.1
 @api("POST")
 async def chat(request: HttpRequest) -> HttpResponseBase:
     """POST /api/chat: begins a turn, or follows the one that the same `turn` began, and streams its answer."""
-    requester = await _chatter(request)
+    requester = await chatter(request)
     if request.content_type != "application/json":
         raise UnsupportedMediaType("The body must be application/json.")
     asked = turn_request.parse(request.body)
@@ -39,13 +39,13 @@ async def chat(request: HttpRequest) -> HttpResponseBase:
     if known is not None:
         return await _follow(requester, known, 0)
     # A task of its own: whoever leaves now leaves no half-made turn behind.
-    live, headers = await asyncio.shield(worker.current().spawn(_begin(request, requester, asked)))
+    live, headers = await asyncio.shield(worker.current().spawn(begin(request, requester, asked)))
     if isinstance(live, Follow):
         return await _follow(requester, live, 0)
     return EventStream(live.frames(0), headers)
 
 
-async def _chatter(request: HttpRequest) -> Requester:
+async def chatter(request: HttpRequest) -> Requester:
     """Who asks; a guest gets a random id in their session, if there is a quota for guests at all."""
     requester = await requester_of(request)
     if requester.user_id is not None or requester.guest:
@@ -56,7 +56,7 @@ async def _chatter(request: HttpRequest) -> Requester:
     return await requester_of(request)
 
 
-async def _begin(request: HttpRequest, requester: Requester, asked: turn_request.TurnRequest) -> tuple[LiveAnswer | Follow, dict[str, str]]:
+async def begin(request: HttpRequest, requester: Requester, asked: turn_request.TurnRequest) -> tuple[LiveAnswer | Follow, dict[str, str]]:
     """Validation, the gates, the database, and off it goes. A turn that does not start gives everything back."""
     here = worker.current()
     if here.draining:

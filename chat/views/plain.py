@@ -1,0 +1,101 @@
+"""The chat without JavaScript: a form posted, and a page into which the answer streams as escaped HTML."""
+
+import asyncio
+from collections.abc import AsyncGenerator
+from typing import Any
+from uuid import UUID
+
+import msgspec
+from django.http import Http404, HttpRequest, HttpResponseRedirect
+from django.http.response import HttpResponseBase
+from django.shortcuts import render
+from django.template.loader import render_to_string
+from django.urls import reverse
+from django.utils.html import escape
+from django.views.decorators.cache import never_cache
+
+from chat import turn_request, turns, worker
+from chat.errors import InvalidRequest, NotFound, Refusal
+from chat.models import Message, Requester
+from chat.threads import in_thread
+from chat.turns import Follow
+from chat.views.respond import known_requester
+from chat.views.stream import LiveResponse
+from chat.views.turns import begin, chatter
+
+# Stands in the rendered page where the answer is to come.
+_PLACE = "<!--answer-->"
+
+
+async def post(request: HttpRequest, conversation_id: UUID | None = None) -> HttpResponseBase:
+    """The composer's form, posted to `/` or to a conversation: 303 to the page of the answer, or the refusal as a page with the prompt."""
+    prompt = request.POST.get("content", "")
+    try:
+        requester = await chatter(request)
+        asked = _asked(request, conversation_id)
+        known = await in_thread(turns.find_turn, requester, asked)
+        if known is None:
+            started, _ = await asyncio.shield(worker.current().spawn(begin(request, requester, asked)))
+            start = started.start
+        else:
+            start = known.start
+    except Refusal as refusal:
+        return await in_thread(_refused, request, refusal, prompt, conversation_id)
+    return HttpResponseRedirect(reverse("answer", args=[start["conversation"], start["answer"]]), status=303)
+
+
+def _asked(request: HttpRequest, conversation_id: UUID | None) -> turn_request.TurnRequest:
+    fields: dict[str, Any] = {name: request.POST[name] for name in ("content", "parent", "model", "turn") if request.POST.get(name)}
+    # A textarea sends its line ends as CRLF.
+    fields["content"] = fields.get("content", "").replace("\r\n", "\n")
+    if conversation_id is not None:
+        fields["conversation"] = str(conversation_id)
+    try:
+        body = msgspec.json.encode(fields)
+    except UnicodeEncodeError:
+        raise InvalidRequest("The prompt is not valid text.") from None
+    return turn_request.parse(body)
+
+
+def _refused(request: HttpRequest, refusal: Refusal, prompt: str, conversation_id: UUID | None) -> HttpResponseBase:
+    context = {"refusal": refusal, "prompt": prompt, "turn": request.POST.get("turn", ""), "conversation_id": conversation_id}
+    response = render(request, "chat/refused.html", context, status=refusal.status)
+    if refusal.retry_after is not None:
+        response["Retry-After"] = str(refusal.retry_after)
+    return response
+
+
+@never_cache
+async def answer(request: HttpRequest, conversation_id: UUID, answer_id: UUID) -> HttpResponseBase:
+    """The page of one answer: it streams while the answer is written; once that has ended, the conversation's own page says it better."""
+    try:
+        requester: Requester = await known_requester(request)
+        known = await in_thread(turns.follow, requester, answer_id)
+    except NotFound:
+        raise Http404 from None
+    except Refusal:
+        return HttpResponseRedirect(f"{reverse('login')}?next={request.path}")
+    if known.message.conversation_id != conversation_id:
+        raise Http404
+    if known.message.status != Message.Status.STREAMING:
+        return HttpResponseRedirect(reverse("conversation", args=[conversation_id]))
+    page = await in_thread(_page, request, known)
+    return LiveResponse(_streamed(page, known), "text/html; charset=utf-8")
+
+
+def _page(request: HttpRequest, known: Follow) -> str:
+    prompt = known.message.parent.content if known.message.parent else ""
+    context = {"conversation": known.message.conversation, "prompt": prompt, "answer_id": known.message.id}
+    return render_to_string("chat/plain.html", context, request)
+
+
+async def _streamed(page: str, known: Follow) -> AsyncGenerator[bytes, None]:
+    head, _, tail = page.partition(_PLACE)
+    # A browser shows a page as it comes only once it has some of it.
+    yield (head + " " * 1024).encode()
+    live = worker.current().follow(known.message.id, known.start, known.owner)
+    async for piece in live.pieces():
+        yield escape(piece).encode() if piece else b"<!-- -->"
+    if not live.ended:
+        yield " […]".encode()
+    yield tail.encode()
