@@ -82,9 +82,11 @@ class Worker:
             error = AnswerError("worker_lost", endings.sentence("worker_lost"))
             generation.halt(endings.status_for(error, bool(generation.live.text)), "drained", error)
         await self._all_ended()
-        for task in list(self._tasks):
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        # redis-py can turn a cancellation into an error of its own, which the beat survives: one request to end is not enough.
+        while self._tasks:
+            for task in self._tasks:
+                task.cancel()
+            await asyncio.wait(set(self._tasks), timeout=0.5)
         with contextlib.suppress(*redis.Unavailable):
             await self._mirror.resign()
         await self._client.close()
