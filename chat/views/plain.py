@@ -33,15 +33,10 @@ async def post(request: HttpRequest, conversation_id: UUID | None = None) -> Htt
     try:
         requester = await chatter(request)
         asked = _asked(request, conversation_id)
-        known = await in_thread(turns.find_turn, requester, asked)
-        if known is None:
-            started, _ = await asyncio.shield(worker.current().spawn(begin(request, requester, asked)))
-            start = started.start
-        else:
-            start = known.start
+        started, _ = await asyncio.shield(worker.current().spawn(begin(request, requester, asked)))
     except Refusal as refusal:
         return await in_thread(_refused, request, refusal, prompt, conversation_id)
-    return HttpResponseRedirect(reverse("answer", args=[start["conversation"], start["answer"]]), status=303)
+    return HttpResponseRedirect(reverse("answer", args=[started.start["conversation"], started.start["answer"]]), status=303)
 
 
 def _asked(request: HttpRequest, conversation_id: UUID | None) -> turn_request.TurnRequest:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Coroutine
 from functools import wraps
 from typing import Any
 
-from django.db import DatabaseError, InterfaceError
+from django.db import DatabaseError, InterfaceError, OperationalError
 from django.http import HttpRequest, JsonResponse
 from django.http.response import HttpResponseBase
 
@@ -43,12 +43,18 @@ def api(*methods: str) -> Callable[[AsyncView], AsyncView]:
             except Refusal as refusal:
                 return refusal_response(refusal)
             except (DatabaseError, InterfaceError) as error:
-                logger.error("The database failed: %s", type(error).__name__)
+                logger.error("The database failed: %s", _reason(error))
                 return refusal_response(DatabaseUnavailable("The database cannot be reached. Try again in a moment.", retry_after=2))
 
         return wrapper
 
     return decorate
+
+
+def _reason(error: Exception) -> str:
+    """What may be logged of a database error: other kinds than OperationalError quote values, and so prompts."""
+    lines = str(error).splitlines()
+    return f"{type(error).__name__}: {lines[0]}" if isinstance(error, OperationalError) and lines else type(error).__name__
 
 
 async def requester_of(request: HttpRequest) -> Requester:

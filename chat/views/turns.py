@@ -13,7 +13,7 @@ from django.http.response import HttpResponseBase
 
 from chat import endings, recovery, turn_request, turns, worker
 from chat.errors import Draining, InvalidRequest, NotFound, NotSignedIn, UnsupportedMediaType
-from chat.limits import admission, readers
+from chat.limits import admission, once, readers
 from chat.live import LiveAnswer
 from chat.models import Message, Quota, Requester, Usage
 from chat.threads import in_thread
@@ -35,9 +35,6 @@ async def chat(request: HttpRequest) -> HttpResponseBase:
     if request.content_type != "application/json":
         raise UnsupportedMediaType("The body must be application/json.")
     asked = turn_request.parse(request.body)
-    known = await in_thread(turns.find_turn, requester, asked)
-    if known is not None:
-        return await _follow(requester, known, 0)
     # A task of its own: whoever leaves now leaves no half-made turn behind.
     live, headers = await asyncio.shield(worker.current().spawn(begin(request, requester, asked)))
     if isinstance(live, Follow):
@@ -57,6 +54,17 @@ async def chatter(request: HttpRequest) -> Requester:
 
 
 async def begin(request: HttpRequest, requester: Requester, asked: turn_request.TurnRequest) -> tuple[LiveAnswer | Follow, dict[str, str]]:
+    """Begins the turn, or finds the answer that a copy of it has begun meanwhile."""
+    turn = None if isinstance(asked, turn_request.Stateless) else asked.turn
+    async with once.turn_lock(requester, turn):
+        if turn is not None and (known := await in_thread(turns.find_turn, requester, asked)):
+            return known, {}
+        return await _begin_new(request, requester, asked)
+
+
+async def _begin_new(
+    request: HttpRequest, requester: Requester, asked: turn_request.TurnRequest
+) -> tuple[LiveAnswer | Follow, dict[str, str]]:
     """Validation, the gates, the database, and off it goes. A turn that does not start gives everything back."""
     here = worker.current()
     if here.draining:
