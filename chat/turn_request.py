@@ -8,6 +8,8 @@ import msgspec
 
 from chat.errors import InvalidRequest
 
+_REASON_CHARS = 200
+
 
 class Stored(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     """A prompt in a conversation of its own (None) or in one there is. `parent` UNSET: follows the answer created last."""
@@ -53,7 +55,8 @@ def parse(body: bytes) -> TurnRequest:
     try:
         request: TurnRequest = msgspec.json.decode(body, type=shape)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise InvalidRequest(f"The body is not valid: {error}.") from None
+        # The reason may quote a name of the body, which may be as long as the body.
+        raise InvalidRequest(f"The body is not valid: {str(error)[:_REASON_CHARS]}.") from None
     _check_texts(request)
     return request
 
