@@ -1,11 +1,12 @@
-"""Fixtures: a site of real processes in front of an upstream that does as it is told. docs: tests/harness/.
+"""Fixtures: a site of real processes in front of an upstream that does as it is told.
 
 The test process and the sites share one database and one Valkey, so tests use
 the ORM directly; no transaction is around a test. Each test makes people of
 its own, whose limits and conversations no other test touches.
 """
 
-from collections.abc import Callable, Iterator
+import signal
+from collections.abc import Callable, Generator, Iterator
 from typing import TYPE_CHECKING, Any, Protocol
 
 import django
@@ -47,6 +48,8 @@ def pytest_configure(config: pytest.Config) -> None:
         raise pytest.UsageError(
             "Django's settings were loaded before the tests' own environment was made: unset DJANGO_SETTINGS_MODULE, drop --ds."
         )
+    # A run that is told to end ends what it started, as after Ctrl-C.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     _environment = Environment()
     _environment.start()
     django.setup()
@@ -69,7 +72,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     report = yield
     if report.failed and _environment is not None:
         report.sections += [(f"log of {site.url}", site.log()[-_LOG_TAIL_CHARS:]) for site in _environment.sites if site.running]

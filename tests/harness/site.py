@@ -82,6 +82,13 @@ class Site:
         children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
         return [int(pid) for pid in children if b"spawn_main" in _command_line(pid)]
 
+    def wait_for_workers(self, without: int) -> None:
+        """Returns when all workers serve again and none of them has that pid."""
+        deadline = monotonic() + START_SECONDS
+        while without in (pids := self.worker_pids()) or len(pids) < self.workers or not self._is_healthy():
+            assert monotonic() < deadline, f"the workers were not replaced within {START_SECONDS} s:\n{self.log()}"
+            sleep(0.05)
+
     def terminate(self) -> None:
         """SIGTERM, as a rolling restart sends it, without waiting for the end."""
         self.process.send_signal(signal.SIGTERM)

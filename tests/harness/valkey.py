@@ -38,6 +38,6 @@ class Valkey:
 
     @property
     def _process(self) -> "subprocess.Popen[bytes]":
-        process = self._server._process
+        process: subprocess.Popen[bytes] | None = self._server._process
         assert process is not None, "the Valkey was not started"
         return process
