@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-_MAX_LINE_BYTES = 32 * 1024 * 1024
+_MAX_EVENT_BYTES = 32 * 1024 * 1024
 
 
 class BrokenStream(Exception):
@@ -58,10 +58,11 @@ class EventDecoder:
         self._parts: list[bytes] = []
         self._size = 0
         self._data: list[bytes] = []
+        self._data_size = 0
         self._started = False
 
     def feed(self, chunk: bytes) -> list[bytes]:
-        """The data of the events that `chunk` completes. Raises BrokenStream for a line without end."""
+        """The data of the events that `chunk` completes. Raises BrokenStream for an event without end."""
         if b"\n" not in chunk and b"\r" not in chunk:
             # A large delta comes in many reads; joining them once keeps it linear.
             self._keep(chunk)
@@ -84,7 +85,7 @@ class EventDecoder:
         if rest:
             self._parts.append(rest)
             self._size += len(rest)
-            if self._size > _MAX_LINE_BYTES:
+            if self._size > _MAX_EVENT_BYTES:
                 raise BrokenStream("a line without end")
 
     def _events(self, lines: list[bytes]) -> list[bytes]:
@@ -93,9 +94,13 @@ class EventDecoder:
         for line in lines:
             if line.startswith(b"data:"):
                 data.append(line[6:] if line[5:6] == b" " else line[5:])
+                self._data_size += len(line)
             elif not line and data:
                 events.append(data[0] if len(data) == 1 else b"\n".join(data))
                 data.clear()
+                self._data_size = 0
+        if self._data_size > _MAX_EVENT_BYTES:
+            raise BrokenStream("an event without end")
         return events
 
 
@@ -127,7 +132,7 @@ class ChunkDecoder:
     def _chunk(self, data: bytes) -> _Chunk:
         try:
             return self._decode(data)
-        except (msgspec.DecodeError, UnicodeDecodeError):
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             # msgspec refuses lone surrogates, which Python's own parser passes on.
             try:
                 return msgspec.convert(json.loads(data), _Chunk)
