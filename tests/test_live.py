@@ -1,0 +1,327 @@
+"""The live answer and its readers, on one event loop, without a site."""
+
+import asyncio
+from collections.abc import AsyncGenerator
+from time import monotonic
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from chat import sse
+from chat.errors import InvalidRequest
+from chat.live import PING_SECONDS, LiveAnswer
+from tests.harness.sse import Decoder, Event, text_of
+
+DONE: dict[str, Any] = {"status": "complete"}
+
+
+@pytest.fixture
+def live() -> LiveAnswer:
+    return LiveAnswer(uuid4(), {"answer": "the answer"})
+
+
+async def next_events(frames: AsyncGenerator[bytes, None]) -> list[Event]:
+    """The events of the next send; they must be there, or come, without anything else happening for long."""
+    async with asyncio.timeout(5):
+        return Decoder().feed(await anext(frames))
+
+
+async def rest(frames: AsyncGenerator[bytes, None]) -> list[Event]:
+    decoder = Decoder()
+    async with asyncio.timeout(5):
+        return [event async for frame in frames for event in decoder.feed(frame)]
+
+
+async def waiting(frames: AsyncGenerator[bytes, None]) -> "asyncio.Task[list[Event]]":
+    """A reader that has read all there is and waits for more."""
+    task = asyncio.create_task(next_events(frames))
+    for _ in range(3):
+        await asyncio.sleep(0)
+    assert not task.done()
+    return task
+
+
+def names(events: list[Event]) -> list[str]:
+    return [event.name for event in events]
+
+
+# --- Following --------------------------------------------------------------
+
+
+async def test_reader_takes_all_there_is_as_one_delta(live):
+    frames = live.frames(0)
+    assert names(await next_events(frames)) == ["start"]
+    for piece in ("Hel", "lo ", "🙂"):
+        live.append(piece)
+    (delta,) = await next_events(frames)
+    assert (delta.data["text"], delta.id) == ("Hello 🙂", "10")
+
+
+async def test_waiting_reader_is_woken_by_text(live):
+    frames = live.frames(0)
+    await next_events(frames)
+    task = await waiting(frames)
+    live.append("a")
+    assert text_of(await task) == "a"
+
+
+async def test_slow_reader_gets_one_bigger_delta_and_quick_one_all_pieces(live):
+    quick, slow = live.frames(0), live.frames(0)
+    await next_events(quick)
+    await next_events(slow)
+    pieces = []
+    for piece in "abc":
+        live.append(piece)
+        pieces.append(text_of(await next_events(quick)))
+    assert pieces == ["a", "b", "c"]
+    assert text_of(await next_events(slow)) == "abc"
+
+
+async def test_late_reader_gets_everything_from_its_cursor_on(live):
+    live.append("early ")
+    frames = live.frames(3)
+    await next_events(frames)
+    assert text_of(await next_events(frames)) == "ly "
+    live.append("late")
+    assert text_of(await next_events(frames)) == "late"
+
+
+async def test_any_cursor_that_a_delta_named_gives_the_rest(live):
+    live.append('é\n🙂"\u2028z')
+    live.end(DONE)
+    whole = live.text.decode()
+    for index in range(len(whole) + 1):
+        cursor = len(whole[:index].encode())
+        live.check_cursor(cursor)
+        events = await rest(live.frames(cursor))
+        assert text_of(events) == whole[index:]
+        assert events[-1].is_end
+
+
+async def test_cursor_inside_a_character_is_refused(live):
+    live.append("é🙂")
+    for cursor in (1, 3, 4, 5):
+        with pytest.raises(InvalidRequest):
+            live.check_cursor(cursor)
+    for cursor in (0, 2, 6):
+        live.check_cursor(cursor)
+
+
+async def test_reader_ahead_of_the_text_waits_for_what_comes_after_its_cursor(live):
+    live.append("abc")
+    frames = live.frames(5)
+    await next_events(frames)
+    task = await waiting(frames)
+    live.append("defg")
+    assert text_of(await task) == "fg"
+
+
+async def test_text_is_kept_once_however_many_read_it(live):
+    readers = [live.frames(0) for _ in range(50)]
+    for frames in readers:
+        await next_events(frames)
+    live.append("x" * 1000)
+    for frames in readers:
+        assert text_of(await next_events(frames)) == "x" * 1000
+    assert len(live.text) == 1000
+    assert all(not hasattr(reader, "__dict__") for reader in live.readers)
+
+
+# --- The end ------------------------------------------------------------------
+
+
+async def test_end_comes_once_behind_the_rest_of_the_text(live):
+    frames = live.frames(0)
+    await next_events(frames)
+    live.append("abc")
+    live.end(DONE)
+    events = await rest(frames)
+    assert names(events) == ["delta", "done", "message"]
+    assert (events[1].id, events[1].data) == ("3", DONE)
+    assert events[-1].is_end
+
+
+async def test_error_stands_before_done(live):
+    live.end({"status": "failed"}, {"code": "internal_error"})
+    assert names(await rest(live.frames(0))) == ["start", "error", "done", "message"]
+
+
+async def test_waiting_reader_is_woken_by_the_end(live):
+    frames = live.frames(0)
+    await next_events(frames)
+    task = await waiting(frames)
+    live.end(DONE)
+    assert names(await task) == ["done", "message"]
+    assert await rest(frames) == []
+
+
+async def test_reader_that_comes_after_the_end_gets_all_of_it(live):
+    live.append("abc")
+    live.end(DONE)
+    for _ in range(2):
+        assert names(await rest(live.frames(0))) == ["start", "delta", "done", "message"]
+    assert names(await rest(live.frames(3))) == ["start", "done", "message"]
+
+
+async def test_whoever_waits_for_the_end_is_told(live):
+    task = asyncio.create_task(live.wait_until_ended())
+    await asyncio.sleep(0)
+    assert not task.done()
+    live.end(DONE)
+    await asyncio.wait_for(task, 5)
+
+
+async def test_handed_over_readers_get_the_text_so_far_and_no_end(live):
+    frames = live.frames(0)
+    await next_events(frames)
+    live.append("abc")
+    live.hand_over()
+    assert names(await rest(frames)) == ["delta"]
+
+
+async def test_waiting_reader_is_let_go_by_a_hand_over(live):
+    frames = live.frames(0)
+    await next_events(frames)
+    task = asyncio.create_task(rest(frames))
+    await asyncio.sleep(0)
+    live.hand_over()
+    assert await task == []
+
+
+async def test_reader_that_comes_after_a_hand_over_is_let_go_too(live):
+    live.hand_over()
+    live.append("abc")
+    assert names(await rest(live.frames(0))) == ["start", "delta"]
+
+
+async def test_handed_over_answer_that_has_ended_tells_its_end(live):
+    live.hand_over()
+    live.end(DONE)
+    assert (await rest(live.frames(0)))[-1].is_end
+
+
+# --- What is being waited for ---------------------------------------------------
+
+
+async def test_statuses_come_in_order_before_the_text_that_followed(live):
+    frames = live.frames(0)
+    await next_events(frames)
+    live.status({"attempt": 2})
+    live.status({"attempt": 3})
+    live.append("a")
+    assert [event.data for event in await rest_of_one_send(frames) if event.name == "status"] == [{"attempt": 2}, {"attempt": 3}]
+
+
+async def rest_of_one_send(frames: AsyncGenerator[bytes, None]) -> list[Event]:
+    events = await next_events(frames)
+    assert names(events) == ["status", "status", "delta"]
+    return events
+
+
+async def test_late_reader_is_told_the_latest_status_only(live):
+    live.status({"attempt": 2})
+    live.status({"attempt": 3})
+    frames = live.frames(0)
+    await next_events(frames)
+    assert [event.data for event in await next_events(frames)] == [{"attempt": 3}]
+
+
+async def test_late_reader_is_told_no_status_once_there_is_text(live):
+    live.status({"attempt": 2})
+    live.append("a")
+    frames = live.frames(0)
+    await next_events(frames)
+    assert names(await next_events(frames)) == ["delta"]
+
+
+# --- Silence --------------------------------------------------------------------
+
+
+async def test_silent_reader_is_pinged_after_fifteen_seconds_and_again(live):
+    frames = live.frames(0)
+    await next_events(frames)
+    (reader,) = live.readers
+    for _ in range(2):
+        task = await waiting(frames)
+        reader.ping_if_silent(reader.sent_at + PING_SECONDS - 0.1)
+        await asyncio.sleep(0)
+        assert not task.done()
+        reader.ping_if_silent(reader.sent_at + PING_SECONDS)
+        assert names(await task) == ["comment"]
+
+
+async def test_ping_counts_as_a_frame_and_text_takes_its_place(live):
+    frames = live.frames(0)
+    await next_events(frames)
+    (reader,) = live.readers
+    task = await waiting(frames)
+    reader.ping_if_silent(monotonic() + PING_SECONDS)
+    live.append("a")
+    assert names(await task) == ["delta"]
+
+
+async def test_ping_is_the_comment_of_the_contract():
+    assert sse.PING == b": ping\n\n"
+
+
+# --- The plain text, for the page without scripts -----------------------------------
+
+
+async def test_pieces_are_the_text_as_it_comes_and_end_with_the_answer(live):
+    live.append("early ")
+    pieces = live.pieces()
+    assert await anext(pieces) == "early "
+    task = asyncio.create_task(anext(pieces))
+    await asyncio.sleep(0)
+    live.append("🙂")
+    assert await task == "🙂"
+    live.append("last")
+    live.end(DONE)
+    assert [piece async for piece in pieces] == ["last"]
+    assert not live.readers
+
+
+async def test_pieces_tell_silence_by_an_empty_one_and_end_with_a_hand_over(live):
+    pieces = live.pieces()
+    task = asyncio.create_task(anext(pieces))
+    await asyncio.sleep(0)
+    (reader,) = live.readers
+    reader.ping_if_silent(reader.sent_at + PING_SECONDS)
+    assert await task == ""
+    live.hand_over()
+    assert [piece async for piece in pieces] == []
+
+
+# --- Who watches ------------------------------------------------------------------
+
+
+async def test_answer_is_watched_while_one_reader_is_left(live):
+    assert live.unwatched_since is not None
+    assert not live.was_watched
+    first, second = live.frames(0), live.frames(0)
+    await next_events(first)
+    await next_events(second)
+    assert live.unwatched_since is None
+    await first.aclose()
+    assert live.unwatched_since is None
+    await second.aclose()
+    assert live.unwatched_since == pytest.approx(monotonic(), abs=1)
+    assert live.was_watched
+
+
+async def test_reader_that_leaves_while_it_waits_is_forgotten(live):
+    frames = live.frames(0)
+    await next_events(frames)
+    task = await waiting(frames)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert not live.readers
+    live.append("nobody is woken")
+
+
+async def test_reader_that_has_read_to_the_end_is_forgotten(live):
+    live.end(DONE)
+    await rest(live.frames(0))
+    assert not live.readers
