@@ -4,6 +4,7 @@ There are five ways to an end (complete, stopped, interrupted, failed, worker
 lost), and all of them come through `save`.
 """
 
+import logging
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -11,10 +12,13 @@ from uuid import UUID
 
 from django.db import transaction
 from django.utils import timezone
+from django.utils.html import escape
 
 from chat.errors import AnswerError
 from chat.markdown import render
 from chat.models import Conversation, Message, Usage
+
+logger = logging.getLogger("chat.endings")
 
 
 @dataclass(frozen=True)
@@ -76,7 +80,16 @@ def save(answer_id: UUID, ending: Ending) -> bool:
 
 def done_payload(status: str, finish_reason: str, usage: dict[str, Any], text: str) -> dict[str, Any]:
     """The payload of the `done` event; renders the Markdown, so call it off the event loop."""
-    return {"status": status, "finish_reason": finish_reason or None, "usage": usage, "html": render(text)}
+    return {"status": status, "finish_reason": finish_reason or None, "usage": usage, "html": _html(text)}
+
+
+def _html(text: str) -> str:
+    try:
+        return render(text)
+    except Exception as error:
+        # No fault of the renderer may keep an answer from its end; the text itself is shown as it is.
+        logger.error("An answer could not be rendered: %s", type(error).__name__)
+        return f"<pre>{escape(text)}</pre>"
 
 
 def error_payload(error: AnswerError) -> dict[str, Any]:

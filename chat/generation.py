@@ -13,7 +13,7 @@ from time import monotonic
 from typing import Any
 from uuid import UUID
 
-from django.db import DatabaseError, InterfaceError
+from django.db import InterfaceError, OperationalError
 
 from chat import endings
 from chat.completions import Client, Completion, Target, complete
@@ -27,6 +27,7 @@ from chat.threads import in_thread
 
 logger = logging.getLogger("chat.generation")
 
+_MOST_TOKENS = 10**9
 _SAVE_RETRY_SECONDS = (0.2, 0.5, 1.0, 2.0)
 
 
@@ -63,11 +64,16 @@ class Generation:
     async def run(self) -> None:
         """Generates, saves, frees, tells: in this order. Does not raise."""
         error = await self._generate()
-        ending = self._ending(error)
-        mine = await self._save(ending)
+        try:
+            ending = self._ending(error)
+            mine = await self._save(ending)
+        except Exception as fault:
+            # The database refuses the row itself: recovery claims the answer with the text that is mirrored.
+            logger.error("Answer %s cannot be saved: %s", self.job.answer, type(fault).__name__)
+            mine = False
         await self._release(self.job.hold)
         if not mine:
-            # Whoever claimed this answer has told its readers another end; ours are sent to it.
+            # Whoever claims this answer tells its readers another end; ours are sent there.
             self.live.hand_over()
             return
         done = await in_thread(endings.done_payload, ending.status, ending.finish_reason, ending.usage, ending.text)
@@ -137,7 +143,7 @@ class Generation:
         """Prompt and completion tokens as the upstream said them, or an estimate (True) where it was asked but did not say."""
         completion = self._completion
         if completion.prompt_tokens is not None:
-            return completion.prompt_tokens, completion.completion_tokens or 0, False
+            return _sane(completion.prompt_tokens), _sane(completion.completion_tokens or 0), False
         if not completion.reached:
             return 0, 0, False
         return budgets.estimate_prompt(self.job.messages), budgets.estimate_completion(text_bytes, completion.deltas), True
@@ -148,7 +154,7 @@ class Generation:
         while True:
             try:
                 return await in_thread(endings.save, self.job.answer, ending)
-            except (DatabaseError, InterfaceError) as error:
+            except (OperationalError, InterfaceError) as error:
                 wait = _SAVE_RETRY_SECONDS[min(attempt, len(_SAVE_RETRY_SECONDS) - 1)]
                 attempt += 1
                 logger.warning("Answer %s waits to be saved: %s", self.job.answer, type(error).__name__)
@@ -156,6 +162,11 @@ class Generation:
                     {"state": "saving", "attempt": attempt, "retry_in": wait, "reason": "database_unavailable", "model": ending.model}
                 )
                 await asyncio.sleep(wait)
+
+
+def _sane(tokens: int) -> int:
+    """A count as the ledger can hold it, whatever the upstream says."""
+    return min(max(tokens, 0), _MOST_TOKENS)
 
 
 STOPPED = (Message.Status.STOPPED, "stopped")

@@ -11,13 +11,12 @@ from chat.limits import admission, budgets, slots
 from chat.models import ChatModel, Message, Usage
 
 
-def owners_of_running() -> list[str]:
-    """The workers that have answers running, as the ledger says."""
-    return list(Usage.objects.filter(outcome=Usage.Outcome.RUNNING).order_by().values_list("worker", flat=True).distinct())
-
-
-def running_of(worker: str) -> list[UUID]:
-    return list(Usage.objects.filter(outcome=Usage.Outcome.RUNNING, worker=worker).values_list("answer", flat=True))
+def running() -> dict[str, list[UUID]]:
+    """The running answers by the worker that runs them, as the ledger says."""
+    found: dict[str, list[UUID]] = {}
+    for worker, answer in Usage.objects.filter(outcome=Usage.Outcome.RUNNING).order_by().values_list("worker", "answer"):
+        found.setdefault(worker, []).append(answer)
+    return found
 
 
 def claim(answer_id: UUID, text: str) -> bool:

@@ -34,7 +34,7 @@ logger = logging.getLogger("chat.worker")
 TICK_SECONDS = 0.1
 _REMOTE_CHECK_SECONDS = 1.0
 _WATCH_SECONDS = 2.0
-_RECOVER_SECONDS = 4.0
+_RECOVER_SECONDS = 3.0
 # A note "somebody watches" from another worker holds for this long.
 _WATCHED_SECONDS = 5.0
 # Between the start of a response and its first frame lie a few steps of middleware.
@@ -56,7 +56,7 @@ class Worker:
         self._tasks: set[asyncio.Task[Any]] = set()
         self._flushing = asyncio.Lock()
         self._renewed = 0.0
-        self._suspects: set[str] = set()
+        self._suspects: set[UUID] = set()
         self._redis_down = False
 
     # --- life ---------------------------------------------------------------
@@ -274,16 +274,21 @@ class Worker:
                 self._suspects = set()
 
     async def recover(self) -> None:
-        """Claims the answers of workers whose lease was missing twice in a row, with Redis reachable in between."""
-        owners = [owner for owner in await in_thread(recovery.owners_of_running) if owner != self.id]
+        """Claims the answers of workers whose lease was missing twice in a row, with Redis reachable in between.
+
+        The lease is renewed more often than this runs: a Redis that was emptied has every living worker's lease again by then.
+        """
+        running = await in_thread(recovery.running)
+        owners = [owner for owner in running if owner != self.id]
         alive = await self._mirror.alive(owners) if owners else []
-        missing = {owner for owner, lives in zip(owners, alive, strict=True) if not lives}
-        for owner in missing & self._suspects:
-            for answer_id in await in_thread(recovery.running_of, owner):
-                text = await self._mirror.text(answer_id)
-                if await in_thread(recovery.claim, answer_id, text):
-                    logger.warning("Answer %s was left by a lost worker: saved as far as it came", answer_id)
-                    await self._mirror.ended(answer_id)
+        missing = {answer for owner, lives in zip(owners, alive, strict=True) if not lives for answer in running[owner]}
+        # An answer of this worker that does not run here was left by a fault of ours.
+        missing |= {answer for answer in running.get(self.id, ()) if answer not in self._running}
+        for answer_id in missing & self._suspects:
+            text = await self._mirror.text(answer_id)
+            if await in_thread(recovery.claim, answer_id, text):
+                logger.warning("Answer %s was left by a lost worker: saved as far as it came", answer_id)
+                await self._mirror.ended(answer_id)
         self._suspects = missing
 
 
