@@ -21,6 +21,7 @@ from tests.harness.valkey import Valkey
 if TYPE_CHECKING:
     import redis
     from playwright.sync_api import Browser, Page
+    from pytest_django.fixtures import SettingsWrapper
     from pytest_django.plugin import DjangoDbBlocker
 
     from tests.harness.browser import BrowserHost
@@ -200,6 +201,12 @@ def alice(make_user: MakeUser) -> "Person":
 def bob(make_user: MakeUser) -> "Person":
     """The stranger: nothing of Alice's is his."""
     return make_user("bob")
+
+
+@pytest.fixture
+def fast_passwords(settings: "SettingsWrapper") -> None:
+    """For tests of the forms in this process: a password takes a third of a second to hash, which is its purpose, but not theirs."""
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher", *settings.PASSWORD_HASHERS]
 
 
 # --- The browser ------------------------------------------------------------

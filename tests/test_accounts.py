@@ -3,7 +3,6 @@
 import re
 import threading
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import pytest
@@ -15,19 +14,29 @@ from django.test import Client
 from django.urls import reverse
 
 from chat.models import SitePolicy
+from tests.conftest import MakeUser
 from tests.harness.people import PASSWORD, Person
 from tests.harness.visitor import all_at_once, visitor
-
-if TYPE_CHECKING:
-    from pytest_django.fixtures import SettingsWrapper
 
 pytestmark = pytest.mark.usefixtures("static_files", "fast_passwords", "closed_again")
 NEW_PASSWORD = "another-fine-day-in-may"
 
 
 @pytest.fixture
-def fast_passwords(settings: "SettingsWrapper") -> None:
-    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher", *settings.PASSWORD_HASHERS]
+def alice(make_user: MakeUser, fast_passwords: None) -> Person:
+    return with_fast_password(make_user("alice"))
+
+
+@pytest.fixture
+def bob(make_user: MakeUser, fast_passwords: None) -> Person:
+    return with_fast_password(make_user("bob"))
+
+
+def with_fast_password(person: Person) -> Person:
+    """Or the first sign-in would hash it again, which ends the person's other sessions."""
+    person.user.set_password(PASSWORD)
+    person.user.save()
+    return person
 
 
 @pytest.fixture

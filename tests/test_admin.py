@@ -77,14 +77,14 @@ def test_a_quota_is_made_and_edited_in_the_list(operator: Client) -> None:
     fields = quota_fields(tokens_per_day="1000", spend_per_month_usd="2.5")
     assert operator.post(f"{QUOTAS}add/", fields).status_code == 302
     quota = Quota.objects.get(name=fields["name"])
-    row = {f"form-0-{name}": "" for name in ("tokens_per_day", "spend_per_month_usd", "max_output_tokens")}
+    row = {f"form-0-{name}": "" for name in ("tokens_per_day", "spend_per_month_usd")}
     row |= {"form-0-id": str(quota.pk), "form-0-requests": "20/m", "form-0-concurrent_streams": "7"}
-    row |= {"form-0-priority": "3", "form-0-mode": "shadow"}
+    row |= {"form-0-priority": "3"}
     total = {"form-TOTAL_FORMS": "1", "form-INITIAL_FORMS": "1", "_save": "Save"}
     saved = operator.post(f"{QUOTAS}?q={quota.name}", row | total)
     assert saved.status_code == 302
     quota.refresh_from_db()
-    assert (quota.requests, quota.concurrent_streams, quota.tokens_per_day, quota.mode) == ("20/m", 7, None, "shadow")
+    assert (quota.requests, quota.concurrent_streams, quota.tokens_per_day, quota.priority) == ("20/m", 7, None, 3)
 
 
 @pytest.mark.parametrize("field", ["is_default", "for_guests"])

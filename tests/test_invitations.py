@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from datetime import timedelta
-from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -17,16 +16,8 @@ from chat.links import invitation_url
 from chat.models import Invitation, SitePolicy
 from tests.harness.visitor import all_at_once, visitor
 
-if TYPE_CHECKING:
-    from pytest_django.fixtures import SettingsWrapper
-
 pytestmark = pytest.mark.usefixtures("static_files", "fast_passwords", "by_invitation")
 PASSWORD = "another-fine-day-in-may"
-
-
-@pytest.fixture
-def fast_passwords(settings: "SettingsWrapper") -> None:
-    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 
 
 @pytest.fixture

@@ -16,19 +16,11 @@ from tests.harness.valkey import Valkey
 from tests.harness.visitor import all_at_once, new_address, visitor
 
 if TYPE_CHECKING:
-    from pytest_django.fixtures import SettingsWrapper
-
     from tests.conftest import MakeUser, StartSite
 
 pytestmark = pytest.mark.usefixtures("static_files", "fast_passwords")
 LIMIT = 10
 WRONG = "not the password"
-
-
-@pytest.fixture
-def fast_passwords(settings: "SettingsWrapper") -> None:
-    """A password takes a third of a second to hash, which is its purpose, but not that of these tests."""
-    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher", *settings.PASSWORD_HASHERS]
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ from itertools import count
 from typing import Any
 
 from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
-from django.contrib.auth.hashers import make_password
+from django.contrib.auth.hashers import PBKDF2PasswordHasher, make_password
 from django.contrib.auth.models import User
 from django.contrib.sessions.backends.db import SessionStore
 
@@ -66,7 +66,7 @@ class Person:
 @cache
 def _password_hash() -> str:
     """One hash for everybody: it takes a third of a second to make, and the site must not find it weak and replace it."""
-    return make_password(PASSWORD)
+    return make_password(PASSWORD, hasher=PBKDF2PasswordHasher())
 
 
 def create_person(name: str, default_site: Callable[[], Site], **quota_fields: Any) -> Person:
