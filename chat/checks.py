@@ -1,13 +1,37 @@
 """System checks: what is missing or contradictory in the settings, said before the first request."""
 
 from typing import Any
+from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Warning, register
+from django.http.request import validate_host
+from django.utils.module_loading import import_string
+
+from chat.limits.cache import CountingCache
+
+# Tags. `manage.py serve` runs the first only: it brings an upstream where there is none.
+SETTINGS = "chatsite_settings"
+UPSTREAM = "chatsite_upstream"
+
+_MIN_SECRET_CHARS = 32
 
 
-@register()
-def check_settings(**kwargs: Any) -> list[CheckMessage]:
+@register(UPSTREAM)
+def check_upstream(**kwargs: Any) -> list[CheckMessage]:
+    if settings.OPENAI_API_KEY or settings.OPENAI_BASE_URL or settings.DEBUG:
+        return []
+    return [
+        Warning(
+            "Neither OPENAI_API_KEY nor OPENAI_BASE_URL is set: there is nobody to answer.",
+            hint="Set one of them. Until then only `manage.py serve` works: it starts the demo model.",
+            id="chatsite.W001",
+        )
+    ]
+
+
+@register(SETTINGS)
+def check_redis(**kwargs: Any) -> list[CheckMessage]:
     found: list[CheckMessage] = []
     if settings.REDIS_IN_PROCESS and settings.WORKERS > 1:
         found.append(
@@ -17,4 +41,90 @@ def check_settings(**kwargs: Any) -> list[CheckMessage]:
                 id="chatsite.E001",
             )
         )
+    name = settings.RATELIMIT_USE_CACHE
+    backend = str(settings.CACHES.get(name, {}).get("BACKEND", ""))
+    if not backend or not issubclass(import_string(backend), CountingCache):
+        found.append(
+            Error(
+                f"The cache {name!r}, which the request limits use, cannot count without passing a limit.",
+                hint="Set its BACKEND to chat.limits.cache.CountingCache.",
+                id="chatsite.E002",
+            )
+        )
     return found
+
+
+@register(SETTINGS)
+def check_secret_key(**kwargs: Any) -> list[CheckMessage]:
+    if len(settings.SECRET_KEY) >= _MIN_SECRET_CHARS:
+        return []
+    return [
+        Error(
+            f"SECRET_KEY has {len(settings.SECRET_KEY)} characters: whoever guesses it can sign in as anybody.",
+            hint=f"Give it at least {_MIN_SECRET_CHARS} random ones, or leave it unset: one is made and kept in DATA_DIR.",
+            id="chatsite.E003",
+        )
+    ]
+
+
+def _host(url: str) -> str:
+    """The host as ALLOWED_HOSTS writes it: an IPv6 address in brackets."""
+    host = urlsplit(url).hostname or ""
+    return f"[{host}]" if ":" in host else host
+
+
+@register(SETTINGS)
+def check_site_address(**kwargs: Any) -> list[CheckMessage]:
+    """SITE_URL against what depends on it: hosts, DEBUG, the proxy that https needs."""
+    found: list[CheckMessage] = []
+    if not validate_host(_host(settings.SITE_URL), settings.ALLOWED_HOSTS):
+        found.append(
+            Error(
+                f"ALLOWED_HOSTS does not allow the host of SITE_URL={settings.SITE_URL}: every page there would answer 400.",
+                hint="Add that host to ALLOWED_HOSTS, or leave ALLOWED_HOSTS unset.",
+                id="chatsite.E004",
+            )
+        )
+    if settings.SITE_IS_HTTPS and settings.DEBUG:
+        found.append(
+            Warning(
+                "DEBUG is on for a site with https: its error pages show settings and data to everyone.",
+                hint="Unset DEBUG.",
+                id="chatsite.W002",
+            )
+        )
+    if settings.SITE_IS_HTTPS and not settings.TRUSTED_PROXIES:
+        found.append(
+            Warning(
+                "SITE_URL is https, so a proxy is in front, but TRUSTED_PROXIES is empty: all clients share one address.",
+                hint="Set TRUSTED_PROXIES to the proxy's address, such as 127.0.0.1, and have it overwrite X-Forwarded-For.",
+                id="chatsite.W003",
+            )
+        )
+    return found
+
+
+@register(SETTINGS)
+def check_trusted_proxies(**kwargs: Any) -> list[CheckMessage]:
+    return [
+        Error(
+            f"TRUSTED_PROXIES={network} trusts everybody: any client could claim any address and so have any allowance.",
+            hint="Name only the addresses of your own proxies.",
+            id="chatsite.E005",
+        )
+        for network in settings.TRUSTED_PROXIES
+        if network.prefixlen == 0
+    ]
+
+
+@register(SETTINGS)
+def check_mail(**kwargs: Any) -> list[CheckMessage]:
+    if not (settings.EMAIL_USE_TLS and settings.EMAIL_USE_SSL):
+        return []
+    return [
+        Error(
+            "EMAIL_USE_TLS and EMAIL_USE_SSL are both on: no mail would be sent.",
+            hint="Keep EMAIL_USE_TLS for port 587, or EMAIL_USE_SSL for port 465.",
+            id="chatsite.E006",
+        )
+    ]

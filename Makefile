@@ -1,0 +1,39 @@
+# make run: the site on http://127.0.0.1:8000. make test: everything that must hold. HOST, PORT, DATA_DIR, WORKERS are honoured.
+PYTHON ?= python3
+BIN := .venv/bin
+export PIP_DISABLE_PIP_VERSION_CHECK = 1
+
+.PHONY: run test bench clean
+.DEFAULT_GOAL := run
+
+# exec: a signal for this recipe reaches the site itself, not a shell in front of it.
+run: .venv/installed
+	@exec $(BIN)/python manage.py serve
+
+test: .venv/installed-dev
+	@.ci/need chromium chromium
+	@.ci/need nginx nginx-light
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/pytest
+
+bench: .venv/installed-dev
+	@exec $(BIN)/python -m bench
+
+clean:
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+.venv/installed: requirements.txt
+	@$(PYTHON) -c 'import sys; sys.exit("Chatsite needs Python 3.11 or newer: make PYTHON=/path/to/it" if sys.version_info < (3, 11) else 0)'
+	@$(PYTHON) -m venv .venv
+	@echo "Installing what the site needs into .venv (once) ..."
+	@$(BIN)/pip install --quiet --requirement requirements.txt
+	@touch $@
+
+.venv/installed-dev: requirements-dev.txt .venv/installed
+	@echo "Installing what the tests need into .venv (once) ..."
+	@$(BIN)/pip install --quiet --requirement requirements-dev.txt
+	@touch $@

@@ -1,0 +1,33 @@
+from typing import Any
+
+import uvicorn
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from chat.management.demo_server import DemoServer
+
+
+class Command(BaseCommand):
+    help = "Runs the demo model: a server that speaks OpenAI's chat completions. Point OPENAI_BASE_URL at http://HOST:PORT/v1."
+    requires_system_checks = []
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--host", default="127.0.0.1")
+        parser.add_argument("--port", type=int, default=8001)
+        parser.add_argument("--tokens-per-second", type=float, default=30, help="how fast it writes; 30 is about as fast as people read")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        if options["tokens_per_second"] <= 0:
+            raise CommandError("--tokens-per-second takes a number above 0.")
+        server = DemoServer(options["tokens_per_second"], [settings.OPENAI_MODEL])
+        # One second for streams at the end: a demo's answers need no drain.
+        uvicorn.run(
+            server,
+            host=options["host"],
+            port=options["port"],
+            lifespan="off",
+            ws="none",
+            log_level="warning",
+            access_log=False,
+            timeout_graceful_shutdown=1,
+        )

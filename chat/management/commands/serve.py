@@ -1,0 +1,28 @@
+from typing import Any
+
+from django.core.management.base import BaseCommand
+
+from chat.checks import SETTINGS
+from chat.management.preflight import CannotStart
+from chat.management.signals import Forced
+from chat.management.supervisor import Supervisor
+
+
+class Command(BaseCommand):
+    help = "Runs the whole site on this machine: database, Valkey, demo model, web server. Ctrl-C ends all of it."
+    # Not the check for a key: where there is none, this command starts the demo model.
+    requires_system_checks = [SETTINGS]
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        try:
+            code = Supervisor(self._say).run()
+        except CannotStart as error:
+            raise SystemExit(str(error)) from None
+        except Forced:
+            raise SystemExit("Ended at once; answers in progress were cut.") from None
+        raise SystemExit(code)
+
+    def _say(self, line: str) -> None:
+        self.stdout.write(line)
+        # Whoever waits for the address through a pipe must not wait for a full buffer.
+        self.stdout.flush()

@@ -1,0 +1,31 @@
+"""How a new site gets its first admin: from the environment, or on a one-time page in the browser."""
+
+from django.contrib.auth.models import User
+from django.core.exceptions import ValidationError
+
+from chat.links import setup_url
+from chat.management.preflight import CannotStart
+from chatsite.env import Env
+
+
+def ensure_admin(env: Env) -> str | None:
+    """Makes the admin that DJANGO_SUPERUSER_* names if there is no admin yet; the set-up link when nobody has an account, else None.
+
+    Raises CannotStart when the account cannot be made as named.
+    """
+    name, password = env.text("DJANGO_SUPERUSER_USERNAME"), env.secret("DJANGO_SUPERUSER_PASSWORD")
+    if name and password:
+        if not User.objects.filter(is_superuser=True).exists():
+            _make_admin(name, env.text("DJANGO_SUPERUSER_EMAIL"), password)
+        return None
+    return None if User.objects.exists() else setup_url()
+
+
+def _make_admin(name: str, email: str, password: str) -> None:
+    admin = User(username=name, email=User.objects.normalize_email(email), is_staff=True, is_superuser=True)
+    admin.set_password(password)
+    try:
+        admin.full_clean()
+    except ValidationError as error:
+        raise CannotStart(f"DJANGO_SUPERUSER_USERNAME={name} cannot be made an admin: {' '.join(error.messages)}") from None
+    admin.save()

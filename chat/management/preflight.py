@@ -1,0 +1,61 @@
+"""What must be right before the site starts; each fault is one sentence that says what to do."""
+
+import os
+import socket
+import tempfile
+from pathlib import Path
+from time import monotonic, sleep
+from urllib.parse import urlsplit
+
+import redis as redis_py
+
+from chat import redis
+
+_REDIS_SECONDS = 2.0
+
+
+class CannotStart(Exception):
+    """Why the site does not start, in one line for whoever started it."""
+
+
+def check_data_dir(folder: Path) -> None:
+    """Makes the folder if it is missing. Raises CannotStart when this user cannot write into it."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise CannotStart(f"DATA_DIR={folder} cannot be used: {error.strerror}. Set DATA_DIR to a folder this user can write.") from None
+
+
+def check_port(host: str, port: int) -> None:
+    """Raises CannotStart when nobody can listen there: the port is taken, needs more rights, or the host is not this machine's."""
+    try:
+        for family, kind, protocol, _, address in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE):
+            with socket.socket(family, kind, protocol) as probe:
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                probe.bind(address)
+    except OSError as error:
+        reason = os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror
+        raise CannotStart(f"HOST={host} PORT={port} cannot be listened on: {reason}. Set PORT (or HOST) to a free one.") from None
+
+
+def check_redis(url: str) -> None:
+    """Raises CannotStart when the Redis of REDIS_URL does not answer within two seconds."""
+    deadline = monotonic() + _REDIS_SECONDS
+    while True:
+        try:
+            redis.client().ping()
+            return
+        except (*redis.Unavailable, ValueError) as error:
+            # A refused password or a bad address does not mend itself.
+            lasting = isinstance(error, ValueError | redis_py.AuthenticationError)
+            if lasting or monotonic() > deadline:
+                raise CannotStart(f"REDIS_URL={_without_password(url)} does not answer: {error}") from None
+        sleep(0.1)
+
+
+def _without_password(url: str) -> str:
+    """The address alone: neither user information nor the query, where redis-py takes a password too."""
+    parts = urlsplit(url)
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment="").geturl()

@@ -1,0 +1,74 @@
+"""Child processes that end with the process that started them."""
+
+import ctypes
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+
+_PR_SET_PDEATHSIG = 1  # prctl(2)
+# Loaded before any fork: a child between fork and exec must not load a library.
+_libc = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
+
+
+def end_with_parent(number: signal.Signals, parent: int) -> None:
+    """Has the kernel send this process `number` when the thread that started it ends; `parent` is that thread's process.
+
+    Linux only; elsewhere it does nothing. A process whose parent is already gone ends here.
+    """
+    if _libc is None:
+        return
+    _libc.prctl(_PR_SET_PDEATHSIG, int(number), 0, 0, 0)
+    if os.getppid() != parent:
+        os._exit(1)
+
+
+def start(
+    command: Sequence[str],
+    *,
+    env: Mapping[str, str],
+    on_orphaned: signal.Signals = signal.SIGKILL,
+    pass_fds: Sequence[int] = (),
+    umask: int = -1,
+    quiet: bool = False,
+) -> subprocess.Popen[bytes]:
+    """A child in a session of its own, so that Ctrl-C at the terminal does not reach it before it is told to end.
+
+    It is sent `on_orphaned` when this process is gone. Call it from the main
+    thread: a child is orphaned when the thread that forked it ends. `umask` -1
+    leaves it as it is; `quiet` throws the output away.
+    """
+    parent = os.getpid()
+    output = subprocess.DEVNULL if quiet else None
+    return subprocess.Popen(
+        command,
+        env=env,
+        stdin=subprocess.DEVNULL,
+        stdout=output,
+        stderr=output,
+        start_new_session=True,
+        pass_fds=pass_fds,
+        umask=umask,
+        preexec_fn=lambda: end_with_parent(on_orphaned, parent),
+    )
+
+
+def end(process: subprocess.Popen[bytes], seconds: float) -> None:
+    """Ends a child of `start`: SIGTERM, then `seconds` of patience, then SIGKILL for its whole session."""
+    if process.poll() is not None:
+        return
+    process.terminate()
+    try:
+        process.wait(seconds)
+    except BaseException as error:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        if not isinstance(error, subprocess.TimeoutExpired):
+            raise
+
+
+def exit_code(process: subprocess.Popen[bytes]) -> int:
+    """How an ended child ended, as a shell says it: its code, or 128 + the number of the signal that killed it."""
+    code = process.wait()
+    return code if code >= 0 else 128 - code

@@ -1,0 +1,190 @@
+"""Everything that makes a site on one machine, started, watched and ended in order."""
+
+import http.client
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+from time import monotonic
+
+from django.conf import settings
+from django.core.management import call_command
+from django.db import Error as DatabaseError
+from django.db import connections
+
+from chat.management import preflight, processes
+from chat.management.embedded_valkey import EmbeddedValkey
+from chat.management.first_admin import ensure_admin
+from chat.management.preflight import CannotStart
+from chat.management.signals import Signals, Stopped
+from chatsite.env import from_process
+
+_START_SECONDS = 60.0
+# On top of DRAIN_SECONDS: to save what was still running, and to end.
+_DRAIN_MARGIN_SECONDS = 15.0
+_LOOPBACK = "127.0.0.1"
+_EVERYWHERE = {"0.0.0.0": _LOOPBACK, "::": "::1"}  # noqa: S104 (to be asked on loopback, not to bind to)
+
+
+class DemoModel:
+    """`manage.py demo_model` as a child, on a free port of loopback."""
+
+    name = "demo model"
+
+    def __init__(self, pause: Callable[[float], None]) -> None:
+        self._pause = pause
+        self._port = _free_port()
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def base_url(self) -> str:
+        return f"http://{_LOOPBACK}:{self._port}/v1"
+
+    def start(self) -> None:
+        command = [sys.executable, str(settings.BASE_DIR / "manage.py"), "demo_model", "--host", _LOOPBACK, "--port", str(self._port)]
+        self._process = processes.start(command, env=os.environ)
+
+    def wait_until_ready(self) -> None:
+        """Raises CannotStart when it does not answer."""
+        assert self._process is not None
+        _wait_for_http(self._process, _LOOPBACK, self._port, "/v1/models", "The demo model", self._pause)
+
+    def revive(self) -> bool:
+        """Starts it again if it has ended; returns whether it had."""
+        if self._process is None or self._process.poll() is None:
+            return False
+        self.start()
+        return True
+
+    def stop(self) -> None:
+        if self._process is not None:
+            processes.end(self._process, 5)
+
+
+class Supervisor:
+    """Runs the site until it is told to stop; `say` takes the lines for whoever started it."""
+
+    def __init__(self, say: Callable[[str], None]) -> None:
+        self._say = say
+        self._signals = Signals()
+        self._helpers: list[EmbeddedValkey | DemoModel] = []
+        self._demo: DemoModel | None = None
+
+    def run(self) -> int:
+        """The exit code: 0 after a stop that was asked for, else uvicorn's own. Raises CannotStart and Forced."""
+        with self._signals, ExitStack() as running:
+            try:
+                server = self._start(running)
+                return self._watch(server)
+            except Stopped:
+                self._say(f"Stopping: answers in progress may take up to {settings.DRAIN_SECONDS} s. Ctrl-C once more ends them now.")
+                return 0
+
+    def _start(self, running: ExitStack) -> subprocess.Popen[bytes]:
+        preflight.check_data_dir(settings.DATA_DIR)
+        preflight.check_port(settings.HOST, settings.PORT)
+        self._start_redis(running)
+        if not settings.OPENAI_API_KEY and not settings.OPENAI_BASE_URL:
+            self._demo = DemoModel(self._signals.wait)
+            self._help(self._demo, running)
+        link = self._prepare_database()
+        self._signals.wait(0)
+        if not settings.DEBUG:
+            call_command("collectstatic", interactive=False, verbosity=0)
+        self._signals.wait(0)
+        server = processes.start(self._uvicorn(), env=self._environment())
+        running.callback(processes.end, server, settings.DRAIN_SECONDS + _DRAIN_MARGIN_SECONDS)
+        host = _EVERYWHERE.get(settings.HOST, settings.HOST)
+        _wait_for_http(server, host, settings.PORT, "/healthz", "The site", self._signals.wait)
+        if self._demo:
+            self._demo.wait_until_ready()
+        self._welcome(link)
+        return server
+
+    def _start_redis(self, running: ExitStack) -> None:
+        if settings.REDIS_IS_EMBEDDED:
+            self._help(EmbeddedValkey(settings.DATA_DIR / "valkey", settings.VALKEY_SOCKET, self._signals.wait), running)
+        elif not settings.REDIS_IN_PROCESS:
+            preflight.check_redis(settings.REDIS_URL)
+
+    def _help(self, helper: EmbeddedValkey | DemoModel, running: ExitStack) -> None:
+        # What is only half started must be ended too.
+        running.callback(helper.stop)
+        helper.start()
+        self._helpers.append(helper)
+
+    def _prepare_database(self) -> str | None:
+        """Migrates and sees to the first admin; returns the set-up link where one is needed."""
+        try:
+            call_command("migrate", interactive=False, verbosity=0)
+            return ensure_admin(from_process(settings.BASE_DIR))
+        except DatabaseError as error:
+            raise CannotStart(f"The database cannot be used: {' '.join(str(error).split())}") from None
+        finally:
+            connections.close_all()
+
+    def _environment(self) -> dict[str, str]:
+        """The workers': without the first admin's password, and with the demo model's address where it answers."""
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("DJANGO_SUPERUSER_")}
+        return environment | {"OPENAI_BASE_URL": self._demo.base_url} if self._demo else environment
+
+    def _uvicorn(self) -> list[str]:
+        # Lifespan on: `auto` hides a failure at the start. No proxy headers: the site decides itself who the client is.
+        # No access log: uvicorn writes query strings into it, search words and tokens among them.
+        options = ["--lifespan", "on", "--no-proxy-headers", "--no-server-header", "--no-access-log", "--ws", "none"]
+        logging = ["--log-level", "warning", "--log-config", str(Path(__file__).with_name("uvicorn_logging.json"))]
+        where = ["--host", settings.HOST, "--port", str(settings.PORT), "--workers", str(settings.WORKERS)]
+        application = ["-m", "uvicorn", "chat.management.served:application", "--app-dir", str(settings.BASE_DIR)]
+        return [sys.executable, *application, *where, *options, *logging]
+
+    def _welcome(self, link: str | None) -> None:
+        self._say(f"Chatsite is ready at {settings.SITE_URL}")
+        if self._demo:
+            self._say("No OPENAI_API_KEY is set, so the built-in demo model answers. Set one (docs/settings.md) and start again.")
+        if link:
+            self._say(f"Nobody has an account yet. Make the first admin, within a day, at {link}")
+
+    def _watch(self, server: subprocess.Popen[bytes]) -> int:
+        """Starts helpers again that end; returns when uvicorn has ended by itself. Raises Stopped."""
+        while server.poll() is None:
+            self._signals.wait()
+            for helper in self._helpers:
+                if helper.revive():
+                    self._say(f"The {helper.name} had ended; it was started again.")
+                    # One that ends at once must not keep this process busy.
+                    self._signals.wait(1)
+        code = processes.exit_code(server)
+        self._say(f"The site ended by itself (exit code {code}); see its messages above.")
+        return code or 1
+
+
+def _wait_for_http(process: subprocess.Popen[bytes], host: str, port: int, path: str, what: str, pause: Callable[[float], None]) -> None:
+    """Returns when `process` answers HTTP there, whatever it says. Raises CannotStart when it ends or says nothing for a minute."""
+    deadline = monotonic() + _START_SECONDS
+    while not _speaks_http(host, port, path):
+        if process.poll() is not None:
+            raise CannotStart(f"{what} ended at its start (exit code {processes.exit_code(process)}); see its messages above.")
+        if monotonic() > deadline:
+            raise CannotStart(f"{what} did not answer at {host} port {port} within {_START_SECONDS:.0f} s.")
+        pause(0.05)
+
+
+def _speaks_http(host: str, port: int, path: str) -> bool:
+    connection = http.client.HTTPConnection(host, port, timeout=2)
+    try:
+        connection.request("GET", path, headers={"Host": "localhost", "Connection": "close"})
+        connection.getresponse().read()
+        return True
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind((_LOOPBACK, 0))
+        return int(probe.getsockname()[1])
