@@ -50,25 +50,35 @@ def peek(request: HttpRequest, group: str, value: str, rates: Sequence[Rate]) ->
 
 
 def take(request: HttpRequest, group: str, value: str, rates: Sequence[Rate]) -> Taken:
-    """Counts one use in every window, or in none if one of them is full. Raises LimitsUnavailable when Redis does not answer."""
+    """Counts one use in every window, or in none if one of them is full. Raises LimitsUnavailable when Redis does not answer.
+
+    The windows are taken in their order, and the first that is full ends it.
+    Whoever is refused has then held windows only for a use that the next one
+    refuses to everybody; if all were taken first, two could refuse each other
+    and nobody would have the last use.
+    """
     taken = Taken([])
     try:
         for rate in rates:
             with counting(rate.limit) as count:
-                window = _usage(request, group, value, rate, increment=True)
-            taken.keys += count.keys
-            taken.windows.append(window)
+                taken.windows.append(_usage(request, group, value, rate, increment=True))
             if not count.keys:
-                taken.full.append(window)
+                return _undone(request, group, value, rates, taken)
+            taken.keys += count.keys
     except LimitsUnavailable:
         give_back(taken.keys)
         raise
-    if taken.full:
-        give_back(taken.keys)
-        taken.keys = []
-        # The windows that did count are as they were again.
-        taken.windows = [window if window in taken.full else replace(window, used=window.used - 1) for window in taken.windows]
     return taken
+
+
+def _undone(request: HttpRequest, group: str, value: str, rates: Sequence[Rate], taken: Taken) -> Taken:
+    """A refusal by the last of the windows that `taken` tried: what was counted is given back, the windows behind it are looked at."""
+    give_back(taken.keys)
+    taken.keys = []
+    *counted, full = taken.windows
+    seen = [*(replace(window, used=window.used - 1) for window in counted), full]
+    seen += peek(request, group, value, rates[len(seen) :])
+    return Taken(seen, full=[full, *(window for window in seen if window is not full and not window.remaining)])
 
 
 def give_back(keys: Sequence[str]) -> None:

@@ -1,0 +1,61 @@
+"""What a person has used at every gate and written anywhere: the same before and after a turn that was refused."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from django.test import RequestFactory
+
+from chat import redis
+from chat.limits import slots, windows
+from chat.limits.admission import GROUP
+from chat.models import Conversation, Message, Requester, Usage
+from chat.rates import parse_rates
+
+if TYPE_CHECKING:
+    from tests.conftest import MakeUser
+    from tests.harness.people import Person
+
+
+@dataclass(frozen=True)
+class Footprint:
+    """Uses counted in each window, running slots and reservations, rows of the ledger, of conversations, of messages."""
+
+    windows: list[int]
+    slots: int
+    reservations: int
+    ledger: int
+    conversations: int
+    messages: int
+
+
+def footprint(requester: Requester, rates: str = "10/d") -> Footprint:
+    """What the requester has left behind on the common Valkey and in the database, counted in the windows of `rates`."""
+    key = requester.limit_key
+    return Footprint(
+        windows=used(requester, rates),
+        slots=slots.in_use(redis.client(), key),
+        reservations=redis.client().hlen(f"chatsite:{{{key}}}:held"),
+        ledger=Usage.objects.filter(owner_key=requester.owner_key).count(),
+        conversations=Conversation.objects.of(requester).count(),
+        messages=Message.objects.of(requester).count(),
+    )
+
+
+def used(requester: Requester, rates: str) -> list[int]:
+    """The uses counted in each window of `rates`."""
+    seen = windows.peek(RequestFactory().get("/"), GROUP, requester.limit_key, parse_rates(rates))
+    return [window.used for window in seen]
+
+
+def seconds_left(requester: Requester, rates: str) -> int:
+    """Seconds until the first of these windows is empty again."""
+    seen = windows.peek(RequestFactory().get("/"), GROUP, requester.limit_key, parse_rates(rates))
+    return min(window.reset for window in seen)
+
+
+def with_time_left(make_user: "MakeUser", seconds: int, **quota_fields: Any) -> "Person":
+    """A person whose windows all last that long still: everybody's begin at another moment."""
+    while True:
+        person = make_user(**quota_fields)
+        if seconds_left(person.requester, person.quota.requests) > seconds:
+            return person
