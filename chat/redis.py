@@ -4,6 +4,7 @@
 """
 
 import functools
+from time import monotonic
 from typing import Any
 
 import redis
@@ -18,6 +19,28 @@ from redis.retry import Retry
 # there. A turn must be refused within 2 s, so: one attempt, half a second.
 SOCKET_SECONDS = 0.5
 Unavailable = (redis.RedisError, OSError)
+_AWAY = (redis.ConnectionError, redis.TimeoutError, OSError)
+# While Redis is away, one thread in this many seconds finds out whether it is back, and the others do not wait for that.
+_ASK_AGAIN_SECONDS = SOCKET_SECONDS + 0.1
+
+
+class _Client(redis.Redis):
+    """Fails at once for a moment after Redis has failed: many who wait their own half second, one behind the other, would wait long."""
+
+    _away_until: float | None = None
+
+    def execute_command(self, *args: Any, **options: Any) -> Any:
+        if self._away_until is not None:
+            if monotonic() < self._away_until:
+                raise redis.ConnectionError("Redis did not answer a moment ago.")
+            self._away_until = monotonic() + _ASK_AGAIN_SECONDS
+        try:
+            reply = super().execute_command(*args, **options)  # type: ignore[no-untyped-call]
+        except _AWAY:
+            self._away_until = monotonic() + _ASK_AGAIN_SECONDS
+            raise
+        self._away_until = None
+        return reply
 
 
 @functools.cache
@@ -34,7 +57,7 @@ def client() -> redis.Redis:
         import fakeredis
 
         return fakeredis.FakeRedis(server=_memory_server())
-    return redis.Redis.from_url(settings.REDIS_URL, **_options(Retry(NoBackoff(), 0)), max_connections=64)
+    return _Client.from_url(settings.REDIS_URL, **_options(Retry(NoBackoff(), 0)), max_connections=64)
 
 
 def async_client() -> redis.asyncio.Redis:
