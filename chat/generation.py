@@ -41,13 +41,13 @@ class Job:
     targets: Sequence[Target]
     prices: dict[str, budgets.Prices]
     messages: list[dict[str, str]]
-    hold: Hold | None
+    hold: Hold
 
 
 class Generation:
     """One answer's way from the upstream to the database. `release` frees what the turn took."""
 
-    def __init__(self, job: Job, client: Client, release: Callable[[Hold | None], Awaitable[None]]) -> None:
+    def __init__(self, job: Job, client: Client, release: Callable[[Hold], Awaitable[None]]) -> None:
         self.job = job
         self.live = LiveAnswer(job.answer, job.start)
         # Set by the worker: the task that runs `run`, and until when a reader on another worker counts as watching (monotonic).

@@ -264,9 +264,14 @@ class Quota(models.Model):
     def rates(self) -> list[Rate]:
         return parse_rates(self.requests)
 
+    @property
+    def enforced(self) -> "Quota":
+        """The quota whose limits hold: this one, or in shadow mode one without any."""
+        return self if self.mode == self.Mode.ENFORCE else Quota(name=self.name, mode=self.mode)
+
     def allowed_models(self) -> list[ChatModel]:
-        """The enabled models that the quota allows, in the operator's order."""
-        chosen = set(self.models.values_list("pk", flat=True))
+        """The enabled models that the quota allows, in the operator's order; all of them in shadow mode."""
+        chosen = set(self.models.values_list("pk", flat=True)) if self.mode == self.Mode.ENFORCE else set()
         enabled = ChatModel.objects.filter(enabled=True).select_related("fallback")
         return [model for model in enabled if not chosen or model.pk in chosen]
 

@@ -20,13 +20,13 @@ from chat.errors import (
     NotSignedIn,
     Paused,
     PromptTooLong,
+    Refusal,
     TooManyMessages,
     TurnConflict,
 )
 from chat.generation import Job
 from chat.limits import budgets
-from chat.limits.admission import Ask
-from chat.limits.slots import Hold
+from chat.limits.admission import Admission, Ask, check_ledger, record_in_shadow
 from chat.models import ChatModel, Conversation, Message, Quota, Requester, SitePolicy, Usage
 from chat.turn_request import Again, Stateless, Stored, TurnRequest, digest
 
@@ -123,8 +123,9 @@ def plan(requester: Requester, request: TurnRequest) -> Plan:
     conversation = None if isinstance(request, Stateless) else _conversation(requester, request)
     parent = _parent(request, conversation)
     models = _models(request.model, conversation, quota)
-    _check_sizes(request, quota)
-    messages = _messages(request, models[0], conversation, parent, quota)
+    _check_sizes(requester, request, quota)
+    limits = quota.enforced
+    messages = _messages(request, models[0], conversation, parent, limits)
     draft = Plan(
         requester=requester,
         request=request,
@@ -132,7 +133,7 @@ def plan(requester: Requester, request: TurnRequest) -> Plan:
         quota=quota,
         policy=policy,
         models=models,
-        targets=[_target(model, quota) for model in models],
+        targets=[_target(model, limits) for model in models],
         messages=messages,
         conversation=conversation,
         parent=parent,
@@ -222,7 +223,15 @@ def _target(model: ChatModel, quota: Quota) -> Target:
     return Target(model.slug, most, model.legacy_max_tokens)
 
 
-def _check_sizes(request: TurnRequest, quota: Quota) -> None:
+def _check_sizes(requester: Requester, request: TurnRequest, quota: Quota) -> None:
+    refusal = _size_refusal(request, quota)
+    if refusal is not None and quota.mode == Quota.Mode.SHADOW:
+        record_in_shadow(quota, requester, refusal)
+    elif refusal is not None:
+        raise refusal
+
+
+def _size_refusal(request: TurnRequest, quota: Quota) -> Refusal | None:
     texts = (
         [request.content]
         if isinstance(request, Stored)
@@ -231,15 +240,16 @@ def _check_sizes(request: TurnRequest, quota: Quota) -> None:
         else []
     )
     if quota.max_prompt_chars is not None and sum(map(len, texts)) > quota.max_prompt_chars:
-        raise PromptTooLong(f"The prompt is longer than {quota.max_prompt_chars:,} characters.", limit="max_prompt_chars")
+        return PromptTooLong(f"The prompt is longer than {quota.max_prompt_chars:,} characters.", limit="max_prompt_chars")
     if quota.max_messages is not None and len(texts) > quota.max_messages:
-        raise TooManyMessages(f"There are more than {quota.max_messages:,} messages.", limit="max_messages")
+        return TooManyMessages(f"There are more than {quota.max_messages:,} messages.", limit="max_messages")
+    return None
 
 
 def _fit_whole_budgets(draft: Plan) -> Plan:
     """A turn larger than a whole budget would never pass: its output is clamped to what the budget can hold, or it is too long."""
     room = draft.output_tokens
-    for budget in (draft.quota, draft.policy):
+    for budget in (draft.quota.enforced, draft.policy):
         if budget.tokens_per_day is not None:
             room = min(room, budget.tokens_per_day - draft.prompt_tokens)
         if budget.spend_per_month_usd is not None:
@@ -310,15 +320,17 @@ def _newest(turns: list[dict[str, str]], model: ChatModel, quota: Quota) -> list
 # --- Writing ----------------------------------------------------------------------
 
 
-def start(plan: Plan, hold: Hold | None, worker: str) -> Job | Follow:
-    """Writes prompt, empty answer and ledger row, all or nothing.
+def start(plan: Plan, admission: Admission, worker: str) -> Job | Follow:
+    """Writes prompt, empty answer and ledger row of a turn that was admitted, all or nothing.
 
     Returns the job to run, or the answer to follow when the same turn came
     first by another request. Raises what validation raises if the conversation
-    changed since.
+    changed since, and a budget's refusal where no gate could be asked.
     """
     try:
         with transaction.atomic():
+            if admission.unchecked:
+                check_ledger(plan.ask())
             payload = {"conversation": None, "message": None, "answer": plan.answer, "model": plan.targets[0].slug, "title": None}
             if not isinstance(plan.request, Stateless):
                 payload = _write_messages(plan, plan.request)
@@ -335,7 +347,7 @@ def start(plan: Plan, hold: Hold | None, worker: str) -> Job | Follow:
         targets=plan.targets,
         prices=plan.prices,
         messages=plan.messages,
-        hold=hold,
+        hold=admission.hold,
     )
 
 

@@ -123,7 +123,7 @@ class Worker:
             with contextlib.suppress(*redis.Unavailable):
                 await self._mirror.ended(answer_id)
 
-    async def _release(self, hold: slots.Hold | None) -> None:
+    async def _release(self, hold: slots.Hold) -> None:
         # Not while a flush is under way: it would renew what is released here.
         async with self._flushing:
             await admission.release(hold)
@@ -204,7 +204,7 @@ class Worker:
             return
         async with self._flushing:
             stored = [generation.live for generation in self._running.values() if generation.job.stored]
-            holds = [generation.job.hold for generation in self._running.values() if generation.job.hold is not None]
+            holds = [generation.job.hold for generation in self._running.values()]
             notes = await self._mirror.flush(stored, [*holds, *self._seats], renew)
         if renew:
             self._renewed = now

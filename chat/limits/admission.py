@@ -6,10 +6,10 @@ budgets, then the windows are counted, and that count decides.
 
 import asyncio
 import logging
-from collections.abc import Coroutine
-from dataclasses import dataclass, field
+from collections.abc import Coroutine, Iterator
+from dataclasses import dataclass, field, replace
 from datetime import datetime
-from time import monotonic
+from functools import partial
 from typing import TypeVar
 
 from django.conf import settings
@@ -17,7 +17,7 @@ from django.http import HttpRequest
 from django.utils import timezone
 
 from chat import redis
-from chat.errors import LimitsUnavailable, RateLimited, SpendExhausted, TokensExhausted, TooManyStreams
+from chat.errors import LimitsUnavailable, RateLimited, Refusal, SpendExhausted, TokensExhausted, TooManyStreams
 from chat.limits import budgets, slots, windows
 from chat.models import Quota, Requester, SitePolicy
 from chat.rates import Rate
@@ -29,12 +29,9 @@ T = TypeVar("T")
 GROUP = "chat"
 SITE = "site"
 SLOT_HINT_SECONDS = 2
-# A refusal because Redis is down comes within 2 s; after one failure the next
-# requests do not each wait for their own.
-_DEADLINE_SECONDS = 1.8
-_DOWN_SECONDS = 0.5
+# A refusal because Redis is down comes within 2 s.
+_DEADLINE_SECONDS = 1.5
 _STALE_TRIES = 20
-_down_until = 0.0
 
 
 @dataclass(frozen=True)
@@ -51,11 +48,15 @@ class Ask:
 
 @dataclass
 class Admission:
-    """What a turn took: the hold on slots and budgets (None without Redis), the window counters, and the RateLimit headers."""
+    """What a turn took: the hold on slots and budgets, the window counters, and the RateLimit headers.
 
-    hold: slots.Hold | None = None
+    `unchecked`: without Redis nobody could take the budgets for it; `check_ledger` is to be asked in the transaction that writes the turn.
+    """
+
+    hold: slots.Hold
     keys: list[str] = field(default_factory=list)
     headers: dict[str, str] = field(default_factory=dict)
+    unchecked: bool = False
 
 
 async def admit(request: HttpRequest, ask: Ask) -> Admission:
@@ -66,7 +67,7 @@ async def admit(request: HttpRequest, ask: Ask) -> Admission:
             return await asyncio.shield(work)
     except TimeoutError:
         work.add_done_callback(_give_back_late)
-        raise windows.unavailable() from None
+        return _without_redis(ask)
 
 
 def _give_back_late(work: "asyncio.Future[Admission]") -> None:
@@ -88,10 +89,9 @@ async def give_back(admission: Admission) -> None:
     await in_thread(_give_back, admission)
 
 
-async def release(hold: slots.Hold | None) -> None:
+async def release(hold: slots.Hold) -> None:
     """Frees the slot and the reservation of an answer that has ended; its lease expires by itself where Redis is away."""
-    if hold is not None:
-        await in_thread(free, hold)
+    await in_thread(free, hold)
 
 
 def free(hold: slots.Hold) -> None:
@@ -103,22 +103,14 @@ def free(hold: slots.Hold) -> None:
 
 def _give_back(admission: Admission) -> None:
     windows.give_back(admission.keys)
-    if admission.hold is not None:
-        free(admission.hold)
+    free(admission.hold)
 
 
 def _admit(request: HttpRequest, ask: Ask) -> Admission:
-    global _down_until
     try:
-        if monotonic() < _down_until:
-            raise windows.unavailable()
         return _through_the_gates(request, ask)
     except (LimitsUnavailable, *redis.Unavailable):
-        if monotonic() >= _down_until:
-            _down_until = monotonic() + _DOWN_SECONDS
-        if settings.LIMITS_WHEN_REDIS_DOWN == "allow":
-            return _without_redis(ask)
-        raise windows.unavailable() from None
+        return _without_redis(ask)
 
 
 def _through_the_gates(request: HttpRequest, ask: Ask) -> Admission:
@@ -149,12 +141,22 @@ def _in_shadow(request: HttpRequest, ask: Ask) -> Admission:
         seen = windows.peek(request, GROUP, key, ask.quota.rates)
         if full := [window for window in seen if window.remaining < 1]:
             raise _rate_limited(full, seen)
-        hold = _hold(ask)
+        _take(key, key, _own_hold(ask), ask.quota.concurrent_streams, ask.quota)
     except (RateLimited, TooManyStreams, TokensExhausted, SpendExhausted) as refusal:
-        logger.info("Shadow quota %r would have refused %s: %s", ask.quota.name, key, refusal.code)
-        hold = _hold(ask, enforce=False)
+        record_in_shadow(ask.quota, ask.requester, refusal)
+    admission = Admission(hold=_hold(ask))
     uncapped = [Rate(10**9, rate.period, rate.name) for rate in ask.quota.rates]
-    return Admission(hold=hold, keys=windows.take(request, GROUP, key, uncapped).keys)
+    try:
+        admission.keys = windows.take(request, GROUP, key, uncapped).keys
+    except BaseException:
+        _give_back(admission)
+        raise
+    return admission
+
+
+def record_in_shadow(quota: Quota, requester: Requester, refusal: Refusal) -> None:
+    """All that a quota in shadow mode does: it says whom it would have refused, and why."""
+    logger.info("Shadow quota %r would have refused %s: %s", quota.name, requester.limit_key, refusal.code)
 
 
 def _rate_limited(full: list[windows.Window], seen: list[windows.Window]) -> RateLimited:
@@ -168,30 +170,44 @@ def _rate_limited(full: list[windows.Window], seen: list[windows.Window]) -> Rat
 # --- Slots and budgets ------------------------------------------------------
 
 
-def _hold(ask: Ask, enforce: bool = True) -> slots.Hold:
-    hold = slots.Hold(ask.id, (ask.requester.limit_key,), ask.tokens, ask.micros)
-    quota = ask.quota if enforce else Quota()
-    _take(ask.requester.limit_key, ask.requester.limit_key, hold, quota.concurrent_streams, quota)
-    if ask.policy.tokens_per_day is None and ask.policy.spend_per_month_usd is None:
-        return hold
-    try:
-        _take(SITE, None, hold, None, ask.policy)
-    except BaseException:
-        free(hold)
-        raise
-    return slots.Hold(ask.id, (*hold.holders, SITE), ask.tokens, ask.micros)
+def _own_hold(ask: Ask) -> slots.Hold:
+    return slots.Hold(ask.id, (ask.requester.limit_key,), ask.tokens, ask.micros)
+
+
+def _whole_hold(ask: Ask) -> slots.Hold:
+    """With the site itself among the holders, where it has a budget."""
+    hold = _own_hold(ask)
+    return replace(hold, holders=(*hold.holders, SITE)) if _is_set(ask.policy) else hold
+
+
+def _hold(ask: Ask) -> slots.Hold:
+    hold, limits = _own_hold(ask), ask.quota.enforced
+    _take(ask.requester.limit_key, ask.requester.limit_key, hold, limits.concurrent_streams, limits)
+    if _is_set(ask.policy):
+        try:
+            _take(SITE, None, hold, None, ask.policy)
+        except BaseException:
+            free(hold)
+            raise
+    return _whole_hold(ask)
 
 
 def _take(holder: str, limit_key: str | None, hold: slots.Hold, most: int | None, budget: Quota | SitePolicy) -> None:
     client = redis.client()
     for _ in range(_STALE_TRIES):
         now = timezone.now()
-        version = slots.version(client, holder) if _is_set(budget) else ""
+        limited = most is not None or _is_set(budget)
+        version = slots.version(client, holder, partial(_running, limit_key)) if limited else ""
         tokens, micros = _room(limit_key, budget, now)
         result = slots.take(client, holder, hold, slots.Room(most, tokens, micros, version))
         if result != "stale":
             return _refuse(result, limit_key is None, now)
     raise windows.unavailable()
+
+
+def _running(limit_key: str | None) -> Iterator[slots.Hold]:
+    for row in budgets.running(limit_key):
+        yield slots.Hold(str(row.answer), (), row.prompt_tokens + row.completion_tokens, budgets.micros(row.cost_usd))
 
 
 def _is_set(budget: Quota | SitePolicy) -> bool:
@@ -226,13 +242,26 @@ def _refuse(result: str, whole_site: bool, now: datetime) -> None:
 
 
 def _without_redis(ask: Ask) -> Admission:
-    """LIMITS_WHEN_REDIS_DOWN=allow: no request limits and no slots, but the budgets of the ledger hold."""
+    """LIMITS_WHEN_REDIS_DOWN=allow: no request limits and no slots, but the budgets of the ledger hold.
+
+    The hold is one all the same: the worker writes it when Redis is back.
+    """
+    if settings.LIMITS_WHEN_REDIS_DOWN != "allow":
+        raise windows.unavailable()
+    return Admission(hold=_whole_hold(ask), unchecked=True)
+
+
+def check_ledger(ask: Ask) -> None:
+    """Raises the refusal of a budget for which the ledger alone, running answers included, has no room.
+
+    Call it in the transaction that writes the turn: one turn at a time comes through.
+    """
+    list(SitePolicy.objects.select_for_update())
     now = timezone.now()
-    checks: list[tuple[str | None, Quota | SitePolicy]] = [(ask.requester.limit_key, ask.quota), (None, ask.policy)]
+    checks: list[tuple[str | None, Quota | SitePolicy]] = [(ask.requester.limit_key, ask.quota.enforced), (None, ask.policy)]
     for limit_key, budget in checks:
         tokens, micros = _room(limit_key, budget, now, running=True)
         if tokens is not None and ask.tokens > tokens:
             _refuse("tokens", limit_key is None, now)
         if micros is not None and ask.micros > micros:
             _refuse("money", limit_key is None, now)
-    return Admission()

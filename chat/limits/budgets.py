@@ -87,8 +87,16 @@ def spent_micros(limit_key: str | None, now: datetime, running: bool = False) ->
     return micros(_rows(limit_key, month_start(now), running).aggregate(cost=Sum("cost_usd"))["cost"] or Decimal(0))
 
 
+def running(limit_key: str | None) -> "QuerySet[Usage]":
+    """The rows of answers that are running: their figures are what was reserved."""
+    return _of(limit_key).filter(outcome=Usage.Outcome.RUNNING)
+
+
 def _rows(limit_key: str | None, since: datetime, running: bool) -> "QuerySet[Usage]":
-    rows = Usage.objects.filter(created__gte=since).order_by()
-    if limit_key is not None:
-        rows = rows.filter(limit_key=limit_key)
+    rows = _of(limit_key).filter(created__gte=since)
     return rows if running else rows.exclude(outcome=Usage.Outcome.RUNNING)
+
+
+def _of(limit_key: str | None) -> "QuerySet[Usage]":
+    rows = Usage.objects.order_by()
+    return rows if limit_key is None else rows.filter(limit_key=limit_key)

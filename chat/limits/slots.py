@@ -6,31 +6,37 @@ bound of the tokens and the money that the answer may still cost. What was
 really spent is in the ledger (SQL), so there is no counter in Redis that could
 be lost: a budget's use is ledger + reservations. `version` changes whenever a
 reservation moves to the ledger; a sum read before that is not used after it.
+Where there is no `version`, Redis was emptied (or nothing ran for an hour):
+slots and reservations are then set up again from what the ledger has as running.
 
 All keys of one holder share a hash tag, for a cluster.
 """
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from secrets import token_hex
 
 import redis.asyncio
 from redis import Redis
 
 LEASE_SECONDS = 12
-RENEW_SECONDS = 3
+RENEW_SECONDS = 2
+# A lost worker's slot is free when its lease expires; its reservation stays until the answer is in the ledger, but no longer than this.
+_CLAIM_SECONDS = 20
 
-# KEYS slots, held, version. ARGV id, lease ms, most slots, tokens, micros, token room, money room, expected version.
-# A limit of -1 is none. Returns what refused, or "ok".
+# KEYS slots, held, version. ARGV id, lease ms, most slots, tokens, micros, token room, money room, expected version, claim ms.
+# A limit of -1 is none; no version is expected where it is ''. Returns what refused, or "ok".
 _TAKE = """
 local clock = redis.call('TIME')
 local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
-for _, id in ipairs(redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', now)) do
+for _, id in ipairs(redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', now - ARGV[9])) do
   redis.call('ZREM', KEYS[1], id)
   redis.call('HDEL', KEYS[2], id)
 end
+if ARGV[8] ~= '' and redis.call('GET', KEYS[3]) ~= ARGV[8] then return 'stale' end
 local most, token_room, money_room = tonumber(ARGV[3]), tonumber(ARGV[6]), tonumber(ARGV[7])
-if most >= 0 and redis.call('ZCARD', KEYS[1]) >= most then return 'slots' end
+if most >= 0 and redis.call('ZCOUNT', KEYS[1], '(' .. now, '+inf') >= most then return 'slots' end
 if token_room >= 0 or money_room >= 0 then
-  if (redis.call('GET', KEYS[3]) or '') ~= ARGV[8] then return 'stale' end
   local tokens, micros = tonumber(ARGV[4]), tonumber(ARGV[5])
   for _, held in ipairs(redis.call('HVALS', KEYS[2])) do
     local t, m = string.match(held, '(%d+):(%d+)')
@@ -55,12 +61,27 @@ redis.call('PEXPIRE', KEYS[1], 3600000)
 redis.call('PEXPIRE', KEYS[2], 3600000)
 return 1
 """
-# KEYS slots, held, version. ARGV id.
+# KEYS slots, held, version. ARGV id. A version that is missing stays so: it says that others are to be set up again.
 _RELEASE = """
 redis.call('ZREM', KEYS[1], ARGV[1])
 redis.call('HDEL', KEYS[2], ARGV[1])
-redis.call('SET', KEYS[3], ARGV[1], 'PX', 3600000)
+redis.call('SET', KEYS[3], ARGV[1], 'XX', 'PX', 3600000)
 return 1
+"""
+# KEYS slots, held, version. ARGV version, lease ms, then id, tokens:micros of each that runs. Returns the version that there is then.
+_SET_UP = """
+local known = redis.call('GET', KEYS[3])
+if known then return known end
+local clock = redis.call('TIME')
+local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
+for i = 3, #ARGV, 2 do
+  redis.call('ZADD', KEYS[1], 'NX', now + ARGV[2], ARGV[i])
+  redis.call('HSETNX', KEYS[2], ARGV[i], ARGV[i + 1])
+end
+redis.call('PEXPIRE', KEYS[1], 3600000)
+redis.call('PEXPIRE', KEYS[2], 3600000)
+redis.call('SET', KEYS[3], ARGV[1], 'PX', 3600000)
+return ARGV[1]
 """
 # KEYS slots. Returns how many live leases there are.
 _COUNT = """
@@ -86,7 +107,10 @@ class Hold:
 
 @dataclass(frozen=True)
 class Room:
-    """What a holder may still take: slots, and tokens and micros beyond what the ledger says was spent. None is no limit."""
+    """What a holder may still take: slots, and tokens and micros beyond what the ledger says was spent.
+
+    None is no limit. `version` is the one from before the ledger was read; "" where nothing was read of it.
+    """
 
     slots: int | None = None
     tokens: int | None = None
@@ -94,9 +118,15 @@ class Room:
     version: str = ""
 
 
-def version(client: Redis, holder: str) -> str:
-    """To be read before the ledger is summed up, and passed to `take` with the room that comes of it."""
+def version(client: Redis, holder: str, running: Callable[[], Iterable[Hold]]) -> str:
+    """To be read before the ledger is summed up, and passed to `take` with the room that comes of it.
+
+    `running` reads from the ledger what runs; asked only where Redis knows nothing of the holder.
+    """
     value = client.get(_keys(holder)[2])
+    if value is None:
+        held = [word for hold in running() for word in (hold.id, f"{hold.tokens}:{hold.micros}")]
+        value = client.eval(_SET_UP, 3, *_keys(holder), token_hex(8), LEASE_SECONDS * 1000, *held)
     return value.decode() if isinstance(value, bytes) else ""
 
 
@@ -106,8 +136,10 @@ def take(client: Redis, holder: str, hold: Hold, room: Room) -> str:
     Returns "ok", or what refused: "slots", "tokens", "money"; "stale" when the ledger must be read again.
     """
     limits = [-1 if limit is None else max(0, limit) for limit in (room.slots, room.tokens, room.micros)]
-    arguments: list[str | int] = [hold.id, LEASE_SECONDS * 1000, limits[0], hold.tokens, hold.micros, limits[1], limits[2], room.version]
-    result = client.eval(_TAKE, 3, *_keys(holder), *arguments)
+    reservation = [hold.tokens, hold.micros, limits[1], limits[2]]
+    result = client.eval(
+        _TAKE, 3, *_keys(holder), hold.id, LEASE_SECONDS * 1000, limits[0], *reservation, room.version, _CLAIM_SECONDS * 1000
+    )
     return result.decode() if isinstance(result, bytes) else str(result)
 
 

@@ -72,7 +72,7 @@ async def _begin_new(
     plan = await in_thread(turns.plan, requester, asked)
     admitted = await admission.admit(request, plan.ask())
     try:
-        started = await in_thread(turns.start, plan, admitted.hold, here.id)
+        started = await in_thread(turns.start, plan, admitted, here.id)
     except BaseException:
         await admission.give_back(admitted)
         raise
