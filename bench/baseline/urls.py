@@ -1,0 +1,7 @@
+"""One address, and one to see that the server is up."""
+
+from django.urls import path
+
+from bench.baseline.views import chat, healthz
+
+urlpatterns = [path("healthz", healthz), path("api/chat", chat)]

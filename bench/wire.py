@@ -1,0 +1,37 @@
+"""What the upstream and the load generator agree on: a delta that says when it was sent.
+
+A stamp is `@` and fifteen digits: microseconds of the monotonic clock, which
+all processes of a machine share.
+"""
+
+import re
+from time import monotonic_ns
+
+STAMP = re.compile(rb"@(\d{15})")
+STAMP_BYTES = 16
+# In a burst the clock of every delta says little, and real deltas are short words: one in so many is stamped.
+BURST_STAMP_EVERY = 20
+
+
+def now_us() -> int:
+    return monotonic_ns() // 1000
+
+
+def stamp() -> bytes:
+    return b"@%015d " % now_us()
+
+
+def paced_prompt(rate: int, deltas: int) -> str:
+    """Asks the upstream for `deltas` stamped deltas, `rate` of them a second."""
+    return f"bench paced {rate} {deltas}"
+
+
+def burst_prompt(deltas: int) -> str:
+    """Asks the upstream for `deltas` as fast as they are taken."""
+    return f"bench burst 0 {deltas}"
+
+
+def stamps_expected(prompt: str) -> int:
+    """How many stamps the answer to a prompt holds."""
+    _, kind, _, deltas = prompt.split()
+    return int(deltas) if kind == "paced" else -(-int(deltas) // BURST_STAMP_EVERY)
