@@ -2,8 +2,10 @@
 
 from typing import TYPE_CHECKING, Any
 
+from asgiref.sync import async_to_sync
 from django import forms
 from django.contrib import admin, messages
+from django.contrib.admin.utils import unquote
 from django.contrib.auth.admin import UserAdmin
 from django.contrib.auth.models import User
 from django.db import transaction
@@ -15,7 +17,8 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from chat.links import invitation_url
-from chat.models import ChatModel, Conversation, Invitation, Quota, SitePolicy, Usage
+from chat.models import ChatModel, Conversation, Invitation, Message, Quota, SitePolicy, Usage
+from chat.worker import stop_conversation
 
 admin.site.site_header = admin.site.site_title = "Chatsite"
 admin.site.index_title = "Administration"
@@ -132,14 +135,43 @@ class SitePolicyAdmin(PolicyBase):
         return False
 
 
+# --- Deleting what may still be running ---------------------------------------
+
+
+class StopsAnswers:
+    """Answers of the conversations that a deletion takes along are stopped first: nobody would read what they cost."""
+
+    def conversations_of(self, queryset: "QuerySet[Any]") -> "QuerySet[Conversation]":
+        raise NotImplementedError
+
+    def delete_view(self: Any, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        # Not in delete_model: the transaction around it would keep the answer from being saved, and we wait for that.
+        obj = self.get_object(request, unquote(object_id))
+        if request.method == "POST" and obj is not None and self.has_delete_permission(request, obj):
+            self._stop(self.model._default_manager.filter(pk=obj.pk))
+        return super().delete_view(request, object_id, extra_context)  # type: ignore[misc, no-any-return]
+
+    def delete_queryset(self, request: HttpRequest, queryset: "QuerySet[Any]") -> None:
+        self._stop(queryset)
+        super().delete_queryset(request, queryset)  # type: ignore[misc]
+
+    def _stop(self, queryset: "QuerySet[Any]") -> None:
+        running = self.conversations_of(queryset).filter(messages__status=Message.Status.STREAMING).distinct()
+        for conversation_id in list(running.values_list("pk", flat=True)):
+            async_to_sync(stop_conversation)(conversation_id)
+
+
 # --- People -----------------------------------------------------------------
 
 
-class PersonAdmin(UserBase):
+class PersonAdmin(StopsAnswers, UserBase):
     """Django's, with the quota that applies to each person: worked out by the database, in the query of the list."""
 
     list_display = ("username", "email", "quota", "is_active", "is_staff", "last_login")
     filter_horizontal = ("groups", "user_permissions")
+
+    def conversations_of(self, queryset: "QuerySet[User]") -> "QuerySet[Conversation]":
+        return Conversation.objects.filter(user__in=queryset.values("pk"))
 
     def get_queryset(self, request: HttpRequest) -> "QuerySet[User]":
         return super().get_queryset(request).annotate(quota_name=Quota.objects.name_for("pk"))
@@ -223,7 +255,7 @@ class UsageAdmin(NeverChanged, UsageBase):
 
 
 @admin.register(Conversation)
-class ConversationAdmin(NeverChanged, ConversationBase):
+class ConversationAdmin(NeverChanged, StopsAnswers, ConversationBase):
     """Whose, when and how long; never what was said. Deleting is allowed: a person's account takes its conversations along."""
 
     list_display = ("id", "user", "is_guest", "messages", "created", "updated")
@@ -233,6 +265,9 @@ class ConversationAdmin(NeverChanged, ConversationBase):
     fields = ("id", "user", "is_guest", "created", "updated")
     readonly_fields = fields
     show_full_result_count = False
+
+    def conversations_of(self, queryset: "QuerySet[Conversation]") -> "QuerySet[Conversation]":
+        return Conversation.objects.filter(pk__in=queryset.values("pk"))
 
     def get_queryset(self, request: HttpRequest) -> "QuerySet[Conversation]":
         return super().get_queryset(request).annotate(message_count=Count("messages"))

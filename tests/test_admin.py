@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from decimal import Decimal
+from time import monotonic
 from uuid import uuid4
 
 import pytest
@@ -15,7 +16,9 @@ from django.urls import reverse
 
 from chat.links import invitation_url
 from chat.models import ChatModel, Conversation, Invitation, Message, Quota, SitePolicy, Usage
+from tests.harness import wire
 from tests.harness.people import Person
+from tests.harness.upstream import Upstream
 from tests.harness.visitor import visitor
 
 pytestmark = pytest.mark.usefixtures("static_files")
@@ -255,6 +258,25 @@ def test_deleting_a_person_takes_their_conversations_along_and_keeps_the_ledger(
     row.refresh_from_db()
     assert row.user is None
     assert "private" not in text(operator.get("/admin/"))
+
+
+@pytest.mark.parametrize("model", ["auth/user", "chat/conversation"])
+@pytest.mark.parametrize("way", ["page", "list"])
+def test_deleting_stops_the_answers_that_are_running(alice: Person, bob: Person, upstream: Upstream, model: str, way: str) -> None:
+    User.objects.filter(pk=alice.user.pk).update(is_staff=True, is_superuser=True)
+    key = upstream.script([wire.role(), *wire.text("on and on"), wire.Gate()])
+    with bob.client.chat(content=key) as stream:
+        conversation = stream.until("start").data["conversation"]
+        stream.until("delta")
+        row = str(bob.user.pk if model == "auth/user" else conversation)
+        fields = {"post": "yes"} if way == "page" else {"post": "yes", "action": "delete_selected", "_selected_action": row}
+        path = f"/admin/{model}/{row}/delete/" if way == "page" else f"/admin/{model}/"
+        asked = monotonic()
+        assert alice.client.post(path, data=fields).status_code == 302
+        assert upstream.wait_for_close(upstream.wait_for_request(key)) - asked < 2
+        stream.read()
+    assert not Conversation.objects.filter(pk=conversation).exists()
+    assert Usage.objects.get(answer=stream.answer).outcome == "stopped"
 
 
 def test_no_page_of_the_admin_has_inline_scripts_or_styles_of_ours(operator: Client, bob: Person) -> None:
