@@ -29,6 +29,8 @@ def table(title: str, pair: Pair) -> str:
     site, baseline = pair.site, pair.baseline
     rows = [
         ("CPU per delta, µs", site.cpu_us_per_delta, baseline.cpu_us_per_delta),
+        ("  a delta by itself, µs", site.steady_us_per_delta, baseline.steady_us_per_delta),
+        ("  a turn by itself, µs", site.turn_us, baseline.turn_us),
         ("CPU of one core, %", site.cpu_share * 100, baseline.cpu_share * 100),
         ("added latency p50, µs", site.p50_us, baseline.p50_us),
         ("added latency p99, µs", site.p99_us, baseline.p99_us),
@@ -37,7 +39,7 @@ def table(title: str, pair: Pair) -> str:
         ("threads, streams open", site.threads_open, baseline.threads_open),
     ]
     lines = [title, f"  {'':<24}{'site':>12}{'baseline':>12}{'ratio':>10}"]
-    lines += [f"  {name:<24}{ours:>12,.1f}{theirs:>12,.1f}{_ratio(ours, theirs):>10}" for name, ours, theirs in rows]
+    lines += [f"  {name:<24}{ours:>12,.1f}{theirs:>12,.1f}{_ratio(ours, theirs):>10}" for name, ours, theirs in rows if ours or theirs]
     return "\n".join(lines)
 
 

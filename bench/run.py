@@ -10,7 +10,7 @@ from threading import Event, Thread
 from bench.load import Load, Result
 from bench.measure import cpu_seconds, rss_bytes, threads
 from bench.servers import ROOT, Server
-from bench.wire import paced_prompt
+from bench.wire import is_paced, paced_prompt
 
 _CSRF = "bench" * 6 + "xx"
 _SAMPLE_SECONDS = 0.25
@@ -27,9 +27,17 @@ class Idle:
 
 @dataclass(frozen=True)
 class Measured:
-    """Latencies and CPU in microseconds, memory in bytes; memory and threads are the highest seen while all streams were open."""
+    """Latencies and CPU in microseconds, memory in bytes; memory and threads are the highest seen while all streams were open.
+
+    `cpu_us_per_delta` is all that was spent over all deltas. Of it,
+    `steady_us_per_delta` was spent on a delta while all streams were open, and
+    `turn_us` on each answer's beginning and end; both are 0 for a burst, which
+    has no such time.
+    """
 
     cpu_us_per_delta: float
+    steady_us_per_delta: float
+    turn_us: float
     cpu_share: float
     p50_us: float
     p99_us: float
@@ -43,19 +51,22 @@ class LoadFailed(Exception):
 
 
 class _Sampler:
-    """Watches memory and threads of a process between `start` and `stop`."""
+    """Watches memory, threads and CPU (seconds) of a process between `start` and `stop`."""
 
     def __init__(self, pid: int) -> None:
         self.rss = self.threads = 0
+        self.cpu = 0.0
         self._pid = pid
         self._over = Event()
         self._thread = Thread(target=self._run)
 
     def start(self) -> None:
+        self.cpu = -cpu_seconds(self._pid)
         self._thread.start()
 
     def stop(self) -> None:
         if self._thread.is_alive():
+            self.cpu += cpu_seconds(self._pid)
             self._over.set()
             self._thread.join()
 
@@ -78,9 +89,14 @@ def measure(server: Server, idle: Idle, prompt: str, streams: int, ramp: float) 
     before = cpu_seconds(server.pid)
     result = _drive(server, prompt, streams, ramp, sampler)
     spent = cpu_seconds(server.pid) - before
+    deltas = int(prompt.split()[-1])
+    # Under paced load every delta is stamped, and the latencies are those of the time when all streams were open.
+    steady = sampler.cpu / len(result.latencies) if is_paced(prompt) else 0
     percentiles = quantiles(result.latencies, n=100)
     return Measured(
-        cpu_us_per_delta=spent * 1e6 / (streams * int(prompt.split()[-1])),
+        cpu_us_per_delta=spent * 1e6 / (streams * deltas),
+        steady_us_per_delta=steady * 1e6,
+        turn_us=(spent / streams - steady * deltas) * 1e6 if steady else 0,
         cpu_share=spent / result.seconds,
         p50_us=percentiles[49],
         p99_us=percentiles[98],

@@ -31,7 +31,11 @@ def burst_prompt(deltas: int) -> str:
     return f"bench burst 0 {deltas}"
 
 
+def is_paced(prompt: str) -> bool:
+    return prompt.split()[1] == "paced"
+
+
 def stamps_expected(prompt: str) -> int:
     """How many stamps the answer to a prompt holds."""
-    _, kind, _, deltas = prompt.split()
-    return int(deltas) if kind == "paced" else -(-int(deltas) // BURST_STAMP_EVERY)
+    deltas = int(prompt.split()[-1])
+    return deltas if is_paced(prompt) else -(-deltas // BURST_STAMP_EVERY)
