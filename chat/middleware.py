@@ -6,12 +6,51 @@ from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.utils.decorators import async_only_middleware
 
+from chat import importmap
+
 GetResponse = Callable[[HttpRequest], Awaitable[HttpResponseBase]]
+
+_PAGE_POLICY = (
+    "default-src 'none'",
+    "script-src 'self' {import_map}",
+    "style-src 'self'",
+    "img-src 'self' data:",
+    "font-src 'self'",
+    "connect-src 'self'",
+    "manifest-src 'self'",
+    "form-action 'self'",
+    "frame-ancestors 'none'",
+    "base-uri 'none'",
+)
+# What is no page has nothing to load.
+_DATA_POLICY = "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
+
+_HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Referrer-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), display-capture=(), geolocation=(), microphone=(), payment=(), usb=()",
+}
 
 
 @async_only_middleware
 def security_headers(get_response: GetResponse) -> GetResponse:
+    """Adds them to whatever comes back, streams and static files included; never touches a body."""
+
     async def middleware(request: HttpRequest) -> HttpResponseBase:
-        return await get_response(request)
+        response = await get_response(request)
+        is_page = response.get("Content-Type", "").startswith("text/html")
+        for name, value in _HEADERS.items():
+            response.headers.setdefault(name, value)
+        response.headers.setdefault("Content-Security-Policy", _page_policy() if is_page else _DATA_POLICY)
+        if is_page:
+            # Pages show what is private: no copy in a shared cache, none in the browser's after signing out.
+            response.headers.setdefault("Cache-Control", "private, no-store")
+        return response
 
     return middleware
+
+
+def _page_policy() -> str:
+    return "; ".join(_PAGE_POLICY).format(import_map=importmap.csp_source())

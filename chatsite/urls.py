@@ -4,9 +4,13 @@ from django.contrib import admin
 from django.contrib.auth import views as auth
 from django.urls import path
 
-from chat.views import account, library, limits, operations, plain, turns, usage
+from chat.views import account, library, limits, operations, pages, plain, turns, usage
 
 urlpatterns = [
+    path("", pages.home, name="home"),
+    path("c/<uuid:conversation_id>/", pages.conversation, name="conversation"),
+    path("c/<uuid:conversation_id>/rename/", pages.rename, name="conversation_rename"),
+    path("c/<uuid:conversation_id>/delete/", pages.delete, name="conversation_delete"),
     path("c/<uuid:conversation_id>/answers/<uuid:answer_id>/", plain.answer, name="answer"),
     path("api/chat", turns.chat, name="api_chat"),
     path("api/answers/<uuid:answer_id>/stream", turns.answer_stream, name="api_answer_stream"),

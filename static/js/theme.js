@@ -1,4 +1,4 @@
-// Loaded before the first paint, and so not a module: the reader's choice of light or dark, kept in this browser.
+// Loaded before the first paint, and so not a module: marks that scripts run, and sets the reader's choice of light or dark.
 (() => {
   const KEY = "theme";
   const root = document.documentElement;
@@ -10,6 +10,7 @@
     }
   };
 
+  root.classList.add("js");
   if (stored()) root.dataset.theme = stored();
 
   document.addEventListener("click", (event) => {

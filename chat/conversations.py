@@ -1,0 +1,79 @@
+"""Reading conversations for the page: the sidebar's list, and the branch of the tree that is shown. Functions with a query block."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from uuid import UUID
+
+from chat.markdown import render
+from chat.models import ChatModel, Conversation, Message, Quota, Requester, Usage
+
+LISTED = 200
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A message as the page shows it, with its place among its siblings (the other branches at this point), counted from 1."""
+
+    message: Message
+    place: int = 1
+    count: int = 1
+    previous: UUID | None = None
+    next: UUID | None = None
+    newest: UUID | None = None
+    html: str = ""
+    usage: Usage | None = None
+
+
+def branch(messages: Iterable[Message], through: UUID | None = None) -> list[Entry]:
+    """The path from the first prompt to the newest message, or to the newest one below `through`."""
+    known = {message.id: message for message in sorted(messages, key=lambda message: message.created)}
+    children: dict[UUID | None, list[Message]] = defaultdict(list)
+    for message in known.values():
+        children[message.parent_id].append(message)
+    leaf = known.get(through) if through else None
+    leaf = leaf or next(reversed(known.values()), None)
+    while leaf and children[leaf.id]:
+        leaf = children[leaf.id][-1]
+    path: list[Entry] = []
+    while leaf:
+        path.append(_entry(leaf, children[leaf.parent_id]))
+        leaf = known[leaf.parent_id] if leaf.parent_id else None
+    return path[::-1]
+
+
+def _entry(message: Message, siblings: Sequence[Message]) -> Entry:
+    place = siblings.index(message)
+    return Entry(
+        message=message,
+        place=place + 1,
+        count=len(siblings),
+        previous=siblings[place - 1].id if place else None,
+        next=siblings[place + 1].id if place + 1 < len(siblings) else None,
+        newest=siblings[-1].id,
+    )
+
+
+def thread(conversation: Conversation, through: UUID | None = None) -> list[Entry]:
+    """The branch with everything the page shows of it: finished answers as HTML, and what they used. Two queries."""
+    entries = branch(conversation.messages.all(), through)
+    usage = Usage.objects.in_bulk([entry.message.id for entry in entries if entry.message.role == Message.Role.ASSISTANT])
+    return [_shown(entry, usage.get(entry.message.id)) for entry in entries]
+
+
+def _shown(entry: Entry, usage: Usage | None) -> Entry:
+    message = entry.message
+    finished = message.role == Message.Role.ASSISTANT and message.status != Message.Status.STREAMING
+    html = render(message.content) if finished else ""
+    return replace(entry, html=html, usage=usage)
+
+
+def sidebar(requester: Requester) -> list[Conversation]:
+    """The requester's newest conversations, by their last turn."""
+    return list(Conversation.objects.of(requester).only("id", "title")[:LISTED])
+
+
+def models_for(requester: Requester) -> list[ChatModel]:
+    """The models that the requester may choose from, the default first."""
+    quota = Quota.objects.for_requester(requester)
+    return sorted(quota.allowed_models(), key=lambda model: not model.is_default) if quota else []

@@ -1,0 +1,16 @@
+"""What a page with our JavaScript modules has in its head."""
+
+from django import template
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString, mark_safe
+
+from chat import importmap
+
+register = template.Library()
+
+
+@register.simple_tag
+def import_map() -> SafeString:
+    """The import map, and hints to fetch all modules at once instead of one after the other."""
+    preloads = format_html_join("", '<link rel="modulepreload" href="{}">', ((url,) for url in importmap.module_urls()))
+    return format_html('<script type="importmap">{}</script>{}', mark_safe(importmap.import_map()), preloads)  # noqa: S308 (our own file names; "<" is escaped)

@@ -1,0 +1,100 @@
+"""The chat page: a new conversation, one there is, and the two small forms on it."""
+
+from typing import Any
+from uuid import UUID, uuid4
+
+from django.contrib.auth.views import redirect_to_login
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http.response import HttpResponseBase
+from django.shortcuts import render, resolve_url
+from django.views.decorators.http import require_http_methods, require_POST
+
+from chat import worker
+from chat.conversations import models_for, sidebar, thread
+from chat.models import Conversation, Quota, Requester, SitePolicy
+from chat.threads import in_thread
+from chat.views import plain
+from chat.views.respond import requester_of
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+async def home(request: HttpRequest) -> HttpResponseBase:
+    """A new conversation. Whoever may not chat is sent to sign in."""
+    if request.method == "POST":
+        return await plain.post(request)
+    requester = await _visitor(request)
+    if requester.user_id is None and await in_thread(Quota.objects.for_requester, requester) is None:
+        return redirect_to_login(request.get_full_path())
+    return await in_thread(_page, request, requester)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+async def conversation(request: HttpRequest, conversation_id: UUID) -> HttpResponseBase:
+    """One conversation. `?at=<message>` shows the branch through that message instead of the newest one."""
+    if request.method == "POST":
+        return await plain.post(request, conversation_id)
+    requester = await _visitor(request)
+    if requester.user_id is None and not requester.guest:
+        return redirect_to_login(request.get_full_path())
+    return await in_thread(_page, request, requester, conversation_id)
+
+
+@require_POST
+async def rename(request: HttpRequest, conversation_id: UUID) -> HttpResponse:
+    """`title`: the new name, cut to 200 characters; an empty one changes nothing."""
+    requester = await requester_of(request)
+    await in_thread(_rename, requester, conversation_id, " ".join(request.POST.get("title", "").split()))
+    return HttpResponseRedirect(resolve_url("conversation", conversation_id=conversation_id))
+
+
+@require_POST
+async def delete(request: HttpRequest, conversation_id: UUID) -> HttpResponse:
+    """Stops what is still being written in it, and deletes it."""
+    requester = await requester_of(request)
+    await in_thread(_own, requester, conversation_id)
+    await worker.stop_conversation(conversation_id)
+    await in_thread(_delete, requester, conversation_id)
+    return HttpResponseRedirect(resolve_url("home"))
+
+
+async def _visitor(request: HttpRequest) -> Requester:
+    # Templates may ask for the user, who would otherwise be looked up again.
+    request.user = await request.auser()
+    return await requester_of(request)
+
+
+def _own(requester: Requester, conversation_id: UUID) -> Conversation:
+    found = Conversation.objects.of(requester).select_related("model").filter(id=conversation_id).first()
+    if found is None:
+        raise Http404
+    return found
+
+
+def _rename(requester: Requester, conversation_id: UUID, title: str) -> None:
+    found = _own(requester, conversation_id)
+    if title:
+        Conversation.objects.filter(id=found.id).update(title=title.replace("\0", "")[:200])
+
+
+def _delete(requester: Requester, conversation_id: UUID) -> None:
+    Conversation.objects.of(requester).filter(id=conversation_id).delete()
+
+
+def _page(request: HttpRequest, requester: Requester, conversation_id: UUID | None = None) -> HttpResponse:
+    shown = _own(requester, conversation_id) if conversation_id else None
+    context: dict[str, Any] = {
+        "conversation": shown,
+        "entries": thread(shown, _message_id(request.GET.get("at", ""))) if shown else [],
+        "conversations": sidebar(requester),
+        "models": models_for(requester),
+        "turn": uuid4(),
+        "notice": SitePolicy.current().notice,
+    }
+    return render(request, "chat/page.html", context)
+
+
+def _message_id(text: str) -> UUID | None:
+    try:
+        return UUID(text)
+    except ValueError:
+        return None

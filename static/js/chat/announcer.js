@@ -1,0 +1,45 @@
+// What a screen reader hears of an answer: whole sentences, never tokens.
+
+const SENTENCE_END = /[.!?:…。！？](?=\s)|\n/g;
+const PAUSE_MS = 1500;
+
+export class Announcer {
+  #region;
+  #heard = "";
+  #timer = null;
+
+  constructor(region) {
+    this.#region = region;
+  }
+
+  /** Takes a piece of an answer; what it completes is announced a moment later. */
+  add(text) {
+    this.#heard += text;
+    this.#timer ??= setTimeout(() => this.#sayComplete(), PAUSE_MS);
+  }
+
+  /** The answer has ended: says the rest, and `note` if there is one. */
+  end(note = "") {
+    clearTimeout(this.#timer);
+    this.#timer = null;
+    this.#say([this.#heard, note].filter(Boolean).join(" "));
+    this.#heard = "";
+  }
+
+  #sayComplete() {
+    this.#timer = null;
+    const end = [...this.#heard.matchAll(SENTENCE_END)].at(-1);
+    if (!end) return;
+    const cut = end.index + end[0].length;
+    this.#say(this.#heard.slice(0, cut));
+    this.#heard = this.#heard.slice(cut);
+  }
+
+  #say(text) {
+    if (!text.trim()) return;
+    const line = document.createElement("p");
+    line.textContent = text.replace(/[*_`#>|]+/g, "");
+    this.#region.append(line);
+    while (this.#region.childElementCount > 5) this.#region.firstElementChild.remove();
+  }
+}

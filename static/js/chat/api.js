@@ -1,0 +1,58 @@
+// The site's API: requests with the CSRF token, refusals as exceptions.
+
+/** What the site turned down: `code` and `message` of its error, `retryAfter` in seconds or null. */
+export class Refusal extends Error {
+  constructor(status, { code = "internal_error", message = "", retry_after = null } = {}) {
+    super(message);
+    this.status = status;
+    this.code = code;
+    this.retryAfter = retry_after;
+  }
+}
+
+/** Begins a turn (POST /api/chat); the response streams. Throws Refusal, or TypeError when the site is out of reach. */
+export function beginTurn(turn, signal) {
+  const url = document.querySelector("[data-composer]").dataset.api;
+  return send(url, { method: "POST", body: JSON.stringify(turn), signal });
+}
+
+/** The events of an answer after the cursor ("" is the beginning); the response streams. Throws as `beginTurn`. */
+export function answerStream(answer, cursor, signal) {
+  const after = cursor ? `?after=${encodeURIComponent(cursor)}` : "";
+  return send(`/api/answers/${answer}/stream${after}`, { signal });
+}
+
+/** Ends an answer; returns once its end is saved. */
+export function stopAnswer(answer) {
+  return send(`/api/answers/${answer}/stop`, { method: "POST", body: "{}" });
+}
+
+async function send(url, options) {
+  const headers = { Accept: "text/event-stream, application/json" };
+  if (options.body) Object.assign(headers, { "Content-Type": "application/json", "X-CSRFToken": csrfToken() });
+  const response = await fetch(url, { ...options, headers, credentials: "same-origin", cache: "no-store" });
+  if (response.ok) return response;
+  throw new Refusal(response.status, await errorOf(response));
+}
+
+async function errorOf(response) {
+  try {
+    return (await response.json()).error;
+  } catch {
+    return undefined; // a proxy's page, not the site's word
+  }
+}
+
+function csrfToken() {
+  return document.cookie.match(/(?:^|; )csrftoken=([^;]+)/)?.[1] ?? document.querySelector("[name=csrfmiddlewaretoken]")?.value ?? "";
+}
+
+/** A random UUID; crypto.randomUUID exists in secure contexts only, and a site on a home network may have plain http. */
+export function randomUuid() {
+  if (crypto.randomUUID) return crypto.randomUUID();
+  const bytes = crypto.getRandomValues(new Uint8Array(16));
+  bytes[6] = (bytes[6] & 0x0f) | 0x40;
+  bytes[8] = (bytes[8] & 0x3f) | 0x80;
+  const hex = [...bytes].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+  return hex.replace(/^(.{8})(.{4})(.{4})(.{4})/, "$1-$2-$3-$4-");
+}

@@ -1,0 +1,17 @@
+// Versions of a message: "‹ 2/3 ›".
+
+/** Makes `fresh` the newest version beside `old`, the way the server will show it after a reload. */
+export function markAsVersionOf(fresh, old) {
+  const count = Number(old.dataset.count) + 1;
+  Object.assign(fresh.dataset, { place: count, count });
+  const nav = fresh.querySelector("[data-branches]");
+  nav.querySelector("[data-place]").textContent = `${count}/${count}`;
+  nav.querySelector("[data-previous]").href = `?at=${old.dataset.newest}#m-${old.dataset.newest}`;
+  nav.hidden = false;
+}
+
+/** Once the site has given it an id. */
+export function identify(element, id) {
+  element.id = `m-${id}`;
+  element.dataset.newest = id;
+}

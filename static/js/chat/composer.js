@@ -1,0 +1,103 @@
+// Where one writes: sending, stopping, and what stands in the way of sending.
+
+import { countdown, spoken } from "./countdown.js";
+
+export class Composer {
+  #form;
+  #box;
+  #send;
+  #stop;
+  #alert;
+  #running = false;
+  #endCountdown = null;
+
+  /** `onSend(text)` is called for a prompt that may be sent now, `onStop()` for a press on Stop. */
+  constructor(form, { onSend, onStop }) {
+    this.#form = form;
+    this.#box = form.elements.content;
+    this.#send = form.querySelector("[data-send]");
+    this.#stop = form.querySelector("[data-stop]");
+    this.#alert = form.querySelector("[data-alert]");
+    form.noValidate = true; // an empty box is simply not sent
+    form.addEventListener("submit", (event) => {
+      event.preventDefault();
+      if (this.ready && this.#box.value.trim()) onSend(this.#take());
+    });
+    this.#stop.addEventListener("click", onStop);
+    sendOnEnter(this.#box, form);
+  }
+
+  /** Whether a turn may be begun: none is running, and no limit is being waited for. */
+  get ready() {
+    return !this.#running && !this.#endCountdown;
+  }
+
+  /** The slug that was chosen, or undefined where there is no choice. */
+  get model() {
+    return this.#form.elements.model?.value;
+  }
+
+  focus() {
+    this.#box.focus();
+  }
+
+  /** While an answer is being written, Stop stands where Send does. */
+  setRunning(running) {
+    this.#running = running;
+    this.#stop.hidden = !running;
+    this.#stop.disabled = false;
+    this.#send.hidden = running;
+    if (running) this.clearAlert();
+  }
+
+  setStopping() {
+    this.#stop.disabled = true;
+  }
+
+  /** Puts a prompt that was not sent back into the box, before whatever was typed meanwhile. */
+  restore(text) {
+    this.#box.value = [text, this.#box.value].filter(Boolean).join("\n\n");
+    this.focus();
+  }
+
+  /** Says why something was turned down; with seconds, counts them down and lets nothing be sent until they are over. */
+  refuse(message, seconds) {
+    this.clearAlert();
+    const [text, clock] = [document.createElement("span"), document.createElement("span")];
+    text.textContent = message;
+    // Read out once, not every second.
+    clock.ariaHidden = "true";
+    clock.dataset.countdown = "";
+    this.#alert.replaceChildren(text, " ", clock);
+    this.#alert.hidden = false;
+    if (!seconds) return;
+    this.#send.disabled = true;
+    const tick = (left) => (clock.textContent = `You can send again in ${spoken(left)}.`);
+    this.#endCountdown = countdown(seconds, tick, () => this.clearAlert());
+  }
+
+  clearAlert() {
+    this.#endCountdown?.();
+    this.#endCountdown = null;
+    this.#send.disabled = false;
+    this.#alert.hidden = true;
+    this.#alert.replaceChildren();
+  }
+
+  #take() {
+    const text = this.#box.value;
+    this.#box.value = "";
+    return text;
+  }
+}
+
+/** Enter submits the form, Shift+Enter breaks the line; on a touch keyboard, which has no Shift+Enter, Enter breaks it. */
+export function sendOnEnter(box, form) {
+  const touch = matchMedia("(pointer: coarse) and (not (any-pointer: fine))");
+  box.addEventListener("keydown", (event) => {
+    // An input method uses Enter to choose a character; 229 is how Safari says so.
+    if (event.key !== "Enter" || event.shiftKey || event.isComposing || event.keyCode === 229 || touch.matches) return;
+    event.preventDefault();
+    form.requestSubmit();
+  });
+}

@@ -1,0 +1,44 @@
+// Copying an answer's Markdown, a prompt, or a block of code.
+
+const DONE_MS = 1600;
+
+export function listenForCopy(root) {
+  root.addEventListener("click", async (event) => {
+    const button = event.target.closest("[data-copy], .copy-code");
+    if (!button) return;
+    await copy(textFor(button));
+    showDone(button);
+  });
+}
+
+function textFor(button) {
+  if (button.matches(".copy-code")) return button.closest(".code-block").querySelector("code").textContent;
+  const message = button.closest(".message");
+  const source = message.querySelector("template[data-source]");
+  return source ? source.content.textContent : message.querySelector("[data-text]").textContent;
+}
+
+async function copy(text) {
+  if (navigator.clipboard) {
+    await navigator.clipboard.writeText(text);
+    return;
+  }
+  // Plain http has no clipboard API; the old command still works there.
+  const box = document.createElement("textarea");
+  box.value = text;
+  box.className = "visually-hidden";
+  document.body.append(box);
+  box.select();
+  document.execCommand("copy");
+  box.remove();
+}
+
+function showDone(button) {
+  const isCode = button.matches(".copy-code");
+  if (isCode) button.textContent = "Copied";
+  button.classList.add("is-done");
+  setTimeout(() => {
+    if (isCode) button.textContent = "Copy";
+    button.classList.remove("is-done");
+  }, DONE_MS);
+}

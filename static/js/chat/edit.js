@@ -1,0 +1,32 @@
+// Editing a prompt in its place; what is sent is a new version, a branch of the conversation.
+
+import { sendOnEnter } from "./composer.js";
+import { clone } from "./templates.js";
+
+/** Opens the form in the place of the prompt's text; at most one is open. `onSend(text)` when it is submitted. */
+export function editPrompt(prompt, text, onSend) {
+  closeEditor();
+  const form = clone("edit-template");
+  const box = form.elements.content;
+  box.value = text;
+  prompt.classList.add("is-edited");
+  for (const part of prompt.querySelectorAll("[data-text], .message-actions")) part.hidden = true;
+  prompt.append(form);
+  form.querySelector("[data-cancel]").addEventListener("click", closeEditor);
+  form.addEventListener("keydown", (event) => event.key === "Escape" && closeEditor());
+  form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    if (box.value.trim()) onSend(box.value);
+  });
+  sendOnEnter(box, form);
+  box.focus();
+}
+
+export function closeEditor() {
+  const prompt = document.querySelector(".prompt.is-edited");
+  if (!prompt) return;
+  prompt.classList.remove("is-edited");
+  prompt.querySelector("[data-edit-form]").remove();
+  for (const part of prompt.querySelectorAll("[data-text], .message-actions")) part.hidden = false;
+  prompt.querySelector("[data-edit]").focus();
+}

@@ -1,0 +1,82 @@
+// One turn on the page, from sending to the end of the answer.
+
+import { Refusal, stopAnswer } from "./api.js";
+import { AnswerStream } from "./stream.js";
+
+const STOP_ATTEMPTS = 3;
+const STOP_PAUSE_MS = 1000;
+
+export class Turn {
+  #view;
+  #announcer;
+  #onStart;
+  #stream;
+  #model = "";
+  #hasStarted;
+  #stopWanted = false;
+  #note = "";
+
+  /** `body`: what begins it, null for an answer that is being written already. `onStart(payload)` is called once. */
+  constructor({ view, announcer, body = null, onStart = () => {} }) {
+    this.#view = view;
+    this.#announcer = announcer;
+    this.#onStart = onStart;
+    this.#hasStarted = body === null;
+    this.#stream = new AnswerStream({
+      turn: body,
+      answer: body ? null : view.id,
+      onEvent: (name, payload) => this.#handle(name, payload),
+      onReconnecting: (reconnecting) => view.showReconnecting(reconnecting),
+    });
+  }
+
+  /** Returns when the answer has ended. Throws what AnswerStream throws, if the turn never started. */
+  async run() {
+    try {
+      await this.#stream.run();
+    } catch (error) {
+      if (!this.#hasStarted) throw error;
+      this.#note = this.#view.lose(error instanceof Refusal && error.message ? error.message : "The connection was lost. Reload the page to see the answer.");
+    }
+    this.#announcer.end(this.#note);
+  }
+
+  /** Ends the answer. Before its id is known the wish is kept until it is. */
+  async stop() {
+    this.#stopWanted = true;
+    if (this.#hasStarted) await this.#stop();
+  }
+
+  #handle(name, payload) {
+    if (name === "start") this.#start(payload);
+    else if (name === "delta") this.#grow(payload.text);
+    else if (name === "status") this.#view.showStatus(payload);
+    else if (name === "error") this.#view.failed(payload);
+    else if (name === "done") this.#note = this.#view.finish(payload, this.#model);
+  }
+
+  #start(payload) {
+    this.#model = payload.model ?? "";
+    if (this.#hasStarted) return;
+    this.#hasStarted = true;
+    this.#view.started(payload.answer);
+    this.#onStart(payload);
+    if (this.#stopWanted) this.#stop();
+  }
+
+  #grow(text) {
+    this.#view.append(text);
+    this.#announcer.add(text);
+  }
+
+  async #stop() {
+    for (let attempt = 1; attempt <= STOP_ATTEMPTS; attempt += 1) {
+      try {
+        await stopAnswer(this.#view.id);
+        return;
+      } catch {
+        await new Promise((resolve) => setTimeout(resolve, STOP_PAUSE_MS));
+      }
+    }
+  }
+}
