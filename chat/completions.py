@@ -28,6 +28,8 @@ _MAX_BACKOFF_SECONDS = 8.0
 # The longest that all attempts and waits before the first piece of text may take.
 RETRY_BUDGET_SECONDS = 90.0
 _CONNECT_SECONDS = 5.0
+_REASON_CHARS = 40
+_NO_ANSWER = "The model's server sent something that is no answer."
 _DRAIN_SECONDS = 0.5
 
 
@@ -155,7 +157,7 @@ async def _attempt(client: Client, target: Target, messages: list[dict[str, str]
     except TimeoutError:
         raise AnswerError("upstream_timeout", "The model was silent for too long.") from None
     except BrokenStream:
-        raise AnswerError("upstream_cut", "The model's server sent something that is no answer.") from None
+        raise AnswerError("upstream_cut", _NO_ANSWER) from None
 
 
 def _open(client: Client, target: Target, messages: list[dict[str, str]]) -> Any:
@@ -179,8 +181,7 @@ async def _read(response: Any, target: Target, sink: Sink, completion: Completio
             sink.text(batch.text)
         if completion.deltas:
             timer.reschedule(now() + settings.UPSTREAM_IDLE_SECONDS)
-        if batch.error:
-            raise _stream_failure(batch.error, completion)
+        _refuse_bad(batch, completion)
         if batch.done:
             await _drain(reads)
             break
@@ -197,9 +198,17 @@ async def _read(response: Any, target: Target, sink: Sink, completion: Completio
 def _note(batch: Batch, completion: Completion) -> None:
     completion.deltas += batch.deltas
     if batch.finish_reason:
-        completion.finish_reason = batch.finish_reason
+        # A word in OpenAI's protocol; a server of another make must not keep the row from being saved.
+        completion.finish_reason = batch.finish_reason[:_REASON_CHARS]
     if batch.prompt_tokens is not None:
         completion.prompt_tokens, completion.completion_tokens = batch.prompt_tokens, batch.completion_tokens or 0
+
+
+def _refuse_bad(batch: Batch, completion: Completion) -> None:
+    if batch.error:
+        raise _stream_failure(batch.error, completion)
+    if batch.broken:
+        raise AnswerError("upstream_cut", _NO_ANSWER)
 
 
 async def _drain(reads: AsyncIterator[bytes]) -> None:

@@ -14,7 +14,7 @@ _MAX_EVENT_BYTES = 32 * 1024 * 1024
 
 
 class BrokenStream(Exception):
-    """The upstream sent what is not a chat-completions stream."""
+    """The upstream sent what is no event stream."""
 
 
 class _Delta(msgspec.Struct):
@@ -40,7 +40,10 @@ class _Chunk(msgspec.Struct):
 
 @dataclass(slots=True)
 class Batch:
-    """What one read brought: text, how many deltas it came in, and what else was said. `error` is the upstream's own error object."""
+    """What one read brought: text, how many deltas it came in, and what else was said.
+
+    `error` is the upstream's own error object; `broken` says that an event behind the text was no chunk.
+    """
 
     text: str = ""
     deltas: int = 0
@@ -49,6 +52,7 @@ class Batch:
     completion_tokens: int | None = None
     done: bool = False
     error: Any = None
+    broken: bool = False
 
 
 class EventDecoder:
@@ -112,14 +116,18 @@ class ChunkDecoder:
         self._high_surrogate = ""
 
     def batch(self, events: list[bytes]) -> Batch:
-        """Raises BrokenStream when an event is not JSON of a chunk."""
+        """All that the events say, up to the first that is not JSON of a chunk: what came before it is part of the answer."""
         batch = Batch()
         pieces: list[str] = []
         for data in events:
             if data.startswith(b"[DONE]"):
                 batch.done = True
                 break
-            self._read(self._chunk(data), batch, pieces)
+            chunk = self._chunk(data)
+            if chunk is None:
+                batch.broken = True
+                break
+            self._read(chunk, batch, pieces)
         batch.deltas = len(pieces)
         batch.text = self._clean("".join(pieces))
         return batch
@@ -129,7 +137,7 @@ class ChunkDecoder:
         held, self._high_surrogate = self._high_surrogate, ""
         return "\ufffd" if held else ""
 
-    def _chunk(self, data: bytes) -> _Chunk:
+    def _chunk(self, data: bytes) -> _Chunk | None:
         try:
             return self._decode(data)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
@@ -137,7 +145,7 @@ class ChunkDecoder:
             try:
                 return msgspec.convert(json.loads(data), _Chunk)
             except (ValueError, RecursionError, msgspec.ValidationError):
-                raise BrokenStream("a chunk that is not JSON of a chat completion") from None
+                return None
 
     @staticmethod
     def _read(chunk: _Chunk, batch: Batch, pieces: list[str]) -> None:

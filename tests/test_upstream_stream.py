@@ -29,6 +29,7 @@ class Read:
     finish_reason: str | None = None
     usage: tuple[int | None, int | None] = (None, None)
     done: bool = False
+    broken: bool = False
     errors: list[object] = field(default_factory=list)
 
     def add(self, batch: Batch) -> None:
@@ -38,6 +39,7 @@ class Read:
         if batch.prompt_tokens is not None:
             self.usage = batch.prompt_tokens, batch.completion_tokens
         self.done = self.done or batch.done
+        self.broken = self.broken or batch.broken
         if batch.error:
             self.errors.append(batch.error)
 
@@ -46,6 +48,8 @@ def read(*reads: bytes) -> Read:
     events, chunks, result = EventDecoder(), ChunkDecoder(), Read()
     for data in reads:
         result.add(chunks.batch(events.feed(data)))
+        if result.broken:
+            break
         result.text.encode()  # a piece never has half a character
     result.text += chunks.rest()
     return result
@@ -213,9 +217,9 @@ def test_error_object_is_passed_on() -> None:
         pytest.param(b'{"x":' + b"[" * 100_000, id="nested too deep"),
     ],
 )
-def test_event_that_is_no_chunk_breaks_the_stream(data: bytes) -> None:
-    with pytest.raises(BrokenStream):
-        read(b"data: " + data + b"\n\n")
+def test_event_that_is_no_chunk_breaks_the_stream_behind_the_text_before_it(data: bytes) -> None:
+    result = read(bytes(wire.text("before")[0]) + b"data: " + data + b"\n\n" + bytes(wire.text("behind")[0]))
+    assert (result.text, result.broken) == ("before", True)
 
 
 # --- Size -----------------------------------------------------------------------
