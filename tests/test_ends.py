@@ -1,0 +1,490 @@
+"""Every way an answer can end: told once, saved once, paid once, and nothing held afterwards."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from email.utils import format_datetime
+from time import monotonic, time
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from chat.models import ChatModel, Usage
+from tests.harness import wire
+from tests.harness.answers import client_of_worker, ledger, message, other_worker, owner_pid, wait_until
+from tests.harness.client import Client, Stream
+from tests.harness.environment import Environment
+from tests.harness.people import Person
+from tests.harness.site import Site, free_port
+from tests.harness.upstream import DEFAULT_TEXT, Upstream
+
+GRACE_SECONDS = 2  # of the common site
+
+
+@pytest.fixture(scope="module")
+def quick(environment: Environment, db_ready: None) -> Iterator[Site]:
+    """A site that waits for nothing longer than a second, and tries twice."""
+    seconds = {"UPSTREAM_FIRST_TOKEN_SECONDS": "1", "UPSTREAM_IDLE_SECONDS": "1"}
+    site = environment.start_site(UPSTREAM_RETRIES="1", **seconds)
+    yield site
+    site.stop()
+
+
+@pytest.fixture
+def person(make_user: Any) -> Person:
+    """Someone who has one slot: a slot that leaks is seen at the next turn."""
+    return make_user("alice", concurrent_streams=1)
+
+
+@pytest.fixture
+def client(person: Person, quick: Site) -> Client:
+    return person.client_on(quick)
+
+
+@pytest.fixture
+def steady(person: Person) -> Client:
+    """On the common site, whose patience with the upstream outlasts every test."""
+    return person.client
+
+
+def whole(stream: Stream) -> Stream:
+    with stream:
+        stream.read()
+    return stream
+
+
+def check_end(stream: Stream, client: Client, upstream: Upstream, status: str, code: str = "", *, finish: str | None = None) -> Usage:
+    """What every end has in common; the ledger row, for what differs."""
+    names = [event.name for event in stream.events]
+    assert names[0] == "start"
+    assert names[-2:] == ["done", "message"]
+    assert stream.ended
+    assert names.count("done") == 1
+    assert [error["code"] for error in stream.named("error")] == ([code] if code else [])
+    if code:
+        assert names[-3] == "error"
+    (done,) = stream.named("done")
+    assert (done["status"], done["finish_reason"]) == (status, finish)
+    answer = message(stream)
+    assert (answer.status, answer.content, answer.error_code, answer.finish_reason) == (status, stream.text, code, finish or "")
+    row = ledger(stream)
+    assert (row.outcome, row.model) == (status, answer.model)
+    assert done["usage"] == {"prompt_tokens": row.prompt_tokens, "completion_tokens": row.completion_tokens, "estimated": row.estimated}
+    wait_until(lambda: upstream.running(message(str(answer.parent_id)).content) == 0)
+    check_slot_is_free(client)
+    return row
+
+
+def check_slot_is_free(client: Client) -> None:
+    with client.chat(content="Next, please") as following:
+        assert following.status == 200
+        assert whole(following).text == DEFAULT_TEXT
+
+
+def figures(row: Usage) -> tuple[int, int, bool]:
+    return row.prompt_tokens, row.completion_tokens, row.estimated
+
+
+def requests_of(upstream: Upstream, key: str) -> list[float]:
+    return [request.received_at for request in upstream.requests(key)]
+
+
+# --- Complete -----------------------------------------------------------------
+
+
+def test_complete_answer_is_paid_as_the_upstream_says(client, upstream):
+    model = ChatModel.objects.create(slug=f"priced-{uuid4()}", input_usd_per_million=Decimal(2), output_usd_per_million=Decimal(8))
+    key = upstream.script(wire.answer("some text", prompt=1000, completion=250))
+    row = check_end(whole(client.chat(content=key, model=model.slug)), client, upstream, "complete", finish="stop")
+    assert figures(row) == (1000, 250, False)
+    assert row.cost_usd == Decimal("0.004")
+
+
+@pytest.mark.parametrize("reason", ["length", "content_filter"])
+def test_finish_reason_is_told_as_the_upstream_says_it(client, upstream, reason):
+    key = upstream.script(wire.answer("some text", reason=reason))
+    check_end(whole(client.chat(content=key)), client, upstream, "complete", finish=reason)
+
+
+def test_complete_answer_without_usage_is_estimated(client, upstream):
+    key = upstream.script([*wire.text("some", " text"), wire.finish(), wire.DONE])
+    row = check_end(whole(client.chat(content=key)), client, upstream, "complete", finish="stop")
+    assert row.estimated
+    assert row.completion_tokens >= 2
+    assert row.prompt_tokens >= 1
+
+
+def test_complete_answer_may_be_empty(client, upstream):
+    row = check_end(whole(client.chat(content=upstream.script(wire.answer()))), client, upstream, "complete", finish="stop")
+    assert row.first_token_ms is None
+
+
+@pytest.mark.parametrize(("prompt", "completion"), [(-5, -1), (10**30, 10**30)])
+def test_absurd_usage_does_not_keep_the_answer_from_its_end(client, upstream, prompt, completion):
+    key = upstream.script(wire.answer("some text", prompt=prompt, completion=completion))
+    check_end(whole(client.chat(content=key)), client, upstream, "complete", finish="stop")
+
+
+def test_absurd_finish_reason_does_not_keep_the_answer_from_its_end(client, upstream):
+    stream = whole(client.chat(content=upstream.script(wire.answer("some text", reason="x" * 500))))
+    check_end(stream, client, upstream, "complete", finish="x" * 40)
+
+
+# --- Stopped --------------------------------------------------------------------
+
+
+def test_stop_closes_the_upstream_within_a_second_and_keeps_the_text(steady, upstream):
+    key = upstream.script([*wire.text("some", " text"), wire.Stall()])
+    with steady.chat(content=key) as stream:
+        stream.until_text("some text")
+        stopped_at = monotonic()
+        response = steady.stop(stream.answer)
+        assert (response.status_code, response.json()) == (200, {"status": "stopped", "content": "some text"})
+        assert message(stream).status == "stopped"
+        stream.read()
+    assert upstream.wait_for_close(upstream.requests(key)[0]) - stopped_at < 1
+    row = check_end(stream, steady, upstream, "stopped", finish="stopped")
+    assert row.estimated
+    assert row.completion_tokens >= 2
+    assert row.prompt_tokens >= len(key) // 4
+
+
+@pytest.mark.parametrize("head", [[], [wire.HEADERS, wire.role()]], ids=["no headers", "headers and a role"])
+def test_stop_before_the_first_token(steady, upstream, head):
+    key = upstream.script([*head, wire.Stall()])
+    with steady.chat(content=key) as stream:
+        stream.until("start")
+        request = upstream.wait_for_request(key)
+        stopped_at = monotonic()
+        assert steady.stop(stream.answer).json() == {"status": "stopped", "content": ""}
+        stream.read()
+    assert upstream.wait_for_close(request) - stopped_at < 1
+    row = check_end(stream, steady, upstream, "stopped", finish="stopped")
+    assert (row.completion_tokens, row.estimated, row.first_token_ms) == (0, True, None)
+
+
+def test_stop_while_waiting_to_try_again_sends_no_more(steady, upstream):
+    key = upstream.script(wire.refused(429, retry_after="30"))
+    with steady.chat(content=key) as stream:
+        stream.until("status")
+        steady.stop(stream.answer)
+        stream.read()
+    row = check_end(stream, steady, upstream, "stopped", finish="stopped")
+    assert figures(row) == (0, 0, False)
+    assert len(upstream.requests(key)) == 1
+
+
+@pytest.mark.parametrize("head", [[], wire.text("some text")], ids=["before the first token", "after some text"])
+def test_stop_from_another_worker(person, site2, upstream, head):
+    key = upstream.script([*head, wire.Stall()])
+    client = person.client_on(site2)
+    with client.chat(content=key) as stream:
+        if head:
+            stream.until_text("some text")
+        else:
+            stream.until("start")
+        request = upstream.wait_for_request(key)
+        elsewhere = client_of_worker(person, site2, other_worker(site2, owner_pid(stream)))
+        stopped_at = monotonic()
+        assert elsewhere.stop(stream.answer).json() == {"status": "stopped", "content": "some text" if head else ""}
+        stream.read()
+    assert upstream.wait_for_close(request) - stopped_at < 1
+    check_end(stream, client, upstream, "stopped", finish="stopped")
+
+
+def test_stopping_what_has_ended_changes_nothing(steady, upstream):
+    stream = whole(steady.chat(content="Hello"))
+    for _ in range(2):
+        response = steady.stop(stream.answer)
+        assert (response.status_code, response.json()) == (200, {"status": "complete", "content": DEFAULT_TEXT})
+    assert figures(ledger(stream)) == (11, 7, False)
+
+
+def test_stop_from_two_tabs_at_once_is_one_end(person, steady, site, upstream):
+    key = upstream.script([*wire.text("some"), wire.Stall()])
+    with steady.chat(content=key) as stream, person.client_on(site).resume(stream.answer) as second:
+        second.until_text("some")
+        person.client_on(site).stop(stream.answer)
+        steady.stop(stream.answer)
+        whole(second)
+        whole(stream)
+    assert second.named("done") == stream.named("done")
+    check_end(stream, steady, upstream, "stopped", finish="stopped")
+
+
+# --- Abandoned --------------------------------------------------------------------
+
+
+def test_closed_tab_ends_the_answer_after_the_grace_time(steady, upstream):
+    key = upstream.script([*wire.text("some text"), wire.Stall()])
+    stream = steady.chat(content=key)
+    stream.until_text("some text")
+    left_at = monotonic()
+    stream.close()
+    closed_at = upstream.wait_for_close(upstream.requests(key)[0])
+    assert GRACE_SECONDS <= closed_at - left_at < GRACE_SECONDS + 1
+    wait_until(lambda: ledger(stream).outcome != "running")
+    answer, row = message(stream), ledger(stream)
+    assert (answer.status, answer.content, answer.finish_reason) == ("stopped", "some text", "abandoned")
+    assert (row.outcome, row.estimated) == ("stopped", True)
+    check_slot_is_free(steady)
+    again = whole(steady.resume(stream.answer))
+    assert (again.text, again.named("done")[0]["status"]) == ("some text", "stopped")
+
+
+def test_tab_closed_before_the_first_token_ends_the_answer_too(person, upstream):
+    client, key = person.client, upstream.script([wire.Stall()])
+    stream = client.chat(content=key)
+    stream.until("start")
+    request = upstream.wait_for_request(key)
+    stream.close()
+    upstream.wait_for_close(request)
+    wait_until(lambda: ledger(stream).outcome == "stopped")
+    check_slot_is_free(client)
+
+
+def test_answer_goes_on_for_a_reader_that_comes_back_in_time(steady, upstream):
+    gate = wire.Gate()
+    key = upstream.script([*wire.text("some "), gate, *wire.answer("text")])
+    first = steady.chat(content=key)
+    first.until_text("some ")
+    first.close()
+    with steady.resume(first.answer, first.cursor) as second:
+        second.until("start")
+        assert not upstream.requests(key)[0].over.wait(GRACE_SECONDS + 0.5)
+        gate.open()
+        assert whole(second).text == "text"
+    assert message(first).content == "some text"
+
+
+# --- Interrupted --------------------------------------------------------------------
+
+BREAKS: dict[str, tuple[list[Any], str]] = {
+    "reset": ([wire.Reset()], "upstream_cut"),
+    "cut": ([wire.Cut()], "upstream_cut"),
+    "no finish reason": ([], "upstream_cut"),
+    "done without finish reason": ([wire.DONE], "upstream_cut"),
+    "usage without finish reason": ([wire.usage(), wire.DONE], "upstream_cut"),
+    "broken chunk": ([b'data: {"choices": [\n\n', wire.Stall()], "upstream_cut"),
+    "chunk that is no chunk": ([b'data: "oops"\n\n', wire.Stall()], "upstream_cut"),
+    "error object": ([wire.frame(wire.error("Sorry.")), wire.Stall()], "upstream_cut"),
+    "rate limit inside": ([wire.frame(wire.error("Slow down.", code="rate_limit_exceeded")), wire.Stall()], "upstream_cut"),
+    "silence": ([wire.Stall()], "upstream_timeout"),
+    "comments only": ([wire.comment(), wire.Stall()], "upstream_timeout"),
+}
+
+
+@pytest.mark.parametrize(("steps", "code"), BREAKS.values(), ids=BREAKS)
+def test_answer_that_breaks_off_is_interrupted_and_keeps_its_text(client, upstream, steps, code):
+    key = upstream.script([wire.role(), *wire.text("some", " text"), *steps], wire.answer("never asked for"))
+    stream = whole(client.chat(content=key))
+    assert stream.text == "some text"
+    row = check_end(stream, client, upstream, "interrupted", code)
+    assert len(upstream.requests(key)) == 1
+    if "usage" not in str(steps):
+        assert row.estimated
+        assert row.completion_tokens >= 2
+
+
+@pytest.mark.parametrize("part", range(1, 8))
+def test_cut_at_any_byte_keeps_what_came_before(client, upstream, part):
+    whole_text = wire.joined(wire.text("Hello ", "🙂 world"))
+    key = upstream.script([whole_text[: len(whole_text) * part // 8], wire.Cut()])
+    stream = whole(client.chat(content=key))
+    assert stream.text in ("", "Hello ")
+    check_end(stream, client, upstream, "interrupted" if stream.text else "failed", "upstream_cut")
+
+
+def test_half_a_surrogate_pair_at_the_break_is_replaced(client, upstream):
+    key = upstream.script([*wire.text("a\ud83d", escape=True), wire.finish(), wire.DONE])
+    stream = whole(client.chat(content=key))
+    assert stream.text == "a\ufffd"
+    check_end(stream, client, upstream, "complete", finish="stop")
+
+
+# --- Failed ---------------------------------------------------------------------------
+
+
+def test_server_that_is_not_there_fails_after_the_last_try(person, start_site, upstream):
+    client = person.client_on(start_site(OPENAI_BASE_URL=f"http://127.0.0.1:{free_port()}/v1", UPSTREAM_RETRIES="1"))
+    for _ in range(2):  # the slot of the first is free
+        with client.chat(content="Hello") as stream:
+            assert stream.status == 200
+            whole(stream)
+        assert [status["state"] for status in stream.named("status")] == ["retrying"]
+        assert stream.named("error")[0]["code"] == "upstream_unavailable"
+        assert (message(stream).status, message(stream).error_code) == ("failed", "upstream_unavailable")
+        assert figures(ledger(stream)) == (0, 0, False)
+
+
+@pytest.mark.parametrize("status", [408, 409, 429, 500, 503])
+def test_trouble_that_may_pass_is_tried_again_and_then_fails(client, upstream, status):
+    key = upstream.script(wire.refused(status))
+    code = "upstream_rate_limited" if status == 429 else "upstream_unavailable"
+    stream = whole(client.chat(content=key))
+    row = check_end(stream, client, upstream, "failed", code)
+    assert (figures(row), row.cost_usd) == ((0, 0, False), 0)
+    assert len(upstream.requests(key)) == 2
+    (retrying,) = stream.named("status")
+    assert (retrying["state"], retrying["attempt"], retrying["reason"], retrying["model"]) == ("retrying", 2, code, "gpt-4o-mini")
+    assert 0.5 <= retrying["retry_in"] <= 1
+
+
+REJECTIONS = {
+    "400": wire.refused(400),
+    "401": wire.refused(401),
+    "403": wire.refused(403),
+    "404": wire.refused(404),
+    "too long": wire.refused(400, code="context_length_exceeded"),
+    "no credit": wire.refused(429, code="insufficient_quota", retry_after="1"),
+    "inside the stream": [wire.frame(wire.error("Bad.", kind="invalid_request_error"))],
+}
+
+
+@pytest.mark.parametrize("script", REJECTIONS.values(), ids=REJECTIONS)
+def test_rejection_is_not_tried_again(client, upstream, script):
+    key = upstream.script(script, wire.answer("never asked for"))
+    check_end(whole(client.chat(content=key)), client, upstream, "failed", "upstream_rejected")
+    assert len(upstream.requests(key)) == 1
+
+
+def test_upstreams_own_words_are_not_shown(client, upstream):
+    key = upstream.script([wire.Http(401, wire.error("Incorrect API key provided: sk-secret"))])
+    assert "sk-secret" not in str(whole(client.chat(content=key)).events)
+
+
+@pytest.mark.parametrize(
+    "step",
+    [
+        wire.Http(200, b"<html>Welcome to the hotel</html>", {"content-type": "text/html"}),
+        wire.Http(200, {"choices": [{"message": {"content": "not a stream"}}]}),
+    ],
+    ids=["HTML", "JSON"],
+)
+def test_answer_that_is_no_stream_fails(client, upstream, step):
+    check_end(whole(client.chat(content=upstream.script([step]))), client, upstream, "failed", "upstream_unavailable")
+
+
+@pytest.mark.parametrize("head", [[], [wire.HEADERS], [wire.HEADERS, wire.role(), wire.comment()]], ids=["nothing", "headers", "a role"])
+def test_silence_before_the_first_token_is_a_timeout(client, upstream, head):
+    key = upstream.script([*head, wire.Stall()])
+    began = monotonic()
+    stream = whole(client.chat(content=key))
+    assert 1 <= monotonic() - began < 3
+    row = check_end(stream, client, upstream, "failed", "upstream_timeout")
+    assert row.estimated
+    assert len(upstream.requests(key)) == 1
+
+
+@pytest.mark.parametrize("steps", [[wire.HEADERS], [wire.role(), wire.DONE]], ids=["nothing", "a role"])
+def test_stream_that_ends_before_any_text_fails(client, upstream, steps):
+    check_end(whole(client.chat(content=upstream.script(steps))), client, upstream, "failed", "upstream_cut")
+
+
+# --- Trying again ---------------------------------------------------------------------
+
+
+def test_busy_model_is_asked_again_when_its_retry_after_has_passed(person, upstream):
+    key = upstream.script(wire.refused(429, retry_after="2"), wire.refused(429, retry_after="2"), wire.answer("at last"))
+    client = person.client
+    stream = whole(client.chat(content=key))
+    check_end(stream, client, upstream, "complete", finish="stop")
+    first, second, third = requests_of(upstream, key)
+    assert second - first >= 2
+    assert third - second >= 2
+    statuses = stream.named("status")
+    assert [(status["state"], status["attempt"], status["reason"]) for status in statuses] == [
+        ("retrying", 2, "upstream_rate_limited"),
+        ("retrying", 3, "upstream_rate_limited"),
+    ]
+    assert all(status["retry_in"] >= 2 for status in statuses)
+    assert [event.name for event in stream.events][:4] == ["start", "status", "status", "delta"]
+
+
+def test_retry_after_in_milliseconds_comes_before_the_one_in_seconds(client, upstream):
+    key = upstream.script(wire.refused(429, retry_after_ms="1700", retry_after="30"), wire.answer("at last"))
+    assert whole(client.chat(content=key)).text == "at last"
+    first, second = requests_of(upstream, key)
+    assert 1.7 <= second - first < 4
+
+
+def test_retry_after_may_be_a_date(client, upstream):
+    moment = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=3)
+    key = upstream.script(wire.refused(503, retry_after=format_datetime(moment, usegmt=True)), wire.answer("at last"))
+    assert whole(client.chat(content=key)).text == "at last"
+    clock = time() - monotonic()
+    assert requests_of(upstream, key)[1] + clock >= moment.timestamp()
+
+
+def test_wait_beyond_the_budget_fails_at_once_and_says_how_long(client, upstream):
+    key = upstream.script(wire.refused(429, retry_after="3600"))
+    began = monotonic()
+    stream = whole(client.chat(content=key))
+    assert monotonic() - began < 5
+    assert stream.named("error")[0]["retry_after"] == 3600
+    check_end(stream, client, upstream, "failed", "upstream_rate_limited")
+    assert len(upstream.requests(key)) == 1
+
+
+def test_connection_that_breaks_before_the_headers_is_tried_again(client, upstream):
+    key = upstream.script([wire.Reset()], wire.answer("at last"))
+    stream = whole(client.chat(content=key))
+    assert stream.text == "at last"
+    check_end(stream, client, upstream, "complete", finish="stop")
+
+
+def test_error_object_before_any_text_is_tried_again(client, upstream):
+    key = upstream.script([wire.role(), wire.frame(wire.error("Sorry."))], wire.answer("at last"))
+    stream = whole(client.chat(content=key))
+    assert (stream.text, len(upstream.requests(key))) == ("at last", 2)
+    check_end(stream, client, upstream, "complete", finish="stop")
+
+
+def test_reader_that_comes_while_it_waits_is_told_so(client, upstream):
+    key = upstream.script(wire.refused(429, retry_after="2"), wire.answer("at last"))
+    with client.chat(content=key) as first:
+        first.until("status")
+        with client.resume(first.answer) as second:
+            assert second.until("status").data == first.named("status")[0]
+            assert whole(second).text == "at last"
+        whole(first)
+
+
+@pytest.fixture
+def models() -> list[ChatModel]:
+    """A model and its fallback, at different prices."""
+    second = ChatModel.objects.create(slug=f"second-{uuid4()}", output_usd_per_million=Decimal(100))
+    return [ChatModel.objects.create(slug=f"first-{uuid4()}", output_usd_per_million=Decimal(1), fallback=second), second]
+
+
+def test_fallback_takes_over_and_is_told_saved_and_priced(client, upstream, models):
+    first, second = models
+    key = upstream.script(wire.refused(503), wire.refused(503), wire.answer("from the second", completion=10))
+    stream = whole(client.chat(content=key, model=first.slug))
+    assert [request.body["model"] for request in upstream.requests(key)] == [first.slug, first.slug, second.slug]
+    retrying, fallback = stream.named("status")
+    assert retrying["state"] == "retrying"
+    assert (fallback["state"], fallback["reason"], fallback["model"]) == ("fallback", "upstream_unavailable", second.slug)
+    row = check_end(stream, client, upstream, "complete", finish="stop")
+    assert (row.model, message(stream).model, row.cost_usd) == (second.slug, second.slug, Decimal("0.001"))
+
+
+def test_rejection_is_not_taken_to_the_fallback(client, upstream, models):
+    key = upstream.script(wire.refused(400))
+    check_end(whole(client.chat(content=key, model=models[0].slug)), client, upstream, "failed", "upstream_rejected")
+    assert len(upstream.requests(key)) == 1
+
+
+def test_answer_that_broke_off_is_not_begun_again_by_the_fallback(client, upstream, models):
+    key = upstream.script([*wire.text("some"), wire.Cut()], wire.answer("never asked for"))
+    stream = whole(client.chat(content=key, model=models[0].slug))
+    check_end(stream, client, upstream, "interrupted", "upstream_cut")
+    assert (stream.text, len(upstream.requests(key))) == ("some", 1)
+
+
+def test_fallback_that_fails_too_ends_once(client, upstream, models):
+    key = upstream.script(wire.refused(503))
+    stream = whole(client.chat(content=key, model=models[0].slug))
+    check_end(stream, client, upstream, "failed", "upstream_unavailable")
+    assert len(upstream.requests(key)) == 4
