@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import re
 from collections.abc import AsyncGenerator
+from dataclasses import replace
 from secrets import token_urlsafe
 from typing import Any
 from uuid import UUID
@@ -43,14 +44,13 @@ async def chat(request: HttpRequest) -> HttpResponseBase:
 
 
 async def chatter(request: HttpRequest) -> Requester:
-    """Who asks; a guest gets a random id in their session, if there is a quota for guests at all."""
+    """Who asks; a guest without an id gets a random one, if there is a quota for guests at all."""
     requester = await requester_of(request)
     if requester.user_id is not None or requester.guest:
         return requester
     if await in_thread(Quota.objects.for_requester, requester) is None:
         raise NotSignedIn("Sign in to chat.")
-    await request.session.aset(GUEST_SESSION_KEY, token_urlsafe(24))
-    return await requester_of(request)
+    return replace(requester, guest=token_urlsafe(24))
 
 
 async def begin(request: HttpRequest, requester: Requester, asked: turn_request.TurnRequest) -> tuple[LiveAnswer | Follow, dict[str, str]]:
@@ -59,7 +59,15 @@ async def begin(request: HttpRequest, requester: Requester, asked: turn_request.
     async with once.turn_lock(requester, turn):
         if turn is not None and (known := await in_thread(turns.find_turn, requester, asked)):
             return known, {}
-        return await _begin_new(request, requester, asked)
+        begun = await _begin_new(request, requester, asked)
+    await _remember_guest(request, requester)
+    return begun
+
+
+async def _remember_guest(request: HttpRequest, requester: Requester) -> None:
+    """A guest's id enters their session with the first turn that begins: a refused one leaves nothing behind, not even a session."""
+    if requester.guest and await request.session.aget(GUEST_SESSION_KEY) != requester.guest:
+        await request.session.aset(GUEST_SESSION_KEY, requester.guest)
 
 
 async def _begin_new(
