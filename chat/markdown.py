@@ -16,8 +16,9 @@ from pygments import highlight
 from pygments.formatters import HtmlFormatter
 from pygments.lexers import get_lexer_by_name
 
-# markdown-it drops what is nested deeper, so such a text is shown as it was written.
-MAX_NESTING = 60
+# markdown-it drops what is nested deeper (a list counts twice), so such a text is shown as it was written; its time grows
+# with the square of this on hostile text.
+MAX_NESTING = 20
 # Colouring is the slowest step by far, and many of Pygments' lexers take time by the square of a line's
 # length or of a run of blank lines: blocks beyond these are shown plain.
 MAX_HIGHLIGHTED_CHARS = 50_000
