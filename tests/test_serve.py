@@ -333,6 +333,13 @@ def test_admin_of_the_environment_is_made_once_and_can_sign_in(running: Serve) -
     assert "/setup/" not in running.output
 
 
+def test_only_static_files_can_be_read_by_others_on_the_machine(running: Serve) -> None:
+    for name in ("db.sqlite3", "secret_key", "valkey"):
+        assert (running.data_dir / name).stat().st_mode & 0o077 == 0, name
+    for path in [running.data_dir / "static", *(running.data_dir / "static").rglob("*")]:
+        assert path.stat().st_mode & 0o004, path
+
+
 def test_other_commands_find_the_embedded_valkey(running: Serve) -> None:
     running.valkey().set("seen", "1")
     code = "from chat import redis; print(redis.client().get('seen'))"

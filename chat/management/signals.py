@@ -36,7 +36,9 @@ class Signals:
         os.set_blocking(self._reader, False)
         os.set_blocking(self._writer, False)
         self._wakeup_before = signal.set_wakeup_fd(self._writer, warn_on_full_buffer=False)
-        self._before = {number: signal.signal(number, self._stop) for number in _STOP}
+        # Under nohup a closed terminal is to be ignored.
+        ignored = signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
+        self._before = {number: signal.signal(number, self._stop) for number in _STOP if number != signal.SIGHUP or not ignored}
         # Without a handler of Python's own the end of a child writes nothing into the pipe.
         self._before[signal.SIGCHLD] = signal.signal(signal.SIGCHLD, lambda number, frame: None)
         return self

@@ -25,6 +25,8 @@ from chatsite.env import from_process
 _START_SECONDS = 60.0
 # On top of DRAIN_SECONDS: to save what was still running, and to end.
 _DRAIN_MARGIN_SECONDS = 15.0
+_OWNER_ALONE = 0o077
+_READABLE_TO_ALL = 0o022
 _LOOPBACK = "127.0.0.1"
 _EVERYWHERE = {"0.0.0.0": _LOOPBACK, "::": "::1"}  # noqa: S104 (to be asked on loopback, not to bind to)
 
@@ -84,6 +86,8 @@ class Supervisor:
                 return 0
 
     def _start(self, running: ExitStack) -> subprocess.Popen[bytes]:
+        # Conversations are in the files made from now on.
+        os.umask(_OWNER_ALONE)
         preflight.check_data_dir(settings.DATA_DIR)
         preflight.check_port(settings.HOST, settings.PORT)
         self._start_redis(running)
@@ -93,7 +97,7 @@ class Supervisor:
         link = self._prepare_database()
         self._signals.wait(0)
         if not settings.DEBUG:
-            call_command("collectstatic", interactive=False, verbosity=0)
+            _collect_static()
         self._signals.wait(0)
         server = processes.start(self._uvicorn(), env=self._environment())
         running.callback(processes.end, server, settings.DRAIN_SECONDS + _DRAIN_MARGIN_SECONDS)
@@ -159,6 +163,15 @@ class Supervisor:
         code = processes.exit_code(server)
         self._say(f"The site ended by itself (exit code {code}); see its messages above.")
         return code or 1
+
+
+def _collect_static() -> None:
+    """Makes them readable to a proxy, which runs as another user."""
+    os.umask(_READABLE_TO_ALL)
+    try:
+        call_command("collectstatic", interactive=False, verbosity=0)
+    finally:
+        os.umask(_OWNER_ALONE)
 
 
 def _wait_for_http(process: subprocess.Popen[bytes], host: str, port: int, path: str, what: str, pause: Callable[[float], None]) -> None:
