@@ -164,7 +164,14 @@ def _open(client: Client, target: Target, messages: list[dict[str, str]]) -> Any
     limit: dict[str, Any] = {("max_tokens" if target.legacy_max_tokens else "max_completion_tokens"): target.max_output_tokens}
     # The SDK's types want one class a role; ours are plain dictionaries that the request's parser has checked.
     create: Any = client.chat.completions.with_streaming_response.create
-    return create(model=target.slug, messages=messages, stream=True, stream_options={"include_usage": True}, **limit)
+    return create(
+        model=target.slug,
+        messages=messages,
+        stream=True,
+        stream_options={"include_usage": True},
+        extra_headers={"Accept-Encoding": "identity"},
+        **limit,
+    )
 
 
 async def _read(response: Any, target: Target, sink: Sink, completion: Completion, timer: asyncio.Timeout) -> None:
@@ -172,15 +179,15 @@ async def _read(response: Any, target: Target, sink: Sink, completion: Completio
     if response.headers.get("content-type", "").startswith(("text/html", "application/json")):
         raise AnswerError("upstream_unavailable", "The model's server answered with something that is no answer.")
     events, chunks = EventDecoder(), ChunkDecoder()
-    now = asyncio.get_running_loop().time
-    reads = response.iter_bytes()
+    idle = _IdleTimer(timer)
+    reads = _reads(response)
     async for data in reads:
         batch = chunks.batch(events.feed(data))
         _note(batch, completion)
         if batch.text:
             sink.text(batch.text)
         if completion.deltas:
-            timer.reschedule(now() + settings.UPSTREAM_IDLE_SECONDS)
+            idle.put_off()
         _refuse_bad(batch, completion)
         if batch.done:
             await _drain(reads)
@@ -193,6 +200,29 @@ async def _read(response: Any, target: Target, sink: Sink, completion: Completio
         sink.text(rest)
     if completion.finish_reason is None:
         raise AnswerError("upstream_cut", "The model broke off in the middle of its answer.")
+
+
+def _reads(response: Any) -> AsyncIterator[bytes]:
+    """What the socket holds, read by read; without the client's layers of decoders where there is nothing to decode."""
+    http: httpx2.Response = response.http_response
+    if "content-encoding" in http.headers or not isinstance(http.stream, httpx2.AsyncByteStream):
+        return aiter(response.iter_bytes())
+    return aiter(http.stream)
+
+
+class _IdleTimer:
+    """Puts a timeout off for as long as something comes. Moving a timer costs a tenth of a delta, so it is moved once a second."""
+
+    def __init__(self, timer: asyncio.Timeout) -> None:
+        self._timer = timer
+        self._now = asyncio.get_running_loop().time
+        self._moved = 0.0
+
+    def put_off(self) -> None:
+        now = self._now()
+        if now - self._moved >= 1:
+            self._moved = now
+            self._timer.reschedule(now + settings.UPSTREAM_IDLE_SECONDS + 1)
 
 
 def _note(batch: Batch, completion: Completion) -> None:

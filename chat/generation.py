@@ -66,17 +66,16 @@ class Generation:
         error = await self._generate()
         try:
             ending = self._ending(error)
-            mine = await self._save(ending)
+            done = await self._save(ending)
         except Exception as fault:
             # The database refuses the row itself: recovery claims the answer with the text that is mirrored.
             logger.error("Answer %s cannot be saved: %s", self.job.answer, type(fault).__name__)
-            mine = False
+            done = None
         await self._release(self.job.hold)
-        if not mine:
+        if done is None:
             # Whoever claims this answer tells its readers another end; ours are sent there.
             self.live.hand_over()
             return
-        done = await in_thread(endings.done_payload, ending.status, ending.finish_reason, ending.usage, ending.text)
         self.live.end(done, endings.error_payload(ending.error) if ending.error else None)
 
     def halt(self, status: str, finish_reason: str, error: AnswerError | None = None) -> None:
@@ -148,12 +147,15 @@ class Generation:
             return 0, 0, False
         return budgets.estimate_prompt(self.job.messages), budgets.estimate_completion(text_bytes, completion.deltas), True
 
-    async def _save(self, ending: Ending) -> bool:
-        """Saves until it is saved: while the database is away the answer waits here and in the mirror."""
+    async def _save(self, ending: Ending) -> dict[str, Any] | None:
+        """Saves until it is saved, and returns the payload of `done`; None when someone else had ended the answer.
+
+        While the database is away the answer waits here and in the mirror.
+        """
         attempt = 0
         while True:
             try:
-                return await in_thread(endings.save, self.job.answer, ending)
+                return await in_thread(_save, self.job.answer, ending)
             except (OperationalError, InterfaceError) as error:
                 wait = _SAVE_RETRY_SECONDS[min(attempt, len(_SAVE_RETRY_SECONDS) - 1)]
                 attempt += 1
@@ -162,6 +164,12 @@ class Generation:
                     {"state": "saving", "attempt": attempt, "retry_in": wait, "reason": "database_unavailable", "model": ending.model}
                 )
                 await asyncio.sleep(wait)
+
+
+def _save(answer_id: UUID, ending: Ending) -> dict[str, Any] | None:
+    if not endings.save(answer_id, ending):
+        return None
+    return endings.done_payload(ending.status, ending.finish_reason, ending.usage, ending.text)
 
 
 def _sane(tokens: int) -> int:

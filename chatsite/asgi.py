@@ -5,6 +5,7 @@ import contextlib
 import os
 import signal
 from collections.abc import Awaitable, Callable, Mapping
+from contextvars import ContextVar
 from types import FrameType
 from typing import Any
 
@@ -13,6 +14,8 @@ from asgiref.sync import ThreadSensitiveContext, sync_to_async
 from django.conf import settings
 from django.core.handlers.asgi import ASGIHandler
 from django.db import connections
+from django.db.backends.signals import connection_created
+from django.dispatch import receiver
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
@@ -29,6 +32,17 @@ Scope = dict[str, Any]
 Message = Mapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
+
+
+# Filled when the request's own thread opens a database connection, which is then closed with it. Most requests open none.
+_opened: ContextVar[list[bool] | None] = ContextVar("opened", default=None)
+
+
+@receiver(connection_created)
+def _note_opened(**kwargs: Any) -> None:
+    opened = _opened.get()
+    if opened is not None:
+        opened.append(True)
 
 
 class Handler(ASGIHandler):
@@ -54,10 +68,14 @@ class Handler(ASGIHandler):
 
     async def run_get_response(self, request: HttpRequest) -> HttpResponseBase:
         async with ThreadSensitiveContext():
+            opened: list[bool] = []
+            token = _opened.set(opened)
             try:
                 return await super().run_get_response(request)
             finally:
-                await sync_to_async(connections.close_all)()
+                _opened.reset(token)
+                if opened:
+                    await sync_to_async(connections.close_all)()
 
     async def send_response(self, response: HttpResponseBase, send: Send) -> None:
         if not isinstance(response, LiveResponse):

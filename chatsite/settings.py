@@ -83,14 +83,16 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "chat.middleware.security_headers",
     "servestatic.middleware.ServeStaticMiddleware",
-    "django.middleware.security.SecurityMiddleware",
-    "django.contrib.sessions.middleware.SessionMiddleware",
-    "django.middleware.common.CommonMiddleware",
-    "django.middleware.csrf.CsrfViewMiddleware",
-    "django.contrib.auth.middleware.AuthenticationMiddleware",
-    "django.contrib.messages.middleware.MessageMiddleware",
-    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "chat.inline.Security",
+    "chat.inline.Session",
+    "chat.inline.Common",
+    "chat.inline.Csrf",
+    "chat.inline.Authentication",
+    "chat.inline.Messages",
+    "chat.inline.FrameOptions",
 ]
+# `check --deploy` looks for Django's middleware by name and does not see that ours are subclasses of it.
+SILENCED_SYSTEM_CHECKS = ["security.W001", "security.W002", "security.W003"]
 ROOT_URLCONF = "chatsite.urls"
 ASGI_APPLICATION = "chatsite.asgi.application"
 TEMPLATES = [
@@ -121,6 +123,9 @@ def _database() -> dict[str, Any]:
         raise ImproperlyConfigured("DATABASE_URL is not valid: it takes postgres://user:password@host/name or sqlite:///path.") from None
     options = config.setdefault("OPTIONS", {})
     if config["ENGINE"].endswith("sqlite3"):
+        # The few threads of chat.threads keep theirs: closing the last connection to a database in
+        # WAL mode copies the whole log back, which cost more than the rest of a turn together.
+        config["CONN_MAX_AGE"] = None
         # IMMEDIATE: a transaction that reads and then writes would otherwise fail
         # with "database is locked" at once, whatever the timeout.
         options |= {"timeout": 20, "transaction_mode": "IMMEDIATE", "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;"}

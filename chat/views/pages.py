@@ -22,7 +22,7 @@ async def home(request: HttpRequest) -> HttpResponseBase:
     """A new conversation. Whoever may not chat is sent to sign in."""
     if request.method == "POST":
         return await plain.post(request)
-    requester = await _visitor(request)
+    requester = await requester_of(request)
     if requester.user_id is None and await in_thread(Quota.objects.for_requester, requester) is None:
         return redirect_to_login(request.get_full_path())
     return await in_thread(_page, request, requester)
@@ -33,7 +33,7 @@ async def conversation(request: HttpRequest, conversation_id: UUID) -> HttpRespo
     """One conversation. `?at=<message>` shows the branch through that message instead of the newest one."""
     if request.method == "POST":
         return await plain.post(request, conversation_id)
-    requester = await _visitor(request)
+    requester = await requester_of(request)
     if requester.user_id is None and not requester.guest:
         return redirect_to_login(request.get_full_path())
     return await in_thread(_page, request, requester, conversation_id)
@@ -55,12 +55,6 @@ async def delete(request: HttpRequest, conversation_id: UUID) -> HttpResponse:
     await worker.stop_conversation(conversation_id)
     await in_thread(_delete, requester, conversation_id)
     return HttpResponseRedirect(resolve_url("home"))
-
-
-async def _visitor(request: HttpRequest) -> Requester:
-    # Templates may ask for the user, who would otherwise be looked up again.
-    request.user = await request.auser()
-    return await requester_of(request)
 
 
 def _own(requester: Requester, conversation_id: UUID) -> Conversation:

@@ -12,6 +12,7 @@ from django.http.response import HttpResponseBase
 from chat.errors import DatabaseUnavailable, MethodNotAllowed, NotSignedIn, Refusal
 from chat.limits.client_ip import limit_address
 from chat.models import Requester
+from chat.threads import in_thread
 
 logger = logging.getLogger("chat.api")
 
@@ -59,11 +60,14 @@ def _reason(error: Exception) -> str:
 
 async def requester_of(request: HttpRequest) -> Requester:
     """Who asks; a guest without a random id in their session has the empty one, and owns nothing."""
-    user = await request.auser()
+    return await in_thread(_requester, request)
+
+
+def _requester(request: HttpRequest) -> Requester:
     address = limit_address(request.META.get("REMOTE_ADDR", ""))
-    if user.is_authenticated:
-        return Requester(user_id=user.pk, guest="", ip=address)
-    return Requester(user_id=None, guest=await request.session.aget(GUEST_SESSION_KEY, ""), ip=address)
+    if request.user.is_authenticated:
+        return Requester(user_id=request.user.pk, guest="", ip=address)
+    return Requester(user_id=None, guest=request.session.get(GUEST_SESSION_KEY, ""), ip=address)
 
 
 async def known_requester(request: HttpRequest) -> Requester:
