@@ -123,6 +123,7 @@ class Generation:
         else:
             status, finish_reason = endings.status_for(error, bool(text)), completion.finish_reason or ""
         prompt, output, estimated = self._tokens(len(self.live.text))
+        self._alarm_if_overrun(output)
         prices = self.job.prices[completion.model]
         return Ending(
             status=status,
@@ -146,6 +147,14 @@ class Generation:
         if not completion.reached:
             return 0, 0, False
         return budgets.estimate_prompt(self.job.messages), budgets.estimate_completion(text_bytes, completion.deltas), True
+
+    def _alarm_if_overrun(self, output_tokens: int) -> None:
+        """An upstream that sends more than its limit spends what no budget was asked for; it is recorded in full all the same."""
+        limit = next(target.max_output_tokens for target in self.job.targets if target.slug == self._completion.model)
+        if output_tokens > limit:
+            logger.error(
+                "Answer %s overran its limit: %d tokens of %d, from %s", self.job.answer, output_tokens, limit, self._completion.model
+            )
 
     async def _save(self, ending: Ending) -> dict[str, Any] | None:
         """Saves until it is saved, and returns the payload of `done`; None when someone else had ended the answer.

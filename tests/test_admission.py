@@ -386,6 +386,17 @@ def test_a_deleted_conversation_buys_back_no_budget(site: Site, make_user: "Make
     assert_refused(post(person.client, {"content": key}), 429, "tokens_exhausted", retry_after=midnight(), limit="tokens_per_day")
 
 
+def test_an_overrun_is_recorded_in_full_alarmed_and_counts(site: Site, make_user: "MakeUser", model: ChatModel, upstream: Upstream) -> None:
+    """The upstream sent more than the limit it was given: by that, and by no more, a budget can be passed."""
+    key = upstream.script(wire.answer("much", prompt=11, completion=5000))
+    person = make_user(tokens_per_day=bound(key), models=[model])
+    stream = ask(person.client, content=key)
+    row = Usage.objects.get(user=person.user)
+    assert (row.completion_tokens, row.cost_usd, row.estimated) == (5000, Decimal("0.05011"), False)
+    assert f"Answer {stream.answer} overran its limit: 5000 tokens of 1000" in site.log()
+    assert_refused(post(person.client, {"content": key}), 429, "tokens_exhausted", retry_after=midnight(), limit="tokens_per_day")
+
+
 # --- The whole site ---------------------------------------------------------------------------
 
 
