@@ -23,7 +23,7 @@ from tests.harness.upstream import Upstream
 from tests.test_refusals import assert_refused, post
 
 if TYPE_CHECKING:
-    from tests.conftest import MakeUser
+    from tests.conftest import MakeUser, StartSite
 
 MOST_OUTPUT = 1000
 SETTLED = 18  # what the fake upstream's usage adds up to
@@ -489,3 +489,25 @@ def test_the_sites_own_budget_holds_in_shadow_mode_too(
     refused = post(person.client, {"content": "hi", "model": model.slug})
     assert_refused(refused, 429, "tokens_exhausted", retry_after=midnight(), limit="tokens_per_day")
     assert used(person.requester, "9/d") == [0]
+
+
+# --- A Redis inside the process --------------------------------------------------------------------
+
+
+def test_the_same_limits_hold_with_a_redis_inside_the_process(
+    start_site: "StartSite", make_user: "MakeUser", model: ChatModel, upstream: Upstream, gate: wire.Gate
+) -> None:
+    key = held_open(upstream, gate)
+    own_site = start_site(REDIS_URL="memory://")
+    busy = make_user(requests="5/d", concurrent_streams=2)
+    with asked_at_once(busy.client_on(own_site), 8, content=key) as streams:
+        assert outcomes(streams) == {"passed": 2, "too_many_streams": 6}
+        gate.open()
+        finish(streams)
+    assert ask(busy.client_on(own_site)).status == 200
+    frequent = make_user(requests="3/d")
+    with asked_at_once(frequent.client_on(own_site), 9, content="hello") as streams:
+        assert outcomes(streams) == {"passed": 3, "rate_limited": 6}
+        finish(streams)
+    spender = make_user(tokens_per_day=bound("hello") + SETTLED - 1, models=[model])
+    assert [ask(spender.client_on(own_site)).status for _ in range(2)] == [200, 429]
