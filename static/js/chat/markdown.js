@@ -3,6 +3,7 @@
 import * as smd from "../../vendor/streaming-markdown/smd.js";
 import { clone } from "./templates.js";
 
+const ORDINARY = /^[\p{Letter}\p{Number}.,;?]+$/u;
 const SAFE_URL = /^(?:https?:\/\/|mailto:)/i;
 // What the server's renderer leaves as it was written: shown with its marks.
 const PLAIN = new Map([
@@ -13,13 +14,16 @@ const PLAIN = new Map([
 /** Writes Markdown into `container`, at most once a frame. */
 export class MarkdownStream {
   #container;
+  #renderer;
   #parser;
+  #tail = new Text();
   #pending = "";
   #frame = null;
 
   constructor(container) {
     this.#container = container;
-    this.#parser = smd.parser(rendererInto(container));
+    this.#renderer = rendererInto(container);
+    this.#parser = smd.parser(this.#renderer);
   }
 
   write(text) {
@@ -38,13 +42,22 @@ export class MarkdownStream {
     const text = this.#pending;
     this.#pending = "";
     try {
-      if (this.#parser) smd.parser_write(this.#parser, text);
+      if (this.#parser) this.#parse(text);
       else this.#container.append(text);
     } catch {
       // Nested deeper than the parser can count: plain text until the server's rendering comes.
       this.#parser = null;
       this.#container.append(text);
     }
+  }
+
+  // The parser holds back its last character, in case it begins a mark; an ordinary one is shown for the time being.
+  #parse(text) {
+    this.#tail.remove();
+    smd.parser_write(this.#parser, text);
+    const { nodes, index } = this.#renderer.data;
+    this.#tail.data = this.#parser.pending;
+    if (index > 0 && ORDINARY.test(this.#parser.pending)) nodes[index].append(this.#tail);
   }
 }
 
