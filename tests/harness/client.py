@@ -55,7 +55,8 @@ class Stream:
         for event in self._pending:
             if event.name == name:
                 return event
-        raise AssertionError(f"the stream ended without {name!r}; it sent {[event.name for event in self.events]}")
+        sent = [event.name for event in self.events]
+        raise AssertionError(f"the stream ({self.status}) ended without {name!r}; it sent {sent} and {self.rest.decode(errors='replace')!r}")
 
     def until_text(self, text: str) -> None:
         """Reads on until the answer so far contains `text`."""
