@@ -20,6 +20,13 @@ WORKER_LEASE_SECONDS = 6
 _INBOX_SECONDS = 60
 _INBOX_BATCH = 1000
 
+# KEYS text. ARGV its size, the bytes that follow. Returns the new size, or -1 where another text is there than was thought: no
+# reader may ever see the middle of an answer at the beginning of an emptied key.
+_APPEND = """
+if redis.call('STRLEN', KEYS[1]) ~= tonumber(ARGV[1]) then return -1 end
+return redis.call('APPEND', KEYS[1], ARGV[2])
+"""
+
 
 def _text_key(answer_id: UUID) -> str:
     return f"chatsite:{{a:{answer_id}}}:text"
@@ -75,7 +82,7 @@ class Mirror:
             if answer.text:
                 pipeline.set(_text_key(answer.id), bytes(answer.text), ex=_TEXT_SECONDS)
         elif written < len(answer.text):
-            pipeline.append(_text_key(answer.id), bytes(answer.text[written:]))
+            pipeline.eval(_APPEND, 1, _text_key(answer.id), written, bytes(answer.text[written:]))
         elif renew:
             pipeline.strlen(_text_key(answer.id))  # an emptied Redis is noticed by this
         else:

@@ -110,7 +110,7 @@ class Worker:
         generation = Generation(job, self._client, self._release)
         self._running[job.answer] = generation
         generation.task = self.spawn(self._run(generation))
-        return generation.live
+        return self._readable(generation.live)
 
     async def _run(self, generation: Generation) -> None:
         answer_id = generation.job.answer
@@ -132,11 +132,17 @@ class Worker:
         """The live answer to read from: the one that runs here, or the reflection of one that runs on the worker `owner`."""
         generation = self._running.get(answer_id)
         if generation is not None:
-            return generation.live
+            return self._readable(generation.live)
         remote = self._remote.get(answer_id)
         if remote is None:
             remote = self._remote[answer_id] = _Remote(LiveAnswer(answer_id, start), owner)
-        return remote.live
+        return self._readable(remote.live)
+
+    def _readable(self, live: LiveAnswer) -> LiveAnswer:
+        # Who comes while it drains, by a request that was under way, must not be waited for either.
+        if self.draining:
+            live.hand_over()
+        return live
 
     async def seated(self, frames: AsyncGenerator[bytes, None], seat: slots.Hold) -> AsyncGenerator[bytes, None]:
         """The frames; the reader's seat is kept while they are read, and given up at the end."""
@@ -175,6 +181,7 @@ class Worker:
             await asyncio.sleep(TICK_SECONDS)
             now = monotonic()
             self._close_unwatched(now)
+            self._close_remotes(now)
             for live in self._live_here():
                 for reader in live.readers:
                     reader.ping_if_silent(now)
@@ -233,9 +240,7 @@ class Worker:
             return
         ended = await self._mirror.read([remote.live for remote in remotes])
         for remote, has_ended in zip(remotes, ended, strict=True):
-            if (has_ended or now - remote.checked >= _REMOTE_CHECK_SECONDS) and not remote.closing:
-                remote.checked, remote.closing = now, True
-                self.spawn(self._close_remote(remote))
+            remote.ended = has_ended
         await self._tell_owners(remotes, now)
 
     async def _tell_owners(self, remotes: "list[_Remote]", now: float) -> None:
@@ -247,14 +252,23 @@ class Worker:
         for owner, notes in by_owner.items():
             await self._mirror.note(owner, notes)
 
+    def _close_remotes(self, now: float) -> None:
+        """Asks the database for the ends that Redis told of, and now and then for the others: Redis may be away."""
+        for remote in self._remote.values():
+            if (remote.ended or now - remote.checked >= _REMOTE_CHECK_SECONDS) and not remote.closing:
+                remote.checked, remote.closing = now, True
+                self.spawn(self._close_remote(remote))
+
     async def _close_remote(self, remote: "_Remote") -> None:
         """Ends the reflection if the answer is saved; else it goes on being one."""
         try:
             message = await in_thread(lambda: Message.objects.filter(id=remote.live.id).first())
             if message is None:
+                self._remote.pop(remote.live.id, None)
                 remote.live.hand_over()
             elif message.status != Message.Status.STREAMING:
                 done, error = await in_thread(endings.saved_end, message)
+                self._remote.pop(remote.live.id, None)
                 content = message.content.encode()
                 remote.live.append_bytes(content[len(remote.live.text) :])
                 remote.live.end(done, error)
@@ -300,6 +314,7 @@ class _Remote:
         self.owner = owner
         self.checked = monotonic()
         self.told = 0.0
+        self.ended = False
         self.closing = False
 
 
