@@ -4,13 +4,10 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from time import monotonic, sleep
-from typing import Any
-
-import httpx2
+from typing import Any, Protocol
 
 from chat.models import Message, Usage
 from tests.harness.client import Client, Stream
-from tests.harness.people import Person
 from tests.harness.site import Site
 
 _ESTABLISHED = "01"
@@ -47,11 +44,18 @@ def owner_pid(answer: Stream | str) -> int:
     return int(ledger(answer).worker.split(":")[1])
 
 
-def client_of_worker(person: Person, site: Site, pid: int) -> Client:
+class HasClients(Protocol):
+    """A person, for one."""
+
+    def client_on(self, site: Site) -> Client: ...
+
+
+def client_of_worker(person: HasClients, site: Site, pid: int) -> Client:
     """A client whose one open connection is to that worker: its requests, one after the other, go there."""
     for _ in range(100):
         client = person.client_on(site)
-        if _serving_pid(site, client.get("/healthz")) == pid:
+        response = client.get("/healthz")
+        if serving_pid(site, response.extensions["network_stream"].get_extra_info("client_addr")[1]) == pid:
             return client
         client.close()
     raise AssertionError(f"no connection of 100 came to worker {pid}")
@@ -62,10 +66,9 @@ def other_worker(site: Site, pid: int) -> int:
     return next(other for other in site.worker_pids() if other != pid)
 
 
-def _serving_pid(site: Site, response: httpx2.Response) -> int:
-    """The process that has accepted the response's connection."""
-    port = response.extensions["network_stream"].get_extra_info("client_addr")[1]
-    inode = _inode(site.port, port)
+def serving_pid(site: Site, client_port: int) -> int:
+    """The process that has accepted the connection from that port of ours."""
+    inode = _inode(site.port, client_port)
     return next(pid for pid in site.worker_pids() if _holds(pid, inode))
 
 

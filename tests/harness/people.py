@@ -27,6 +27,7 @@ class Person:
         self.password = PASSWORD
         self._default_site = default_site
         self._clients: list[Client] = []
+        self._client: Client | None = None
 
     @property
     def requester(self) -> Requester:
@@ -35,7 +36,9 @@ class Person:
     @property
     def client(self) -> Client:
         """A client on the common site, the same one each time."""
-        return self._clients[0] if self._clients else self.client_on(self._default_site())
+        if self._client is None:
+            self._client = self.client_on(self._default_site())
+        return self._client
 
     def client_on(self, site: Site) -> Client:
         """A new client on that site, in a session of its own."""

@@ -1,0 +1,434 @@
+"""What becomes of answers when their worker is killed or told to stop, when their conversation is deleted, when Redis goes."""
+
+import contextlib
+import os
+import re
+import signal
+import socket
+import sqlite3
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from time import monotonic
+from typing import Any, Protocol
+from uuid import UUID, uuid4
+
+import httpx2
+import pytest
+import redis
+
+from chat.models import Conversation, Message
+from tests.conftest import StartSite
+from tests.harness import wire
+from tests.harness.answers import client_of_worker, ledger, message, other_worker, owner_pid, serving_pid, wait_until
+from tests.harness.client import Client, Stream
+from tests.harness.environment import Environment
+from tests.harness.people import Person
+from tests.harness.site import Site
+from tests.harness.upstream import DEFAULT_TEXT
+from tests.harness.valkey import Valkey
+
+CLAIMED_SECONDS = 15
+
+
+class Apart:
+    """A site with a database and a Valkey of its own: no other site's worker sees that it was lost, and Redis can be taken from it."""
+
+    def __init__(self, site: Site, valkey: Valkey, database: Path, session: str) -> None:
+        self.site = site
+        self.valkey = valkey
+        self._database = database
+        self._session = session
+        self._clients: list[Client] = []
+
+    def client_on(self, site: Site) -> Client:
+        """A new client, signed in as the person whom the site was made for."""
+        client = Client(site.url)
+        client.http.cookies.set("sessionid", self._session)
+        self._clients.append(client)
+        return client
+
+    def client(self) -> Client:
+        return self.client_on(self.site)
+
+    def client_elsewhere(self, answer: str) -> Client:
+        """A client on the worker that does not generate the answer."""
+        return client_of_worker(self, self.site, other_worker(self.site, self.owner(answer)))
+
+    def close(self) -> None:
+        for client in self._clients:
+            client.close()
+
+    def answer(self, answer: str) -> tuple[str, str, str]:
+        """Status, text and error code of an answer's row."""
+        return self._row("SELECT status, content, error_code FROM chat_message WHERE id = ?", answer)
+
+    def usage(self, answer: str) -> tuple[str, bool]:
+        """Outcome of the ledger row, and whether its figures are an estimate."""
+        outcome, estimated = self._row("SELECT outcome, estimated FROM chat_usage WHERE answer = ?", answer)
+        return outcome, bool(estimated)
+
+    def owner(self, answer: str) -> int:
+        """The process that generates the answer."""
+        return int(self._row("SELECT worker FROM chat_usage WHERE answer = ?", answer)[0].split(":")[1])
+
+    def mirrored(self, answer: str) -> bytes:
+        """The text of the answer in Redis."""
+        with redis.Redis.from_url(self.valkey.url) as client:
+            text = client.get(f"chatsite:{{a:{answer}}}:text")
+        return text if isinstance(text, bytes) else b""
+
+    def empty_redis(self) -> None:
+        with redis.Redis.from_url(self.valkey.url) as client:
+            client.flushall()
+
+    def _row(self, query: str, answer: str) -> Any:
+        with contextlib.closing(sqlite3.connect(self._database, timeout=20)) as connection:
+            (row,) = connection.execute(query, [UUID(answer).hex]).fetchall()
+        return row
+
+
+class StartApart(Protocol):
+    def __call__(self, person: Person, *, workers: int = 1, **env: str) -> Apart: ...
+
+
+@pytest.fixture
+def start_apart(environment: Environment, start_site: StartSite, start_valkey: Callable[[], Valkey]) -> Iterator[StartApart]:
+    """Starts such a site for a person."""
+    started: list[Apart] = []
+
+    def start(person: Person, *, workers: int = 1, **env: str) -> Apart:
+        session, database, valkey = person.new_session(), environment.folder / f"apart-{uuid4()}.sqlite3", start_valkey()
+        with contextlib.closing(sqlite3.connect(environment.folder / "db.sqlite3")) as common:
+            common.execute("VACUUM INTO ?", [str(database)])
+        site = start_site(workers=workers, DATABASE_URL=f"sqlite:///{database}", REDIS_URL=valkey.url, **env)
+        started.append(Apart(site, valkey, database, session))
+        return started[-1]
+
+    yield start
+    for apart in started:
+        apart.close()
+
+
+@pytest.fixture
+def person(make_user: Any) -> Person:
+    """Someone who has one slot."""
+    return make_user("alice", concurrent_streams=1)
+
+
+def whole(stream: Stream) -> Stream:
+    with stream:
+        stream.read()
+    return stream
+
+
+def check_slot_is_free(client: Client) -> None:
+    with client.chat(content="Next, please") as following:
+        assert following.status == 200
+        assert whole(following).text == DEFAULT_TEXT
+
+
+# --- Killed -------------------------------------------------------------------
+
+
+def test_answer_of_a_killed_worker_is_claimed_by_another(person, start_apart, upstream):
+    apart = start_apart(person, workers=2)
+    key = upstream.script([*wire.text("some text"), wire.Stall()])
+    stream = apart.client().chat(content=key)
+    stream.until_text("some text")
+    answer = stream.answer
+    killed = apart.owner(answer)
+    with apart.client_elsewhere(answer).resume(answer) as reader:
+        reader.until_text("some text")
+        apart.site.kill9(killed)
+        killed_at = monotonic()
+        whole(reader)
+        assert monotonic() - killed_at < CLAIMED_SECONDS
+    with pytest.raises(httpx2.TransportError):
+        stream.read()
+    assert reader.named("error")[0]["code"] == "worker_lost"
+    (done,) = reader.named("done")
+    assert (done["status"], done["usage"]["estimated"]) == ("interrupted", True)
+    assert apart.answer(answer) == ("interrupted", "some text", "worker_lost")
+    assert apart.usage(answer) == ("interrupted", True)
+    apart.site.wait_for_workers(without=killed)
+    check_slot_is_free(apart.client())
+
+
+def test_answer_of_the_only_worker_is_claimed_when_it_is_back(person, start_apart, upstream):
+    apart = start_apart(person)
+    key = upstream.script([*wire.text("some text"), wire.Stall()])
+    stream = apart.client().chat(content=key)
+    stream.until_text("some text")
+    answer = stream.answer
+    wait_until(lambda: apart.mirrored(answer) == b"some text")
+    apart.site.kill9()
+    killed_at = monotonic()
+    apart.site.start()
+    wait_until(lambda: apart.answer(answer)[0] != "streaming", CLAIMED_SECONDS)
+    assert monotonic() - killed_at < CLAIMED_SECONDS
+    assert apart.answer(answer) == ("interrupted", "some text", "worker_lost")
+    assert apart.usage(answer) == ("interrupted", True)
+    client = apart.client()
+    again = whole(client.resume(answer, "5"))
+    assert (again.text, again.named("error")[0]["code"], again.ended) == ("text", "worker_lost", True)
+    check_slot_is_free(client)
+
+
+def test_lost_answers_without_text_or_without_a_row_are_settled_too(make_user, start_apart, upstream):
+    person = make_user("alice", concurrent_streams=2)
+    apart = start_apart(person)
+    client = apart.client()
+    key = upstream.script([wire.Stall()])
+    silent = client.chat(content=key).answer
+    stateless = client.chat(messages=[{"role": "user", "content": key}]).answer
+    apart.site.kill9()
+    apart.site.start()
+    wait_until(lambda: apart.usage(silent)[0] != "running" and apart.usage(stateless)[0] != "running", CLAIMED_SECONDS)
+    assert apart.answer(silent) == ("failed", "", "worker_lost")
+    assert (apart.usage(silent), apart.usage(stateless)) == (("failed", True), ("failed", True))
+    check_slot_is_free(apart.client())
+
+
+# --- Told to stop -----------------------------------------------------------------
+
+
+def test_drain_lets_readers_go_and_finishes_the_answer(alice, start_site, upstream):
+    site, gate = start_site(), wire.Gate()
+    key = upstream.script([*wire.text("some "), gate, *wire.answer("text")])
+    stream = alice.client_on(site).chat(content=key)
+    stream.until_text("some ")
+    site.terminate()
+    whole(stream)
+    assert (stream.ended, stream.rest, stream.named("done")) == (False, b"", [])
+    assert message(stream).status == "streaming"
+    gate.open()
+    assert site.process.wait(10) in (0, -signal.SIGTERM)
+    assert (message(stream).status, message(stream).content) == ("complete", "some text")
+    assert (ledger(stream).outcome, ledger(stream).estimated) == ("complete", False)
+    # Whoever comes back is told the rest, by whichever worker there is now.
+    again = whole(alice.client.resume(stream.answer, stream.cursor))
+    assert (again.text, again.ended) == ("text", True)
+
+
+def test_drain_outlasts_the_grace_time_without_a_reader(alice, start_site, upstream):
+    site, gate = start_site(RESUME_GRACE_SECONDS="0"), wire.Gate()
+    key = upstream.script([*wire.text("some "), gate, *wire.answer("text")])
+    stream = alice.client_on(site).chat(content=key)
+    stream.until_text("some ")
+    site.terminate()
+    whole(stream)
+    assert not upstream.requests(key)[0].over.wait(1)
+    gate.open()
+    site.process.wait(10)
+    assert message(stream).status == "complete"
+
+
+def test_answer_that_outlasts_the_drain_is_interrupted_and_saved(person, start_site, upstream):
+    site = start_site(DRAIN_SECONDS="1")
+    key = upstream.script([*wire.text("some text"), wire.Stall()])
+    stream = person.client_on(site).chat(content=key)
+    stream.until_text("some text")
+    began = monotonic()
+    site.stop()
+    assert 1 <= monotonic() - began < 6
+    upstream.wait_for_close(upstream.requests(key)[0])
+    answer = message(stream)
+    assert (answer.status, answer.content, answer.error_code, answer.finish_reason) == (
+        "interrupted",
+        "some text",
+        "worker_lost",
+        "drained",
+    )
+    assert (ledger(stream).outcome, ledger(stream).estimated) == ("interrupted", True)
+    check_slot_is_free(person.client)
+
+
+class SlowRequest:
+    """A POST /api/chat whose body the server is waiting for: its connection is open and in use while the worker is told to stop."""
+
+    def __init__(self, client: Client, site: Site, body: str, pid: int) -> None:
+        self._body = body.encode()
+        self._socket = self._connection_to(pid, site)
+        cookies = "; ".join(f"{cookie.name}={cookie.value}" for cookie in client.http.cookies.jar)
+        head = f"POST /api/chat HTTP/1.1\r\nHost: 127.0.0.1:{site.port}\r\nCookie: {cookies}\r\nX-CSRFToken: {client.csrf}\r\n"
+        head += f"Content-Type: application/json\r\nContent-Length: {len(self._body)}\r\nExpect: 100-continue\r\n\r\n"
+        self._socket.sendall(head.encode())
+        assert b" 100 " in self._socket.recv(1000)  # the handler reads
+
+    @staticmethod
+    def _connection_to(pid: int, site: Site) -> socket.socket:
+        for _ in range(100):
+            connection = socket.create_connection(("127.0.0.1", site.port), timeout=10)
+            connection.sendall(b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+            assert b" 200 " in connection.recv(10_000)
+            if serving_pid(site, connection.getsockname()[1]) == pid:
+                return connection
+            connection.close()
+        raise AssertionError(f"no connection of 100 came to worker {pid}")
+
+    def finish(self) -> str:
+        """Sends the body; all that comes until the server closes the connection."""
+        with self._socket:
+            self._socket.sendall(self._body)
+            return b"".join(iter(lambda: self._socket.recv(65536), b"")).decode()
+
+
+def test_draining_worker_refuses_a_new_turn_on_a_connection_it_still_has(alice, start_site, upstream):
+    site, gate, key = start_site(), wire.Gate(), upstream.key()
+    client = alice.client_on(site)
+    slow = SlowRequest(client, site, f'{{"content": "{key}"}}', site.process.pid)
+    running = client.chat(content=upstream.script([*wire.text("some "), gate, *wire.answer("text")]))
+    running.until_text("some ")
+    site.terminate()
+    whole(running)  # let go: it drains
+    answer = slow.finish()
+    assert answer.startswith("HTTP/1.1 503")
+    assert '"code": "draining"' in answer
+    assert re.search(r"(?im)^retry-after: \d+", answer)
+    assert upstream.requests(key) == []
+    assert not Conversation.objects.filter(title=key).exists()
+    gate.open()
+
+
+def test_draining_worker_keeps_no_reader_of_another_workers_answer(alice, start_site, upstream):
+    site, gate = start_site(workers=2), wire.Gate()
+    key = upstream.script([*wire.text("some "), gate, *wire.answer("text")])
+    turn = str(uuid4())
+    first = alice.client_on(site).chat(content=key, turn=turn)
+    first.until_text("some ")
+    drained = other_worker(site, owner_pid(first))
+    slow = SlowRequest(alice.client_on(site), site, f'{{"content": "{key}", "turn": "{turn}"}}', drained)
+    os.kill(drained, signal.SIGTERM)
+    wait_until(lambda: "Shutting down" in site.log())
+    assert "[DONE]" not in slow.finish()
+    gate.open()
+    assert whole(first).text == "some text"
+
+
+# --- Deleted --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("where", ["here", "elsewhere"])
+def test_deleting_a_conversation_stops_its_answer_which_does_not_come_back(person, site2, upstream, where):
+    key = upstream.script([*wire.text("some text"), wire.Stall()])
+    client = person.client_on(site2)
+    stream = client.chat(content=key)
+    stream.until_text("some text")
+    conversation, owner = stream.events[0].data["conversation"], owner_pid(stream)
+    deleting = client_of_worker(person, site2, owner if where == "here" else other_worker(site2, owner))
+    answer = stream.answer
+    assert deleting.post(f"/c/{conversation}/delete/").status_code in (200, 204, 302, 303)
+    upstream.wait_for_close(upstream.requests(key)[0], timeout=2)
+    whole(stream)
+    wait_until(lambda: ledger(answer).outcome == "stopped")
+    assert ledger(answer).estimated
+    assert not Message.objects.filter(conversation=conversation).exists()
+    assert not Conversation.objects.filter(id=conversation).exists()
+    with client.resume(answer) as gone:
+        assert gone.status == 404
+    check_slot_is_free(client)
+
+
+def test_conversation_that_vanishes_from_the_database_is_not_brought_back_by_the_save(person, upstream):
+    gate = wire.Gate()
+    key = upstream.script([*wire.text("some "), gate, *wire.answer("text")])
+    stream = person.client.chat(content=key)
+    stream.until_text("some ")
+    Conversation.objects.filter(id=stream.events[0].data["conversation"]).delete()
+    gate.open()
+    assert whole(stream).text == "some text"
+    assert stream.ended
+    assert not Message.objects.filter(id=stream.answer).exists()
+    assert ledger(stream).outcome == "complete"
+    check_slot_is_free(person.client)
+
+
+# --- Redis ------------------------------------------------------------------------------
+
+
+def test_reader_notices_nothing_when_redis_is_killed_and_the_answer_is_saved(alice, start_apart, upstream):
+    apart, gate, second_gate = start_apart(alice), wire.Gate(), wire.Gate()
+    key = upstream.script([*wire.text("some "), gate, *wire.text("more "), second_gate, *wire.answer("text")])
+    with apart.client().chat(content=key) as stream:
+        stream.until_text("some ")
+        apart.valkey.stop()
+        killed_at = monotonic()
+        gate.open()
+        stream.until_text("more ")
+        assert monotonic() - killed_at < 1
+        second_gate.open()
+        stream.read()
+    assert [event.name for event in stream.events if event.name not in ("start", "delta")] == ["done", "message"]
+    assert stream.text == "some more text"
+    assert apart.answer(stream.answer) == ("complete", "some more text", "")
+    assert apart.usage(stream.answer) == ("complete", False)
+    again = whole(apart.client().resume(stream.answer, "5"))
+    assert again.text == "more text"
+
+
+def test_reader_on_another_worker_is_told_the_end_though_redis_is_gone(alice, start_apart, upstream):
+    apart, gate = start_apart(alice, workers=2), wire.Gate()
+    key = upstream.script([*wire.text("some "), gate, *wire.answer("text")])
+    first = apart.client().chat(content=key)
+    first.until_text("some ")
+    with apart.client_elsewhere(first.answer).resume(first.answer) as second:
+        second.until_text("some ")
+        apart.valkey.stop()
+        gate.open()
+        assert whole(second).text == whole(first).text == "some text"
+        assert second.named("done") == first.named("done")
+
+
+def test_reader_on_another_worker_gets_the_exact_text_after_redis_was_emptied(alice, start_apart, upstream):
+    apart, gate, last = start_apart(alice, workers=2), wire.Gate(), wire.Gate()
+    key = upstream.script([*wire.text("ab"), gate, *wire.text("0123456789"), last, *wire.answer("!")])
+    first = apart.client().chat(content=key)
+    first.until_text("ab")
+    elsewhere = apart.client_elsewhere(first.answer)
+    with elsewhere.resume(first.answer) as second:
+        second.until_text("ab")
+        apart.empty_redis()
+        gate.open()
+        second.until_text("9")
+        assert second.text == "ab0123456789"
+        last.open()
+        assert whole(second).text == whole(first).text == "ab0123456789!"
+
+
+def test_emptied_redis_kills_no_living_answer(alice, start_apart, upstream):
+    apart, gate = start_apart(alice, workers=2), wire.Gate()
+    key = upstream.script([*wire.text("some "), gate, *wire.answer("text")])
+    with apart.client().chat(content=key) as stream:
+        stream.until_text("some ")
+        apart.empty_redis()
+        # Longer than it takes to take a worker for lost.
+        assert not upstream.requests(key)[0].over.wait(8)
+        assert apart.mirrored(stream.answer) == b"some "
+        gate.open()
+        assert whole(stream).text == "some text"
+    assert apart.answer(stream.answer) == ("complete", "some text", "")
+
+
+# --- Threads ------------------------------------------------------------------------------
+
+
+def threads(pid: int) -> int:
+    return len(os.listdir(f"/proc/{pid}/task"))
+
+
+def test_threads_do_not_grow_with_open_streams(alice, start_site, upstream):
+    site, gate = start_site(), wire.Gate()
+    (pid,) = site.worker_pids()
+    client = alice.client_on(site)
+    whole(client.chat(content="Hello"))
+    idle = threads(pid)
+    key = upstream.script([*wire.text("some "), gate, *wire.answer("text")])
+    streams = [
+        client.chat(content=key) if number % 2 else client.chat(messages=[{"role": "user", "content": key}]) for number in range(200)
+    ]
+    for stream in streams:
+        stream.until_text("some ")
+    assert threads(pid) < idle + 15
+    gate.open()
+    assert {whole(stream).text for stream in streams} == {"some text"}
+    assert upstream.running(key) == 0
