@@ -56,7 +56,7 @@ class Stream:
             if event.name == name:
                 return event
         sent = [event.name for event in self.events]
-        raise AssertionError(f"the stream ({self.status}) ended without {name!r}; it sent {sent} and {self.rest.decode(errors='replace')!r}")
+        raise AssertionError(f"the stream ({self.status}) ended without {name!r}; it sent {sent} and {self.rest!r}")
 
     def until_text(self, text: str) -> None:
         """Reads on until the answer so far contains `text`."""
