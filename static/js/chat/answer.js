@@ -85,7 +85,7 @@ function lengthNote(reason) {
 }
 
 function usageLine(usage, model) {
-  if (!usage) return "";
+  if (!usage?.completion_tokens) return "";
   const tokens = `${usage.completion_tokens} tokens${usage.estimated ? " (estimated)" : ""}`;
   return model ? `${model} · ${tokens}` : tokens;
 }

@@ -1,0 +1,94 @@
+"""The branch of a conversation's tree that the page shows, and whose pages they are."""
+
+from datetime import timedelta
+from uuid import UUID, uuid4
+
+import pytest
+from django.utils import timezone
+
+from chat.conversations import branch
+from chat.models import Conversation, Message
+from tests.harness.people import Person
+from tests.harness.site import Site
+
+
+class Tree:
+    """Messages that follow each other a second apart; `tree("a", None)` adds one and returns its id."""
+
+    def __init__(self) -> None:
+        self.messages: list[Message] = []
+
+    def __call__(self, content: str, parent: UUID | None) -> UUID:
+        created = timezone.now() + timedelta(seconds=len(self.messages))
+        role = "user" if len(self.path(parent)) % 2 == 0 else "assistant"
+        self.messages.append(Message(content=content, parent_id=parent, role=role, created=created))
+        return self.messages[-1].id
+
+    def path(self, parent: UUID | None) -> list[UUID]:
+        parents = {message.id: message.parent_id for message in self.messages}
+        path = []
+        while parent:
+            path.append(parent)
+            parent = parents[parent]
+        return path
+
+    def shown(self, through: UUID | None = None) -> list[tuple[str, int, int]]:
+        return [(entry.message.content, entry.place, entry.count) for entry in branch(self.messages, through)]
+
+
+@pytest.fixture
+def tree() -> Tree:
+    return Tree()
+
+
+def test_an_empty_conversation_shows_nothing(tree: Tree) -> None:
+    assert tree.shown() == []
+
+
+def test_the_branch_of_the_newest_message_is_shown(tree: Tree) -> None:
+    first = tree("p1", None)
+    old = tree("a1", first)
+    tree("p2 on the old branch", old)
+    tree("a1 again", first)
+    assert tree.shown() == [("p1", 1, 1), ("a1 again", 2, 2)]
+
+
+def test_a_branch_is_shown_through_any_of_its_messages_down_to_its_newest(tree: Tree) -> None:
+    first = tree("p1", None)
+    old = tree("a1", first)
+    follow = tree("p2", old)
+    tree("a2", follow)
+    tree("a2 again", follow)
+    edited = tree("p1 edited", None)
+    tree("a3", edited)
+    assert tree.shown(old) == [("p1", 1, 2), ("a1", 1, 1), ("p2", 1, 1), ("a2 again", 2, 2)]
+    assert tree.shown() == [("p1 edited", 2, 2), ("a3", 1, 1)]
+
+
+def test_neighbours_are_named_in_the_order_they_were_made(tree: Tree) -> None:
+    prompt = tree("p", None)
+    answers = [tree(f"a{number}", prompt) for number in range(3)]
+    entry = branch(tree.messages, answers[1])[-1]
+    assert (entry.previous, entry.next, entry.newest) == (answers[0], answers[2], answers[2])
+
+
+def test_a_branch_through_an_unknown_message_is_the_newest(tree: Tree) -> None:
+    tree("p", None)
+    assert tree.shown(uuid4()) == tree.shown()
+
+
+def test_the_pages_of_a_conversation_are_its_owners_alone(site: Site, alice: Person, bob: Person) -> None:
+    conversation = Conversation.objects.create(user=alice.user, title="Hers")
+    address = f"/c/{conversation.id}/"
+    assert alice.client.get(address).status_code == 200
+    assert bob.client.get(address).status_code == 404
+    assert bob.client.post(f"{address}rename/", data={"title": "His"}).status_code == 404
+    assert bob.client.post(f"{address}delete/").status_code == 404
+    conversation.refresh_from_db()
+    assert conversation.title == "Hers"
+    assert "Hers" not in bob.client.get("/").text
+    assert alice.client.post(f"{address}rename/", data={"title": "  Still   hers "}).status_code == 302
+    conversation.refresh_from_db()
+    assert conversation.title == "Still hers"
+    assert alice.client.post(f"{address}delete/").status_code == 302
+    assert not Conversation.objects.filter(id=conversation.id).exists()
