@@ -7,7 +7,8 @@ class ChatConfig(AppConfig):
     verbose_name = "Chat"
 
     def ready(self) -> None:
-        from chat import checks  # noqa: F401  (registers the system checks)
+        from chat import checks, configuration  # noqa: F401  (checks registers the system checks)
         from chat.integrity import create_triggers
 
         post_migrate.connect(create_triggers, sender=self)
+        configuration.watch()

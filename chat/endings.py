@@ -11,12 +11,11 @@ from typing import Any
 from uuid import UUID
 
 from django.db import transaction
-from django.utils import timezone
 from django.utils.html import escape
 
 from chat.errors import AnswerError
 from chat.markdown import render
-from chat.models import Conversation, Message, Usage
+from chat.models import Message, Usage
 
 logger = logging.getLogger("chat.endings")
 
@@ -74,7 +73,6 @@ def save(answer_id: UUID, ending: Ending) -> bool:
             model=ending.model,
             error_code=ending.error.code if ending.error else "",
         )
-        Conversation.objects.filter(messages=answer_id).update(updated=timezone.now())
     return True
 
 

@@ -8,7 +8,7 @@ import uuid
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Any
+from typing import Any, TypeVar
 
 from django.conf import settings
 from django.contrib.auth.models import Group
@@ -17,9 +17,12 @@ from django.core.validators import MinValueValidator
 from django.db import models
 from django.db.models import Case, Exists, OuterRef, Q, Subquery, When
 from django.db.models.functions import Coalesce
+from django.dispatch import Signal
 from django.utils import timezone
 
 from chat.rates import Rate, parse_rates
+
+T = TypeVar("T", bound=models.Model)
 
 
 @dataclass(frozen=True)
@@ -135,6 +138,23 @@ class Message(models.Model):
 
 # --- What the operator sets -------------------------------------------------
 
+# Sent by changes in bulk, of which Django's own signals say nothing.
+configured_in_bulk = Signal()
+
+
+class ConfiguredQuerySet(models.QuerySet[T]):
+    """A table that workers remember: see chat.configuration."""
+
+    def update(self, **values: Any) -> int:
+        changed = super().update(**values)
+        configured_in_bulk.send(sender=self.model)
+        return changed
+
+    def bulk_create(self, *args: Any, **options: Any) -> list[T]:
+        made = super().bulk_create(*args, **options)
+        configured_in_bulk.send(sender=self.model)
+        return made
+
 
 class ChatModel(models.Model):
     """A model of the upstream that people may choose."""
@@ -172,6 +192,8 @@ class ChatModel(models.Model):
     )
     position = models.PositiveIntegerField(default=0)
 
+    objects = ConfiguredQuerySet.as_manager()
+
     class Meta:
         verbose_name = "model"
         ordering = ["position", "slug"]
@@ -187,7 +209,7 @@ class ChatModel(models.Model):
         return self.label or self.slug
 
 
-class QuotaQuerySet(models.QuerySet["Quota"]):
+class QuotaQuerySet(ConfiguredQuerySet["Quota"]):
     def for_requester(self, requester: Requester) -> "Quota | None":
         """The one quota that applies, in one query.
 
@@ -292,6 +314,8 @@ class SitePolicy(models.Model):
     spend_per_month_usd = models.DecimalField(
         max_digits=12, decimal_places=4, null=True, blank=True, validators=[MinValueValidator(0)], help_text="For the whole site."
     )
+
+    objects = ConfiguredQuerySet.as_manager()
 
     class Meta:
         verbose_name = verbose_name_plural = "site policy"

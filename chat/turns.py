@@ -11,7 +11,9 @@ import msgspec
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
+from chat import configuration
 from chat.completions import Target
+from chat.configuration import Configuration
 from chat.errors import (
     ConversationBusy,
     Forbidden,
@@ -116,13 +118,14 @@ def _start_payload(conversation: Conversation, prompt: UUID | None, answer: UUID
 
 def plan(requester: Requester, request: TurnRequest) -> Plan:
     """Checks the turn against the policy, the quota and the database; raises the Refusal that applies. Writes nothing."""
-    policy = SitePolicy.current()
+    known = configuration.current()
+    policy = known.policy()
     if policy.paused:
         raise Paused(policy.notice or "The site is paused. Try again later.", retry_after=_PAUSED_RETRY_SECONDS)
-    quota = _quota(requester)
+    quota = _quota(requester, known)
     conversation = None if isinstance(request, Stateless) else _conversation(requester, request)
     parent = _parent(request, conversation)
-    models = _models(request.model, conversation, quota)
+    models = _models(request.model, conversation, known.models(quota))
     _check_sizes(requester, request, quota)
     limits = quota.enforced
     messages = _messages(request, models[0], conversation, parent, limits)
@@ -142,8 +145,8 @@ def plan(requester: Requester, request: TurnRequest) -> Plan:
     return _fit_whole_budgets(draft)
 
 
-def _quota(requester: Requester) -> Quota:
-    quota = Quota.objects.for_requester(requester)
+def _quota(requester: Requester, known: Configuration) -> Quota:
+    quota = known.quota(requester)
     if quota is None:
         if requester.user_id is None:
             raise NotSignedIn("Sign in to chat.")
@@ -198,9 +201,9 @@ def _refuse_busy(answer: Message | None) -> None:
         raise ConversationBusy("The answer before is still being written. Wait for its end, or stop it.", retry_after=None)
 
 
-def _models(slug: str | None, conversation: Conversation | None, quota: Quota) -> list[ChatModel]:
-    """The model to use and, behind it, its fallbacks; all enabled and allowed by the quota."""
-    allowed = {model.slug: model for model in quota.allowed_models()}
+def _models(slug: str | None, conversation: Conversation | None, choice: list[ChatModel]) -> list[ChatModel]:
+    """The model to use and, behind it, its fallbacks; all of the `choice` that the quota leaves."""
+    allowed = {model.slug: model for model in choice}
     if slug is not None and slug not in allowed:
         raise InvalidRequest("There is no such model, or you may not use it.", limit="model")
     if not allowed:
@@ -373,7 +376,8 @@ def _write_messages(plan: Plan, request: Stored | Again) -> dict[str, Any]:
         turn_digest=digest(request) if request.turn else "",
         created=now + timedelta(microseconds=1),
     )
-    Conversation.objects.filter(id=conversation.id).update(updated=now)
+    if plan.conversation:
+        Conversation.objects.filter(id=conversation.id).update(updated=now)
     return _start_payload(conversation, prompt.id, plan.answer, plan.targets[0].slug)
 
 
