@@ -32,6 +32,7 @@ urlpatterns = [
     path("setup/<str:token>/", account.setup, name="setup"),
     path("admin/login/", account.admin_sign_in),
     path("admin/", admin.site.urls),
+    path("favicon.ico", operations.favicon),
     path("healthz", operations.healthz, name="healthz"),
     path("readyz", operations.readyz, name="readyz"),
     path("metrics", operations.metrics, name="metrics"),

@@ -19,6 +19,16 @@ def span(seconds: int) -> str:
 
 
 @register.filter
+def per(seconds: int) -> str:
+    """A period as a rate names it: 60 is "a minute", 3600 "an hour", 300 "in 5 minutes"."""
+    length = span(seconds)
+    if not length.startswith("1 "):
+        return f"in {length}"
+    unit = length.removeprefix("1 ")
+    return f"an {unit}" if unit == "hour" else f"a {unit}"
+
+
+@register.filter
 def usd(amount: Decimal) -> str:
     """An amount to the cent, and further where there is more: $1.20, $0.000045."""
     whole, _, fraction = f"{amount:f}".partition(".")

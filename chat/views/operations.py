@@ -4,9 +4,10 @@ import hmac
 
 from django.conf import settings
 from django.db import connection
-from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import render
+from django.templatetags.static import static
 
 from chat import redis
 from chat.errors import CsrfFailed, Forbidden, InvalidRequest, NotFound
@@ -18,6 +19,11 @@ from chat.views.respond import refusal_response
 async def healthz(request: HttpRequest) -> HttpResponse:
     """The process is up; touches nothing."""
     return HttpResponse("ok\n", content_type="text/plain")
+
+
+async def favicon(request: HttpRequest) -> HttpResponseRedirect:
+    """Browsers ask for it at this address on pages that name no icon: the admin's."""
+    return HttpResponseRedirect(static("icons/icon.svg"))
 
 
 def _database_answers() -> bool:
