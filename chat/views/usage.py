@@ -7,7 +7,7 @@ from django.views.decorators.http import require_safe
 
 from chat.limits.report import report
 from chat.models import Requester, Usage
-from chat.views.library import for_the_known
+from chat.views.own import for_the_known
 
 _LATEST = 50
 
