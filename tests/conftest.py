@@ -56,12 +56,16 @@ def pytest_configure(config: pytest.Config) -> None:
     django.setup()
 
 
-@pytest.hookimpl(trylast=True)
-def pytest_unconfigure(config: pytest.Config) -> None:
+@pytest.hookimpl(wrapper=True)
+def pytest_unconfigure(config: pytest.Config) -> Iterator[None]:
+    """After everybody else's, and even when one of them raises (pytest does for an unclosed socket): no process is left."""
     global _environment
-    if _environment is not None:
-        _environment.stop()
-        _environment = None
+    try:
+        return (yield)
+    finally:
+        if _environment is not None:
+            _environment.stop()
+            _environment = None
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
