@@ -191,6 +191,9 @@ class Worker:
                 self._note_redis(down=False)
             except redis.Unavailable:
                 self._note_redis(down=True)
+            except Exception as error:
+                # Leases, timeouts and stops hang on the beat: no fault of one answer may end it.
+                logger.error("The beat failed: %s", type(error).__name__)
 
     def _note_redis(self, down: bool) -> None:
         if down != self._redis_down:

@@ -243,7 +243,7 @@ LOGGING = {
         # These log whole requests at DEBUG: prompts, keys and all.
         **{
             name: {"level": "WARNING"}
-            for name in ("openai", "httpx", "httpx2", "httpcore2", "aiohttp", "django.db.backends", "django.template")
+            for name in ("openai", "httpx", "httpx2", "httpcore2", "aiohttp", "markdown_it", "django.db.backends", "django.template")
         },
         "asyncio": {"level": "INFO"},
         # Django's own handlers off: one line a record, in the format above.

@@ -12,7 +12,7 @@ from uuid import UUID
 from django.http import HttpRequest, JsonResponse
 from django.http.response import HttpResponseBase
 
-from chat import endings, recovery, turn_request, turns, worker
+from chat import endings, planning, recovery, turn_request, turns, worker
 from chat.errors import Draining, InvalidRequest, NotFound, NotSignedIn, UnsupportedMediaType
 from chat.limits import admission, once, readers
 from chat.live import LiveAnswer
@@ -77,7 +77,7 @@ async def _begin_new(
     here = worker.current()
     if here.draining:
         raise Draining("This server is restarting. Try again in a moment.", retry_after=_DRAINING_RETRY_SECONDS)
-    plan = await in_thread(turns.plan, requester, asked)
+    plan = await in_thread(planning.plan, requester, asked)
     admitted = await admission.admit(request, plan.ask())
     try:
         started = await in_thread(turns.start, plan, admitted, here.id)

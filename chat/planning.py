@@ -1,0 +1,275 @@
+"""What a turn will send and write, once it is checked against policy, quota and database. Writes nothing itself.
+
+Blocks on the database.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from uuid import UUID, uuid4
+
+import msgspec
+
+from chat import configuration
+from chat.completions import Target
+from chat.configuration import Configuration
+from chat.errors import (
+    ConversationBusy,
+    Forbidden,
+    InvalidRequest,
+    NotFound,
+    NotSignedIn,
+    Paused,
+    PromptTooLong,
+    Refusal,
+    TooManyMessages,
+)
+from chat.limits import budgets
+from chat.limits.admission import Ask, record_in_shadow
+from chat.models import ChatModel, Conversation, Message, Quota, Requester, SitePolicy
+from chat.turn_request import Again, Stateless, Stored, TurnRequest
+
+_MOST_FALLBACKS = 3
+_PAUSED_RETRY_SECONDS = 30
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A turn that has passed validation: what it will send upstream, and what it will write. Nothing is written yet."""
+
+    requester: Requester
+    request: TurnRequest
+    answer: UUID
+    quota: Quota
+    policy: SitePolicy
+    models: Sequence[ChatModel]
+    targets: Sequence[Target]
+    messages: list[dict[str, str]]
+    conversation: Conversation | None
+    parent: Message | None
+    prompt_tokens: int
+
+    @property
+    def prices(self) -> dict[str, budgets.Prices]:
+        return {model.slug: budgets.Prices(model.input_usd_per_million, model.output_usd_per_million) for model in self.models}
+
+    @property
+    def bound_usd(self) -> Decimal:
+        """The most the turn can cost, on whichever of its models."""
+        return max(self.prices[target.slug].cost(self.prompt_tokens, target.max_output_tokens) for target in self.targets)
+
+    @property
+    def output_tokens(self) -> int:
+        return max(target.max_output_tokens for target in self.targets)
+
+    def ask(self) -> Ask:
+        """What admission must know."""
+        tokens = self.prompt_tokens + self.output_tokens
+        return Ask(str(self.answer), self.requester, self.quota, self.policy, tokens, budgets.micros(self.bound_usd))
+
+
+# --- Validation ---------------------------------------------------------------
+
+
+def plan(requester: Requester, request: TurnRequest) -> Plan:
+    """Checks the turn against the policy, the quota and the database; raises the Refusal that applies. Writes nothing."""
+    known = configuration.current()
+    policy = known.policy()
+    if policy.paused:
+        raise Paused(policy.notice or "The site is paused. Try again later.", retry_after=_PAUSED_RETRY_SECONDS)
+    quota = _quota(requester, known)
+    conversation = None if isinstance(request, Stateless) else _conversation(requester, request)
+    parent = parent_of(request, conversation)
+    models = _models(request.model, conversation, known.models(quota))
+    _check_sizes(requester, request, quota)
+    limits = quota.enforced
+    messages = _messages(request, models[0], conversation, parent, limits)
+    draft = Plan(
+        requester=requester,
+        request=request,
+        answer=uuid4(),
+        quota=quota,
+        policy=policy,
+        models=models,
+        targets=[_target(model, limits) for model in models],
+        messages=messages,
+        conversation=conversation,
+        parent=parent,
+        prompt_tokens=budgets.prompt_bound(messages),
+    )
+    return _fit_whole_budgets(draft)
+
+
+def _quota(requester: Requester, known: Configuration) -> Quota:
+    quota = known.quota(requester)
+    if quota is None:
+        if requester.user_id is None:
+            raise NotSignedIn("Sign in to chat.")
+        raise Forbidden("No quota applies to you. Ask whoever runs this site.")
+    return quota
+
+
+def _conversation(requester: Requester, request: Stored | Again) -> Conversation | None:
+    if request.conversation is None:
+        return None
+    conversation = Conversation.objects.of(requester).select_related("model").filter(id=request.conversation).first()
+    if conversation is None:
+        raise NotFound("There is no such conversation, or it is not yours.")
+    return conversation
+
+
+def parent_of(request: TurnRequest, conversation: Conversation | None) -> Message | None:
+    """The message that the new one follows: for a prompt an answer or nothing, for an answer given again its prompt."""
+    if isinstance(request, Stateless):
+        return None
+    if isinstance(request, Again):
+        return _prompt_of(request, conversation)
+    if conversation is None:
+        if isinstance(request.parent, UUID):
+            raise NotFound("There is no such message in a new conversation.")
+        return None
+    if request.parent is msgspec.UNSET:
+        parent = conversation.messages.filter(role=Message.Role.ASSISTANT).order_by("-created").first()
+    elif request.parent is None:
+        return None
+    else:
+        parent = conversation.messages.filter(id=request.parent).first()
+        if parent is None:
+            raise NotFound("There is no such message in this conversation.")
+        if parent.role != Message.Role.ASSISTANT:
+            raise InvalidRequest("A prompt follows an answer: `parent` names a prompt.")
+    _refuse_busy(parent)
+    return parent
+
+
+def _prompt_of(request: Again, conversation: Conversation | None) -> Message:
+    answers = Message.objects.filter(conversation=conversation, role=Message.Role.ASSISTANT).select_related("parent")
+    answer = answers.filter(id=request.regenerate).first()
+    if answer is None or answer.parent is None:
+        raise NotFound("There is no such answer in this conversation.")
+    _refuse_busy(answer)
+    return answer.parent
+
+
+def _refuse_busy(answer: Message | None) -> None:
+    if answer is not None and answer.status == Message.Status.STREAMING:
+        raise ConversationBusy("The answer before is still being written. Wait for its end, or stop it.", retry_after=None)
+
+
+def _models(slug: str | None, conversation: Conversation | None, choice: list[ChatModel]) -> list[ChatModel]:
+    """The model to use and, behind it, its fallbacks; all of the `choice` that the quota leaves."""
+    allowed = {model.slug: model for model in choice}
+    if slug is not None and slug not in allowed:
+        raise InvalidRequest("There is no such model, or you may not use it.", limit="model")
+    if not allowed:
+        raise InvalidRequest("No model is enabled that you may use.", limit="model")
+    wished = slug or (conversation.model.slug if conversation and conversation.model else None)
+    model = (
+        allowed.get(wished or "") or next((model for model in allowed.values() if model.is_default), None) or next(iter(allowed.values()))
+    )
+    chain = [model]
+    while model.fallback and model.fallback.slug in allowed and len(chain) <= _MOST_FALLBACKS:
+        model = allowed[model.fallback.slug]
+        if model in chain:
+            break
+        chain.append(model)
+    return chain
+
+
+def _target(model: ChatModel, quota: Quota) -> Target:
+    most = min(filter(None, (model.max_output_tokens, quota.max_output_tokens, model.context_tokens)))
+    return Target(model.slug, most, model.legacy_max_tokens)
+
+
+def _check_sizes(requester: Requester, request: TurnRequest, quota: Quota) -> None:
+    refusal = _size_refusal(request, quota)
+    if refusal is not None and quota.mode == Quota.Mode.SHADOW:
+        record_in_shadow(quota, requester, refusal)
+    elif refusal is not None:
+        raise refusal
+
+
+def _size_refusal(request: TurnRequest, quota: Quota) -> Refusal | None:
+    texts = (
+        [request.content]
+        if isinstance(request, Stored)
+        else [m.content for m in request.messages]
+        if isinstance(request, Stateless)
+        else []
+    )
+    if quota.max_prompt_chars is not None and sum(map(len, texts)) > quota.max_prompt_chars:
+        return PromptTooLong(f"The prompt is longer than {quota.max_prompt_chars:,} characters.", limit="max_prompt_chars")
+    if quota.max_messages is not None and len(texts) > quota.max_messages:
+        return TooManyMessages(f"There are more than {quota.max_messages:,} messages.", limit="max_messages")
+    return None
+
+
+def _fit_whole_budgets(draft: Plan) -> Plan:
+    """A turn larger than a whole budget would never pass: its output is clamped to what the budget can hold, or it is too long."""
+    room = draft.output_tokens
+    for budget in (draft.quota.enforced, draft.policy):
+        if budget.tokens_per_day is not None:
+            room = min(room, budget.tokens_per_day - draft.prompt_tokens)
+        if budget.spend_per_month_usd is not None:
+            room = min(
+                room, *(_affordable(prices, draft.prompt_tokens, budget.spend_per_month_usd, room) for prices in draft.prices.values())
+            )
+    if room < 1:
+        raise PromptTooLong("The prompt alone is larger than your whole budget.", limit="budget")
+    return replace(draft, targets=[replace(target, max_output_tokens=min(target.max_output_tokens, room)) for target in draft.targets])
+
+
+def _affordable(prices: budgets.Prices, prompt_tokens: int, budget_usd: Decimal, room: int) -> int:
+    """The most output tokens that the whole budget could pay for beside the prompt."""
+    left = budget_usd - prices.cost(prompt_tokens, 0)
+    if left < 0 or not prices.output:
+        return room if left >= 0 else 0
+    return int(left * 1_000_000 / prices.output)
+
+
+# --- What is sent upstream ------------------------------------------------------
+
+
+def _messages(
+    request: TurnRequest, model: ChatModel, conversation: Conversation | None, parent: Message | None, quota: Quota
+) -> list[dict[str, str]]:
+    if isinstance(request, Stateless):
+        return [*_system(model, None), *({"role": message.role, "content": message.content} for message in request.messages)]
+    turns = _path(conversation, parent)
+    if isinstance(request, Stored):
+        turns.append({"role": "user", "content": request.content})
+    return [*_system(model, conversation), *_newest(turns, model, quota)]
+
+
+def _system(model: ChatModel, conversation: Conversation | None) -> list[dict[str, str]]:
+    text = "\n\n".join(filter(None, (model.system_prompt, conversation.system_prompt if conversation else "")))
+    return [{"role": "system", "content": text}] if text else []
+
+
+def _path(conversation: Conversation | None, last: Message | None) -> list[dict[str, str]]:
+    """The branch that ends in `last`, oldest first; an answer without text is left out."""
+    if conversation is None or last is None:
+        return []
+    by_id = {message.id: message for message in conversation.messages.only("id", "parent_id", "role", "content")}
+    path: list[dict[str, str]] = []
+    message: Message | None = by_id.get(last.id)
+    while message is not None:
+        if message.content:
+            path.append({"role": message.role, "content": message.content})
+        message = by_id.get(message.parent_id) if message.parent_id else None
+    return path[::-1]
+
+
+def _newest(turns: list[dict[str, str]], model: ChatModel, quota: Quota) -> list[dict[str, str]]:
+    """As many of the newest turns as the model's context and the quota hold; never a part of a turn, always the last."""
+    room = max(model.context_tokens - min(model.max_output_tokens, model.context_tokens // 2), 1)
+    first = len(turns) - 1
+    used = budgets.estimate_prompt(turns[first:])
+    for index in range(len(turns) - 2, -1, -1):
+        used += budgets.estimate_prompt([turns[index]])
+        too_many = quota.max_messages is not None and len(turns) - index > quota.max_messages
+        if used > room or too_many:
+            break
+        if turns[index]["role"] == "user":
+            first = index
+    return turns[first:]
