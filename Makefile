@@ -3,6 +3,10 @@ PYTHON ?= python3
 BIN := .venv/bin
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
+# What depends on the database runs a second time, on a real PostgreSQL.
+POSTGRESQL_TESTS := $(addprefix tests/test_,$(addsuffix .py,streaming admission ends models configuration refusals export search \
+	usage_page invitations setup_link admin))
+
 .PHONY: run test bench clean
 .DEFAULT_GOAL := run
 
@@ -13,11 +17,13 @@ run: .venv/installed
 test: .venv/installed-dev
 	@.ci/need chromium chromium
 	@.ci/need nginx nginx-light
+	@.ci/need initdb postgresql
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/pytest
+	TEST_DATABASE=postgresql $(BIN)/pytest $(POSTGRESQL_TESTS)
 
 bench: .venv/installed-dev
 	@exec $(BIN)/python -m bench

@@ -7,6 +7,7 @@ import tempfile
 from itertools import count
 from pathlib import Path
 
+from tests.harness.postgres import Postgres
 from tests.harness.site import ROOT, Site
 from tests.harness.upstream import Upstream
 from tests.harness.valkey import Valkey
@@ -23,6 +24,8 @@ class Environment:
         self.folder = Path(tempfile.mkdtemp(prefix="chatsite-tests-"))
         self.upstream = Upstream()
         self.valkey = Valkey(self.folder)
+        # The same tests on the database of a real deployment: `make test` runs some of them twice.
+        self.postgres = Postgres() if os.environ.get("TEST_DATABASE") == "postgresql" else None
         self.sites: list[Site] = []
         self._numbers = count(1)
         self._static_collected = False
@@ -31,6 +34,8 @@ class Environment:
         """Starts Valkey and the upstream, and sets the environment of this process."""
         self.upstream.start()
         self.valkey.start()
+        if self.postgres:
+            self.postgres.start()
         os.environ.update(_without_settings() | self.settings())
 
     def stop(self) -> None:
@@ -38,6 +43,8 @@ class Environment:
             if site.running:
                 site.stop()
         self.valkey.stop()
+        if self.postgres:
+            self.postgres.stop()
         self.upstream.stop()
         shutil.rmtree(self.folder)
 
@@ -46,6 +53,7 @@ class Environment:
         return {
             "DJANGO_SETTINGS_MODULE": "chatsite.settings",
             "DATA_DIR": str(self.folder),
+            "DATABASE_URL": self.postgres.url if self.postgres else "",
             "REDIS_URL": self.valkey.url,
             "OPENAI_BASE_URL": self.upstream.url,
             "OPENAI_API_KEY": API_KEY,
