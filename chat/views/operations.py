@@ -9,7 +9,7 @@ from django.http.response import HttpResponseBase
 from django.shortcuts import render
 from django.templatetags.static import static
 
-from chat import redis
+from chat import redis, worker
 from chat.errors import CsrfFailed, Forbidden, InvalidRequest, NotFound
 from chat.metrics import render as render_metrics
 from chat.threads import in_thread
@@ -43,12 +43,14 @@ def _redis_answers() -> bool:
 
 
 async def readyz(request: HttpRequest) -> JsonResponse:
-    """Database and Redis answer; 503 names the part that does not."""
-    parts = {"database": await in_thread(_database_answers), "redis": await in_thread(_redis_answers)}
-    ready = all(parts.values())
-    return JsonResponse(
-        {"ready": ready, **{name: "ok" if well else "unavailable" for name, well in parts.items()}}, status=200 if ready else 503
-    )
+    """This worker takes new turns, and database and Redis answer; 503 names the part that does not."""
+    parts = {
+        "database": "ok" if await in_thread(_database_answers) else "unavailable",
+        "redis": "ok" if await in_thread(_redis_answers) else "unavailable",
+        "worker": "draining" if worker.current().draining else "ok",
+    }
+    ready = set(parts.values()) == {"ok"}
+    return JsonResponse({"ready": ready, **parts}, status=200 if ready else 503)
 
 
 async def metrics(request: HttpRequest) -> HttpResponse:
