@@ -72,7 +72,8 @@ def _count(request: HttpRequest, counters: Sequence[Counter], rate: Rate) -> Non
     try:
         for group, value in counters:
             taken.append(windows.take(request, group, value, [rate]))
-        _refuse_if_full([window for each in taken for window in each.full])
+            # At once: who is refused here must not hold the next counter, or two could refuse each other the last use.
+            _refuse_if_full(taken[-1].full)
     except (LimitsUnavailable, RateLimited) as refusal:
         windows.give_back([key for each in taken for key in each.keys])
         if isinstance(refusal, RateLimited):
