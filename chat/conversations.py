@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from uuid import UUID
 
+from chat.endings import sentence
 from chat.markdown import render
 from chat.models import ChatModel, Conversation, Message, Quota, Requester, Usage
 
@@ -23,6 +24,7 @@ class Entry:
     newest: UUID | None = None
     html: str = ""
     usage: Usage | None = None
+    error: str = ""
 
 
 def branch(messages: Iterable[Message], through: UUID | None = None) -> list[Entry]:
@@ -65,7 +67,7 @@ def _shown(entry: Entry, usage: Usage | None) -> Entry:
     message = entry.message
     finished = message.role == Message.Role.ASSISTANT and message.status != Message.Status.STREAMING
     html = render(message.content) if finished else ""
-    return replace(entry, html=html, usage=usage)
+    return replace(entry, html=html, usage=usage, error=sentence(message.error_code) if message.error_code else "")
 
 
 def sidebar(requester: Requester) -> list[Conversation]:

@@ -214,7 +214,10 @@ def test_an_answer_that_fails_says_so_and_can_be_asked_for_again(site: Site, ali
     open_chat(page, site, alice)
     ask(page, key)
     ended(page, "failed")
-    expect(page.locator("[data-note]")).to_contain_text("No answer came.")
+    note = "No answer came. The model's server refused the request."
+    expect(page.locator("[data-note]")).to_have_text(note)
+    page.reload()
+    expect(page.locator("[data-note]")).to_have_text(note)
     page.click("text=Try again")
     ended(page)
     assert last_body(page) == "better now"
