@@ -21,7 +21,7 @@ from django.db import DatabaseError, InterfaceError
 
 from chat import endings, recovery, redis
 from chat.completions import make_client
-from chat.errors import AnswerError
+from chat.errors import AnswerError, Refusal
 from chat.generation import ABANDONED, STOPPED, Generation, Job
 from chat.limits import admission, slots
 from chat.live import LiveAnswer
@@ -96,8 +96,14 @@ class Worker:
         """A task of the worker, not of the request that asked for it: it starts in a context of its own and is held until it ends."""
         task = asyncio.get_running_loop().create_task(coroutine, context=contextvars.Context())
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(self._finished)
         return task
+
+    def _finished(self, task: "asyncio.Task[Any]") -> None:
+        self._tasks.discard(task)
+        # Whoever waited may have left; asyncio would print what they were refused as an error of ours.
+        if not task.cancelled() and (error := task.exception()) and not isinstance(error, Refusal):
+            logger.error("A task of the worker failed: %s", type(error).__name__)
 
     async def _all_ended(self) -> None:
         while self._running:
@@ -136,6 +142,8 @@ class Worker:
         remote = self._remote.get(answer_id)
         if remote is None:
             remote = self._remote[answer_id] = _Remote(LiveAnswer(answer_id, start), owner)
+            # It was this worker's until a moment ago: it has ended since the database was asked.
+            remote.ended = owner == self.id
         return self._readable(remote.live)
 
     def _readable(self, live: LiveAnswer) -> LiveAnswer:
@@ -180,12 +188,12 @@ class Worker:
         while True:
             await asyncio.sleep(TICK_SECONDS)
             now = monotonic()
-            self._close_unwatched(now)
-            self._close_remotes(now)
-            for live in self._live_here():
-                for reader in live.readers:
-                    reader.ping_if_silent(now)
             try:
+                self._close_unwatched(now)
+                self._close_remotes(now)
+                for live in self._live_here():
+                    for reader in live.readers:
+                        reader.ping_if_silent(now)
                 await self._flush(now)
                 await self._read_remote(now)
                 self._note_redis(down=False)

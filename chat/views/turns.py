@@ -1,7 +1,6 @@
 """The API of turns: begin one, follow an answer, stop it."""
 
 import asyncio
-import contextlib
 import re
 from collections.abc import AsyncGenerator
 from dataclasses import replace
@@ -13,7 +12,7 @@ from django.http import HttpRequest, JsonResponse
 from django.http.response import HttpResponseBase
 
 from chat import endings, planning, recovery, turn_request, turns, worker
-from chat.errors import Draining, InvalidRequest, NotFound, NotSignedIn, UnsupportedMediaType
+from chat.errors import DatabaseUnavailable, Draining, InvalidRequest, NotFound, NotSignedIn, UnsupportedMediaType
 from chat.limits import admission, once, readers
 from chat.live import LiveAnswer
 from chat.models import Message, Quota, Requester, Usage
@@ -132,12 +131,14 @@ async def answer_stop(request: HttpRequest, answer_id: UUID) -> HttpResponseBase
     usage = await in_thread(_own_usage, requester, answer_id)
     here = worker.current()
     text = here.text_here(answer_id)
-    with contextlib.suppress(TimeoutError):
+    try:
         async with asyncio.timeout(_STOP_SECONDS):
             while not await here.stop_answer(answer_id, usage.worker):
                 if not await in_thread(recovery.is_running, answer_id):
                     break
                 await asyncio.sleep(_STOP_POLL_SECONDS)
+    except TimeoutError:
+        raise DatabaseUnavailable("The answer is being stopped, but its end is not saved yet.", retry_after=2) from None
     return JsonResponse(await in_thread(_stopped, answer_id, text))
 
 
