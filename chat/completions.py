@@ -83,6 +83,25 @@ def make_client() -> Client:
     )
 
 
+class NotListed(Exception):
+    """The upstream gave no list of models. `status` is the HTTP status of its refusal; None when it did not answer as an upstream does."""
+
+    def __init__(self, status: int | None) -> None:
+        super().__init__(status)
+        self.status = status
+
+
+async def offered_models(client: Client) -> list[str]:
+    """The slugs that the upstream offers to our key, in no order. Raises NotListed; costs no token."""
+    try:
+        return [model.id async for model in client.models.list()]
+    except openai.APIStatusError as error:
+        raise NotListed(error.status_code) from None
+    except (openai.OpenAIError, httpx2.HTTPError, httpx2.StreamError, ValueError, TypeError, AttributeError):
+        # The last three: a page of HTML, or JSON that is no list, breaks in the client's own code.
+        raise NotListed(None) from None
+
+
 async def complete(client: Client, targets: Sequence[Target], messages: list[dict[str, str]], sink: Sink, completion: Completion) -> None:
     """Runs one completion into `sink`, on the first of `targets` that can; `completion` is filled as it goes.
 

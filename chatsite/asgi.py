@@ -96,6 +96,8 @@ def _raw_headers(response: HttpResponseBase) -> list[tuple[bytes, bytes]]:
 def _decide_client(scope: Scope) -> None:
     """Puts the client's address and scheme into the scope: the peer's own, or what a trusted proxy says of them."""
     peer = scope["client"][0] if scope.get("client") else None
+    # What the peer was, for `manage.py doctor`, which tells whether that is a proxy we trust.
+    scope["chatsite.peer"] = peer
     headers = scope["headers"]
     forwarded = [value.decode("latin-1") for name, value in headers if name == b"x-forwarded-for"]
     scope["client"] = (client_address(peer, forwarded, settings.TRUSTED_PROXIES), 0)

@@ -4,7 +4,7 @@ from django.contrib import admin
 from django.contrib.auth import views as auth
 from django.urls import path
 
-from chat.views import account, limits, operations, own, pages, plain, turns, usage
+from chat.views import account, limits, operations, own, pages, plain, probe, turns, usage
 
 urlpatterns = [
     path("", pages.home, name="home"),
@@ -16,6 +16,7 @@ urlpatterns = [
     path("api/answers/<uuid:answer_id>/stream", turns.answer_stream, name="api_answer_stream"),
     path("api/answers/<uuid:answer_id>/stop", turns.answer_stop, name="api_answer_stop"),
     path("api/limits", limits.limits, name="api_limits"),
+    path("api/probe", probe.stream, name="api_probe"),
     path("c/<uuid:conversation_id>/export.md", own.export_md, name="export_md"),
     path("c/<uuid:conversation_id>/export.json", own.export_json, name="export_json"),
     path("search/", own.search, name="search"),

@@ -38,6 +38,7 @@ PERSONAL = ["home", "search", "usage", "api_limits"]
 # What belongs to nobody in particular, or to whoever is signed in and to nobody else.
 OTHERS = [
     "api_chat",
+    "api_probe",
     "login",
     "logout",
     "signup",

@@ -1,0 +1,57 @@
+"""What `manage.py doctor` asks for through the public address: a stream like an answer's, and what of the request arrived here."""
+
+import asyncio
+from collections.abc import AsyncGenerator
+from time import monotonic
+from typing import Any, cast
+
+from django.core.handlers.asgi import ASGIRequest
+from django.http import HttpRequest
+
+from chat import probe, sse, worker
+from chat.errors import Draining, NotFound
+from chat.views.respond import api
+from chat.views.stream import EventStream
+
+_DRAIN_CHECK_SECONDS = 1.0
+
+
+@api("GET")
+async def stream(request: HttpRequest) -> EventStream:
+    """A first frame with what was seen, then one after each pause of the token, then `[DONE]`. 404 without a token of this site."""
+    pauses = probe.pauses_of(request.headers.get("Authorization", "").removeprefix("Bearer "))
+    if pauses is None:
+        raise NotFound("There is no such thing, or it is not yours.")
+    if worker.current().draining:
+        raise Draining("This worker is being stopped. Try again in a moment.", retry_after=2)
+    return EventStream(_frames(_seen(request), pauses))
+
+
+def _seen(request: HttpRequest) -> dict[str, Any]:
+    """`peer` is who connected to this process, `client` who that is taken for."""
+    return {
+        "peer": cast(ASGIRequest, request).scope.get("chatsite.peer"),
+        "client": request.META.get("REMOTE_ADDR", ""),
+        "scheme": request.scheme,
+        "host": request.get_host(),
+        "forwarded_for": request.headers.get("X-Forwarded-For", ""),
+    }
+
+
+async def _frames(seen: dict[str, Any], pauses: list[float]) -> AsyncGenerator[bytes, None]:
+    yield sse.event("seen", seen)
+    for pause in pauses:
+        if not await _waited(pause):
+            return
+        yield sse.event("frame", {"after": pause})
+    yield sse.END
+
+
+async def _waited(seconds: float) -> bool:
+    """False when the worker began to drain meanwhile: uvicorn would wait for this stream."""
+    end = monotonic() + seconds
+    while (rest := end - monotonic()) > 0:
+        await asyncio.sleep(min(rest, _DRAIN_CHECK_SECONDS))
+        if worker.current().draining:
+            return False
+    return True
