@@ -17,7 +17,7 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench", description="This site and the plain tutorial way, side by side.")
     parser.add_argument("--streams", type=int, default=40, help="streams open at once under paced load (default 40)")
     parser.add_argument("--rate", type=int, default=20, help="deltas a second on each of them (default 20)")
-    parser.add_argument("--seconds", type=int, default=8, help="how long an answer takes (default 8)")
+    parser.add_argument("--seconds", type=int, default=15, help="how long an answer takes (default 15)")
     parser.add_argument("--burst-streams", type=int, default=2, help="streams of the burst (default 2)")
     parser.add_argument(
         "--burst-deltas", type=int, default=10_000, help="deltas on each of them, as fast as they are taken (default 10000)"
