@@ -62,6 +62,7 @@ class Upstream:
     def __init__(self) -> None:
         self.port = 0
         self.connections_made = 0
+        self.models = wire.Http(200, {"object": "list", "data": [{"id": wire.MODEL, "object": "model", "created": 0, "owned_by": "fake"}]})
         self._changed = threading.Condition()
         self._requests: list[Request] = []
         self._scripts: dict[str, list[wire.Script]] = {}
@@ -258,11 +259,7 @@ class _Connection:
 
     def _script(self, request: Request) -> wire.Script:
         if request.method == "GET" and request.path.endswith("/models"):
-            return [
-                wire.Http(
-                    200, {"object": "list", "data": [{"id": wire.MODEL, "object": "model", "created": 1_700_000_000, "owned_by": "fake"}]}
-                )
-            ]
+            return [self._upstream.models]
         if request.method != "POST" or not request.path.endswith("/chat/completions"):
             return [wire.Http(404, wire.error(f"Unknown address {request.path}.", kind="invalid_request_error"))]
         return self._upstream.script_for(request)

@@ -1,0 +1,36 @@
+"""Runs a check so that nothing it meets, not even silence, keeps the others from running."""
+
+from collections.abc import Iterator
+from queue import Empty, Queue
+from threading import Thread
+from time import monotonic
+
+from django.db import connections
+
+from chat.management.doctor.findings import Check, Finding, fail
+
+
+def run(part: str, check: Check, seconds: float) -> Iterator[Finding]:
+    """What the check finds, as it finds it; after `seconds`, or when the check itself breaks, a failure that says so."""
+    found: Queue[Finding | None] = Queue()
+    # A daemon: one that hangs must not keep the command from ending.
+    Thread(target=_collect, args=(part, check, found), daemon=True).start()
+    deadline = monotonic() + seconds
+    try:
+        while (finding := found.get(timeout=max(0.0, deadline - monotonic()))) is not None:
+            yield finding
+    except Empty:
+        yield fail(
+            part, f"no end after {seconds:.0f} s", "Something does not answer: see whether it is overloaded or a firewall drops packets."
+        )
+
+
+def _collect(part: str, check: Check, found: "Queue[Finding | None]") -> None:
+    try:
+        for finding in check():
+            found.put(finding)
+    except Exception as error:  # whatever it is, the other checks are still wanted
+        found.put(fail(part, f"the check itself broke ({type(error).__name__})", "Please report this."))
+    finally:
+        connections.close_all()
+        found.put(None)

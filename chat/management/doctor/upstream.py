@@ -1,0 +1,69 @@
+"""The upstream: it takes our key and knows our models. Asks for its list of models, which costs no token."""
+
+import asyncio
+from collections.abc import Iterator
+from urllib.parse import urlsplit
+
+from django.conf import settings
+from django.db import Error
+
+from chat.completions import NotListed, make_client, offered_models
+from chat.management.doctor.findings import Finding, fail, ok, warn
+from chat.models import ChatModel
+
+PART = "upstream"
+_SECONDS = 10
+_UNKNOWN_ADDRESS = (404, 405, 501)
+
+
+def check() -> Iterator[Finding]:
+    if not settings.OPENAI_API_KEY and not settings.OPENAI_BASE_URL:
+        yield warn(PART, "neither OPENAI_API_KEY nor OPENAI_BASE_URL is set: the demo model answers, or nobody", "Set OPENAI_API_KEY.")
+        return
+    try:
+        offered = asyncio.run(_offered())
+    except NotListed as refused:
+        yield _refusal(refused.status)
+    except TimeoutError:
+        yield fail(PART, f"{_name()} is silent for {_SECONDS} s", "See that this machine reaches it, through the firewall too.")
+    else:
+        yield ok(PART, f"{_name()} takes our key and offers {len(offered)} models" if settings.OPENAI_API_KEY else f"{_name()} answers")
+        yield from _unknown_models(offered)
+
+
+async def _offered() -> list[str]:
+    async with asyncio.timeout(_SECONDS), make_client() as client:
+        return await offered_models(client)
+
+
+def _name() -> str:
+    """The host alone: an address may hold a password."""
+    return urlsplit(settings.OPENAI_BASE_URL).netloc.rpartition("@")[2] or "OpenAI"
+
+
+def _refusal(status: int | None) -> Finding:
+    if status is None:
+        return fail(
+            PART, f"{_name()} does not answer, or not as OpenAI would", "Correct OPENAI_BASE_URL, or the way there (firewall, DNS)."
+        )
+    if status in (401, 403):
+        return fail(PART, f"{_name()} refuses our key ({status})", "Set OPENAI_API_KEY to one that is valid, and start the site again.")
+    if status in _UNKNOWN_ADDRESS:
+        return warn(
+            PART,
+            f"{_name()} has no list of models ({status}), so key and models are not checked",
+            "See that OPENAI_BASE_URL ends as its manual says, usually in /v1.",
+        )
+    return fail(PART, f"{_name()} answers {status}", "It has trouble, or wants fewer requests: try again later.")
+
+
+def _unknown_models(offered: list[str]) -> Iterator[Finding]:
+    try:
+        enabled = list(ChatModel.objects.filter(enabled=True).values_list("slug", flat=True))
+    except Error:
+        return  # the database has a line of its own
+    if not enabled:
+        yield fail("models", "none is enabled: nobody can ask anything", "Enable one at /admin/, under Models.")
+    for slug in enabled:
+        if slug not in offered:
+            yield warn("models", f"{slug} is enabled, but {_name()} does not list it", "Correct its slug at /admin/, or disable it.")
