@@ -24,7 +24,7 @@ class Finding:
 
     def __str__(self) -> str:
         line = f"{self.level:<5} {self.part}: {_one_line(self.text)}"
-        return f"{line.rstrip('.')}. {_one_line(self.remedy)}" if self.remedy else line
+        return f"{line.rstrip('.?')}. {_one_line(self.remedy)}" if self.remedy else line
 
 
 Check = Callable[[], Iterator[Finding]]
