@@ -11,7 +11,7 @@ import contextvars
 import logging
 import os
 import socket
-from collections.abc import AsyncGenerator, Coroutine
+from collections.abc import AsyncGenerator, Container, Coroutine, Iterable
 from time import monotonic
 from typing import Any
 from uuid import UUID, uuid4
@@ -297,13 +297,18 @@ class Worker:
                 await self.recover()
             except (DatabaseError, InterfaceError, *redis.Unavailable):
                 self._suspects = set()
+            except Exception as error:
+                # Lost answers hang on this as running ones do on the beat.
+                logger.error("The recovery failed: %s", type(error).__name__)
 
     async def recover(self) -> None:
         """Claims the answers of workers whose lease was missing twice in a row, with Redis reachable in between.
 
         The lease is renewed more often than this runs: a Redis that was emptied has every living worker's lease again by then.
         """
+        here = list(self._running)
         running = await in_thread(recovery.running)
+        self._close_claimed(here, running.get(self.id, ()))
         owners = [owner for owner in running if owner != self.id]
         alive = await self._mirror.alive(owners) if owners else []
         missing = {answer for owner, lives in zip(owners, alive, strict=True) if not lives for answer in running[owner]}
@@ -315,6 +320,17 @@ class Worker:
                 logger.warning("Answer %s was left by a lost worker: saved as far as it came", answer_id)
                 await self._mirror.ended(answer_id)
         self._suspects = missing
+
+    def _close_claimed(self, here: Iterable[UUID], mine: Container[UUID]) -> None:
+        """Closes the upstream of what runs `here` but is not `mine` in the ledger any more.
+
+        A worker that stood still for longer than its lease goes on with answers
+        that another has claimed: what they still cost would be in no budget.
+        """
+        for answer_id in here:
+            generation = self._running.get(answer_id)
+            if generation is not None and answer_id not in mine:
+                generation.halt(*STOPPED)
 
 
 class _Remote:

@@ -174,6 +174,27 @@ def test_answer_of_the_only_worker_is_claimed_when_it_is_back(person, start_apar
     check_slot_is_free(client)
 
 
+def test_worker_that_stood_still_closes_what_was_claimed_meanwhile(person, start_site, upstream):
+    # Of a site of its own: uvicorn kills a worker that does not answer when it has started several.
+    site = start_site(UPSTREAM_IDLE_SECONDS="60")
+    key = upstream.script([*wire.text("some text"), wire.Stall()])
+    stream = person.client_on(site).chat(content=key)
+    stream.until_text("some text")
+    answer = stream.answer
+    elsewhere = person.client
+    os.kill(site.process.pid, signal.SIGSTOP)
+    try:
+        wait_until(lambda: message(answer).status == Message.Status.INTERRUPTED, CLAIMED_SECONDS)
+    finally:
+        os.kill(site.process.pid, signal.SIGCONT)
+    wait_until(lambda: not upstream.running(key))
+    stream.read()
+    assert not stream.ended  # sent to where the saved end is told
+    (done,) = whole(elsewhere.resume(answer, stream.cursor)).named("done")
+    assert (done["status"], done["usage"]["estimated"]) == ("interrupted", True)
+    check_slot_is_free(elsewhere)
+
+
 def test_lost_answers_without_text_or_without_a_row_are_settled_too(make_user, start_apart, upstream):
     person = make_user("alice", concurrent_streams=2)
     apart = start_apart(person)
