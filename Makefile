@@ -4,7 +4,7 @@ BIN := .venv/bin
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
 # What depends on the database runs a second time, on a real PostgreSQL.
-POSTGRESQL_TESTS := $(addprefix tests/test_,$(addsuffix .py,streaming admission ends models configuration refusals export search \
+POSTGRESQL_TESTS := $(addprefix tests/test_,$(addsuffix .py,streaming admission models configuration export search \
 	usage_page invitations setup_link admin))
 
 .PHONY: run test bench clean

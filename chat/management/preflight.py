@@ -47,10 +47,12 @@ def check_redis(url: str) -> None:
         try:
             redis.client().ping()
             return
-        except (*redis.Unavailable, ValueError) as error:
-            # A refused password or a bad address does not mend itself.
-            lasting = isinstance(error, ValueError | redis_py.AuthenticationError)
-            if lasting or monotonic() > deadline:
+        except ValueError:
+            # The parser's own words quote the address, a password in it included.
+            raise CannotStart("REDIS_URL is not valid: it takes redis://:password@host:6379/0 or unix:///path.") from None
+        except redis.Unavailable as error:
+            # A refused password does not mend itself.
+            if isinstance(error, redis_py.AuthenticationError) or monotonic() > deadline:
                 raise CannotStart(f"REDIS_URL={_without_password(url)} does not answer: {error}") from None
         sleep(0.1)
 
