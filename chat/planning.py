@@ -250,13 +250,14 @@ def _path(conversation: Conversation | None, last: Message | None) -> list[dict[
     """The branch that ends in `last`, oldest first; an answer without text is left out."""
     if conversation is None or last is None:
         return []
-    by_id = {message.id: message for message in conversation.messages.only("id", "parent_id", "role", "content")}
+    by_id = {row[0]: row for row in conversation.messages.values_list("id", "parent", "role", "content")}
     path: list[dict[str, str]] = []
-    message: Message | None = by_id.get(last.id)
-    while message is not None:
-        if message.content:
-            path.append({"role": message.role, "content": message.content})
-        message = by_id.get(message.parent_id) if message.parent_id else None
+    row = by_id.get(last.id)
+    while row is not None:
+        _, parent, role, content = row
+        if content:
+            path.append({"role": role, "content": content})
+        row = by_id.get(parent) if parent else None
     return path[::-1]
 
 
