@@ -422,6 +422,8 @@ def test_more_readers_than_twenty_are_429_and_a_place_comes_free(carol: "Person"
         readers = [stack.enter_context(carol.client.resume(answer)) for _ in range(20)]
         assert {reader.status for reader in readers} == {200}
         assert_refused(carol.client.get(f"/api/answers/{answer}/stream"), 429, "too_many_readers", retry_after=range(2, 3))
+        page = carol.client.get(f"/c/{stream.events[0].data['conversation']}/answers/{answer}/")
+        assert (page.status_code, page.headers["retry-after"]) == (429, "2")
         gate.open()
         for reader in readers:
             reader.read()

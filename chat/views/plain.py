@@ -15,10 +15,12 @@ from django.utils.html import escape
 from django.views.decorators.cache import never_cache
 
 from chat import turn_request, turns, worker
-from chat.errors import InvalidRequest, NotFound, Refusal
+from chat.errors import InvalidRequest, NotFound, Refusal, TooManyReaders
+from chat.limits import readers
 from chat.models import Message, Requester
 from chat.threads import in_thread
 from chat.turns import Follow
+from chat.views.account import refusal_page
 from chat.views.respond import known_requester
 from chat.views.stream import LiveResponse
 from chat.views.turns import begin, chatter
@@ -75,7 +77,11 @@ async def answer(request: HttpRequest, conversation_id: UUID, answer_id: UUID) -
     if known.message.status != Message.Status.STREAMING:
         return HttpResponseRedirect(reverse("conversation", args=[conversation_id]))
     page = await in_thread(_page, request, known)
-    return LiveResponse(_streamed(page, known), "text/html; charset=utf-8")
+    try:
+        seat = await readers.take_seat(requester)
+    except TooManyReaders as refusal:
+        return await in_thread(refusal_page, request, refusal)
+    return LiveResponse(worker.current().seated(_streamed(page, known), seat), "text/html; charset=utf-8")
 
 
 def _page(request: HttpRequest, known: Follow) -> str:
