@@ -11,6 +11,16 @@ from chat.models import ChatModel, Conversation, Message, Quota, Requester, Usag
 
 LISTED = 200
 
+# What stands under an answer of that finish reason or, for other reasons, of that status.
+NOTES = {
+    "stopped": "You stopped this answer.",
+    "abandoned": "This answer was stopped, because nobody was connected to read it.",
+    "interrupted": "This answer broke off.",
+    "failed": "No answer came.",
+    "length": "The answer has reached its length limit.",
+    "content_filter": "The provider's content filter has cut this answer short.",
+}
+
 
 @dataclass(frozen=True)
 class Entry:
@@ -24,7 +34,7 @@ class Entry:
     newest: UUID | None = None
     html: str = ""
     usage: Usage | None = None
-    error: str = ""
+    note: str = ""
 
 
 def branch(messages: Iterable[Message], through: UUID | None = None) -> list[Entry]:
@@ -67,7 +77,12 @@ def _shown(entry: Entry, usage: Usage | None) -> Entry:
     message = entry.message
     finished = message.role == Message.Role.ASSISTANT and message.status != Message.Status.STREAMING
     html = render(message.content) if finished else ""
-    return replace(entry, html=html, usage=usage, error=sentence(message.error_code) if message.error_code else "")
+    return replace(entry, html=html, usage=usage, note=_note(message))
+
+
+def _note(message: Message) -> str:
+    note = NOTES.get(message.finish_reason) or NOTES.get(message.status, "")
+    return f"{note} {sentence(message.error_code)}" if message.error_code else note
 
 
 def sidebar(requester: Requester) -> list[Conversation]:

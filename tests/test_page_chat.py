@@ -9,41 +9,13 @@ from playwright.sync_api import Page, expect
 
 from chat.models import ChatModel, Conversation, Message, Usage
 from tests.harness import wire
+from tests.harness.chat_page import ask, conversation_of, ended, last_body, open_chat, wait_until_live
 from tests.harness.people import Person
 from tests.harness.site import Site
 from tests.harness.upstream import DEFAULT_TEXT, Upstream
 
 if TYPE_CHECKING:
     from tests.conftest import MakeUser
-
-
-def open_chat(page: Page, site: Site, person: Person, path: str = "/") -> None:
-    page.context.add_cookies(person.cookies(site))  # type: ignore[arg-type]
-    page.goto(site.url + path)
-    wait_until_live(page)
-
-
-def wait_until_live(page: Page) -> None:
-    page.locator("html[data-ready]").wait_for()
-
-
-def ask(page: Page, text: str) -> None:
-    page.fill("#content", text)
-    page.keyboard.press("Enter")
-
-
-def ended(page: Page, status: str = "complete") -> None:
-    expect(page.locator(".answer").last).to_have_attribute("data-status", status)
-
-
-def last_body(page: Page) -> str:
-    return page.locator("[data-body]").last.inner_text()
-
-
-def conversation_of(page: Page) -> Conversation:
-    found = re.search(r"/c/([0-9a-f-]{36})/", page.url)
-    assert found, page.url
-    return Conversation.objects.get(id=UUID(found[1]))
 
 
 # --- Asking -------------------------------------------------------------------

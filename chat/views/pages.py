@@ -10,7 +10,7 @@ from django.shortcuts import render, resolve_url
 from django.views.decorators.http import require_http_methods, require_POST
 
 from chat import worker
-from chat.conversations import models_for, sidebar, thread
+from chat.conversations import NOTES, models_for, sidebar, thread
 from chat.models import Conversation, Quota, Requester, SitePolicy
 from chat.threads import in_thread
 from chat.views import plain
@@ -81,6 +81,7 @@ def _page(request: HttpRequest, requester: Requester, conversation_id: UUID | No
         "entries": thread(shown, _message_id(request.GET.get("at", ""))) if shown else [],
         "conversations": sidebar(requester),
         "models": models_for(requester),
+        "notes": NOTES,
         "turn": uuid4(),
         "notice": SitePolicy.current().notice,
     }

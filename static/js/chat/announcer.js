@@ -22,7 +22,7 @@ export class Announcer {
   end(note = "") {
     clearTimeout(this.#timer);
     this.#timer = null;
-    this.#say([this.#heard, note].filter(Boolean).join(" "));
+    this.say([this.#heard, note].filter(Boolean).join(" "));
     this.#heard = "";
   }
 
@@ -31,11 +31,12 @@ export class Announcer {
     const end = [...this.#heard.matchAll(SENTENCE_END)].at(-1);
     if (!end) return;
     const cut = end.index + end[0].length;
-    this.#say(this.#heard.slice(0, cut));
+    this.say(this.#heard.slice(0, cut));
     this.#heard = this.#heard.slice(cut);
   }
 
-  #say(text) {
+  /** Announces `text` at once, unless it is blank. */
+  say(text) {
     if (!text.trim()) return;
     const line = document.createElement("p");
     line.textContent = text.replace(/[*_`#>|]+/g, "");

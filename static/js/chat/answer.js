@@ -1,16 +1,21 @@
 // One answer on the page, while it grows and when it has ended.
 
 import { identify } from "./branches.js";
+import { countdown, spoken } from "./countdown.js";
 import { MarkdownStream } from "./markdown.js";
 import { clone } from "./templates.js";
 
-const NOTES = { stopped: "You stopped this answer.", interrupted: "This answer broke off.", failed: "No answer came." };
+
+const WAITS = { waiting: "Waiting for the model…", saving: "Saving…" };
+const BUSY = "The model is busy.";
+const AWAY = "The model cannot be reached.";
 
 export class AnswerView {
   #body;
   #markdown;
   #text = "";
-  #status = "";
+  #progress = "";
+  #endCountdown = () => {};
   #error = "";
 
   /** Takes over an element that the server rendered, or makes a new one. */
@@ -32,18 +37,19 @@ export class AnswerView {
   append(text) {
     this.#text += text;
     this.#markdown.write(text);
-    if (this.#status) this.#showProgress("");
+    if (this.#progress) this.#showProgress("");
   }
 
-  /** What is being waited for, from a `status` event. */
-  showStatus({ state, retry_in, model }) {
-    if (state === "retrying") this.#showProgress(retry_in ? `The model is busy; trying again in ${Math.ceil(retry_in)} s…` : "Trying again…");
-    else if (state === "fallback") this.#showProgress(`Asking ${model} instead…`);
-    else this.#showProgress(state === "saving" ? "Saving…" : "Waiting for the model…");
+  /** What is being waited for, from a `status` event; it stands there until text comes. Returns the words. */
+  showStatus({ state, reason, retry_in, model }) {
+    const why = reason === "upstream_rate_limited" ? BUSY : AWAY;
+    if (state === "retrying") return this.#showRetry(why, retry_in);
+    return this.#showProgress(state === "fallback" ? `${why} Asking ${model} instead…` : WAITS[state]);
   }
 
+  /** Returns the words. */
   showReconnecting(reconnecting) {
-    this.#showProgress(reconnecting ? "Reconnecting…" : "");
+    return this.#showProgress(reconnecting ? "Reconnecting…" : "");
   }
 
   /** From an `error` event: what went wrong, for the note under the answer. */
@@ -59,7 +65,7 @@ export class AnswerView {
     this.#body.replaceChildren(finished.content);
     this.element.querySelector("template[data-source]").content.replaceChildren(this.#text);
     this.element.querySelector("[data-usage]").textContent = usageLine(usage, model);
-    return this.#end(status, [NOTES[status], this.#error].filter(Boolean).join(" ") || lengthNote(finish_reason));
+    return this.#end(status, [note(finish_reason) || note(status), this.#error].filter(Boolean).join(" "));
   }
 
   /** The stream is gone for good, and with it the word of how the answer ended. Returns the note. */
@@ -74,14 +80,32 @@ export class AnswerView {
     return note;
   }
 
-  #showProgress(text) {
-    this.#status = text;
+  #showRetry(why, seconds) {
+    const [first, end] = [`${why} Trying again in ${spoken(Math.ceil(seconds))}…`, `${why} Trying again…`];
+    this.#showProgress(first);
+    this.#endCountdown = countdown(
+      seconds,
+      (left) => this.#write(`${why} Trying again in ${spoken(left)}…`),
+      () => this.#write(end),
+    );
+    return first;
+  }
+
+  #showProgress(text = "") {
+    this.#endCountdown();
+    this.#write(text);
+    return text;
+  }
+
+  #write(text) {
+    this.#progress = text;
     this.element.querySelector("[data-progress-text]").textContent = text;
   }
 }
 
-function lengthNote(reason) {
-  return reason === "length" ? "The answer has reached its length limit." : "";
+/** What the page has to say of a finish reason or a status; "" where it has nothing. */
+function note(key) {
+  return document.getElementById(`note-${key}`)?.content.textContent ?? "";
 }
 
 function usageLine(usage, model) {

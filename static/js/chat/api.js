@@ -22,13 +22,20 @@ export function answerStream(answer, cursor, signal) {
   return send(`/api/answers/${answer}/stream${after}`, { signal });
 }
 
+/** A fresh rendering of the conversation's page, of the branch through the message `at` if it is given. Throws as `beginTurn`. */
+export async function conversationPage(conversation, at, signal) {
+  const response = await send(`/c/${conversation}/${at ? `?at=${at}` : location.search}`, { signal });
+  if (response.redirected) throw new Refusal(401); // to the sign-in page
+  return new DOMParser().parseFromString(await response.text(), "text/html");
+}
+
 /** Ends an answer; returns once its end is saved. */
 export function stopAnswer(answer) {
   return send(`/api/answers/${answer}/stop`, { method: "POST", body: "{}" });
 }
 
 async function send(url, options) {
-  const headers = { Accept: "text/event-stream, application/json" };
+  const headers = { Accept: "text/event-stream, application/json, text/html" };
   if (options.body) Object.assign(headers, { "Content-Type": "application/json", "X-CSRFToken": csrfToken() });
   const response = await fetch(url, { ...options, headers, credentials: "same-origin", cache: "no-store" });
   if (response.ok) return response;

@@ -2,6 +2,8 @@
 
 import { countdown, spoken } from "./countdown.js";
 
+const TOUCH = matchMedia("(pointer: coarse) and (not (any-pointer: fine))");
+
 export class Composer {
   #form;
   #box;
@@ -23,7 +25,7 @@ export class Composer {
       event.preventDefault();
       if (this.ready && this.#box.value.trim()) onSend(this.#take());
     });
-    this.#stop.addEventListener("click", onStop);
+    this.#stop.addEventListener("click", () => this.#stop.ariaDisabled === "true" || onStop());
     sendOnEnter(this.#box, form);
   }
 
@@ -41,17 +43,32 @@ export class Composer {
     this.#box.focus();
   }
 
+  /** Back to the box, unless that would bring up a touch keyboard over the answer. */
+  returnFocus() {
+    if (!TOUCH.matches) this.focus();
+  }
+
   /** While an answer is being written, Stop stands where Send does. */
   setRunning(running) {
+    const [appears, goes] = running ? [this.#stop, this.#send] : [this.#send, this.#stop];
+    const hadFocus = document.activeElement === goes;
     this.#running = running;
-    this.#stop.hidden = !running;
-    this.#stop.disabled = false;
-    this.#send.hidden = running;
-    if (running) this.clearAlert();
+    appears.hidden = false;
+    goes.hidden = true;
+    this.#sayStopping(false);
+    if (!hadFocus) return;
+    if (TOUCH.matches) appears.focus();
+    else this.focus();
   }
 
   setStopping() {
-    this.#stop.disabled = true;
+    this.#sayStopping(true);
+  }
+
+  // Not `disabled`: a disabled button loses the focus to nowhere.
+  #sayStopping(stopping) {
+    this.#stop.setAttribute("aria-disabled", stopping);
+    this.#stop.querySelector("[data-stop-label]").textContent = stopping ? "Stopping…" : "Stop";
   }
 
   /** Puts a prompt that was not sent back into the box, before whatever was typed meanwhile. */
@@ -93,10 +110,9 @@ export class Composer {
 
 /** Enter submits the form, Shift+Enter breaks the line; on a touch keyboard, which has no Shift+Enter, Enter breaks it. */
 export function sendOnEnter(box, form) {
-  const touch = matchMedia("(pointer: coarse) and (not (any-pointer: fine))");
   box.addEventListener("keydown", (event) => {
     // An input method uses Enter to choose a character; 229 is how Safari says so.
-    if (event.key !== "Enter" || event.shiftKey || event.isComposing || event.keyCode === 229 || touch.matches) return;
+    if (event.key !== "Enter" || event.shiftKey || event.isComposing || event.keyCode === 229 || TOUCH.matches) return;
     event.preventDefault();
     form.requestSubmit();
   });

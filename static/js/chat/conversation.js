@@ -3,32 +3,63 @@
 import { randomUuid, Refusal } from "./api.js";
 import { AnswerView } from "./answer.js";
 import { markAsVersionOf } from "./branches.js";
-import { closeEditor, editPrompt } from "./edit.js";
+import { closeEditor, editPrompt, isEditing } from "./edit.js";
 import { identifyPrompt, makePrompt } from "./thread.js";
 import { Turn } from "./turn.js";
 
-const NIL = "00000000-0000-0000-0000-000000000000";
+const UNREACHABLE = "The site cannot be reached. Your prompt is kept; send it again in a moment.";
+const DELETED = "This conversation was deleted in another tab. What you send now begins a new one.";
 
 export class Conversation {
   #root;
   #thread;
   #scroll;
-  #sidebar;
+  #menu;
   #announcer;
+  #onStarted;
+  #onEnded;
+  #onIdle;
   #composer = null;
   #turn = null;
 
-  constructor(root, { thread, scroll, sidebar, announcer }) {
+  /**
+   * `onStarted({conversation, title})` when a turn of this tab has begun, `onEnded({conversation, answer, status})` when one has ended
+   * that was shown here, `onIdle()` when neither a turn nor an editor is open any more.
+   */
+  constructor(root, { thread, scroll, menu, announcer, onStarted, onEnded, onIdle }) {
     this.#root = root;
     this.#thread = thread;
     this.#scroll = scroll;
-    this.#sidebar = sidebar;
+    this.#menu = menu;
     this.#announcer = announcer;
+    this.#onStarted = onStarted;
+    this.#onEnded = onEnded;
+    this.#onIdle = onIdle;
     root.addEventListener("click", (event) => this.#clicked(event.target));
+    root.addEventListener("editor-closed", () => onIdle());
   }
 
   useComposer(composer) {
     this.#composer = composer;
+  }
+
+  /** Its uuid; null for a new one. */
+  get id() {
+    return this.#root.dataset.conversation || null;
+  }
+
+  get lastId() {
+    return this.#thread.lastId;
+  }
+
+  /** Whether a turn runs or a prompt is edited here. */
+  get busy() {
+    return this.#turn !== null || isEditing();
+  }
+
+  /** Whether the end of that answer is shown already, or about to be. */
+  knowsEnd(answer, status) {
+    return this.#turn?.answer === answer || this.#thread.statusOf(answer) === status;
   }
 
   /** Sends a prompt after the last message. */
@@ -36,14 +67,35 @@ export class Conversation {
     return this.#ask(text, this.#thread.lastId, null, (words) => this.#composer.restore(words));
   }
 
-  /** Goes on with an answer that was being written when the page was loaded. */
-  resume(element) {
-    return this.#run(new Turn({ view: new AnswerView(element), announcer: this.#announcer }));
+  /** Goes on with an answer that is being written, if there is one on the page. */
+  resume() {
+    const element = this.#thread.streamingAnswer;
+    if (element) this.#run(new Turn({ view: new AnswerView(element), announcer: this.#announcer }));
   }
 
   stop() {
     this.#composer.setStopping();
+    this.#composer.returnFocus();
     this.#turn?.stop();
+  }
+
+  rename(title) {
+    this.#menu.name(title);
+  }
+
+  /** Takes over what is new in a fresh rendering of the page. */
+  update(page) {
+    this.#thread.update(page.querySelector("[data-thread]"));
+    this.resume();
+  }
+
+  /** It was deleted elsewhere: the page is one for a new conversation; what was typed stays. */
+  forget() {
+    this.#root.dataset.conversation = "";
+    history.replaceState(null, "", "/");
+    this.#menu.clear();
+    this.#thread.clear();
+    this.#composer.refuse(DELETED);
   }
 
   #clicked(target) {
@@ -68,8 +120,7 @@ export class Conversation {
     const view = new AnswerView();
     if (replaced) markAsVersionOf(prompt, replaced);
     this.#thread.append(prompt, view.element);
-    const body = { content: text, conversation: this.#id, parent, ...this.#common() };
-    const started = await this.#run(new Turn({ view, announcer: this.#announcer, body, onStart: (start) => this.#started(start, prompt) }));
+    const started = await this.#begin(view, { content: text, conversation: this.id, parent }, (id) => identifyPrompt(prompt, id));
     if (started) return;
     this.#thread.remove(prompt, view.element);
     putBack();
@@ -81,60 +132,55 @@ export class Conversation {
     const view = new AnswerView();
     markAsVersionOf(view.element, answer);
     this.#thread.append(view.element);
-    const body = { conversation: this.#id, regenerate: answer.dataset.answer, ...this.#common() };
-    const started = await this.#run(new Turn({ view, announcer: this.#announcer, body, onStart: (start) => this.#started(start) }));
+    const started = await this.#begin(view, { conversation: this.id, regenerate: answer.dataset.answer });
     if (started) return;
     this.#thread.remove(view.element);
     putBack();
+  }
+
+  #begin(view, fields, onPrompt = () => {}) {
+    const body = { ...fields, turn: randomUuid(), ...(this.#composer.model && { model: this.#composer.model }) };
+    const onStart = (start) => {
+      onPrompt(start.message);
+      this.#started(start);
+    };
+    this.#composer.clearAlert();
+    this.#scroll.toBottom();
+    const running = this.#run(new Turn({ view, announcer: this.#announcer, body, onStart }));
+    this.#composer.returnFocus();
+    return running;
   }
 
   // Returns whether the turn was begun; if not, the composer says why.
   async #run(turn) {
     this.#turn = turn;
     this.#composer.setRunning(true);
-    this.#scroll.toBottom();
     try {
-      await turn.run();
+      const status = await turn.run();
+      if (status && this.id) this.#onEnded({ conversation: this.id, answer: turn.answer, status });
     } catch (error) {
       this.#explain(error);
       return false;
     } finally {
       this.#composer.setRunning(false);
       this.#turn = null;
+      this.#onIdle();
     }
     return true;
   }
 
   #explain(error) {
     const isRefusal = error instanceof Refusal && error.message;
-    this.#composer.refuse(isRefusal ? error.message : "The site cannot be reached. Your prompt is kept; send it again in a moment.", error.retryAfter);
+    this.#composer.refuse(isRefusal ? error.message : UNREACHABLE, error.retryAfter);
   }
 
-  #started({ conversation, message, title }, prompt = null) {
-    if (prompt) identifyPrompt(prompt, message);
-    if (!this.#id) this.#adopt(conversation, title);
-    else if (location.search || location.hash) history.replaceState(null, "", location.pathname);
-    this.#sidebar.show(conversation, title);
-  }
-
-  // A new conversation has got its address, and with it its menu.
-  #adopt(id, title) {
-    this.#root.dataset.conversation = id;
-    history.replaceState(null, "", `/c/${id}/`);
-    document.title = `${title} – Chatsite`;
-    this.#root.querySelector("[data-title]").textContent = title;
-    const menu = this.#root.querySelector("[data-menu]");
-    for (const link of menu.querySelectorAll("a")) link.href = link.getAttribute("href").replace(NIL, id);
-    for (const form of menu.querySelectorAll("form")) form.action = form.getAttribute("action").replace(NIL, id);
-    menu.querySelector("[name=title]").value = title;
-    menu.hidden = false;
-  }
-
-  get #id() {
-    return this.#root.dataset.conversation || null;
-  }
-
-  #common() {
-    return { turn: randomUuid(), ...(this.#composer.model && { model: this.#composer.model }) };
+  #started({ conversation, title: written }) {
+    const title = written || "Untitled";
+    if (!this.id) {
+      this.#root.dataset.conversation = conversation;
+      this.#menu.adopt(conversation, title);
+      history.replaceState(null, "", `/c/${conversation}/`);
+    } else if (location.search || location.hash) history.replaceState(null, "", location.pathname);
+    this.#onStarted({ conversation, title });
   }
 }

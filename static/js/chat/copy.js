@@ -2,12 +2,14 @@
 
 const DONE_MS = 1600;
 
-export function listenForCopy(root) {
+/** Listens for the copy buttons in `root`; `announcer` says that it is done. */
+export function listenForCopy(root, announcer) {
   root.addEventListener("click", async (event) => {
     const button = event.target.closest("[data-copy], .copy-code");
     if (!button) return;
     await copy(textFor(button));
     showDone(button);
+    announcer.say("Copied.");
   });
 }
 
@@ -19,11 +21,12 @@ function textFor(button) {
 }
 
 async function copy(text) {
-  if (navigator.clipboard) {
+  try {
     await navigator.clipboard.writeText(text);
     return;
+  } catch {
+    // Plain http has no clipboard API, and a browser may refuse it; the old command still works.
   }
-  // Plain http has no clipboard API; the old command still works there.
   const box = document.createElement("textarea");
   box.value = text;
   box.className = "visually-hidden";
@@ -36,9 +39,15 @@ async function copy(text) {
 function showDone(button) {
   const isCode = button.matches(".copy-code");
   if (isCode) button.textContent = "Copied";
+  else showIcon(button, "check");
   button.classList.add("is-done");
   setTimeout(() => {
     if (isCode) button.textContent = "Copy";
+    else showIcon(button, "copy");
     button.classList.remove("is-done");
   }, DONE_MS);
+}
+
+function showIcon(button, name) {
+  button.querySelector("use").setAttribute("href", `#icon-${name}`);
 }

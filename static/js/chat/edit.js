@@ -22,11 +22,21 @@ export function editPrompt(prompt, text, onSend) {
   box.focus();
 }
 
+export function isEditing() {
+  return editedPrompt() !== null;
+}
+
+/** Closes the form, if one is open; the prompt says so with an event "editor-closed". */
 export function closeEditor() {
-  const prompt = document.querySelector(".prompt.is-edited");
+  const prompt = editedPrompt();
   if (!prompt) return;
   prompt.classList.remove("is-edited");
   prompt.querySelector("[data-edit-form]").remove();
   for (const part of prompt.querySelectorAll("[data-text], .message-actions")) part.hidden = false;
   prompt.querySelector("[data-edit]").focus();
+  prompt.dispatchEvent(new CustomEvent("editor-closed", { bubbles: true }));
+}
+
+function editedPrompt() {
+  return document.querySelector(".prompt.is-edited");
 }

@@ -4,8 +4,12 @@ import { Announcer } from "./announcer.js";
 import { Composer } from "./composer.js";
 import { Conversation } from "./conversation.js";
 import { listenForCopy } from "./copy.js";
+import { Follower } from "./follower.js";
+import { ConversationMenu } from "./menu.js";
+import { closeMenus } from "./menus.js";
 import { StickyBottom } from "./scroll.js";
-import { closeMenus, Sidebar } from "./sidebar.js";
+import { Sidebar } from "./sidebar.js";
+import { Tabs } from "./tabs.js";
 import { Thread } from "./thread.js";
 
 const root = document.querySelector(".conversation");
@@ -13,16 +17,59 @@ const threadElement = root.querySelector("[data-thread]");
 const thread = new Thread(threadElement);
 const scroll = new StickyBottom(threadElement, root.querySelector("[data-jump] button"));
 const announcer = new Announcer(document.querySelector("[data-announcer]"));
-const conversation = new Conversation(root, { thread, scroll, sidebar: new Sidebar(), announcer });
+closeMenus(); // before the sidebar: an Escape that closes a menu in the drawer leaves the drawer open
+const sidebar = new Sidebar();
+
+const menu = new ConversationMenu(root, {
+  onRenamed(title) {
+    sidebar.rename(conversation.id, title);
+    tabs.tell({ event: "renamed", conversation: conversation.id, title });
+  },
+  onDeleted() {
+    tabs.tell({ event: "deleted", conversation: conversation.id });
+    location.assign("/");
+  },
+});
+const conversation = new Conversation(root, {
+  thread,
+  scroll,
+  menu,
+  announcer,
+  onStarted(turn) {
+    sidebar.show(turn.conversation, turn.title);
+    tabs.tell({ event: "started", ...turn });
+  },
+  onEnded: (turn) => tabs.tell({ event: "ended", ...turn }),
+  onIdle: () => follower.catchUp(),
+});
 const composer = new Composer(root.querySelector("[data-composer]"), {
   onSend: (text) => conversation.ask(text),
   onStop: () => conversation.stop(),
 });
+const follower = new Follower(conversation, sidebar);
+const tabs = new Tabs(root.dataset.person, (message) => follower.hear(message));
+
+function start() {
+  tabs.start();
+  follower.start();
+}
+
+function stop() {
+  tabs.stop();
+  follower.stop();
+}
 
 conversation.useComposer(composer);
-listenForCopy(root);
-closeMenus();
+listenForCopy(root, announcer);
+start();
+window.addEventListener("pagehide", stop);
+// A page that the browser had put aside comes back as it was, deaf to what happened meanwhile.
+window.addEventListener("pageshow", ({ persisted }) => {
+  if (!persisted) return;
+  start();
+  follower.missed();
+});
 if (location.hash) scroll.release();
 else scroll.toBottom();
-if (thread.streamingAnswer) conversation.resume(thread.streamingAnswer);
+conversation.resume();
 document.documentElement.dataset.ready = "";

@@ -1,4 +1,4 @@
-// The list of conversations, which is a drawer on phones; and menus that close.
+// The list of conversations, which is a drawer on phones.
 
 import { clone } from "./templates.js";
 
@@ -15,14 +15,30 @@ export class Sidebar {
 
   /** Puts the conversation on top and marks it as the one that is shown. */
   show(id, title) {
-    const href = `/c/${id}/`;
-    const known = [...this.#list.children].find((item) => item.firstElementChild.getAttribute("href") === href);
-    const item = known ?? clone("conversation-template");
-    const link = item.firstElementChild;
-    if (!known) Object.assign(link, { href, textContent: title });
+    const item = this.put(id, title);
     this.#list.querySelector("[aria-current]")?.removeAttribute("aria-current");
-    link.setAttribute("aria-current", "page");
+    item.firstElementChild.setAttribute("aria-current", "page");
+  }
+
+  /** Puts the conversation on top; returns its item. */
+  put(id, title) {
+    const item = this.#find(id) ?? clone("conversation-template");
+    Object.assign(item.firstElementChild, { href: `/c/${id}/`, textContent: title });
     this.#list.prepend(item);
+    return item;
+  }
+
+  rename(id, title) {
+    const link = this.#find(id)?.firstElementChild;
+    if (link) link.textContent = title;
+  }
+
+  remove(id) {
+    this.#find(id)?.remove();
+  }
+
+  #find(id) {
+    return this.#list.querySelector(`a[href="/c/${id}/"]`)?.parentElement;
   }
 
   #toggle(open) {
@@ -32,19 +48,4 @@ export class Sidebar {
     document.querySelector(".conversation").inert = open;
     (open ? this.#element.querySelector("a") : this.#opener).focus();
   }
-}
-
-/** Menus are <details>: they close at a click elsewhere and at Escape. */
-export function closeMenus() {
-  const menus = () => document.querySelectorAll("details.menu[open], details.user-menu[open]");
-  document.addEventListener("click", (event) => {
-    for (const menu of menus()) if (!menu.contains(event.target)) menu.open = false;
-  });
-  document.addEventListener("keydown", (event) => {
-    if (event.key !== "Escape") return;
-    for (const menu of menus()) {
-      menu.open = false;
-      menu.querySelector("summary").focus();
-    }
-  });
 }

@@ -22,6 +22,11 @@ export class Thread {
     return this.#element.querySelector('.answer[data-status="streaming"][data-answer]:not([data-answer=""])');
   }
 
+  /** The status of that answer as it is shown; undefined where it is not. */
+  statusOf(answer) {
+    return this.#messages.find((message) => message.dataset.answer === answer)?.dataset.status;
+  }
+
   append(...messages) {
     this.#empty.hidden = true;
     this.#element.append(...messages);
@@ -29,8 +34,7 @@ export class Thread {
 
   /** Takes `message` and all that follow it off the page; returns a function that puts them back in the place of what came instead. */
   cutFrom(message) {
-    const messages = [...this.#element.querySelectorAll(".message")];
-    const cut = messages.slice(messages.indexOf(message));
+    const cut = this.#messages.slice(this.#messages.indexOf(message));
     cut.forEach((each) => each.remove());
     return () => this.append(...cut);
   }
@@ -38,8 +42,34 @@ export class Thread {
   /** Undoes `append`. */
   remove(...messages) {
     messages.forEach((message) => message.remove());
-    this.#empty.hidden = this.#element.querySelector(".message") !== null;
+    this.#empty.hidden = this.#messages.length > 0;
   }
+
+  clear() {
+    this.remove(...this.#messages);
+  }
+
+  /** Takes over a fresh rendering of the same conversation. Up to the first difference all stays as it is, and so does who reads it. */
+  update(rendered) {
+    const [old, fresh] = [this.#messages, messagesIn(rendered)];
+    const different = fresh.findIndex((message, place) => !isSame(message, old[place]));
+    const same = different < 0 ? fresh.length : different;
+    this.remove(...old.slice(same));
+    fresh.slice(same).forEach((message) => message.querySelector("noscript")?.remove());
+    if (fresh.length > same) this.append(...fresh.slice(same));
+  }
+
+  get #messages() {
+    return messagesIn(this.#element);
+  }
+}
+
+function messagesIn(element) {
+  return [...element.querySelectorAll(".message")];
+}
+
+function isSame(one, other) {
+  return other && one.id === other.id && ["status", "place", "count", "newest"].every((key) => one.dataset[key] === other.dataset[key]);
 }
 
 export function makePrompt(text, parent) {

@@ -15,6 +15,7 @@ export class Turn {
   #hasStarted;
   #stopWanted = false;
   #note = "";
+  #status = null;
 
   /** `body`: what begins it, null for an answer that is being written already. `onStart(payload)` is called once. */
   constructor({ view, announcer, body = null, onStart = () => {} }) {
@@ -26,11 +27,16 @@ export class Turn {
       turn: body,
       answer: body ? null : view.id,
       onEvent: (name, payload) => this.#handle(name, payload),
-      onReconnecting: (reconnecting) => view.showReconnecting(reconnecting),
+      onReconnecting: (reconnecting) => announcer.say(view.showReconnecting(reconnecting)),
     });
   }
 
-  /** Returns when the answer has ended. Throws what AnswerStream throws, if the turn never started. */
+  /** The answer's id; "" before the start. */
+  get answer() {
+    return this.#view.id;
+  }
+
+  /** Returns the status with which the answer has ended, null when that is not known. Throws what AnswerStream throws, if the turn never started. */
   async run() {
     try {
       await this.#stream.run();
@@ -39,6 +45,7 @@ export class Turn {
       this.#note = this.#view.lose(error instanceof Refusal && error.message ? error.message : "The connection was lost. Reload the page to see the answer.");
     }
     this.#announcer.end(this.#note);
+    return this.#status;
   }
 
   /** Ends the answer. Before its id is known the wish is kept until it is. */
@@ -50,9 +57,9 @@ export class Turn {
   #handle(name, payload) {
     if (name === "start") this.#start(payload);
     else if (name === "delta") this.#grow(payload.text);
-    else if (name === "status") this.#view.showStatus(payload);
+    else if (name === "status") this.#wait(payload);
     else if (name === "error") this.#view.failed(payload);
-    else if (name === "done") this.#note = this.#view.finish(payload, this.#model);
+    else if (name === "done") this.#finish(payload);
   }
 
   #start(payload) {
@@ -67,6 +74,16 @@ export class Turn {
   #grow(text) {
     this.#view.append(text);
     this.#announcer.add(text);
+  }
+
+  #wait(payload) {
+    if (payload.state === "fallback") this.#model = payload.model;
+    this.#announcer.say(this.#view.showStatus(payload));
+  }
+
+  #finish(payload) {
+    this.#status = payload.status;
+    this.#note = this.#view.finish(payload, this.#model);
   }
 
   async #stop() {

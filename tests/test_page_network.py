@@ -1,0 +1,146 @@
+"""The chat page on a bad network, and in front of a model that makes one wait."""
+
+import re
+from typing import TYPE_CHECKING
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from chat.models import ChatModel
+from tests.harness import wire
+from tests.harness.chat_page import ask, ended, open_chat, source, stored_answer, wait_until_live
+from tests.harness.cuttable import CuttableNetwork
+from tests.harness.people import Person
+from tests.harness.site import Site
+from tests.harness.upstream import Upstream
+
+if TYPE_CHECKING:
+    from tests.conftest import MakeUser, StartSite
+
+
+def open_through(network: CuttableNetwork, page: Page, site: Site, person: Person) -> None:
+    page.context.add_cookies(person.cookies(site))  # type: ignore[arg-type]
+    page.goto(network.url + "/")
+    wait_until_live(page)
+
+
+# --- Lost connections -----------------------------------------------------------
+
+
+def test_what_was_written_while_the_network_was_away_is_shown_once_it_is_back(
+    start_site: "StartSite", alice: Person, page: Page, upstream: Upstream
+) -> None:
+    site = start_site(RESUME_GRACE_SECONDS="60")
+    away, back = wire.Gate(), wire.Gate()
+    key = upstream.script(
+        [wire.role(), *wire.text("before, "), away, *wire.text("“meanwhile” 👋🏽, "), back, *wire.text("after"), *wire.answer()[1:]]
+    )
+    with CuttableNetwork(site.port) as network:
+        open_through(network, page, site, alice)
+        ask(page, key)
+        expect(page.locator("[data-body]")).to_contain_text("before")
+        network.cut()
+        away.open()
+        expect(page.locator("[data-progress-text]")).to_have_text("Reconnecting…")
+        back.wait_until_reached()
+        network.mend()
+        expect(page.locator("[data-body]")).to_contain_text("meanwhile", timeout=20_000)
+        expect(page.locator("[data-progress-text]")).to_have_text("")
+        back.open()
+        ended(page)
+    assert source(page) == stored_answer(page).content == "before, “meanwhile” 👋🏽, after"
+    assert len(upstream.requests(key)) == 1
+
+
+def test_connections_that_break_anywhere_lose_nothing_and_double_nothing(site: Site, alice: Person, page: Page, upstream: Upstream) -> None:
+    pieces = [f"{number} é👋\r\n\n  - [x] ‮abc‬ " for number in range(60)]
+    gate = wire.Gate()
+    key = upstream.script([wire.role(), *wire.text(*pieces[:20]), gate, *wire.text(*pieces[20:]), *wire.answer()[1:]])
+    with CuttableNetwork(site.port) as network:
+        open_through(network, page, site, alice)
+        # In the headers, in the first event, in the text, and further on each time.
+        network.cut_after(300, 1200, 1700, 2001, 2502, 3003, 3504)
+        ask(page, key)
+        gate.wait_until_reached()
+        gate.open()
+        expect(page.locator(".answer")).to_have_attribute("data-status", "complete", timeout=40_000)
+        assert network.cuts >= 4
+    assert source(page) == stored_answer(page).content == "".join(pieces)
+    assert len(upstream.requests(key)) == 1
+
+
+# --- Waiting for the model --------------------------------------------------------
+
+
+def test_a_busy_model_is_said_with_a_countdown_that_goes_when_text_comes(site: Site, alice: Person, page: Page, upstream: Upstream) -> None:
+    gate = wire.Gate()
+    key = upstream.script(wire.refused(429, retry_after="2"), [wire.role(), *wire.text("here"), gate, *wire.answer()[1:]])
+    open_chat(page, site, alice)
+    ask(page, key)
+    progress = page.locator("[data-progress-text]")
+    expect(progress).to_have_text(re.compile(r"The model is busy\. Trying again in [23] s…"))
+    expect(progress).to_have_text("The model is busy. Trying again in 1 s…")
+    expect(page.locator("[data-announcer]")).to_contain_text("The model is busy.")
+    expect(page.locator("[data-body]")).to_have_text("here")
+    expect(progress).to_have_text("")
+    gate.open()
+    ended(page)
+    expect(page.locator("[data-note]")).to_have_text("")
+
+
+def test_a_model_that_stands_in_is_named(site: Site, make_user: "MakeUser", page: Page, upstream: Upstream) -> None:
+    stand_in = ChatModel.objects.create(slug="stand-in-model")
+    first = ChatModel.objects.create(slug="overrun-model", fallback=stand_in)
+    gate = wire.Gate()
+    # Longer than any turn would wait.
+    key = upstream.script(wire.refused(429, retry_after="3600"), [wire.HEADERS, gate, *wire.answer("from the other")])
+    open_chat(page, site, make_user("fay", models=[first, stand_in]))
+    page.select_option("#model", "overrun-model")
+    ask(page, key)
+    expect(page.locator("[data-progress-text]")).to_have_text("The model is busy. Asking stand-in-model instead…")
+    gate.open()
+    ended(page)
+    expect(page.locator("[data-usage]")).to_have_text("stand-in-model · 7 tokens")
+    page.reload()
+    expect(page.locator("[data-usage]")).to_have_text("stand-in-model · 7 tokens")
+    first.delete()
+    stand_in.delete()
+
+
+@pytest.mark.parametrize(
+    ("script", "says"),
+    [
+        ([wire.role(), *wire.text("so far"), wire.Cut()], "This answer broke off. The connection to the model was lost."),
+        (wire.refused(429, code="insufficient_quota"), "No answer came. The account with the model's provider has run out of credit. Tell"),
+        (wire.refused(400, code="context_length_exceeded"), "No answer came. This conversation is too long for the model. Start a new one"),
+        (wire.refused(400, code="content_filter"), "No answer came. The provider's content filter refused this prompt."),
+        (wire.answer("long", reason="length"), "The answer has reached its length limit."),
+        (wire.answer("short", reason="content_filter"), "The provider's content filter has cut this answer short."),
+    ],
+    ids=["cut", "credit", "context", "filter", "length", "filtered"],
+)
+def test_how_an_answer_ended_is_said_alike_at_once_and_after_a_reload(
+    site: Site, alice: Person, page: Page, upstream: Upstream, script: wire.Script, says: str
+) -> None:
+    key = upstream.script(script)
+    open_chat(page, site, alice)
+    ask(page, key)
+    note = page.locator("[data-note]")
+    expect(note).to_contain_text(says)
+    said = note.inner_text()
+    page.reload()
+    expect(note).to_have_text(said)
+
+
+def test_an_answer_that_nobody_could_read_does_not_say_that_one_stopped_it(
+    site: Site, alice: Person, page: Page, upstream: Upstream
+) -> None:
+    key = upstream.script([wire.role(), *wire.text("so far"), wire.Stall()])
+    with CuttableNetwork(site.port) as network:
+        open_through(network, page, site, alice)
+        ask(page, key)
+        expect(page.locator("[data-body]")).to_have_text("so far")
+        network.cut()
+        upstream.wait_for_close(upstream.requests(key)[0])
+        network.mend()
+        expect(page.locator("[data-note]")).to_contain_text("nobody was connected", timeout=20_000)
