@@ -71,7 +71,7 @@ def save(answer_id: UUID, ending: Ending) -> bool:
             content=ending.text,
             finish_reason=ending.finish_reason,
             model=ending.model,
-            error_code=_kind(ending.error) if ending.error else "",
+            error_code=ending.error.code if ending.error else "",
         )
     return True
 
@@ -92,7 +92,9 @@ def _html(text: str) -> str:
 
 def error_payload(error: AnswerError) -> dict[str, Any]:
     """The payload of the `error` event."""
-    payload: dict[str, Any] = {"code": error.code, "message": sentence(_kind(error))}
+    # Why a request was rejected is worth more than saying it alike after a reload, when only the code is known.
+    message = error.message if error.code == "upstream_rejected" else sentence(error.code)
+    payload: dict[str, Any] = {"code": error.code, "message": message}
     if error.retry_after is not None:
         payload["retry_after"] = error.retry_after
     return payload
@@ -102,30 +104,20 @@ def saved_end(message: Message) -> tuple[dict[str, Any], dict[str, Any] | None]:
     """The payloads of `done` and, if something went wrong, `error` of an answer that ended some time ago."""
     usage = Usage.objects.filter(answer=message.id).first()
     figures = usage.figures() if usage else {"prompt_tokens": 0, "completion_tokens": 0, "estimated": True}
-    code = message.error_code.partition(":")[0]
-    error = error_payload(AnswerError(code, sentence(message.error_code))) if code else None
+    error = error_payload(AnswerError(message.error_code, sentence(message.error_code))) if message.error_code else None
     return done_payload(message.status, message.finish_reason, figures, message.content), error
 
 
-# Where a code says too little, a kind (the code, a colon, a word) has a sentence of its own; answers keep the kind.
 _SENTENCES = {
-    "upstream_rate_limited": "The model is busy.",
-    "upstream_unavailable": "The model's server cannot be reached or has a problem.",
+    "upstream_rate_limited": "The model was busy.",
+    "upstream_unavailable": "The model's server could not be reached or had a problem.",
     "upstream_timeout": "The model was silent for too long.",
     "upstream_rejected": "The model's server refused the request.",
-    "upstream_rejected:credit": "The account with the model's provider has run out of credit. Tell whoever runs this site.",
-    "upstream_rejected:length": "This conversation is too long for the model. Start a new one, or choose a model with more room.",
-    "upstream_rejected:filter": "The provider's content filter refused this prompt.",
     "upstream_cut": "The connection to the model was lost.",
     "worker_lost": "The server that wrote this answer stopped in the middle of it.",
 }
 
 
-def sentence(kind: str) -> str:
-    """What to tell a person about a kind of error, or a code, whenever they are told: at once, or after a reload."""
-    return _SENTENCES.get(kind, "Something broke on our side.")
-
-
-def _kind(error: AnswerError) -> str:
-    refined = (kind for kind, said in _SENTENCES.items() if kind.startswith(f"{error.code}:") and said == error.message)
-    return next(refined, error.code)
+def sentence(code: str) -> str:
+    """What to tell a person about an error code, at once or after a reload."""
+    return _SENTENCES.get(code, "Something broke on our side.")
