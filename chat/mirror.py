@@ -16,7 +16,7 @@ from chat.limits import slots
 from chat.live import LiveAnswer
 
 _TEXT_SECONDS = 3600
-WORKER_LEASE_SECONDS = 6
+WORKER_LEASE_SECONDS = 5
 _INBOX_SECONDS = 60
 _INBOX_BATCH = 1000
 

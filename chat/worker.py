@@ -34,7 +34,7 @@ logger = logging.getLogger("chat.worker")
 TICK_SECONDS = 0.1
 _REMOTE_CHECK_SECONDS = 1.0
 _WATCH_SECONDS = 2.0
-_RECOVER_SECONDS = 3.0
+_RECOVER_SECONDS = 2.0
 # A note "somebody watches" from another worker holds for this long.
 _WATCHED_SECONDS = 5.0
 # Between the start of a response and its first frame lie a few steps of middleware.

@@ -20,7 +20,7 @@ import redis.asyncio
 from redis import Redis
 
 LEASE_SECONDS = 12
-RENEW_SECONDS = 2
+RENEW_SECONDS = 1
 # A lost worker's slot is free when its lease expires; its reservation stays until the answer is in the ledger, but no longer than this.
 _CLAIM_SECONDS = 20
 
