@@ -300,6 +300,15 @@ def test_second_ctrl_c_ends_it_at_once(serve: Serves, tmp_path: Path) -> None:
     wait_until_gone(children)
 
 
+def test_client_that_never_sends_the_rest_of_its_request_does_not_hold_up_the_end(serve: Serves, tmp_path: Path) -> None:
+    site = serve(tmp_path, REDIS_URL="memory://", OPENAI_API_KEY="sk-never-used", DRAIN_SECONDS="2").wait_until_ready()
+    with socket.create_connection(("127.0.0.1", site.port)) as half:
+        half.sendall(b"POST /api/chat HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n{")
+        assert ask(site, "/healthz") == 200
+        site.process.terminate()
+        assert site.wait(10) == 0
+
+
 def test_without_redis_and_with_a_key_it_starts_uvicorn_alone(serve: Serves, tmp_path: Path) -> None:
     site = serve(tmp_path, REDIS_URL="memory://", OPENAI_API_KEY="sk-never-used").wait_until_ready()
     assert len(descendants(site.process.pid)) == 1

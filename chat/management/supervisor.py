@@ -23,8 +23,10 @@ from chat.management.signals import Signals, Stopped
 from chatsite.env import from_process
 
 _START_SECONDS = 60.0
-# On top of DRAIN_SECONDS: to save what was still running, and to end.
-_DRAIN_MARGIN_SECONDS = 15.0
+# On top of DRAIN_SECONDS: for the last requests, to save what was still running, and to end.
+_DRAIN_MARGIN_SECONDS = 25.0
+# A client that has stopped reading, or that never sends the rest of its request, must not hold up the end: the drain begins behind it.
+_LAST_REQUESTS_SECONDS = 10
 _OWNER_ALONE = 0o077
 _READABLE_TO_ALL = 0o022
 _LOOPBACK = "127.0.0.1"
@@ -140,6 +142,7 @@ class Supervisor:
         # No access log: uvicorn writes query strings into it, search words and tokens among them.
         options = ["--lifespan", "on", "--no-proxy-headers", "--no-server-header", "--no-access-log", "--ws", "none"]
         logging = ["--log-level", "warning", "--log-config", str(Path(__file__).with_name("uvicorn_logging.json"))]
+        options += ["--timeout-graceful-shutdown", str(max(1, min(_LAST_REQUESTS_SECONDS, settings.DRAIN_SECONDS)))]
         where = ["--host", settings.HOST, "--port", str(settings.PORT), "--workers", str(settings.WORKERS)]
         application = ["-m", "uvicorn", "chat.management.served:application", "--app-dir", str(settings.BASE_DIR)]
         return [sys.executable, *application, *where, *options, *logging]
