@@ -95,6 +95,12 @@ def test_signing_in_never_leads_to_another_site(alice: Person, target: str) -> N
     assert "evil" not in admin.get("Location", "")
 
 
+@pytest.mark.parametrize("target", ["/accounts/login/", "/accounts/login/?next=/accounts/login/"])
+def test_signing_in_never_leads_back_to_itself(alice: Person, target: str) -> None:
+    assert visitor(alice.user).get("/accounts/login/", {"next": target})["Location"] == "/"
+    assert sign_in(visitor(), alice, next=target)["Location"] == "/"
+
+
 def test_the_sessions_key_changes_when_signing_in(alice: Person) -> None:
     client = visitor()
     session = client.session

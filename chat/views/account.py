@@ -1,6 +1,7 @@
 """Accounts: sign in and out, sign up, the first admin, password change and reset. Django's views, limited."""
 
 from typing import Any
+from urllib.parse import urlsplit
 
 from django.contrib.auth import login
 from django.contrib.auth import views as auth
@@ -52,6 +53,11 @@ class SignIn(RefusalsAsPages, auth.LoginView):
     """Only failures count. Django rotates the session's key and follows `next` on this host only."""
 
     redirect_authenticated_user = True
+
+    def get_success_url(self) -> str:
+        """Where `next` leads; to the chat if it leads back here, which Django takes for a fault of the site."""
+        target = super().get_success_url()
+        return self.get_default_redirect_url() if urlsplit(target).path == self.request.path else target
 
     @property
     def username(self) -> str:
