@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from itertools import count
+from math import isfinite
 from time import monotonic, time
 from typing import Any, Protocol
 
@@ -248,7 +249,8 @@ def _note(batch: Batch, completion: Completion) -> None:
     completion.deltas += batch.deltas
     if batch.finish_reason:
         # A word in OpenAI's protocol; a server of another make must not keep the row from being saved.
-        completion.finish_reason = batch.finish_reason[:_REASON_CHARS]
+        # NUL and lone surrogates are what a database refuses.
+        completion.finish_reason = "".join(filter(str.isprintable, batch.finish_reason))[:_REASON_CHARS]
     if batch.prompt_tokens is not None:
         completion.prompt_tokens, completion.completion_tokens = batch.prompt_tokens, batch.completion_tokens or 0
 
@@ -305,7 +307,9 @@ def _retry_after(headers: Mapping[str, str]) -> float | None:
     """Seconds to wait as the upstream says it: `retry-after-ms`, or Retry-After in seconds or as a date (RFC 9110, section 10.2.3)."""
     for name, scale in (("retry-after-ms", 1000), ("retry-after", 1)):
         with contextlib.suppress(KeyError, ValueError):
-            return max(0.0, float(headers[name]) / scale)
-    with contextlib.suppress(KeyError, ValueError, TypeError):
+            seconds = float(headers[name]) / scale
+            # "inf" and "nan" are numbers to Python, and to nobody who is told to wait for them.
+            return max(0.0, seconds) if isfinite(seconds) else None
+    with contextlib.suppress(KeyError, ValueError, TypeError, OverflowError):
         return max(0.0, parsedate_to_datetime(headers["retry-after"]).timestamp() - time())
     return None

@@ -131,6 +131,11 @@ def test_absurd_finish_reason_does_not_keep_the_answer_from_its_end(client, upst
     check_end(stream, client, upstream, "complete", finish="x" * 40)
 
 
+def test_finish_reason_that_a_database_refuses_does_not_keep_the_answer_from_its_end(client, upstream):
+    steps = [*wire.text("some text"), wire.chunk({}, finish_reason="st\0o\ud800p", escape=True), wire.usage(), wire.DONE]
+    check_end(whole(client.chat(content=upstream.script(steps))), client, upstream, "complete", finish="stop")
+
+
 # --- Stopped --------------------------------------------------------------------
 
 
@@ -415,6 +420,12 @@ def test_retry_after_may_be_a_date(client, upstream):
     assert whole(client.chat(content=key)).text == "at last"
     clock = time() - monotonic()
     assert requests_of(upstream, key)[1] + clock >= moment.timestamp()
+
+
+@pytest.mark.parametrize("absurd", ["inf", "nan", "-1", "1e999", "Mon, 01 Jan 99999999999999999999 00:00:00 GMT"])
+def test_absurd_retry_after_is_none(client, upstream, absurd):
+    key = upstream.script(wire.refused(429, retry_after=absurd), wire.answer("at last"))
+    assert whole(client.chat(content=key)).text == "at last"
 
 
 def test_wait_beyond_the_budget_fails_at_once_and_says_how_long(client, upstream):
