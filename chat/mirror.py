@@ -112,7 +112,8 @@ class Mirror:
             pipeline.exists(_end_key(answer.id))
         results = await pipeline.execute()
         for answer, more in zip(answers, results[::2], strict=True):
-            if more:
+            # One that ended while Redis was asked has all of its text already.
+            if more and not answer.ended:
                 answer.append_bytes(more)
         return [bool(ended) for ended in results[1::2]]
 

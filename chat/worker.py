@@ -32,6 +32,7 @@ from chat.threads import in_thread
 logger = logging.getLogger("chat.worker")
 
 TICK_SECONDS = 0.1
+_HOST_CHARS = 40
 _REMOTE_CHECK_SECONDS = 1.0
 _WATCH_SECONDS = 2.0
 _RECOVER_SECONDS = 2.0
@@ -45,7 +46,8 @@ class Worker:
     """The state of one process; made when its event loop starts."""
 
     def __init__(self) -> None:
-        self.id = f"{socket.gethostname()}:{os.getpid()}:{uuid4().hex[:8]}"
+        # The ledger holds 64 characters of it; PostgreSQL would refuse every turn of a host with a longer name.
+        self.id = f"{socket.gethostname()[:_HOST_CHARS]}:{os.getpid()}:{uuid4().hex[:8]}"
         self.draining = False
         self._redis = redis.async_client()
         self._mirror = Mirror(self._redis, self.id)

@@ -1,5 +1,6 @@
 """What becomes of answers when their worker is killed or told to stop, when their conversation is deleted, when Redis goes."""
 
+import asyncio
 import contextlib
 import os
 import re
@@ -16,7 +17,11 @@ import httpx2
 import pytest
 import redis
 
-from chat.models import Conversation, Message
+from chat import redis as chat_redis
+from chat.live import LiveAnswer
+from chat.mirror import Mirror
+from chat.models import Conversation, Message, Usage
+from chat.worker import Worker
 from tests.conftest import StartSite
 from tests.harness import wire
 from tests.harness.answers import client_of_worker, ledger, message, other_worker, owner_pid, serving_pid, wait_until
@@ -125,6 +130,13 @@ def check_slot_is_free(client: Client) -> None:
     with client.chat(content="Next, please") as following:
         assert following.status == 200
         assert whole(following).text == DEFAULT_TEXT
+
+
+async def test_workers_name_fits_the_ledger_on_a_host_with_a_long_name(monkeypatch):
+    monkeypatch.setattr(socket, "gethostname", lambda: "h" * 64)
+    here = Worker()
+    await here.stop()
+    assert len(here.id) <= Usage._meta.get_field("worker").max_length
 
 
 # --- Killed -------------------------------------------------------------------
@@ -422,6 +434,20 @@ def test_reader_on_another_worker_gets_the_exact_text_after_redis_was_emptied(al
         assert second.text == "ab0123456789"
         last.open()
         assert whole(second).text == whole(first).text == "ab0123456789!"
+
+
+async def test_text_on_its_way_from_redis_is_not_added_to_an_answer_that_ended_meanwhile():
+    client, answer_id = chat_redis.async_client(), uuid4()
+    mirror, here, elsewhere = Mirror(client, "worker"), LiveAnswer(answer_id, {}), LiveAnswer(answer_id, {})
+    elsewhere.append("some text")
+    await mirror.flush([elsewhere], [], renew=False)
+    reading = asyncio.ensure_future(mirror.read([here]))
+    await asyncio.sleep(0)
+    here.append("some text")
+    here.end({})
+    await reading
+    await client.aclose()
+    assert here.text == b"some text"
 
 
 def test_emptied_redis_kills_no_living_answer(alice, start_apart, upstream):
