@@ -21,6 +21,7 @@ export class Conversation {
   #onIdle;
   #composer = null;
   #turn = null;
+  #unsure = null;
 
   /**
    * `onStarted({conversation, title})` when a turn of this tab has begun, `onEnded({conversation, answer, status})` when one has ended
@@ -138,8 +139,9 @@ export class Conversation {
     putBack();
   }
 
-  #begin(view, fields, onPrompt = () => {}) {
-    const body = { ...fields, turn: randomUuid(), ...(this.#composer.model && { model: this.#composer.model }) };
+  async #begin(view, wanted, onPrompt = () => {}) {
+    const fields = { ...wanted, ...(this.#composer.model && { model: this.#composer.model }) };
+    const body = { ...fields, turn: this.#turnFor(fields) };
     const onStart = (start) => {
       onPrompt(start.message);
       this.#started(start);
@@ -148,7 +150,15 @@ export class Conversation {
     this.#scroll.toBottom();
     const running = this.#run(new Turn({ view, announcer: this.#announcer, body, onStart }));
     this.#composer.returnFocus();
-    return running;
+    const started = await running;
+    this.#unsure = started ? null : body;
+    return started;
+  }
+
+  // A turn of which no word came back may have begun: sent again, it is the same turn, and is not paid for twice.
+  #turnFor(fields) {
+    const { turn, ...before } = this.#unsure ?? {};
+    return turn && JSON.stringify(before) === JSON.stringify(fields) ? turn : randomUuid();
   }
 
   // Returns whether the turn was begun; if not, the composer says why.
