@@ -72,6 +72,27 @@ def test_connections_that_break_anywhere_lose_nothing_and_double_nothing(
     assert len(upstream.requests(key)) == 1
 
 
+def test_a_prompt_that_is_sent_again_because_no_word_came_back_is_asked_once(
+    site: Site, alice: Person, page: Page, upstream: Upstream
+) -> None:
+    key = upstream.script(wire.answer("only once"))
+    with CuttableNetwork(site.port) as network:
+        open_through(network, page, site, alice)
+        network.cut_after(*[0] * 100)  # the browser tries again by itself, too
+        ask(page, key)
+        expect(page.locator("[data-alert]")).to_contain_text("cannot be reached", timeout=40_000)
+        assert page.input_value("#content") == key
+        network.cut_after()
+        page.press("#content", "Enter")
+        ended(page)
+    assert source(page) == "only once"
+    assert len(upstream.requests(key)) == 1
+    assert stored_answer(page).conversation.messages.count() == 2
+
+
+# --- Waiting for the model --------------------------------------------------------
+
+
 def test_a_busy_model_is_said_with_a_countdown_that_goes_when_text_comes(site: Site, alice: Person, page: Page, upstream: Upstream) -> None:
     gate = wire.Gate()
     key = upstream.script(wire.refused(429, retry_after="2"), [wire.role(), *wire.text("here"), gate, *wire.answer()[1:]])
