@@ -10,6 +10,7 @@ from collections.abc import Awaitable
 from typing import Any, cast
 
 from asgiref.sync import sync_to_async
+from django.conf import settings
 from django.contrib.auth.middleware import AuthenticationMiddleware
 from django.contrib.messages.middleware import MessageMiddleware
 from django.contrib.sessions.middleware import SessionMiddleware
@@ -55,6 +56,12 @@ class FrameOptions(_Inline, XFrameOptionsMiddleware):
 
 class Session(_Inline, SessionMiddleware):
     """A session that was changed is saved in the thread."""
+
+    def process_request(self, request: HttpRequest) -> None:
+        # A quoted cookie may hold a NUL, which no key of ours has and PostgreSQL does not take.
+        if "\0" in request.COOKIES.get(settings.SESSION_COOKIE_NAME, ""):
+            del request.COOKIES[settings.SESSION_COOKIE_NAME]
+        super().process_request(request)
 
     def needs_thread(self, request: HttpRequest) -> bool:
         return request.session.modified

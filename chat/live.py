@@ -2,7 +2,7 @@
 
 The text is kept once, as UTF-8, however many readers follow it; a cursor is a
 position in those bytes. Nothing is queued for a reader: it is woken when there
-is more and takes all there is, so a slow one gets one bigger delta.
+is more and takes what there is, so a slow one gets fewer, bigger deltas.
 
 Everything here belongs to one event loop; no Redis, no database.
 """
@@ -17,6 +17,8 @@ from chat import sse
 from chat.errors import InvalidRequest
 
 PING_SECONDS = 15
+# The most text of one delta. Whoever does not read on is owed one frame, not the whole of a long answer.
+PIECE_BYTES = 64 * 1024
 
 
 class Reader:
@@ -164,9 +166,18 @@ class LiveAnswer:
     def _take_text(self, reader: Reader) -> str:
         if reader.cursor >= len(self.text):
             return ""
-        text = self.text[reader.cursor :].decode(errors="replace")
-        reader.cursor = len(self.text)
+        end = self._end_of_piece(reader.cursor)
+        text = self.text[reader.cursor : end].decode(errors="replace")
+        reader.cursor = end
         return text
+
+    def _end_of_piece(self, start: int) -> int:
+        end = start + PIECE_BYTES
+        if end >= len(self.text):
+            return len(self.text)
+        while self.text[end] & 0xC0 == 0x80:
+            end -= 1
+        return end
 
     def _take(self, reader: Reader) -> bytes:
         frames = b""
@@ -175,7 +186,7 @@ class LiveAnswer:
             reader.statuses_seen = len(self._statuses)
         if text := self._take_text(reader):
             frames += sse.delta(text, reader.cursor)
-        if self.ended and not reader.ended:
+        if self.ended and not reader.ended and reader.cursor >= len(self.text):
             frames += self._end
             reader.ended = True
         if not frames and reader.take_ping():

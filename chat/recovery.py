@@ -57,6 +57,11 @@ def text_of(answer_id: UUID) -> tuple[str, str] | None:
     return Message.objects.filter(id=answer_id).values_list("status", "content").first()
 
 
+def not_deleted(answer_ids: list[UUID]) -> set[UUID]:
+    """Those of the stored answers whose conversation is still there."""
+    return set(Message.objects.filter(id__in=answer_ids).values_list("id", flat=True)) if answer_ids else set()
+
+
 def running_in(conversation_id: UUID) -> list[tuple[UUID, str]]:
     """The running answers of a conversation, and the workers that run them."""
     streaming = Message.objects.filter(conversation=conversation_id, status=Message.Status.STREAMING).values_list("id", flat=True)

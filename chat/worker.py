@@ -297,8 +297,9 @@ class Worker:
             await asyncio.sleep(_RECOVER_SECONDS)
             try:
                 await self.recover()
-            except (DatabaseError, InterfaceError, *redis.Unavailable):
+            except (DatabaseError, InterfaceError, *redis.Unavailable) as error:
                 self._suspects = set()
+                logger.warning("Lost answers wait to be claimed: %s", type(error).__name__)
             except Exception as error:
                 # Lost answers hang on this as running ones do on the beat.
                 logger.error("The recovery failed: %s", type(error).__name__)
@@ -308,9 +309,11 @@ class Worker:
 
         The lease is renewed more often than this runs: a Redis that was emptied has every living worker's lease again by then.
         """
-        here = list(self._running)
+        here = [(answer_id, generation.job.stored) for answer_id, generation in self._running.items()]
         running = await in_thread(recovery.running)
-        self._close_claimed(here, running.get(self.id, ()))
+        self._close_ownerless([answer_id for answer_id, _ in here], running.get(self.id, ()))
+        stored = [answer_id for answer_id, is_stored in here if is_stored]
+        self._close_ownerless(stored, await in_thread(recovery.not_deleted, stored))
         owners = [owner for owner in running if owner != self.id]
         alive = await self._mirror.alive(owners) if owners else []
         missing = {answer for owner, lives in zip(owners, alive, strict=True) if not lives for answer in running[owner]}
@@ -323,15 +326,17 @@ class Worker:
                 await self._mirror.ended(answer_id)
         self._suspects = missing
 
-    def _close_claimed(self, here: Iterable[UUID], mine: Container[UUID]) -> None:
-        """Closes the upstream of what runs `here` but is not `mine` in the ledger any more.
+    def _close_ownerless(self, here: Iterable[UUID], owned: Container[UUID]) -> None:
+        """Closes the upstream of what runs `here` but is not `owned` by anybody any more.
 
         A worker that stood still for longer than its lease goes on with answers
-        that another has claimed: what they still cost would be in no budget.
+        that another has claimed: what they still cost would be in no budget. A
+        turn that begins while its conversation or account is being deleted is
+        not there yet when that stops what runs.
         """
         for answer_id in here:
             generation = self._running.get(answer_id)
-            if generation is not None and answer_id not in mine:
+            if generation is not None and answer_id not in owned:
                 generation.halt(*STOPPED)
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from chat import sse
 from chat.errors import InvalidRequest
-from chat.live import PING_SECONDS, LiveAnswer
+from chat.live import PIECE_BYTES, PING_SECONDS, LiveAnswer
 from tests.harness.sse import Decoder, Event, text_of
 
 DONE: dict[str, Any] = {"status": "complete"}
@@ -76,6 +76,16 @@ async def test_slow_reader_gets_one_bigger_delta_and_quick_one_all_pieces(live):
         pieces.append(text_of(await next_events(quick)))
     assert pieces == ["a", "b", "c"]
     assert text_of(await next_events(slow)) == "abc"
+
+
+async def test_long_text_comes_in_pieces_that_cut_no_character_and_the_end_behind_the_last(live):
+    text = "x" + "€𝄞" * PIECE_BYTES
+    live.append(text)
+    live.end(DONE)
+    frames = [frame async for frame in live.frames(0)]
+    assert max(map(len, frames)) < 2 * PIECE_BYTES
+    assert text_of(Decoder().feed(b"".join(frames))) == text
+    assert [b"event: done" in frame for frame in frames] == [False] * (len(frames) - 1) + [True]
 
 
 async def test_late_reader_gets_everything_from_its_cursor_on(live):

@@ -626,3 +626,9 @@ def test_answer_that_passes_the_limit_it_was_given_is_closed_there(make_user, up
     assert stream.named("done")[0]["finish_reason"] == "length"
     upstream.wait_for_close(upstream.requests(key)[0])
     assert ledger(stream).completion_tokens >= 5
+
+
+def test_session_cookie_with_a_nul_is_no_session(site):
+    with Client(site.url) as client:
+        response = client.get("/api/limits", headers={"Cookie": r'sessionid="\000aaaaaaaaaaaa"'})
+    assert (response.status_code, response.json()["error"]["code"]) == (401, "not_signed_in")

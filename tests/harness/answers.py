@@ -1,5 +1,7 @@
 """What tests ask about answers: the rows they left, and which worker serves whom."""
 
+import os
+import signal
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -51,14 +53,21 @@ class HasClients(Protocol):
 
 
 def client_of_worker(person: HasClients, site: Site, pid: int) -> Client:
-    """A client whose one open connection is to that worker: its requests, one after the other, go there."""
-    for _ in range(100):
-        client = person.client_on(site)
+    """A client whose one open connection is to that worker: its requests, one after the other, go there.
+
+    The kernel gives an idle site's connections to the same worker again and again, so the others stand still meanwhile.
+    """
+    client = person.client_on(site)
+    others = [other for other in site.worker_pids() if other != pid]
+    for other in others:
+        os.kill(other, signal.SIGSTOP)
+    try:
         response = client.get("/healthz")
-        if serving_pid(site, response.extensions["network_stream"].get_extra_info("client_addr")[1]) == pid:
-            return client
-        client.close()
-    raise AssertionError(f"no connection of 100 came to worker {pid}")
+    finally:
+        for other in others:
+            os.kill(other, signal.SIGCONT)
+    assert serving_pid(site, response.extensions["network_stream"].get_extra_info("client_addr")[1]) == pid
+    return client
 
 
 def other_worker(site: Site, pid: int) -> int:
