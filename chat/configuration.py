@@ -16,7 +16,8 @@ from django.db import transaction
 from django.db.models.signals import m2m_changed, post_delete, post_save
 
 from chat import redis
-from chat.models import ChatModel, Quota, Requester, SitePolicy, configured_in_bulk
+from chat.limits.standing import Standing, standing_of
+from chat.models import ChatModel, Grant, Pause, Quota, Requester, SitePolicy, configured_in_bulk
 
 STALE_SECONDS = 1.0
 _MOST_PEOPLE = 10_000
@@ -30,7 +31,7 @@ class Configuration:
         self.version = version
         self.read_at = monotonic()
         self._policy: SitePolicy | None = None
-        self._quotas: dict[int | None, Quota | None] = {}
+        self._standings: dict[int | None, Standing] = {}
         self._models: dict[int, list[ChatModel]] = {}
 
     def policy(self) -> SitePolicy:
@@ -38,14 +39,14 @@ class Configuration:
             self._policy = SitePolicy.current()
         return self._policy
 
-    def quota(self, requester: Requester) -> Quota | None:
-        """The quota that applies: `QuotaQuerySet.for_requester`."""
+    def standing(self, requester: Requester) -> Standing:
+        """What applies to the requester: `chat.limits.standing`."""
         who = requester.user_id
-        if who not in self._quotas:
-            if len(self._quotas) >= _MOST_PEOPLE:
-                self._quotas.clear()
-            self._quotas[who] = Quota.objects.for_requester(requester)
-        return self._quotas[who]
+        if who not in self._standings:
+            if len(self._standings) >= _MOST_PEOPLE:
+                self._standings.clear()
+            self._standings[who] = standing_of(requester)
+        return self._standings[who]
 
     def models(self, quota: Quota) -> list[ChatModel]:
         """The models that the quota allows: `Quota.allowed_models`."""
@@ -85,9 +86,9 @@ def _changed(**kwargs: Any) -> None:
 
 def watch() -> None:
     """Connects the signals; called once, when Django is ready."""
-    for model in (SitePolicy, Quota, ChatModel, Group, User):
+    for model in (SitePolicy, Quota, ChatModel, Grant, Pause, Group, User):
         post_delete.connect(_changed, sender=model, dispatch_uid="configuration")
-    for model in (SitePolicy, Quota, ChatModel):
+    for model in (SitePolicy, Quota, ChatModel, Grant, Pause):
         post_save.connect(_changed, sender=model, dispatch_uid="configuration")
     for through in (Quota.users.through, Quota.groups.through, Quota.models.through, User.groups.through):
         m2m_changed.connect(_changed, sender=through, dispatch_uid="configuration")

@@ -24,6 +24,8 @@ class Refusal(Exception):
         self.retry_after = retry_after
         self.limit = limit
         self.headers = headers or {}
+        # The name of the quota that refused, where one did; for the operator's statistics.
+        self.quota = ""
 
     def payload(self) -> dict[str, Any]:
         """The body of the answer: `{"error": {"code", "message", "retry_after"?, "limit"?}}`."""

@@ -315,6 +315,10 @@ class SitePolicy(models.Model):
         max_digits=12, decimal_places=4, null=True, blank=True, validators=[MinValueValidator(0)], help_text="For the whole site."
     )
 
+    content_access = models.BooleanField(
+        "operators may read conversations", default=False, help_text="Each look is recorded, for everybody in the admin to see."
+    )
+
     objects = ConfiguredQuerySet.as_manager()
 
     class Meta:
@@ -328,6 +332,69 @@ class SitePolicy(models.Model):
     def current(cls) -> "SitePolicy":
         """The one row; the defaults if it was deleted."""
         return cls.objects.first() or cls()
+
+
+# --- What an operator does for or against one person --------------------------
+
+
+class Grant(models.Model):
+    """Budget beyond the quota, once: `tokens` on its day, `usd` in the month of its day. It is kept as a record of who gave it."""
+
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="grants")
+    day = models.DateField(default=timezone.localdate, help_text="In the site's time zone.")
+    tokens = models.PositiveBigIntegerField(default=0)
+    usd = models.DecimalField("USD", max_digits=12, decimal_places=4, default=Decimal(0), validators=[MinValueValidator(0)])
+    reason = models.CharField(max_length=200, blank=True)
+    created = models.DateTimeField(default=timezone.now, editable=False)
+    created_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, editable=False, on_delete=models.SET_NULL, related_name="+"
+    )
+
+    objects = ConfiguredQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-created"]
+        indexes = [models.Index(fields=["user", "day"])]
+        constraints = [models.CheckConstraint(condition=Q(usd__gte=0), name="grant_usd_not_negative")]
+
+    def __str__(self) -> str:
+        return f"Grant of {self.day}"
+
+
+class Pause(models.Model):
+    """While this row is there, its person may read and stop, but begin no turn."""
+
+    user = models.OneToOneField(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="pause")
+    note = models.CharField(max_length=200, blank=True, help_text="Shown to the person.")
+    created = models.DateTimeField(default=timezone.now, editable=False)
+    created_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, editable=False, on_delete=models.SET_NULL, related_name="+"
+    )
+
+    objects = ConfiguredQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-created"]
+
+    def __str__(self) -> str:
+        return f"Pause of {self.created:%Y-%m-%d}"
+
+
+class ContentLook(models.Model):
+    """One look of an operator at a person's conversation; never changed or deleted by the site."""
+
+    operator = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+")
+    conversation = models.UUIDField()
+    owner_key = models.CharField(max_length=80)
+    created = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        verbose_name = "look at a conversation"
+        verbose_name_plural = "looks at conversations"
+        ordering = ["-created"]
+
+    def __str__(self) -> str:
+        return str(self.conversation)
 
 
 # --- Invitations ------------------------------------------------------------
@@ -403,13 +470,18 @@ class Usage(models.Model):
     first_token_ms = models.PositiveIntegerField(null=True)
     duration_ms = models.PositiveBigIntegerField(null=True)
     created = models.DateTimeField(default=timezone.now)
+    # Budgets and charts sum by day: a date needs no arithmetic of time zones for every row, and stays what it was when the zone is changed.
+    day = models.DateField(default=timezone.localdate, editable=False, help_text="In the site's time zone.")
 
     class Meta:
         verbose_name_plural = "usage"
         ordering = ["-created"]
         indexes = [
-            models.Index(fields=["limit_key", "created"]),
+            models.Index(fields=["limit_key", "day"]),
+            models.Index(fields=["owner_key", "created"]),
             models.Index(fields=["created"]),
+            # All that the sums of the whole site read, so that they read nothing but the index.
+            models.Index(fields=["day", "outcome", "cost_usd", "prompt_tokens", "completion_tokens"], name="usage_sums"),
             models.Index(fields=["worker"], condition=Q(outcome="running"), name="usage_running"),
         ]
 
@@ -419,3 +491,30 @@ class Usage(models.Model):
     def figures(self) -> dict[str, Any]:
         """Tokens as events and exports show them."""
         return {"prompt_tokens": self.prompt_tokens, "completion_tokens": self.completion_tokens, "estimated": self.estimated}
+
+
+class RefusalCount(models.Model):
+    """Turns that were refused, or by a quota in shadow mode would have been: counted by the hour, person, quota and code.
+
+    Statistics, not a gate: a worker writes what it has refused every few seconds (chat.limits.refusals).
+    """
+
+    hour = models.DateTimeField(help_text="The beginning of the hour.")
+    day = models.DateField(help_text="In the site's time zone.")
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="refusals")
+    limit_key = models.CharField(max_length=80)
+    quota = models.CharField(max_length=80, blank=True)
+    code = models.CharField(max_length=40)
+    shadow = models.BooleanField(default=False)
+    count = models.PositiveBigIntegerField(default=0)
+    last = models.DateTimeField()
+
+    class Meta:
+        verbose_name = "refused turns"
+        verbose_name_plural = "refused turns"
+        ordering = ["-last"]
+        indexes = [models.Index(fields=["quota", "-last"]), models.Index(fields=["limit_key", "-last"]), models.Index(fields=["day"])]
+        constraints = [models.UniqueConstraint(fields=["hour", "limit_key", "quota", "code", "shadow"], name="refusals_one_row_an_hour")]
+
+    def __str__(self) -> str:
+        return f"{self.count} {self.code}"

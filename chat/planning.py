@@ -78,6 +78,14 @@ def plan(requester: Requester, request: TurnRequest) -> Plan:
     if policy.paused:
         raise Paused(policy.notice or "The site is paused. Try again later.", retry_after=_PAUSED_RETRY_SECONDS)
     quota = _quota(requester, known)
+    try:
+        return _plan(requester, request, known, quota)
+    except Refusal as refusal:
+        refusal.quota = quota.name
+        raise
+
+
+def _plan(requester: Requester, request: TurnRequest, known: Configuration, quota: Quota) -> Plan:
     conversation = None if isinstance(request, Stateless) else _conversation(requester, request)
     parent = parent_of(request, conversation)
     models = _models(request.model, conversation, known.models(quota))
@@ -89,7 +97,7 @@ def plan(requester: Requester, request: TurnRequest) -> Plan:
         request=request,
         answer=uuid4(),
         quota=quota,
-        policy=policy,
+        policy=known.policy(),
         models=models,
         targets=[_target(model, limits) for model in models],
         messages=messages,
@@ -101,12 +109,15 @@ def plan(requester: Requester, request: TurnRequest) -> Plan:
 
 
 def _quota(requester: Requester, known: Configuration) -> Quota:
-    quota = known.quota(requester)
-    if quota is None:
+    standing = known.standing(requester)
+    if standing.pause is not None:
+        note = standing.pause or "You are paused. Ask whoever runs this site."
+        raise Paused(note, retry_after=_PAUSED_RETRY_SECONDS)
+    if standing.quota is None:
         if requester.user_id is None:
             raise NotSignedIn("Sign in to chat.")
         raise Forbidden("No quota applies to you. Ask whoever runs this site.")
-    return quota
+    return standing.quota
 
 
 def _conversation(requester: Requester, request: Stored | Again) -> Conversation | None:

@@ -23,7 +23,7 @@ from chat import endings, recovery, redis
 from chat.completions import make_client
 from chat.errors import AnswerError, Refusal
 from chat.generation import ABANDONED, STOPPED, Generation, Job
-from chat.limits import admission, slots
+from chat.limits import admission, refusals, slots
 from chat.live import LiveAnswer
 from chat.mirror import Mirror
 from chat.models import Message
@@ -89,6 +89,7 @@ class Worker:
             for task in self._tasks:
                 task.cancel()
             await asyncio.wait(set(self._tasks), timeout=0.5)
+        await self._write_refusals()
         with contextlib.suppress(*redis.Unavailable):
             await self._mirror.resign()
         await self._client.close()
@@ -295,6 +296,7 @@ class Worker:
     async def _recover_forever(self) -> None:
         while True:
             await asyncio.sleep(_RECOVER_SECONDS)
+            await self._write_refusals()
             try:
                 await self.recover()
             except (DatabaseError, InterfaceError, *redis.Unavailable) as error:
@@ -303,6 +305,12 @@ class Worker:
             except Exception as error:
                 # Lost answers hang on this as running ones do on the beat.
                 logger.error("The recovery failed: %s", type(error).__name__)
+
+    async def _write_refusals(self) -> None:
+        try:
+            await in_thread(refusals.write)
+        except (DatabaseError, InterfaceError) as error:
+            logger.warning("What was refused waits to be written: %s", type(error).__name__)
 
     async def recover(self) -> None:
         """Claims the answers of workers whose lease was missing twice in a row, with Redis reachable in between.

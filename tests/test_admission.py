@@ -12,6 +12,7 @@ from uuid import uuid4
 
 import pytest
 import redis
+from django.utils import timezone
 
 from chat.limits import budgets
 from chat.models import ChatModel, Message, SitePolicy, Usage
@@ -330,12 +331,12 @@ def test_use_of_yesterday_and_of_last_month_is_no_use_of_today(site: Site, make_
     assert ask(person.client).status == 200
     Usage.objects.filter(user=person.user).update(prompt_tokens=1500)
     assert ask(person.client).status == 429
-    Usage.objects.filter(user=person.user).update(created=datetime.now(UTC) - timedelta(days=1), cost_usd=Decimal("0.015"))
-    if datetime.now(UTC).day > 1:
+    Usage.objects.filter(user=person.user).update(day=timezone.localdate() - timedelta(days=1), cost_usd=Decimal("0.015"))
+    if timezone.localdate().day > 1:
         assert_refused(
             post(person.client, {"content": "hi"}), 429, "spend_exhausted", retry_after=next_month(), limit="spend_per_month_usd"
         )
-    Usage.objects.filter(user=person.user).update(created=datetime.now(UTC) - timedelta(days=32))
+    Usage.objects.filter(user=person.user).update(day=timezone.localdate() - timedelta(days=32))
     assert ask(person.client).status == 200
 
 

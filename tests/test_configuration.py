@@ -5,11 +5,11 @@ from django.contrib.auth.models import Group
 from django.db import connection, transaction
 
 from chat import configuration
-from chat.models import ChatModel, Quota, SitePolicy
+from chat.models import ChatModel, Grant, Pause, Quota, SitePolicy
 
 
 def allowed(person):
-    quota = configuration.current().quota(person.requester)
+    quota = configuration.current().standing(person.requester).quota
     assert quota is not None
     return quota.requests
 
@@ -17,7 +17,7 @@ def allowed(person):
 def test_what_is_known_is_read_once_for_one_version(alice):
     first = configuration.current()
     assert configuration.current() is first
-    assert first.quota(alice.requester) is first.quota(alice.requester)
+    assert first.standing(alice.requester) is first.standing(alice.requester)
 
 
 def test_saved_quota_holds_at_once(alice):
@@ -59,10 +59,10 @@ def test_models_that_a_quota_allows_change_at_once(alice):
     model = ChatModel.objects.create(slug=f"model-of-{alice.user.username}")
     other = ChatModel.objects.create(slug=f"other-of-{alice.user.username}")
     known = configuration.current()
-    assert {model, other} <= set(known.models(known.quota(alice.requester)))
+    assert {model, other} <= set(known.models(known.standing(alice.requester).quota))
     alice.quota.models.add(model)
     known = configuration.current()
-    assert known.models(known.quota(alice.requester)) == [model]
+    assert known.models(known.standing(alice.requester).quota) == [model]
 
 
 def test_policy_changed_holds_at_once():
@@ -87,7 +87,7 @@ def test_emptied_redis_does_not_bring_back_what_was_known(alice, redis_client):
     assert configuration.current().version != before.version
 
 
-@pytest.mark.parametrize("table", [Quota, ChatModel, SitePolicy])
+@pytest.mark.parametrize("table", [Quota, ChatModel, SitePolicy, Grant, Pause])
 def test_every_table_that_is_remembered_announces_changes_in_bulk(table):
     before = configuration.current().version
     table.objects.filter(id=-1).update(id=-2)

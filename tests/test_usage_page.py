@@ -57,7 +57,7 @@ def test_what_is_used_is_shown_beside_its_limit(make_user: "MakeUser") -> None:
 
 def test_only_this_day_and_this_month_count(alice: Person) -> None:
     now = timezone.now()
-    spend(alice, created=now - timedelta(days=40))
+    spend(alice, day=timezone.localdate() - timedelta(days=40))
     spend(alice, outcome="running")
     spend(alice, "0.25")
     found = report(RequestFactory().get("/"), alice.requester)

@@ -18,7 +18,7 @@ from django.utils import timezone
 
 from chat import redis
 from chat.errors import LimitsUnavailable, RateLimited, Refusal, SpendExhausted, TokensExhausted, TooManyStreams
-from chat.limits import budgets, slots, windows
+from chat.limits import budgets, refusals, slots, windows
 from chat.models import Quota, Requester, SitePolicy
 from chat.rates import Rate
 from chat.threads import in_thread
@@ -68,6 +68,9 @@ async def admit(request: HttpRequest, ask: Ask) -> Admission:
     except TimeoutError:
         work.add_done_callback(_give_back_late)
         return _without_redis(ask)
+    except Refusal as refusal:
+        refusal.quota = ask.quota.name
+        raise
 
 
 def _give_back_late(work: "asyncio.Future[Admission]") -> None:
@@ -156,6 +159,7 @@ def _in_shadow(request: HttpRequest, ask: Ask) -> Admission:
 
 def record_in_shadow(quota: Quota, requester: Requester, refusal: Refusal) -> None:
     """All that a quota in shadow mode does: it says whom it would have refused, and why."""
+    refusals.note(requester, quota.name, refusal.code, shadow=True)
     logger.info("Shadow quota %r would have refused %s: %s", quota.name, requester.limit_key, refusal.code)
 
 

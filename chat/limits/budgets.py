@@ -1,11 +1,12 @@
 """Tokens and money: upper bounds before a turn, costs after it, and what the ledger says was spent. Money is Decimal, never a float."""
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from decimal import ROUND_CEILING, Decimal
 from math import ceil
+from typing import Any
 
-from django.db.models import QuerySet, Sum
+from django.db.models import Aggregate, BigIntegerField, QuerySet, Sum
 from django.utils import timezone
 
 from chat.models import Usage
@@ -78,13 +79,24 @@ def seconds_until(moment: datetime, now: datetime) -> int:
 
 def spent_tokens(limit_key: str | None, now: datetime, running: bool = False) -> int:
     """Tokens of today in the ledger, of one person or (None) of the whole site; with `running`, reservations too."""
-    rows = _rows(limit_key, day_start(now), running).aggregate(prompt=Sum("prompt_tokens"), completion=Sum("completion_tokens"))
+    rows = _rows(limit_key, timezone.localdate(now), running).aggregate(prompt=Sum("prompt_tokens"), completion=Sum("completion_tokens"))
     return (rows["prompt"] or 0) + (rows["completion"] or 0)
 
 
 def spent_micros(limit_key: str | None, now: datetime, running: bool = False) -> int:
     """Money of this month in the ledger, in millionths of a USD."""
-    return micros(_rows(limit_key, month_start(now), running).aggregate(cost=Sum("cost_usd"))["cost"] or Decimal(0))
+    return micros(_rows(limit_key, timezone.localdate(now).replace(day=1), running).aggregate(cost=ExactSum("cost_usd"))["cost"])
+
+
+class ExactSum(Aggregate):
+    """The sum of a cost as a Decimal, 0 for no rows. SQLite adds decimals up as floats; whole hundred-millionths it adds up exactly."""
+
+    name = "exact_sum"
+    template = "SUM(CAST(ROUND(%(expressions)s * 100000000) AS BIGINT))"
+    output_field = BigIntegerField()
+
+    def convert_value(self, value: Any, expression: Any, connection: Any) -> Decimal:
+        return Decimal(int(value or 0)).scaleb(-8)
 
 
 def running(limit_key: str | None) -> "QuerySet[Usage]":
@@ -92,8 +104,8 @@ def running(limit_key: str | None) -> "QuerySet[Usage]":
     return _of(limit_key).filter(outcome=Usage.Outcome.RUNNING)
 
 
-def _rows(limit_key: str | None, since: datetime, running: bool) -> "QuerySet[Usage]":
-    rows = _of(limit_key).filter(created__gte=since)
+def _rows(limit_key: str | None, since: date, running: bool) -> "QuerySet[Usage]":
+    rows = _of(limit_key).filter(day__gte=since)
     return rows if running else rows.exclude(outcome=Usage.Outcome.RUNNING)
 
 

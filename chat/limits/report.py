@@ -11,14 +11,16 @@ from django.utils import timezone
 from chat import redis
 from chat.errors import LimitsUnavailable
 from chat.limits import admission, budgets, slots, windows
+from chat.limits.standing import Standing, standing_of
 from chat.models import Quota, Requester
 
 
 @dataclass(frozen=True)
 class Report:
-    """`quota` is None where none applies. `windows` and `streams` are None while Redis does not answer. Money is USD."""
+    """`quota`, grants included, is None where none applies. `windows` and `streams` are None while Redis does not answer. Money is USD."""
 
     quota: Quota | None
+    standing: Standing
     reason: str
     windows: list[windows.Window] | None
     streams: int | None
@@ -29,13 +31,15 @@ class Report:
 
 
 def report(request: HttpRequest, requester: Requester) -> Report:
-    """The report for the requester; four queries at most. Tokens and spend are what the ledger has settled."""
-    quota = Quota.objects.for_requester(requester)
+    """The report for the requester; seven queries at most. Tokens and spend are what the ledger has settled."""
+    standing = standing_of(requester)
+    quota = standing.quota
     now = timezone.now()
     key = requester.limit_key
     used_windows, streams = _in_redis(request, key, quota)
     return Report(
         quota=quota,
+        standing=standing,
         reason=_reason(quota, requester),
         windows=used_windows,
         streams=streams,

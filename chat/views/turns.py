@@ -12,8 +12,8 @@ from django.http import HttpRequest, JsonResponse
 from django.http.response import HttpResponseBase
 
 from chat import endings, planning, recovery, turn_request, turns, worker
-from chat.errors import DatabaseUnavailable, Draining, InvalidRequest, NotFound, NotSignedIn, UnsupportedMediaType
-from chat.limits import admission, once, readers
+from chat.errors import DatabaseUnavailable, Draining, InvalidRequest, NotFound, NotSignedIn, Refusal, UnsupportedMediaType
+from chat.limits import admission, once, readers, refusals
 from chat.live import LiveAnswer
 from chat.models import Message, Quota, Requester, Usage
 from chat.threads import in_thread
@@ -76,8 +76,12 @@ async def _begin_new(
     here = worker.current()
     if here.draining:
         raise Draining("This server is restarting. Try again in a moment.", retry_after=_DRAINING_RETRY_SECONDS)
-    plan = await in_thread(planning.plan, requester, asked)
-    admitted = await admission.admit(request, plan.ask())
+    try:
+        plan = await in_thread(planning.plan, requester, asked)
+        admitted = await admission.admit(request, plan.ask())
+    except Refusal as refusal:
+        refusals.note(requester, refusal.quota, refusal.code)
+        raise
     try:
         started = await in_thread(turns.start, plan, admitted, here.id)
     except BaseException:

@@ -1,0 +1,86 @@
+"""Which turns were refused lately, by which gate: counted in memory, written to the database every few seconds.
+
+A flood of refusals must not become a flood of writes, so a refusal costs no
+query; what a worker counted since it last wrote is lost when it is killed.
+"""
+
+from collections import Counter
+from dataclasses import dataclass
+from datetime import timedelta
+from threading import Lock
+
+from django.contrib.auth.models import User
+from django.db import transaction
+from django.db.models import F
+from django.utils import timezone
+
+from chat.models import RefusalCount, Requester
+
+KEPT_DAYS = 90
+_MOST_KEYS = 5_000
+
+
+@dataclass(frozen=True)
+class _Key:
+    user_id: int | None
+    limit_key: str
+    quota: str
+    code: str
+    shadow: bool
+
+
+_counts: Counter[_Key] = Counter()
+_lock = Lock()
+
+
+def note(requester: Requester, quota: str, code: str, *, shadow: bool = False) -> None:
+    """Counts one refused turn; `shadow`: one that a quota in shadow mode let through. Does not block."""
+    key = _Key(requester.user_id, requester.limit_key, quota, code, shadow)
+    with _lock:
+        # A flood from ever new addresses is one line, not a full memory.
+        _counts[key if key in _counts or len(_counts) < _MOST_KEYS else _Key(None, "", quota, code, shadow)] += 1
+
+
+def write() -> None:
+    """Writes what was counted since the last time, all or nothing. Blocks on the database, whose errors lose no count."""
+    with _lock:
+        counts = Counter(_counts)
+        _counts.clear()
+    if not counts:
+        return
+    try:
+        _write(counts)
+    except BaseException:
+        with _lock:
+            _counts.update(counts)
+        raise
+
+
+def _write(counts: Counter[_Key]) -> None:
+    now = timezone.now()
+    hour = now.replace(minute=0, second=0, microsecond=0)
+    with transaction.atomic():
+        people = set(User.objects.filter(id__in={key.user_id for key in counts if key.user_id}).values_list("id", flat=True))
+        for key, count in counts.items():
+            row, made = RefusalCount.objects.get_or_create(
+                hour=hour,
+                limit_key=key.limit_key,
+                quota=key.quota,
+                code=key.code,
+                shadow=key.shadow,
+                defaults={
+                    "user_id": key.user_id if key.user_id in people else None,
+                    "day": timezone.localdate(now),
+                    "count": count,
+                    "last": now,
+                },
+            )
+            if made:
+                _forget_old(row)
+            else:
+                RefusalCount.objects.filter(pk=row.pk).update(count=F("count") + count, last=now)
+
+
+def _forget_old(newest: RefusalCount) -> None:
+    """Deletes what is past KEPT_DAYS; asked only when an hour has a new row, which is seldom enough."""
+    RefusalCount.objects.filter(day__lt=newest.day - timedelta(days=KEPT_DAYS)).delete()
