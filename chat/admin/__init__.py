@@ -1,0 +1,11 @@
+"""What the operator sees and sets. No prompt, answer or title is shown here: operators run the site, they do not read along."""
+
+from django.contrib import admin
+
+from chat.admin import conversations, invitations, ledger, models, people, policy, quotas
+
+__all__ = ["conversations", "invitations", "ledger", "models", "people", "policy", "quotas"]
+
+admin.site.site_header = admin.site.site_title = "Chatsite"
+admin.site.index_title = "Administration"
+admin.site.empty_value_display = "–"

@@ -1,0 +1,67 @@
+"""What several of the admin's pages do alike."""
+
+from typing import Any
+
+from asgiref.sync import async_to_sync
+from django import forms
+from django.contrib import messages
+from django.contrib.admin.utils import unquote
+from django.db import transaction
+from django.db.models import Model, QuerySet
+from django.http import HttpRequest, HttpResponse
+
+from chat.models import Conversation, Message
+from chat.worker import stop_conversation
+
+
+def only_one(form: "forms.ModelForm[Any]", field: str, what: str) -> None:
+    """An error at `field` where another row has it set already; the database's own words would name a constraint."""
+    other = form._meta.model._default_manager.filter(**{field: True}).exclude(pk=form.instance.pk).first()
+    if form.cleaned_data.get(field) and other is not None:
+        form.add_error(field, f"“{other}” is {what} already. Untick it there first.")
+
+
+def make_default(request: HttpRequest, queryset: "QuerySet[Any]") -> None:
+    """Hands `is_default` to the one chosen row."""
+    if len(queryset) != 1:
+        messages.error(request, "Choose exactly one.")
+        return
+    chosen = queryset[0]
+    with transaction.atomic():
+        chosen._meta.model._default_manager.filter(is_default=True).update(is_default=False)
+        chosen.is_default = True
+        chosen.save(update_fields=["is_default"])
+    messages.success(request, f"“{chosen}” is the default now.")
+
+
+class StopsAnswers:
+    """Answers of the conversations that a deletion takes along are stopped first: nobody would read what they cost."""
+
+    def conversations_of(self, queryset: "QuerySet[Any]") -> "QuerySet[Conversation]":
+        raise NotImplementedError
+
+    def delete_view(self: Any, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        # Not in delete_model: the transaction around it would keep the answer from being saved, and we wait for that.
+        obj = self.get_object(request, unquote(object_id))
+        if request.method == "POST" and obj is not None and self.has_delete_permission(request, obj):
+            self._stop(self.model._default_manager.filter(pk=obj.pk))
+        return super().delete_view(request, object_id, extra_context)  # type: ignore[misc, no-any-return]
+
+    def delete_queryset(self, request: HttpRequest, queryset: "QuerySet[Any]") -> None:
+        self._stop(queryset)
+        super().delete_queryset(request, queryset)  # type: ignore[misc]
+
+    def _stop(self, queryset: "QuerySet[Any]") -> None:
+        running = self.conversations_of(queryset).filter(messages__status=Message.Status.STREAMING).distinct()
+        for conversation_id in list(running.values_list("pk", flat=True)):
+            async_to_sync(stop_conversation)(conversation_id)
+
+
+class NeverChanged:
+    """For rows that the site writes and nobody edits."""
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False

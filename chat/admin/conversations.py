@@ -1,0 +1,42 @@
+"""Conversations from outside: whose, when and how long."""
+
+from typing import TYPE_CHECKING
+
+from django.contrib import admin
+from django.db.models import Count, QuerySet
+from django.http import HttpRequest
+
+from chat.admin.base import NeverChanged, StopsAnswers
+from chat.models import Conversation
+
+if TYPE_CHECKING:
+    ConversationBase = admin.ModelAdmin[Conversation]
+else:
+    ConversationBase = admin.ModelAdmin
+
+
+@admin.register(Conversation)
+class ConversationAdmin(NeverChanged, StopsAnswers, ConversationBase):
+    """Whose, when and how long; never what was said. Deleting is allowed: a person's account takes its conversations along."""
+
+    list_display = ("id", "user", "is_guest", "messages", "created", "updated")
+    list_filter = ("created", "updated")
+    list_select_related = ("user",)
+    search_fields = ("user__username", "id")
+    fields = ("id", "user", "is_guest", "created", "updated")
+    readonly_fields = fields
+    show_full_result_count = False
+
+    def conversations_of(self, queryset: "QuerySet[Conversation]") -> "QuerySet[Conversation]":
+        return Conversation.objects.filter(pk__in=queryset.values("pk"))
+
+    def get_queryset(self, request: HttpRequest) -> "QuerySet[Conversation]":
+        return super().get_queryset(request).annotate(message_count=Count("messages"))
+
+    @admin.display(description="messages", ordering="message_count")
+    def messages(self, conversation: Conversation) -> int:
+        return int(getattr(conversation, "message_count", 0))
+
+    @admin.display(description="guest", boolean=True)
+    def is_guest(self, conversation: Conversation) -> bool:
+        return conversation.user_id is None

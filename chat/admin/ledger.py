@@ -1,0 +1,40 @@
+"""The ledger: what every answer cost."""
+
+from typing import TYPE_CHECKING
+
+from django.contrib import admin
+from django.http import HttpRequest
+
+from chat.admin.base import NeverChanged
+from chat.models import Usage
+
+if TYPE_CHECKING:
+    UsageBase = admin.ModelAdmin[Usage]
+else:
+    UsageBase = admin.ModelAdmin
+
+
+@admin.register(Usage)
+class UsageAdmin(NeverChanged, UsageBase):
+    """The ledger. It is not deleted either, or budgets would come back."""
+
+    list_display = (
+        "created",
+        "user",
+        "model",
+        "quota",
+        "prompt_tokens",
+        "completion_tokens",
+        "cost_usd",
+        "estimated",
+        "outcome",
+        "duration_ms",
+    )
+    list_filter = ("outcome", "estimated", "model", "quota", "created")
+    list_select_related = ("user",)
+    search_fields = ("user__username", "limit_key")
+    date_hierarchy = "created"
+    show_full_result_count = False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Usage | None = None) -> bool:
+        return False
