@@ -7,6 +7,9 @@ export PIP_DISABLE_PIP_VERSION_CHECK = 1
 POSTGRESQL_TESTS := $(addprefix tests/test_,$(addsuffix .py,streaming admission models configuration export search \
 	usage_page invitations setup_link admin))
 
+# Files of tests run side by side, each process with servers of its own: most of the time is spent waiting.
+AT_ONCE := --numprocesses 3 --dist loadfile
+
 .PHONY: run test bench clean
 .DEFAULT_GOAL := run
 
@@ -22,8 +25,8 @@ test: .venv/installed-dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/pytest
-	TEST_DATABASE=postgresql $(BIN)/pytest $(POSTGRESQL_TESTS)
+	$(BIN)/pytest $(AT_ONCE)
+	TEST_DATABASE=postgresql $(BIN)/pytest $(AT_ONCE) $(POSTGRESQL_TESTS)
 
 bench: .venv/installed-dev
 	@exec $(BIN)/python -m bench

@@ -287,6 +287,11 @@ class Quota(models.Model):
         return parse_rates(self.requests)
 
     @property
+    def allows_nothing(self) -> bool:
+        """A limit of 0 refuses for good: there is no time after which a turn would pass."""
+        return self.concurrent_streams == 0 or any(rate.limit == 0 for rate in self.rates)
+
+    @property
     def enforced(self) -> "Quota":
         """The quota whose limits hold: this one, or in shadow mode one without any."""
         return self if self.mode == self.Mode.ENFORCE else Quota(name=self.name, mode=self.mode)

@@ -5,10 +5,12 @@ Blocks on the database.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from datetime import date
 from decimal import Decimal
 from uuid import UUID, uuid4
 
 import msgspec
+from django.utils import timezone
 
 from chat import configuration
 from chat.completions import Target
@@ -48,6 +50,8 @@ class Plan:
     conversation: Conversation | None
     parent: Message | None
     prompt_tokens: int
+    # Of its budgets; taken once, so that a turn at midnight is reserved and written in one and the same day.
+    day: date
 
     @property
     def prices(self) -> dict[str, budgets.Prices]:
@@ -65,7 +69,7 @@ class Plan:
     def ask(self) -> Ask:
         """What admission must know."""
         tokens = self.prompt_tokens + self.output_tokens
-        return Ask(str(self.answer), self.requester, self.quota, self.policy, tokens, budgets.micros(self.bound_usd))
+        return Ask(str(self.answer), self.requester, self.quota, self.policy, tokens, budgets.micros(self.bound_usd), self.day)
 
 
 # --- Validation ---------------------------------------------------------------
@@ -104,6 +108,7 @@ def _plan(requester: Requester, request: TurnRequest, known: Configuration, quot
         conversation=conversation,
         parent=parent,
         prompt_tokens=budgets.prompt_bound(messages),
+        day=timezone.localdate(),
     )
     return _fit_whole_budgets(draft)
 
@@ -113,6 +118,8 @@ def _quota(requester: Requester, known: Configuration) -> Quota:
     if standing.pause is not None:
         note = standing.pause or "You are paused. Ask whoever runs this site."
         raise Paused(note, retry_after=_PAUSED_RETRY_SECONDS)
+    if standing.quota is not None and standing.quota.enforced.allows_nothing:
+        raise Forbidden("The quota that applies to you allows no turns. Ask whoever runs this site.")
     if standing.quota is None:
         if requester.user_id is None:
             raise NotSignedIn("Sign in to chat.")

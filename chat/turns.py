@@ -165,4 +165,5 @@ def _write_usage(plan: Plan, worker: str) -> None:
         cost_usd=plan.bound_usd,
         estimated=True,
         worker=worker,
+        day=plan.day,
     )

@@ -10,6 +10,7 @@ from collections.abc import Callable, Generator, Iterator
 from typing import TYPE_CHECKING, Any, Protocol
 
 import django
+import hypothesis
 import pytest
 from django.conf import settings
 
@@ -29,6 +30,10 @@ if TYPE_CHECKING:
 
 _environment: Environment | None = None
 _LOG_TAIL_CHARS = 4000
+
+# A busy machine takes its time over an input now and then; that is no fault of what is tested.
+hypothesis.settings.register_profile("site", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+hypothesis.settings.load_profile("site")
 
 
 class StartSite(Protocol):
@@ -51,9 +56,16 @@ def pytest_configure(config: pytest.Config) -> None:
         )
     # A run that is told to end ends what it started, as after Ctrl-C.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    if _only_distributes(config):
+        return
     _environment = Environment()
     _environment.start()
     django.setup()
+
+
+def _only_distributes(config: pytest.Config) -> bool:
+    """With `-n`, tests run in processes of their own, each with an environment of its own; this one hands them out."""
+    return config.getoption("numprocesses", None) is not None and not hasattr(config, "workerinput")
 
 
 @pytest.hookimpl(wrapper=True)

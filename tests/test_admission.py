@@ -145,10 +145,13 @@ def test_the_window_that_refuses_takes_nothing_from_the_others(site2: Site, make
     assert len(upstream.requests(key)) == 3
 
 
-def test_a_limit_of_none_at_all_refuses_everything(site: Site, make_user: "MakeUser", upstream: Upstream) -> None:
-    person = make_user(requests="0/d")
+@pytest.mark.parametrize("nothing", [{"requests": "0/d"}, {"requests": "5/m, 0/d"}, {"concurrent_streams": 0}])
+def test_a_limit_of_none_at_all_is_forbidden_and_not_a_retry_that_never_passes(
+    site: Site, make_user: "MakeUser", upstream: Upstream, nothing: dict[str, Any]
+) -> None:
+    person = make_user(**nothing)
     key = upstream.key()
-    assert_refused(post(person.client, {"content": key}), 429, "rate_limited", retry_after=range(1, 86401), limit="0/d")
+    assert_refused(post(person.client, {"content": key}), 403, "forbidden")
     assert upstream.requests(key) == []
     assert footprint(person.requester).ledger == 0
 
@@ -323,7 +326,29 @@ def test_turns_one_after_the_other_use_up_a_budget_to_the_last_turn_that_fits(
         assert ask(person.client, content=key, conversation=None).status == 200
     assert_refused(post(person.client, {"content": key}), 429, "tokens_exhausted", retry_after=midnight(), limit="tokens_per_day")
     assert len(upstream.requests(key)) == 3
-    assert budgets.spent_tokens(person.requester.limit_key, datetime.now(UTC)) == 3000
+    assert budgets.spent_tokens(person.requester.limit_key, timezone.localdate()) == 3000
+
+
+def test_of_several_gates_that_refuse_the_one_that_takes_longest_is_told(site: Site, make_user: "MakeUser", model: ChatModel) -> None:
+    person = make_user(requests="1/m", tokens_per_day=2000, spend_per_month_usd=Decimal("0.02"), models=[model])
+    assert ask(person.client).status == 200
+    Usage.objects.filter(user=person.user).update(prompt_tokens=1900)
+    assert_refused(post(person.client, {"content": "hi"}), 429, "tokens_exhausted", retry_after=midnight(), limit="tokens_per_day")
+    Usage.objects.filter(user=person.user).update(cost_usd=Decimal("0.02"))
+    assert_refused(post(person.client, {"content": "hi"}), 429, "spend_exhausted", retry_after=next_month(), limit="spend_per_month_usd")
+
+
+def test_a_budget_that_only_running_answers_hold_says_so(
+    site: Site, make_user: "MakeUser", model: ChatModel, upstream: Upstream, gate: wire.Gate
+) -> None:
+    key = held_open(upstream, gate)
+    person = make_user(tokens_per_day=bound(key) + 10, models=[model])
+    with person.client.chat(content=key) as stream:
+        stream.until_text("so")
+        answer = post(person.client, {"content": "hi"})
+        assert_refused(answer, 429, "tokens_exhausted", retry_after=midnight(), limit="tokens_per_day", word="still running")
+        gate.open()
+        finish([stream])
 
 
 def test_use_of_yesterday_and_of_last_month_is_no_use_of_today(site: Site, make_user: "MakeUser", model: ChatModel) -> None:
@@ -410,10 +435,9 @@ def policy() -> Iterator[Callable[..., None]]:
         while Usage.objects.filter(outcome="running").exists():
             assert monotonic() < deadline, "an answer of another test does not end"
             sleep(0.1)
-        now = datetime.now(UTC)
         SitePolicy.objects.filter(pk=1).update(
-            tokens_per_day=None if tokens is None else budgets.spent_tokens(None, now) + tokens,
-            spend_per_month_usd=None if usd is None else Decimal(budgets.spent_micros(None, now)).scaleb(-6) + usd,
+            tokens_per_day=None if tokens is None else budgets.spent_tokens(None, timezone.localdate()) + tokens,
+            spend_per_month_usd=None if usd is None else Decimal(budgets.spent_micros(None, timezone.localdate())).scaleb(-6) + usd,
         )
 
     yield limit

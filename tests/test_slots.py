@@ -52,21 +52,22 @@ def test_of_many_at_once_as_many_as_there_are_slots_pass(take: Take, holder: str
 
 def test_of_many_at_once_as_many_as_there_is_room_for_pass(take: Take) -> None:
     results = all_at_once([lambda number=number: take(str(number), Room(tokens=35, micros=1000), 10, 1) for number in range(12)])
-    assert sorted(results) == ["ok"] * 3 + ["tokens"] * 9
+    assert sorted(results) == ["ok"] * 3 + ["tokens held"] * 9
 
 
 @pytest.mark.parametrize(
-    ("room", "refusal"), [(Room(slots=1), "slots"), (Room(tokens=19), "tokens"), (Room(micros=29), "money"), (Room(slots=0), "slots")]
+    ("room", "refusal"),
+    [(Room(slots=1), "slots"), (Room(tokens=19), "tokens held"), (Room(micros=29), "money held"), (Room(slots=0), "slots")],
 )
 def test_whoever_is_refused_takes_nothing(take: Take, holder: str, redis_client: redis.Redis, room: Room, refusal: str) -> None:
     assert take("a", Room(), 10, 15) == "ok"
     assert take("b", room, 10, 15) == refusal
-    assert (slots.in_use(redis_client, holder), held(redis_client, holder)) == (1, {b"a": b"10:15"})
+    assert (slots.in_use(redis_client, holder), held(redis_client, holder)) == (1, {b"a": b"10:15:0"})
 
 
 def test_room_is_used_to_the_last_token_and_a_room_of_less_than_nothing_is_none(take: Take) -> None:
     assert take("a", Room(tokens=10), 10) == "ok"
-    assert take("b", Room(tokens=10), 1) == "tokens"
+    assert take("b", Room(tokens=10), 1) == "tokens held"
     assert take("c", Room(tokens=-5), 1) == "tokens"
     assert take("d", Room(tokens=10), 0) == "ok"
 
@@ -98,7 +99,7 @@ def test_what_runs_is_set_up_again_once_and_not_over_what_there_is(take: Take, h
     assert take("a", Room(), 5, 5) == "ok"
     running = [Hold("a", (), 70, 7), Hold("b", (), 20, 2)]
     first = version(redis_client, holder, *running)
-    assert held(redis_client, holder) == {b"a": b"5:5", b"b": b"20:2"}
+    assert held(redis_client, holder) == {b"a": b"5:5:0", b"b": b"20:2:0"}
     assert slots.in_use(redis_client, holder) == 2
     assert version(redis_client, holder, Hold("c", (), 1, 1)) == first
     assert b"c" not in held(redis_client, holder)
@@ -115,7 +116,7 @@ def test_a_lease_that_ran_out_frees_the_slot_and_keeps_the_reservation_until_the
     assert take("lost", Room(), 50) == "ok"
     expire(redis_client, holder, "lost", 1)
     assert slots.in_use(redis_client, holder) == 0
-    assert take("b", Room(slots=1, tokens=100), 60) == "tokens"
+    assert take("b", Room(slots=1, tokens=100), 60) == "tokens held"
     assert take("b", Room(slots=1, tokens=100), 50) == "ok"
 
 
@@ -131,7 +132,7 @@ def test_a_hold_that_redis_lost_is_written_again_by_its_renewal(take: Take, hold
     pipeline = redis_client.pipeline()
     slots.renew(pipeline, hold)
     pipeline.execute()
-    assert (slots.in_use(redis_client, holder), held(redis_client, holder)) == (1, {b"a": b"10:15"})
+    assert (slots.in_use(redis_client, holder), held(redis_client, holder)) == (1, {b"a": b"10:15:0"})
 
 
 def test_nothing_of_a_holder_is_kept_for_more_than_an_hour(take: Take, holder: str, redis_client: redis.Redis) -> None:
@@ -140,3 +141,14 @@ def test_nothing_of_a_holder_is_kept_for_more_than_an_hour(take: Take, holder: s
     slots.release(redis_client, Hold("b", (holder,), 0, 0))
     for key in redis_client.scan_iter(f"chatsite:{{{holder}}}:*"):
         assert 0 < redis_client.ttl(key) <= 3600
+
+
+def test_a_reservation_counts_in_its_own_day_and_month(holder: str, redis_client: redis.Redis) -> None:
+    def take(answer: str, day: int) -> str:
+        return slots.take(redis_client, holder, Hold(answer, (holder,), 10, 10, day), Room(tokens=10, micros=20))
+
+    assert take("yesterday", 20261129) == "ok"
+    assert take("today", 20261130) == "ok"
+    assert take("today too", 20261130) == "money held"
+    assert take("next month", 20261201) == "ok"
+    assert take("next month too", 20261201) == "tokens held"

@@ -8,7 +8,7 @@ import asyncio
 import logging
 from collections.abc import Coroutine, Iterator
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import date
 from functools import partial
 from typing import TypeVar
 
@@ -36,7 +36,7 @@ _STALE_TRIES = 20
 
 @dataclass(frozen=True)
 class Ask:
-    """What is asked for: an upper bound of tokens and micros (millionths of a USD) under the answer's id."""
+    """What is asked for: an upper bound of tokens and micros (millionths of a USD) under the answer's id, out of the budgets of `day`."""
 
     id: str
     requester: Requester
@@ -44,6 +44,7 @@ class Ask:
     policy: SitePolicy
     tokens: int
     micros: int
+    day: date
 
 
 @dataclass
@@ -112,8 +113,15 @@ def _give_back(admission: Admission) -> None:
 def _admit(request: HttpRequest, ask: Ask) -> Admission:
     try:
         return _through_the_gates(request, ask)
+    except (RateLimited, TooManyStreams, TokensExhausted, SpendExhausted) as refusal:
+        raise _slowest([refusal, *_exhausted(ask)]) from None
     except (LimitsUnavailable, *redis.Unavailable):
         return _without_redis(ask)
+
+
+def _slowest(refused: list[Refusal]) -> Refusal:
+    """The refusal to tell of several: the gate that takes longest, or whoever waited would be refused by the next."""
+    return max(refused, key=lambda refusal: refusal.retry_after or 0)
 
 
 def _through_the_gates(request: HttpRequest, ask: Ask) -> Admission:
@@ -144,7 +152,7 @@ def _in_shadow(request: HttpRequest, ask: Ask) -> Admission:
         seen = windows.peek(request, GROUP, key, ask.quota.rates)
         if full := [window for window in seen if window.remaining < 1]:
             raise _rate_limited(full, seen)
-        _take(key, key, _own_hold(ask), ask.quota.concurrent_streams, ask.quota)
+        _take(key, key, _own_hold(ask), ask.quota.concurrent_streams, ask.quota, ask.day)
     except (RateLimited, TooManyStreams, TokensExhausted, SpendExhausted) as refusal:
         record_in_shadow(ask.quota, ask.requester, refusal)
     admission = Admission(hold=_hold(ask))
@@ -175,7 +183,12 @@ def _rate_limited(full: list[windows.Window], seen: list[windows.Window]) -> Rat
 
 
 def _own_hold(ask: Ask) -> slots.Hold:
-    return slots.Hold(ask.id, (ask.requester.limit_key,), ask.tokens, ask.micros)
+    return slots.Hold(ask.id, (ask.requester.limit_key,), ask.tokens, ask.micros, day_number(ask.day))
+
+
+def day_number(day: date) -> int:
+    """The day as reservations carry it: 20261122."""
+    return day.year * 10_000 + day.month * 100 + day.day
 
 
 def _whole_hold(ask: Ask) -> slots.Hold:
@@ -186,63 +199,78 @@ def _whole_hold(ask: Ask) -> slots.Hold:
 
 def _hold(ask: Ask) -> slots.Hold:
     hold, limits = _own_hold(ask), ask.quota.enforced
-    _take(ask.requester.limit_key, ask.requester.limit_key, hold, limits.concurrent_streams, limits)
+    _take(ask.requester.limit_key, ask.requester.limit_key, hold, limits.concurrent_streams, limits, ask.day)
     if _is_set(ask.policy):
         try:
-            _take(SITE, None, hold, None, ask.policy)
+            _take(SITE, None, hold, None, ask.policy, ask.day)
         except BaseException:
             free(hold)
             raise
     return _whole_hold(ask)
 
 
-def _take(holder: str, limit_key: str | None, hold: slots.Hold, most: int | None, budget: Quota | SitePolicy) -> None:
+def _take(holder: str, limit_key: str | None, hold: slots.Hold, most: int | None, budget: Quota | SitePolicy, day: date) -> None:
     client = redis.client()
     for _ in range(_STALE_TRIES):
-        now = timezone.now()
         limited = most is not None or _is_set(budget)
         version = slots.version(client, holder, partial(_running, limit_key)) if limited else ""
-        tokens, micros = _room(limit_key, budget, now)
+        tokens, micros = _room(limit_key, budget, day)
         result = slots.take(client, holder, hold, slots.Room(most, tokens, micros, version))
+        if result == "ok":
+            return
         if result != "stale":
-            return _refuse(result, limit_key is None, now)
+            raise _refusal(result, limit_key is None)
     raise windows.unavailable()
 
 
 def _running(limit_key: str | None) -> Iterator[slots.Hold]:
     for row in budgets.running(limit_key):
-        yield slots.Hold(str(row.answer), (), row.prompt_tokens + row.completion_tokens, budgets.micros(row.cost_usd))
+        tokens = row.prompt_tokens + row.completion_tokens
+        yield slots.Hold(str(row.answer), (), tokens, budgets.micros(row.cost_usd), day_number(row.day))
 
 
 def _is_set(budget: Quota | SitePolicy) -> bool:
     return budget.tokens_per_day is not None or budget.spend_per_month_usd is not None
 
 
-def _room(limit_key: str | None, budget: Quota | SitePolicy, now: datetime, running: bool = False) -> tuple[int | None, int | None]:
-    """What the ledger leaves of a budget: tokens of today, micros of this month; None where there is no limit."""
+def _room(limit_key: str | None, budget: Quota | SitePolicy, day: date, running: bool = False) -> tuple[int | None, int | None]:
+    """What the ledger leaves of a budget: tokens of the day, micros of its month; None where there is no limit."""
     tokens = micros = None
     if budget.tokens_per_day is not None:
-        tokens = budget.tokens_per_day - budgets.spent_tokens(limit_key, now, running)
+        tokens = budget.tokens_per_day - budgets.spent_tokens(limit_key, day, running)
     if budget.spend_per_month_usd is not None:
-        micros = budgets.micros(budget.spend_per_month_usd) - budgets.spent_micros(limit_key, now, running)
+        micros = budgets.micros(budget.spend_per_month_usd) - budgets.spent_micros(limit_key, day, running)
     return tokens, micros
 
 
-def _refuse(result: str, whole_site: bool, now: datetime) -> None:
-    """Raises the refusal that a gate's answer stands for; nothing for "ok"."""
+def _exhausted(ask: Ask, running: bool = False) -> Iterator[Refusal]:
+    """The refusals of the budgets in which the ledger leaves no room; with `running`, for reservations either."""
+    checks: list[tuple[str | None, Quota | SitePolicy]] = [(ask.requester.limit_key, ask.quota.enforced), (None, ask.policy)]
+    for limit_key, budget in checks:
+        tokens, micros = _room(limit_key, budget, ask.day, running)
+        if tokens is not None and ask.tokens > tokens:
+            yield _refusal("tokens", limit_key is None)
+        if micros is not None and ask.micros > micros:
+            yield _refusal("money", limit_key is None)
+
+
+def _refusal(result: str, whole_site: bool) -> Refusal:
+    """What to say for a gate's answer. A budget that is only set aside by running answers may be free earlier, but is so at its reset."""
     whose = "This site's" if whole_site else "Your"
+    now = timezone.now()
     if result == "slots":
-        raise TooManyStreams(
+        return TooManyStreams(
             "You have as many answers running as you may. Wait for one to end, or stop one.",
             retry_after=SLOT_HINT_SECONDS,
             limit="concurrent_streams",
         )
-    if result == "tokens":
+    gate, _, held = result.partition(" ")
+    state = "set aside for answers that are still running" if held else "used up"
+    if gate == "tokens":
         wait = budgets.seconds_until(budgets.next_day(now), now)
-        raise TokensExhausted(f"{whose} tokens for today are used up.", retry_after=wait, limit="tokens_per_day")
-    if result == "money":
-        wait = budgets.seconds_until(budgets.next_month(now), now)
-        raise SpendExhausted(f"{whose} budget for this month is used up.", retry_after=wait, limit="spend_per_month_usd")
+        return TokensExhausted(f"{whose} tokens for today are {state}.", retry_after=wait, limit="tokens_per_day")
+    wait = budgets.seconds_until(budgets.next_month(now), now)
+    return SpendExhausted(f"{whose} budget for this month is {state}.", retry_after=wait, limit="spend_per_month_usd")
 
 
 def _without_redis(ask: Ask) -> Admission:
@@ -261,11 +289,5 @@ def check_ledger(ask: Ask) -> None:
     Call it in the transaction that writes the turn: one turn at a time comes through.
     """
     list(SitePolicy.objects.select_for_update())
-    now = timezone.now()
-    checks: list[tuple[str | None, Quota | SitePolicy]] = [(ask.requester.limit_key, ask.quota.enforced), (None, ask.policy)]
-    for limit_key, budget in checks:
-        tokens, micros = _room(limit_key, budget, now, running=True)
-        if tokens is not None and ask.tokens > tokens:
-            _refuse("tokens", limit_key is None, now)
-        if micros is not None and ask.micros > micros:
-            _refuse("money", limit_key is None, now)
+    if exhausted := list(_exhausted(ask, running=True)):
+        raise _slowest(exhausted)

@@ -77,15 +77,16 @@ def seconds_until(moment: datetime, now: datetime) -> int:
 # --- The ledger ---------------------------------------------------------------
 
 
-def spent_tokens(limit_key: str | None, now: datetime, running: bool = False) -> int:
-    """Tokens of today in the ledger, of one person or (None) of the whole site; with `running`, reservations too."""
-    rows = _rows(limit_key, timezone.localdate(now), running).aggregate(prompt=Sum("prompt_tokens"), completion=Sum("completion_tokens"))
+def spent_tokens(limit_key: str | None, day: date, running: bool = False) -> int:
+    """Tokens of that day in the ledger, of one person or (None) of the whole site; with `running`, reservations too."""
+    rows = _of(limit_key, running).filter(day=day).aggregate(prompt=Sum("prompt_tokens"), completion=Sum("completion_tokens"))
     return (rows["prompt"] or 0) + (rows["completion"] or 0)
 
 
-def spent_micros(limit_key: str | None, now: datetime, running: bool = False) -> int:
-    """Money of this month in the ledger, in millionths of a USD."""
-    return micros(_rows(limit_key, timezone.localdate(now).replace(day=1), running).aggregate(cost=ExactSum("cost_usd"))["cost"])
+def spent_micros(limit_key: str | None, day: date, running: bool = False) -> int:
+    """Money of that day's month up to the day in the ledger, in millionths of a USD."""
+    rows = _of(limit_key, running).filter(day__gte=day.replace(day=1), day__lte=day)
+    return micros(rows.aggregate(cost=ExactSum("cost_usd"))["cost"])
 
 
 class ExactSum(Aggregate):
@@ -101,14 +102,10 @@ class ExactSum(Aggregate):
 
 def running(limit_key: str | None) -> "QuerySet[Usage]":
     """The rows of answers that are running: their figures are what was reserved."""
-    return _of(limit_key).filter(outcome=Usage.Outcome.RUNNING)
+    return _of(limit_key, running=True).filter(outcome=Usage.Outcome.RUNNING)
 
 
-def _rows(limit_key: str | None, since: date, running: bool) -> "QuerySet[Usage]":
-    rows = _of(limit_key).filter(day__gte=since)
-    return rows if running else rows.exclude(outcome=Usage.Outcome.RUNNING)
-
-
-def _of(limit_key: str | None) -> "QuerySet[Usage]":
+def _of(limit_key: str | None, running: bool) -> "QuerySet[Usage]":
     rows = Usage.objects.order_by()
-    return rows if limit_key is None else rows.filter(limit_key=limit_key)
+    rows = rows if limit_key is None else rows.filter(limit_key=limit_key)
+    return rows if running else rows.exclude(outcome=Usage.Outcome.RUNNING)

@@ -35,6 +35,7 @@ def report(request: HttpRequest, requester: Requester) -> Report:
     standing = standing_of(requester)
     quota = standing.quota
     now = timezone.now()
+    today = timezone.localdate(now)
     key = requester.limit_key
     used_windows, streams = _in_redis(request, key, quota)
     return Report(
@@ -43,8 +44,8 @@ def report(request: HttpRequest, requester: Requester) -> Report:
         reason=_reason(quota, requester),
         windows=used_windows,
         streams=streams,
-        tokens=budgets.spent_tokens(key, now),
-        spend=Decimal(budgets.spent_micros(key, now)).scaleb(-6),
+        tokens=budgets.spent_tokens(key, today),
+        spend=Decimal(budgets.spent_micros(key, today)).scaleb(-6),
         tokens_reset=budgets.next_day(now),
         spend_reset=budgets.next_month(now),
     )

@@ -24,8 +24,9 @@ RENEW_SECONDS = 1
 # A lost worker's slot is free when its lease expires; its reservation stays until the answer is in the ledger, but no longer than this.
 _CLAIM_SECONDS = 20
 
-# KEYS slots, held, version. ARGV id, lease ms, most slots, tokens, micros, token room, money room, expected version, claim ms.
-# A limit of -1 is none; no version is expected where it is ''. Returns what refused, or "ok".
+# KEYS slots, held, version. ARGV id, lease ms, most slots, tokens, micros, token room, money room, expected version, claim ms, day.
+# A limit of -1 is none; no version is expected where it is ''. Returns what refused, or "ok". "… held" is a refusal
+# for which the other reservations alone are to blame. A reservation counts in its own day and month, as its row will.
 _TAKE = """
 local clock = redis.call('TIME')
 local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
@@ -37,26 +38,30 @@ if ARGV[8] ~= '' and redis.call('GET', KEYS[3]) ~= ARGV[8] then return 'stale' e
 local most, token_room, money_room = tonumber(ARGV[3]), tonumber(ARGV[6]), tonumber(ARGV[7])
 if most >= 0 and redis.call('ZCOUNT', KEYS[1], '(' .. now, '+inf') >= most then return 'slots' end
 if token_room >= 0 or money_room >= 0 then
-  local tokens, micros = tonumber(ARGV[4]), tonumber(ARGV[5])
+  local own_tokens, own_micros, day = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[10])
+  local tokens, micros = own_tokens, own_micros
   for _, held in ipairs(redis.call('HVALS', KEYS[2])) do
-    local t, m = string.match(held, '(%d+):(%d+)')
-    tokens, micros = tokens + t, micros + m
+    local t, m, d = string.match(held, '(%d+):(%d+):(%d+)')
+    if tonumber(d) == day then tokens = tokens + t end
+    if math.floor(d / 100) == math.floor(day / 100) then micros = micros + m end
   end
-  if token_room >= 0 and tokens > token_room then return 'tokens' end
-  if money_room >= 0 and micros > money_room then return 'money' end
+  if money_room >= 0 and own_micros > money_room then return 'money' end
+  if token_room >= 0 and own_tokens > token_room then return 'tokens' end
+  if money_room >= 0 and micros > money_room then return 'money held' end
+  if token_room >= 0 and tokens > token_room then return 'tokens held' end
 end
 redis.call('ZADD', KEYS[1], now + ARGV[2], ARGV[1])
-redis.call('HSET', KEYS[2], ARGV[1], ARGV[4] .. ':' .. ARGV[5])
+redis.call('HSET', KEYS[2], ARGV[1], ARGV[4] .. ':' .. ARGV[5] .. ':' .. ARGV[10])
 redis.call('PEXPIRE', KEYS[1], 3600000)
 redis.call('PEXPIRE', KEYS[2], 3600000)
 return 'ok'
 """
-# KEYS slots, held. ARGV lease ms, then id, tokens, micros of each. Writes them again if Redis lost them.
+# KEYS slots, held. ARGV lease ms, id, tokens:micros:day. Writes them again if Redis lost them.
 _RENEW = """
 local clock = redis.call('TIME')
 local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
 redis.call('ZADD', KEYS[1], now + ARGV[1], ARGV[2])
-redis.call('HSET', KEYS[2], ARGV[2], ARGV[3] .. ':' .. ARGV[4])
+redis.call('HSET', KEYS[2], ARGV[2], ARGV[3])
 redis.call('PEXPIRE', KEYS[1], 3600000)
 redis.call('PEXPIRE', KEYS[2], 3600000)
 return 1
@@ -68,7 +73,7 @@ redis.call('HDEL', KEYS[2], ARGV[1])
 redis.call('SET', KEYS[3], ARGV[1], 'XX', 'PX', 3600000)
 return 1
 """
-# KEYS slots, held, version. ARGV version, lease ms, then id, tokens:micros of each that runs. Returns the version that there is then.
+# KEYS slots, held, version. ARGV version, lease ms, then id, tokens:micros:day of each that runs. Returns the version that there is then.
 _SET_UP = """
 local known = redis.call('GET', KEYS[3])
 if known then return known end
@@ -97,12 +102,21 @@ def _keys(holder: str) -> list[str]:
 
 @dataclass(frozen=True)
 class Hold:
-    """A slot and a reservation of `tokens` and `micros` (millionths of a USD) under `id`, on behalf of every one of `holders`."""
+    """A slot and a reservation of `tokens` and `micros` (millionths of a USD) under `id`, on behalf of every one of `holders`.
+
+    The tokens count in their `day` (20261122, in the site's time zone), the money in that day's month.
+    """
 
     id: str
     holders: tuple[str, ...]
     tokens: int
     micros: int
+    day: int = 0
+
+    @property
+    def reserved(self) -> str:
+        """The reservation as Redis keeps it."""
+        return f"{self.tokens}:{self.micros}:{self.day}"
 
 
 @dataclass(frozen=True)
@@ -125,7 +139,7 @@ def version(client: Redis, holder: str, running: Callable[[], Iterable[Hold]]) -
     """
     value = client.get(_keys(holder)[2])
     if value is None:
-        held = [word for hold in running() for word in (hold.id, f"{hold.tokens}:{hold.micros}")]
+        held = [word for hold in running() for word in (hold.id, hold.reserved)]
         value = client.eval(_SET_UP, 3, *_keys(holder), token_hex(8), LEASE_SECONDS * 1000, *held)
     return value.decode() if isinstance(value, bytes) else ""
 
@@ -133,12 +147,13 @@ def version(client: Redis, holder: str, running: Callable[[], Iterable[Hold]]) -
 def take(client: Redis, holder: str, hold: Hold, room: Room) -> str:
     """Takes the slot and the reservation for `holder`.
 
-    Returns "ok", or what refused: "slots", "tokens", "money"; "stale" when the ledger must be read again.
+    Returns "ok", or what refused: "slots", "tokens", "money", or "tokens held" and "money held" where there was room but for
+    the reservations of running answers; "stale" when the ledger must be read again.
     """
     limits = [-1 if limit is None else max(0, limit) for limit in (room.slots, room.tokens, room.micros)]
     reservation = [hold.tokens, hold.micros, limits[1], limits[2]]
     result = client.eval(
-        _TAKE, 3, *_keys(holder), hold.id, LEASE_SECONDS * 1000, limits[0], *reservation, room.version, _CLAIM_SECONDS * 1000
+        _TAKE, 3, *_keys(holder), hold.id, LEASE_SECONDS * 1000, limits[0], *reservation, room.version, _CLAIM_SECONDS * 1000, hold.day
     )
     return result.decode() if isinstance(result, bytes) else str(result)
 
@@ -152,7 +167,7 @@ def release(client: Redis, hold: Hold) -> None:
 def renew(pipeline: "redis.asyncio.client.Pipeline", hold: Hold) -> None:
     """Queues the renewal of the lease, one reply a holder; to be done every RENEW_SECONDS."""
     for holder in hold.holders:
-        pipeline.eval(_RENEW, 2, *_keys(holder)[:2], LEASE_SECONDS * 1000, hold.id, hold.tokens, hold.micros)
+        pipeline.eval(_RENEW, 2, *_keys(holder)[:2], LEASE_SECONDS * 1000, hold.id, hold.reserved)
 
 
 def in_use(client: Redis, holder: str) -> int:
