@@ -480,6 +480,7 @@ class Usage(models.Model):
 
     class Meta:
         verbose_name_plural = "usage"
+        permissions = [("stop_answers", "Can stop running answers")]
         ordering = ["-created"]
         indexes = [
             models.Index(fields=["limit_key", "day"]),

@@ -378,8 +378,11 @@ async def start() -> Worker:
     return _worker
 
 
+async def stop_answers(answers: Iterable[tuple[UUID, str]]) -> None:
+    """Ends the answers, each given with the worker that runs it, wherever that is; returns once all were told to."""
+    await asyncio.gather(*(current().stop_answer(answer_id, owner) for answer_id, owner in answers))
+
+
 async def stop_conversation(conversation_id: UUID) -> None:
     """Ends the running answers of a conversation that is about to be deleted, wherever they run; returns once they were told to."""
-    owners = await in_thread(recovery.running_in, conversation_id)
-    for answer_id, owner in owners:
-        await current().stop_answer(answer_id, owner)
+    await stop_answers(await in_thread(recovery.running_in, conversation_id))

@@ -10,6 +10,7 @@ from django.db import transaction
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse
 
+from chat.admin.history import record
 from chat.models import Conversation, Message
 from chat.worker import stop_conversation
 
@@ -27,10 +28,13 @@ def make_default(request: HttpRequest, queryset: "QuerySet[Any]") -> None:
         messages.error(request, "Choose exactly one.")
         return
     chosen = queryset[0]
+    table = chosen._meta.model._default_manager
     with transaction.atomic():
-        chosen._meta.model._default_manager.filter(is_default=True).update(is_default=False)
-        chosen.is_default = True
-        chosen.save(update_fields=["is_default"])
+        others = list(table.filter(is_default=True).exclude(pk=chosen.pk))
+        table.filter(is_default=True).update(is_default=False)
+        table.filter(pk=chosen.pk).update(is_default=True)
+        record(request, [(other, "Default: yes → no.") for other in others])
+        record(request, [(chosen, "Default: no → yes.")] if not chosen.is_default else [])
     messages.success(request, f"“{chosen}” is the default now.")
 
 
@@ -55,6 +59,10 @@ class StopsAnswers:
         running = self.conversations_of(queryset).filter(messages__status=Message.Status.STREAMING).distinct()
         for conversation_id in list(running.values_list("pk", flat=True)):
             async_to_sync(stop_conversation)(conversation_id)
+
+
+def may_stop_answers(request: HttpRequest) -> bool:
+    return request.user.has_perm("chat.stop_answers")
 
 
 class NeverChanged:

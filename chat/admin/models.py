@@ -8,6 +8,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from chat.admin.base import make_default, only_one
+from chat.admin.history import TellsChanges
 from chat.models import ChatModel
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ class ChatModelForm(ModelForm):
 
 
 @admin.register(ChatModel)
-class ChatModelAdmin(ModelBase):
+class ChatModelAdmin(TellsChanges, ModelBase):
     form = ChatModelForm
     list_display = ("slug", "label", "enabled", "is_default", "input_usd_per_million", "output_usd_per_million", "position")
     list_editable = ("enabled", "input_usd_per_million", "output_usd_per_million", "position")

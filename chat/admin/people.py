@@ -9,6 +9,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from chat.admin.base import StopsAnswers
+from chat.admin.history import TellsChanges
 from chat.models import Conversation, Quota
 
 if TYPE_CHECKING:
@@ -17,11 +18,13 @@ else:
     UserBase = UserAdmin
 
 
-class PersonAdmin(StopsAnswers, UserBase):
+class PersonAdmin(TellsChanges, StopsAnswers, UserBase):
     """Django's, with the quota that applies to each person: worked out by the database, in the query of the list."""
 
     list_display = ("username", "email", "quota", "is_active", "is_staff", "last_login")
     filter_horizontal = ("groups", "user_permissions")
+    # The history outlives the account.
+    untold = ("username", "first_name", "last_name", "email")
 
     def conversations_of(self, queryset: "QuerySet[User]") -> "QuerySet[Conversation]":
         return Conversation.objects.filter(user__in=queryset.values("pk"))

@@ -7,6 +7,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
 
+from chat.admin.history import TellsChanges
 from chat.models import SitePolicy
 
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ else:
 
 
 @admin.register(SitePolicy)
-class SitePolicyAdmin(PolicyBase):
+class SitePolicyAdmin(TellsChanges, PolicyBase):
     """One row: the list is skipped, and nothing is added or deleted."""
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:

@@ -8,6 +8,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from chat.admin.base import make_default, only_one
+from chat.admin.history import TellsChanges
 from chat.models import Quota
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ class QuotaForm(QuotaFormBase):
 
 
 @admin.register(Quota)
-class QuotaAdmin(QuotaBase):
+class QuotaAdmin(TellsChanges, QuotaBase):
     form = QuotaForm
     # What is set day by day comes first: the list is wider than a small screen.
     list_editable = ("requests", "concurrent_streams", "tokens_per_day", "spend_per_month_usd", "priority")
