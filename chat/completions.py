@@ -1,58 +1,62 @@
-"""The upstream call, and the only importer of openai: messages in, pieces of text out, then usage.
+"""One call of the upstream, and the only importer of openai: messages in, pieces of text out, then usage.
 
-One retry loop, ours: the SDK's is off. A call is tried again only before the
-first piece of text and only when that can succeed; it is never tried before
-the upstream's Retry-After has passed, and within a bounded time.
+What is tried again, after how long and on which model, is decided in
+chat.attempts: the SDK's own retries are off.
 """
 
 import asyncio
 import contextlib
-import random
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
-from itertools import count
 from math import isfinite
-from time import monotonic, time
+from time import time
 from typing import Any, Protocol
 
+import aiohttp
 import httpx2
 import openai
 from django.conf import settings
 
-from chat.errors import AnswerError
+from chat.errors import CONTENT_FILTER, CONTEXT_LENGTH, NO_CREDIT, AnswerError
 from chat.upstream_stream import Batch, BrokenStream, ChunkDecoder, EventDecoder
 
 _RETRIABLE = frozenset({408, 409, 429})
-_BACKOFF_SECONDS = 0.5
-_MAX_BACKOFF_SECONDS = 8.0
-# The longest that all attempts and waits before the first piece of text may take.
-RETRY_BUDGET_SECONDS = 90.0
 _CONNECT_SECONDS = 5.0
 _REASON_CHARS = 40
-_NO_ANSWER = "The model's server sent something that is no answer."
 _DRAIN_SECONDS = 0.5
 
 
 @dataclass(frozen=True)
 class Target:
-    """A model as the upstream is asked for it; `max_output_tokens` is sent with the request."""
+    """A model as the upstream is asked for it; `max_output_tokens` is sent with the request, `context_tokens` is what it can hold."""
 
     slug: str
     max_output_tokens: int
+    context_tokens: int
     legacy_max_tokens: bool = False
 
 
 @dataclass(slots=True)
-class Completion:
-    """How a call ended, or how far it came. `reached`: the upstream may have taken a request, and want to be paid."""
+class Attempt:
+    """One request, and how far it came. `reached`: the upstream may have taken it, and want to be paid."""
 
-    model: str
+    target: Target
+    messages: list[dict[str, str]]
+    reached: bool = False
     finish_reason: str | None = None
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
     deltas: int = 0
-    reached: bool = False
+
+
+class Retriable(Exception):
+    """An attempt that failed before any text, in a way that another may not. `retry_after` is seconds, if the upstream said them."""
+
+    def __init__(self, error: AnswerError, retry_after: float | None = None) -> None:
+        super().__init__(error.code)
+        self.error = error
+        self.retry_after = retry_after
 
 
 class Sink(Protocol):
@@ -80,7 +84,8 @@ def make_client() -> Client:
         base_url=settings.OPENAI_BASE_URL or None,
         max_retries=0,
         timeout=timeout,
-        http_client=openai.DefaultAioHttpClient(timeout=timeout, limits=limits),
+        # A redirect would take prompts, or the key, to where the operator has not sent them.
+        http_client=openai.DefaultAioHttpClient(timeout=timeout, limits=limits, follow_redirects=False),
     )
 
 
@@ -103,90 +108,53 @@ async def offered_models(client: Client) -> list[str]:
         raise NotListed(None) from None
 
 
-async def complete(client: Client, targets: Sequence[Target], messages: list[dict[str, str]], sink: Sink, completion: Completion) -> None:
-    """Runs one completion into `sink`, on the first of `targets` that can; `completion` is filled as it goes.
+async def run(client: Client, attempt: Attempt, sink: Sink) -> None:
+    """Runs one attempt into `sink`; it is filled as it goes.
 
-    Raises AnswerError with a code of the contract. Cancelling it closes the
-    upstream connection.
+    Raises AnswerError with a code of the contract, or Retriable. Cancelling it
+    closes the upstream connection.
     """
-    deadline = monotonic() + RETRY_BUDGET_SECONDS
-    for position, target in enumerate(targets):
-        try:
-            await _with_retries(client, target, messages, sink, completion, deadline)
-            return
-        except AnswerError as error:
-            following = targets[position + 1 : position + 2]
-            if completion.deltas or not following or error.code == "upstream_rejected":
-                raise
-            sink.status({"state": "fallback", "attempt": 1, "retry_in": 0, "reason": error.code, "model": following[0].slug})
-            completion.model = following[0].slug
-
-
-async def _with_retries(
-    client: Client, target: Target, messages: list[dict[str, str]], sink: Sink, completion: Completion, deadline: float
-) -> None:
-    for attempt in count(1):
-        try:
-            await _attempt(client, target, messages, sink, completion)
-            return
-        except _Retriable as caught:
-            failure = caught
-        wait = max(_backoff(attempt), failure.retry_after or 0)
-        if completion.deltas or attempt > settings.UPSTREAM_RETRIES or monotonic() + wait > deadline:
-            raise failure.error
-        sink.status(
-            {"state": "retrying", "attempt": attempt + 1, "retry_in": round(wait, 1), "reason": failure.error.code, "model": target.slug}
-        )
-        await asyncio.sleep(wait)
-
-
-def _backoff(attempt: int) -> float:
-    """Seconds before the next attempt: exponential with equal jitter, half fixed and half random.
-
-    Source: Marc Brooker, "Exponential Backoff and Jitter", 2015.
-    """
-    ceiling: float = min(_MAX_BACKOFF_SECONDS, _BACKOFF_SECONDS * 2**attempt)
-    return ceiling / 2 + random.uniform(0, ceiling / 2)  # noqa: S311 (not a secret)
-
-
-class _Retriable(Exception):
-    """An attempt that failed before any text in a way that another may not."""
-
-    def __init__(self, error: AnswerError, retry_after: float | None = None) -> None:
-        super().__init__(error.message)
-        self.error = error
-        self.retry_after = retry_after
-
-
-async def _attempt(client: Client, target: Target, messages: list[dict[str, str]], sink: Sink, completion: Completion) -> None:
-    reached_before, opened = completion.reached, False
+    opened = False
     # From here on it may be paid for, unless it is refused or no connection is made.
-    completion.reached = True
+    attempt.reached = True
     try:
-        async with asyncio.timeout(settings.UPSTREAM_FIRST_TOKEN_SECONDS) as timer, _open(client, target, messages) as response:
+        async with asyncio.timeout(settings.UPSTREAM_FIRST_TOKEN_SECONDS) as timer, _open(client, attempt) as response:
             opened = True
-            await _read(response, target, sink, completion, timer)
+            await _read(response, attempt, sink, timer)
     except openai.APIStatusError as error:
-        completion.reached = reached_before
+        attempt.reached = False
         raise _status_failure(error) from None
-    except (openai.APIConnectionError, httpx2.RequestError, httpx2.StreamError):
-        if opened:
-            raise AnswerError("upstream_cut", "The connection to the model broke off.") from None
-        completion.reached = reached_before
-        raise _Retriable(AnswerError("upstream_unavailable", "The model's server cannot be reached.")) from None
+    except (openai.APIConnectionError, httpx2.RequestError, httpx2.StreamError) as error:
+        attempt.reached = opened or not _never_sent(error)
+        raise _connection_failure(opened, attempt) from None
     except TimeoutError:
-        raise AnswerError("upstream_timeout", "The model was silent for too long.") from None
+        raise AnswerError("upstream_timeout") from None
     except BrokenStream:
-        raise AnswerError("upstream_cut", _NO_ANSWER) from None
+        raise AnswerError("upstream_cut") from None
 
 
-def _open(client: Client, target: Target, messages: list[dict[str, str]]) -> Any:
+def _never_sent(error: BaseException | None) -> bool:
+    """Whether no connection was made at all. The layers between say ConnectTimeout for a server that hangs up on a request, too."""
+    while error is not None:
+        if isinstance(error, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError):
+            return True
+        error = error.__cause__
+    return False
+
+
+def _connection_failure(opened: bool, attempt: Attempt) -> Exception:
+    error = AnswerError("upstream_cut" if opened else "upstream_unavailable")
+    return error if attempt.deltas else Retriable(error)
+
+
+def _open(client: Client, attempt: Attempt) -> Any:
+    target = attempt.target
     limit: dict[str, Any] = {("max_tokens" if target.legacy_max_tokens else "max_completion_tokens"): target.max_output_tokens}
     # The SDK's types want one class a role; ours are plain dictionaries that the request's parser has checked.
     create: Any = client.chat.completions.with_streaming_response.create
     return create(
         model=target.slug,
-        messages=messages,
+        messages=attempt.messages,
         stream=True,
         stream_options={"include_usage": True},
         extra_headers={"Accept-Encoding": "identity"},
@@ -194,32 +162,33 @@ def _open(client: Client, target: Target, messages: list[dict[str, str]]) -> Any
     )
 
 
-async def _read(response: Any, target: Target, sink: Sink, completion: Completion, timer: asyncio.Timeout) -> None:
+async def _read(response: Any, attempt: Attempt, sink: Sink, timer: asyncio.Timeout) -> None:
     """Reads the stream to its end. Raises AnswerError when it ends without having said that it is whole."""
     if response.headers.get("content-type", "").startswith(("text/html", "application/json")):
-        raise AnswerError("upstream_unavailable", "The model's server answered with something that is no answer.")
+        raise AnswerError("upstream_unavailable")
     events, chunks = EventDecoder(), ChunkDecoder()
     idle = _IdleTimer(timer)
     reads = _reads(response)
     async for data in reads:
         batch = chunks.batch(events.feed(data))
-        _note(batch, completion)
+        _note(batch, attempt)
         if batch.text:
             sink.text(batch.text)
-        if completion.deltas:
+        if batch.deltas or (attempt.deltas and events.in_line):
+            # Comments, and chunks that say nothing, are silence too: they may go on for ever.
             idle.put_off()
-        _refuse_bad(batch, completion)
+        _refuse_bad(batch, attempt)
         if batch.done:
             await _drain(reads)
             break
-        if completion.deltas > target.max_output_tokens:
+        if attempt.deltas > attempt.target.max_output_tokens:
             # A delta is at least a token: the upstream does not keep to the limit it was given, and the reservation counts on it.
-            completion.finish_reason = "length"
+            attempt.finish_reason = "length"
             break
     if rest := chunks.rest():
         sink.text(rest)
-    if completion.finish_reason is None:
-        raise AnswerError("upstream_cut", "The model broke off in the middle of its answer.")
+    if attempt.finish_reason is None:
+        raise AnswerError("upstream_cut")
 
 
 def _reads(response: Any) -> AsyncIterator[bytes]:
@@ -245,21 +214,23 @@ class _IdleTimer:
             self._timer.reschedule(now + settings.UPSTREAM_IDLE_SECONDS + 1)
 
 
-def _note(batch: Batch, completion: Completion) -> None:
-    completion.deltas += batch.deltas
+def _note(batch: Batch, attempt: Attempt) -> None:
+    attempt.deltas += batch.deltas
     if batch.finish_reason:
         # A word in OpenAI's protocol; a server of another make must not keep the row from being saved.
         # NUL and lone surrogates are what a database refuses.
-        completion.finish_reason = "".join(filter(str.isprintable, batch.finish_reason))[:_REASON_CHARS]
+        attempt.finish_reason = "".join(filter(str.isprintable, batch.finish_reason))[:_REASON_CHARS]
     if batch.prompt_tokens is not None:
-        completion.prompt_tokens, completion.completion_tokens = batch.prompt_tokens, batch.completion_tokens or 0
+        attempt.prompt_tokens = batch.prompt_tokens
+    if batch.completion_tokens is not None:
+        attempt.completion_tokens = batch.completion_tokens
 
 
-def _refuse_bad(batch: Batch, completion: Completion) -> None:
+def _refuse_bad(batch: Batch, attempt: Attempt) -> None:
     if batch.error:
-        raise _stream_failure(batch.error, completion)
+        raise _stream_failure(batch.error, attempt)
     if batch.broken:
-        raise AnswerError("upstream_cut", _NO_ANSWER)
+        raise AnswerError("upstream_cut")
 
 
 async def _drain(reads: AsyncIterator[bytes]) -> None:
@@ -274,33 +245,49 @@ async def _drain(reads: AsyncIterator[bytes]) -> None:
 
 
 def _status_failure(error: openai.APIStatusError) -> Exception:
-    status, retry_after = error.status_code, _retry_after(error.response.headers)
-    if error.code == "insufficient_quota":
-        return AnswerError("upstream_rejected", "The account with the model's provider has run out of credit. Tell whoever runs this site.")
+    status = error.status_code
+    if rejection := _rejection(error.body):
+        return rejection
     if status == 429:
-        return _Retriable(AnswerError("upstream_rate_limited", "The model is busy.", retry_after=retry_after), retry_after)
+        retry_after = _retry_after(error.response.headers)
+        return Retriable(AnswerError("upstream_rate_limited", retry_after=retry_after), retry_after)
     if status >= 500 or status in _RETRIABLE:
-        return _Retriable(AnswerError("upstream_unavailable", "The model's server has a problem."), retry_after)
-    return AnswerError("upstream_rejected", _REJECTIONS.get(error.code or "", "The model's server refused the request."))
+        return Retriable(AnswerError("upstream_unavailable"), _retry_after(error.response.headers))
+    # A redirect leads to what is no upstream of ours.
+    return AnswerError("upstream_rejected" if status >= 400 else "upstream_unavailable")
 
 
 _REJECTIONS = {
-    "context_length_exceeded": "This conversation is too long for the model. Start a new one, or choose a model with more room.",
-    "content_filter": "The provider's content filter refused this prompt.",
-    "content_policy_violation": "The provider's content filter refused this prompt.",
+    "context_length_exceeded": CONTEXT_LENGTH,
+    "exceed_context_size_error": CONTEXT_LENGTH,
+    "string_above_max_length": CONTEXT_LENGTH,
+    "content_filter": CONTENT_FILTER,
+    "content_policy_violation": CONTENT_FILTER,
+    "insufficient_quota": NO_CREDIT,
 }
+# Servers of other makes name no code.
+_TOO_LONG = "maximum context length"
 
 
-def _stream_failure(error: Any, completion: Completion) -> Exception:
-    """An error object inside a stream that began with status 200."""
+def _rejection(error: Any) -> AnswerError | None:
+    """The refusal with a reason of its own that an upstream's error object stands for; None for any other."""
+    if not isinstance(error, dict):
+        return None
+    for word in (error.get("code"), error.get("type")):
+        if isinstance(word, str) and word in _REJECTIONS:
+            return AnswerError("upstream_rejected", reason=_REJECTIONS[word])
+    return AnswerError("upstream_rejected", reason=CONTEXT_LENGTH) if _TOO_LONG in str(error.get("message")) else None
+
+
+def _stream_failure(error: Any, attempt: Attempt) -> Exception:
+    """An error object inside a stream that began with status 200. One that says no before any text is a refusal, and costs nothing."""
+    if attempt.deltas:
+        return AnswerError("upstream_cut")
     code = str(error.get("code") or error.get("type") or "") if isinstance(error, dict) else ""
-    if completion.deltas:
-        return AnswerError("upstream_cut", "The model broke off in the middle of its answer.")
-    if code in _REJECTIONS or code in ("insufficient_quota", "invalid_request_error"):
-        return AnswerError("upstream_rejected", _REJECTIONS.get(code, "The model's server refused the request."))
-    if code in ("rate_limit_exceeded", "429"):
-        return _Retriable(AnswerError("upstream_rate_limited", "The model is busy."))
-    return _Retriable(AnswerError("upstream_unavailable", "The model's server has a problem."))
+    rejection = _rejection(error) or (AnswerError("upstream_rejected") if code == "invalid_request_error" else None)
+    busy = code in ("rate_limit_exceeded", "429")
+    attempt.reached = not (rejection or busy)
+    return rejection or Retriable(AnswerError("upstream_rate_limited" if busy else "upstream_unavailable"))
 
 
 def _retry_after(headers: Mapping[str, str]) -> float | None:

@@ -5,13 +5,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from uuid import UUID
 
-from chat.endings import sentence
+from chat.errors import sentence
 from chat.markdown import render
 from chat.models import ChatModel, Conversation, Message, Quota, Requester, Usage
 
 LISTED = 200
 
-# What stands under an answer of that finish reason or, for other reasons, of that status.
+# What stands under an answer of that finish reason or, for other reasons, of that status; and of which messages were left out.
 NOTES = {
     "stopped": "You stopped this answer.",
     "abandoned": "This answer was stopped, because nobody was connected to read it.",
@@ -19,6 +19,7 @@ NOTES = {
     "failed": "No answer came.",
     "length": "The answer has reached its length limit.",
     "content_filter": "The provider's content filter has cut this answer short.",
+    "trimmed": "The oldest messages were left out: the conversation is longer than the model can read.",
 }
 
 
@@ -81,8 +82,9 @@ def _shown(entry: Entry, usage: Usage | None) -> Entry:
 
 
 def _note(message: Message) -> str:
-    note = NOTES.get(message.finish_reason) or NOTES.get(message.status, "")
-    return f"{note} {sentence(message.error_code)}" if message.error_code else note
+    ended = NOTES.get(message.finish_reason) or NOTES.get(message.status, "")
+    error = sentence(message.error_code, message.error_reason) if message.error_code else ""
+    return " ".join(filter(None, (ended, error, NOTES["trimmed"] if message.trimmed else "")))
 
 
 def sidebar(requester: Requester) -> list[Conversation]:

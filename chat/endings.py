@@ -7,13 +7,14 @@ lost), and all of them come through `save`.
 import logging
 from dataclasses import dataclass
 from decimal import Decimal
+from math import ceil
 from typing import Any
 from uuid import UUID
 
 from django.db import transaction
 from django.utils.html import escape
 
-from chat.errors import AnswerError
+from chat.errors import AnswerError, sentence
 from chat.markdown import render
 from chat.models import Message, Usage
 
@@ -22,7 +23,10 @@ logger = logging.getLogger("chat.endings")
 
 @dataclass(frozen=True)
 class Ending:
-    """The end of an answer, as it is saved and told. Tokens; USD; milliseconds."""
+    """The end of an answer, as it is saved and told. Tokens; USD; milliseconds.
+
+    `trimmed`: how many of the oldest messages were left out; None where nothing is known beyond what the turn wrote.
+    """
 
     status: str
     text: str
@@ -35,6 +39,7 @@ class Ending:
     estimated: bool = False
     first_token_ms: int | None = None
     duration_ms: int | None = None
+    trimmed: int | None = None
 
     @property
     def usage(self) -> dict[str, Any]:
@@ -72,13 +77,16 @@ def save(answer_id: UUID, ending: Ending) -> bool:
             finish_reason=ending.finish_reason,
             model=ending.model,
             error_code=ending.error.code if ending.error else "",
+            error_reason=ending.error.reason if ending.error else "",
+            **({} if ending.trimmed is None else {"trimmed": ending.trimmed}),
         )
     return True
 
 
-def done_payload(status: str, finish_reason: str, usage: dict[str, Any], text: str) -> dict[str, Any]:
+def done_payload(status: str, finish_reason: str, usage: dict[str, Any], text: str, trimmed: int) -> dict[str, Any]:
     """The payload of the `done` event; renders the Markdown, so call it off the event loop."""
-    return {"status": status, "finish_reason": finish_reason or None, "usage": usage, "html": _html(text)}
+    payload = {"status": status, "finish_reason": finish_reason or None, "usage": usage, "html": _html(text)}
+    return {**payload, "trimmed": trimmed} if trimmed else payload
 
 
 def _html(text: str) -> str:
@@ -92,11 +100,9 @@ def _html(text: str) -> str:
 
 def error_payload(error: AnswerError) -> dict[str, Any]:
     """The payload of the `error` event."""
-    # Why a request was rejected is worth more than saying it alike after a reload, when only the code is known.
-    message = error.message if error.code == "upstream_rejected" else sentence(error.code)
-    payload: dict[str, Any] = {"code": error.code, "message": message}
+    payload: dict[str, Any] = {"code": error.code, "message": sentence(error.code, error.reason)}
     if error.retry_after is not None:
-        payload["retry_after"] = error.retry_after
+        payload["retry_after"] = ceil(error.retry_after)
     return payload
 
 
@@ -104,20 +110,5 @@ def saved_end(message: Message) -> tuple[dict[str, Any], dict[str, Any] | None]:
     """The payloads of `done` and, if something went wrong, `error` of an answer that ended some time ago."""
     usage = Usage.objects.filter(answer=message.id).first()
     figures = usage.figures() if usage else {"prompt_tokens": 0, "completion_tokens": 0, "estimated": True}
-    error = error_payload(AnswerError(message.error_code, sentence(message.error_code))) if message.error_code else None
-    return done_payload(message.status, message.finish_reason, figures, message.content), error
-
-
-_SENTENCES = {
-    "upstream_rate_limited": "The model was busy.",
-    "upstream_unavailable": "The model's server could not be reached or had a problem.",
-    "upstream_timeout": "The model was silent for too long.",
-    "upstream_rejected": "The model's server refused the request.",
-    "upstream_cut": "The connection to the model was lost.",
-    "worker_lost": "The server that wrote this answer stopped in the middle of it.",
-}
-
-
-def sentence(code: str) -> str:
-    """What to tell a person about an error code, at once or after a reload."""
-    return _SENTENCES.get(code, "Something broke on our side.")
+    error = error_payload(AnswerError(message.error_code, reason=message.error_reason)) if message.error_code else None
+    return done_payload(message.status, message.finish_reason, figures, message.content, message.trimmed), error

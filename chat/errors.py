@@ -126,10 +126,37 @@ class DatabaseUnavailable(Refusal):
 
 
 class AnswerError(Exception):
-    """What went wrong while an answer was generated, as its `error` event says it. `retry_after` is seconds."""
+    """What went wrong while an answer was generated, as its `error` event says it.
 
-    def __init__(self, code: str, message: str, *, retry_after: float | None = None) -> None:
-        super().__init__(message)
+    `code` is the contract's, `reason` (optional) tells rejections apart, `retry_after` is seconds.
+    """
+
+    def __init__(self, code: str, *, reason: str = "", retry_after: float | None = None) -> None:
+        super().__init__(code)
         self.code = code
-        self.message = message
+        self.reason = reason
         self.retry_after = retry_after
+
+
+CONTEXT_LENGTH = "context_length_exceeded"
+CONTENT_FILTER = "content_filter"
+NO_CREDIT = "insufficient_quota"
+
+_SENTENCES = {
+    "upstream_rate_limited": "The model was busy.",
+    "upstream_unavailable": "The model's server could not be reached or had a problem.",
+    "upstream_timeout": "The model was silent for too long.",
+    "upstream_rejected": "The model's server refused the request.",
+    "upstream_cut": "The connection to the model was lost.",
+    "worker_lost": "The server that wrote this answer stopped in the middle of it.",
+}
+_REASONS = {
+    CONTEXT_LENGTH: "The prompt is too long for the model. Shorten it, or choose a model that can read more.",
+    CONTENT_FILTER: "The provider's content filter refused this prompt.",
+    NO_CREDIT: "The account with the model's provider has run out of credit. Tell whoever runs this site.",
+}
+
+
+def sentence(code: str, reason: str = "") -> str:
+    """What to tell a person about an error, at once or after a reload."""
+    return _REASONS.get(reason) or _SENTENCES.get(code, "Something broke on our side.")

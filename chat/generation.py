@@ -16,7 +16,9 @@ from uuid import UUID
 from django.db import InterfaceError, OperationalError
 
 from chat import endings
-from chat.completions import Client, Completion, Target, complete
+from chat.accounting import Account, Reserved, alarm_if_overrun
+from chat.attempts import Call, Question, Upstream
+from chat.completions import Target
 from chat.endings import Ending
 from chat.errors import AnswerError
 from chat.limits import budgets
@@ -27,13 +29,15 @@ from chat.threads import in_thread
 
 logger = logging.getLogger("chat.generation")
 
-_MOST_TOKENS = 10**9
 _SAVE_RETRY_SECONDS = (0.2, 0.5, 1.0, 2.0)
 
 
 @dataclass(frozen=True)
 class Job:
-    """What is to be generated. `start` is the payload of the `start` event; `prices` are by the models' slugs."""
+    """What is to be generated. `start` is the payload of the `start` event; `prices` are by the models' slugs.
+
+    `trimmed` messages were left out of `messages`; `reserved` is None where no budget applies.
+    """
 
     answer: UUID
     stored: bool
@@ -41,21 +45,23 @@ class Job:
     targets: Sequence[Target]
     prices: dict[str, budgets.Prices]
     messages: list[dict[str, str]]
+    trimmed: int
+    reserved: Reserved | None
     hold: Hold
 
 
 class Generation:
     """One answer's way from the upstream to the database. `release` frees what the turn took."""
 
-    def __init__(self, job: Job, client: Client, release: Callable[[Hold], Awaitable[None]]) -> None:
+    def __init__(self, job: Job, upstream: Upstream, release: Callable[[Hold], Awaitable[None]]) -> None:
         self.job = job
         self.live = LiveAnswer(job.answer, job.start)
         # Set by the worker: the task that runs `run`, and until when a reader on another worker counts as watching (monotonic).
         self.task: asyncio.Task[None]
         self.watched_elsewhere = 0.0
-        self._client = client
         self._release = release
-        self._completion = Completion(model=job.targets[0].slug)
+        self._account = Account(job.prices, job.reserved)
+        self._call = Call(upstream, Question(job.targets, job.messages, may_trim=job.stored), self._account, self)
         self._upstream: asyncio.Task[None] | None = None
         self._halted: tuple[str, str, AnswerError | None] | None = None
         self._started = monotonic()
@@ -100,7 +106,7 @@ class Generation:
     async def _generate(self) -> AnswerError | None:
         if self._halted is not None:
             return None
-        self._upstream = asyncio.ensure_future(complete(self._client, self.job.targets, self.job.messages, self, self._completion))
+        self._upstream = asyncio.ensure_future(self._call.run())
         try:
             await asyncio.wait([self._upstream])
         except asyncio.CancelledError:
@@ -114,47 +120,30 @@ class Generation:
             return error
         # The type alone: an exception's text may quote the prompt.
         logger.error("Answer %s failed: %s", self.job.answer, type(error).__name__)
-        return AnswerError("internal_error", endings.sentence("internal_error"))
+        return AnswerError("internal_error")
 
     def _ending(self, error: AnswerError | None) -> Ending:
-        completion, text = self._completion, self.live.text.decode()
-        if self._halted is not None and completion.finish_reason is None:
+        call, text = self._call, self.live.text.decode()
+        if self._halted is not None and call.finish_reason is None:
             status, finish_reason, error = self._halted
         else:
-            status, finish_reason = endings.status_for(error, bool(text)), completion.finish_reason or ""
-        prompt, output, estimated = self._tokens(len(self.live.text))
-        self._alarm_if_overrun(output)
-        prices = self.job.prices[completion.model]
+            status, finish_reason = endings.status_for(error, bool(text)), call.finish_reason or ""
+        bill = self._account.bill(call.attempts, len(self.live.text))
+        alarm_if_overrun(self.job.answer, call.attempts, bill)
         return Ending(
             status=status,
             text=text,
-            model=completion.model,
+            model=call.model,
             finish_reason=finish_reason,
             error=error,
-            prompt_tokens=prompt,
-            completion_tokens=output,
-            cost_usd=prices.cost(prompt, output),
-            estimated=estimated,
+            prompt_tokens=bill.prompt_tokens,
+            completion_tokens=bill.completion_tokens,
+            cost_usd=bill.cost_usd,
+            estimated=bill.estimated,
             first_token_ms=round((self._first_token - self._started) * 1000) if self._first_token is not None else None,
             duration_ms=round((monotonic() - self._started) * 1000),
+            trimmed=self.job.trimmed + call.trimmed,
         )
-
-    def _tokens(self, text_bytes: int) -> tuple[int, int, bool]:
-        """Prompt and completion tokens as the upstream said them, or an estimate (True) where it was asked but did not say."""
-        completion = self._completion
-        if completion.prompt_tokens is not None:
-            return _sane(completion.prompt_tokens), _sane(completion.completion_tokens or 0), False
-        if not completion.reached:
-            return 0, 0, False
-        return budgets.estimate_prompt(self.job.messages), budgets.estimate_completion(text_bytes, completion.deltas), True
-
-    def _alarm_if_overrun(self, output_tokens: int) -> None:
-        """An upstream that sends more than its limit spends what no budget was asked for; it is recorded in full all the same."""
-        limit = next(target.max_output_tokens for target in self.job.targets if target.slug == self._completion.model)
-        if output_tokens > limit:
-            logger.error(
-                "Answer %s overran its limit: %d tokens of %d, from %s", self.job.answer, output_tokens, limit, self._completion.model
-            )
 
     async def _save(self, ending: Ending) -> dict[str, Any] | None:
         """Saves until it is saved, and returns the payload of `done`; None when someone else had ended the answer.
@@ -178,12 +167,7 @@ class Generation:
 def _save(answer_id: UUID, ending: Ending) -> dict[str, Any] | None:
     if not endings.save(answer_id, ending):
         return None
-    return endings.done_payload(ending.status, ending.finish_reason, ending.usage, ending.text)
-
-
-def _sane(tokens: int) -> int:
-    """A count as the ledger can hold it, whatever the upstream says."""
-    return min(max(tokens, 0), _MOST_TOKENS)
+    return endings.done_payload(ending.status, ending.finish_reason, ending.usage, ending.text, ending.trimmed or 0)
 
 
 STOPPED = (Message.Status.STOPPED, "stopped")

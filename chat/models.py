@@ -112,6 +112,8 @@ class Message(models.Model):
     finish_reason = models.CharField(max_length=40, blank=True)
     model = models.CharField(max_length=120, blank=True, help_text="The upstream's name of the model that answered.")
     error_code = models.CharField(max_length=40, blank=True)
+    error_reason = models.CharField(max_length=40, blank=True, editable=False)
+    trimmed = models.PositiveIntegerField(default=0, editable=False, help_text="How many of the oldest messages the model was not sent.")
     # A turn is one POST of one requester; the digest tells the same turn with another body.
     turn = models.UUIDField(null=True, blank=True, editable=False)
     turn_owner = models.CharField(max_length=80, blank=True, editable=False)

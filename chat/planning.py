@@ -12,7 +12,8 @@ from uuid import UUID, uuid4
 import msgspec
 from django.utils import timezone
 
-from chat import configuration
+from chat import configuration, trimming
+from chat.accounting import Reserved
 from chat.completions import Target
 from chat.configuration import Configuration
 from chat.errors import (
@@ -27,7 +28,7 @@ from chat.errors import (
     TooManyMessages,
 )
 from chat.limits import budgets
-from chat.limits.admission import Ask, record_in_shadow
+from chat.limits.admission import Ask, has_budget, record_in_shadow
 from chat.models import ChatModel, Conversation, Message, Quota, Requester, SitePolicy
 from chat.turn_request import Again, Stateless, Stored, TurnRequest
 
@@ -37,7 +38,10 @@ _PAUSED_RETRY_SECONDS = 30
 
 @dataclass(frozen=True)
 class Plan:
-    """A turn that has passed validation: what it will send upstream, and what it will write. Nothing is written yet."""
+    """A turn that has passed validation: what it will send upstream, and what it will write. Nothing is written yet.
+
+    `trimmed` is how many of the oldest messages are left out.
+    """
 
     requester: Requester
     request: TurnRequest
@@ -52,6 +56,7 @@ class Plan:
     prompt_tokens: int
     # Of its budgets; taken once, so that a turn at midnight is reserved and written in one and the same day.
     day: date
+    trimmed: int = 0
 
     @property
     def prices(self) -> dict[str, budgets.Prices]:
@@ -65,6 +70,13 @@ class Plan:
     @property
     def output_tokens(self) -> int:
         return max(target.max_output_tokens for target in self.targets)
+
+    @property
+    def reserved(self) -> Reserved | None:
+        """What its attempts may cost together; None where no budget counts it."""
+        if not (has_budget(self.quota.enforced) or has_budget(self.policy)):
+            return None
+        return Reserved(self.prompt_tokens + self.output_tokens, self.bound_usd)
 
     def ask(self) -> Ask:
         """What admission must know."""
@@ -95,7 +107,7 @@ def _plan(requester: Requester, request: TurnRequest, known: Configuration, quot
     models = _models(request.model, conversation, known.models(quota))
     _check_sizes(requester, request, quota)
     limits = quota.enforced
-    messages = _messages(request, models[0], conversation, parent, limits)
+    messages, trimmed = _messages(request, models[0], conversation, parent, limits)
     draft = Plan(
         requester=requester,
         request=request,
@@ -109,6 +121,7 @@ def _plan(requester: Requester, request: TurnRequest, known: Configuration, quot
         parent=parent,
         prompt_tokens=budgets.prompt_bound(messages),
         day=timezone.localdate(),
+        trimmed=trimmed,
     )
     return _fit_whole_budgets(draft)
 
@@ -196,7 +209,7 @@ def _models(slug: str | None, conversation: Conversation | None, choice: list[Ch
 
 def _target(model: ChatModel, quota: Quota) -> Target:
     most = min(filter(None, (model.max_output_tokens, quota.max_output_tokens, model.context_tokens)))
-    return Target(model.slug, most, model.legacy_max_tokens)
+    return Target(model.slug, most, model.context_tokens, model.legacy_max_tokens)
 
 
 def _check_sizes(requester: Requester, request: TurnRequest, quota: Quota) -> None:
@@ -229,20 +242,10 @@ def _fit_whole_budgets(draft: Plan) -> Plan:
         if budget.tokens_per_day is not None:
             room = min(room, budget.tokens_per_day - draft.prompt_tokens)
         if budget.spend_per_month_usd is not None:
-            room = min(
-                room, *(_affordable(prices, draft.prompt_tokens, budget.spend_per_month_usd, room) for prices in draft.prices.values())
-            )
+            room = min(prices.affordable(draft.prompt_tokens, budget.spend_per_month_usd, room) for prices in draft.prices.values())
     if room < 1:
         raise PromptTooLong("The prompt alone is larger than your whole budget.", limit="budget")
     return replace(draft, targets=[replace(target, max_output_tokens=min(target.max_output_tokens, room)) for target in draft.targets])
-
-
-def _affordable(prices: budgets.Prices, prompt_tokens: int, budget_usd: Decimal, room: int) -> int:
-    """The most output tokens that the whole budget could pay for beside the prompt."""
-    left = budget_usd - prices.cost(prompt_tokens, 0)
-    if left < 0 or not prices.output:
-        return room if left >= 0 else 0
-    return int(left * 1_000_000 / prices.output)
 
 
 # --- What is sent upstream ------------------------------------------------------
@@ -250,13 +253,17 @@ def _affordable(prices: budgets.Prices, prompt_tokens: int, budget_usd: Decimal,
 
 def _messages(
     request: TurnRequest, model: ChatModel, conversation: Conversation | None, parent: Message | None, quota: Quota
-) -> list[dict[str, str]]:
+) -> tuple[list[dict[str, str]], int]:
+    """What is sent, and how many of the oldest messages are left out of it. What a program sends itself is sent whole."""
     if isinstance(request, Stateless):
-        return [*_system(model, None), *({"role": message.role, "content": message.content} for message in request.messages)]
+        return [*_system(model, None), *({"role": message.role, "content": message.content} for message in request.messages)], 0
     turns = _path(conversation, parent)
     if isinstance(request, Stored):
         turns.append({"role": "user", "content": request.content})
-    return [*_system(model, conversation), *_newest(turns, model, quota)]
+    system = _system(model, conversation)
+    answer = min(model.max_output_tokens, model.context_tokens // 2)
+    kept = trimming.newest(turns, model.context_tokens - answer - budgets.estimate_prompt(system), quota.max_messages)
+    return [*system, *kept], len(turns) - len(kept)
 
 
 def _system(model: ChatModel, conversation: Conversation | None) -> list[dict[str, str]]:
@@ -277,18 +284,3 @@ def _path(conversation: Conversation | None, last: Message | None) -> list[dict[
             path.append({"role": role, "content": content})
         row = by_id.get(parent) if parent else None
     return path[::-1]
-
-
-def _newest(turns: list[dict[str, str]], model: ChatModel, quota: Quota) -> list[dict[str, str]]:
-    """As many of the newest turns as the model's context and the quota hold; never a part of a turn, always the last."""
-    room = max(model.context_tokens - min(model.max_output_tokens, model.context_tokens // 2), 1)
-    first = len(turns) - 1
-    used = budgets.estimate_prompt(turns[first:])
-    for index in range(len(turns) - 2, -1, -1):
-        used += budgets.estimate_prompt([turns[index]])
-        too_many = quota.max_messages is not None and len(turns) - index > quota.max_messages
-        if used > room or too_many:
-            break
-        if turns[index]["role"] == "user":
-            first = index
-    return turns[first:]

@@ -24,7 +24,7 @@ def claim(answer_id: UUID, text: str) -> bool:
     usage = Usage.objects.filter(answer=answer_id, outcome=Usage.Outcome.RUNNING).first()
     if usage is None:
         return False
-    error = AnswerError("worker_lost", endings.sentence("worker_lost"))
+    error = AnswerError("worker_lost")
     model = ChatModel.objects.filter(slug=usage.model).first()
     prices = budgets.Prices(model.input_usd_per_million, model.output_usd_per_million) if model else None
     # The reserved figures are upper bounds; of the prompt nothing better is known here, so a quarter of its bytes.

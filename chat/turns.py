@@ -93,6 +93,8 @@ def start(plan: Plan, admission: Admission, worker: str) -> Job | Follow:
         targets=plan.targets,
         prices=plan.prices,
         messages=plan.messages,
+        trimmed=plan.trimmed,
+        reserved=plan.reserved,
         hold=admission.hold,
     )
 
@@ -114,6 +116,7 @@ def _write_messages(plan: Plan, request: Stored | Again) -> dict[str, Any]:
         role=Message.Role.ASSISTANT,
         status=Message.Status.STREAMING,
         model=plan.targets[0].slug,
+        trimmed=plan.trimmed,
         turn=request.turn,
         turn_owner=plan.requester.owner_key if request.turn else "",
         turn_digest=digest(request) if request.turn else "",

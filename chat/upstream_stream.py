@@ -27,14 +27,9 @@ class _Choice(msgspec.Struct):
     finish_reason: str | None = None
 
 
-class _Tokens(msgspec.Struct):
-    prompt_tokens: int | None = None
-    completion_tokens: int | None = None
-
-
 class _Chunk(msgspec.Struct):
     choices: list[_Choice] | None = None
-    usage: _Tokens | None = None
+    usage: Any = None
     error: Any = None
 
 
@@ -53,6 +48,12 @@ class Batch:
     done: bool = False
     error: Any = None
     broken: bool = False
+
+
+def _tokens(usage: Any, name: str) -> int | None:
+    """A figure of a usage object; None for what is no count. A wrong figure is no reason to break off an answer."""
+    figure = usage.get(name) if isinstance(usage, dict) else None
+    return figure if type(figure) is int and figure >= 0 else None
 
 
 class EventDecoder:
@@ -84,6 +85,11 @@ class EventDecoder:
         self._parts, self._size = [], 0
         self._keep(rest + held)
         return self._events(lines)
+
+    @property
+    def in_line(self) -> bool:
+        """Whether a line has begun and not ended: of a large delta many reads bring only a part."""
+        return bool(self._parts)
 
     def _keep(self, rest: bytes) -> None:
         if rest:
@@ -158,7 +164,7 @@ class ChunkDecoder:
             if choice.finish_reason:
                 batch.finish_reason = choice.finish_reason
         if chunk.usage is not None:
-            batch.prompt_tokens, batch.completion_tokens = chunk.usage.prompt_tokens, chunk.usage.completion_tokens
+            batch.prompt_tokens, batch.completion_tokens = _tokens(chunk.usage, "prompt_tokens"), _tokens(chunk.usage, "completion_tokens")
         if chunk.error:
             batch.error = chunk.error
 

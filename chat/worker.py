@@ -20,7 +20,9 @@ from django.conf import settings
 from django.db import DatabaseError, InterfaceError
 
 from chat import endings, recovery, redis
+from chat.attempts import Upstream
 from chat.completions import make_client
+from chat.cooldown import Cooldown
 from chat.errors import AnswerError, Refusal
 from chat.generation import ABANDONED, STOPPED, Generation, Job
 from chat.limits import admission, refusals, slots
@@ -52,6 +54,7 @@ class Worker:
         self._redis = redis.async_client()
         self._mirror = Mirror(self._redis, self.id)
         self._client = make_client()
+        self._upstream = Upstream(self._client, Cooldown(self._redis))
         self._running: dict[UUID, Generation] = {}
         self._remote: dict[UUID, _Remote] = {}
         self._seats: set[slots.Hold] = set()
@@ -81,7 +84,7 @@ class Worker:
             async with asyncio.timeout(settings.DRAIN_SECONDS):
                 await self._all_ended()
         for generation in list(self._running.values()):
-            error = AnswerError("worker_lost", endings.sentence("worker_lost"))
+            error = AnswerError("worker_lost")
             generation.halt(endings.status_for(error, bool(generation.live.text)), "drained", error)
         await self._all_ended()
         # redis-py can turn a cancellation into an error of its own, which the beat survives: one request to end is not enough.
@@ -116,7 +119,7 @@ class Worker:
 
     def generate(self, job: Job) -> LiveAnswer:
         """Starts an answer and returns it; it goes on by itself."""
-        generation = Generation(job, self._client, self._release)
+        generation = Generation(job, self._upstream, self._release)
         self._running[job.answer] = generation
         generation.task = self.spawn(self._run(generation))
         return self._readable(generation.live)

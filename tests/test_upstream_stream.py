@@ -192,6 +192,14 @@ def test_usage_is_read_wherever_it_stands() -> None:
     assert read(wire.chunk({"content": "a"}, usage=figures)).usage == (3, 5)
 
 
+@pytest.mark.parametrize(
+    "usage", [{"prompt_tokens": "many", "completion_tokens": -1}, {"prompt_tokens": 1.5, "completion_tokens": True}, [3]]
+)
+def test_usage_that_is_no_count_is_none_and_breaks_nothing(usage: object) -> None:
+    result = read(wire.chunk({"content": "a"}, usage=usage))
+    assert (result.text, result.usage, result.broken) == ("a", (None, None), False)
+
+
 def test_usage_that_says_only_half_is_read_as_far_as_it_goes() -> None:
     assert read(wire.frame({"usage": {"prompt_tokens": 3, "completion_tokens": None}})).usage == (3, None)
 
@@ -212,7 +220,6 @@ def test_error_object_is_passed_on() -> None:
         b'{"choices": [{"delta": {"content": 7}}]}',
         b'{"choices": [{"delta": {"content": "\xff"}}]}',
         b'{"choices": [{"delta": {"content": "\\ud83d", "refusal": 7}}]}',
-        b'{"usage": {"prompt_tokens": "many"}}',
         b"",
         pytest.param(b'{"x":' + b"[" * 100_000, id="nested too deep"),
     ],

@@ -194,13 +194,13 @@ def day_number(day: date) -> int:
 def _whole_hold(ask: Ask) -> slots.Hold:
     """With the site itself among the holders, where it has a budget."""
     hold = _own_hold(ask)
-    return replace(hold, holders=(*hold.holders, SITE)) if _is_set(ask.policy) else hold
+    return replace(hold, holders=(*hold.holders, SITE)) if has_budget(ask.policy) else hold
 
 
 def _hold(ask: Ask) -> slots.Hold:
     hold, limits = _own_hold(ask), ask.quota.enforced
     _take(ask.requester.limit_key, ask.requester.limit_key, hold, limits.concurrent_streams, limits, ask.day)
-    if _is_set(ask.policy):
+    if has_budget(ask.policy):
         try:
             _take(SITE, None, hold, None, ask.policy, ask.day)
         except BaseException:
@@ -212,7 +212,7 @@ def _hold(ask: Ask) -> slots.Hold:
 def _take(holder: str, limit_key: str | None, hold: slots.Hold, most: int | None, budget: Quota | SitePolicy, day: date) -> None:
     client = redis.client()
     for _ in range(_STALE_TRIES):
-        limited = most is not None or _is_set(budget)
+        limited = most is not None or has_budget(budget)
         version = slots.version(client, holder, partial(_running, limit_key)) if limited else ""
         tokens, micros = _room(limit_key, budget, day)
         result = slots.take(client, holder, hold, slots.Room(most, tokens, micros, version))
@@ -229,7 +229,8 @@ def _running(limit_key: str | None) -> Iterator[slots.Hold]:
         yield slots.Hold(str(row.answer), (), tokens, budgets.micros(row.cost_usd), day_number(row.day))
 
 
-def _is_set(budget: Quota | SitePolicy) -> bool:
+def has_budget(budget: Quota | SitePolicy) -> bool:
+    """Whether it limits tokens or money at all."""
     return budget.tokens_per_day is not None or budget.spend_per_month_usd is not None
 
 

@@ -27,6 +27,13 @@ class Prices:
         """USD, to the hundred-millionth."""
         return ((self.input * prompt_tokens + self.output * completion_tokens) / _MILLION).quantize(Decimal("1e-8"), ROUND_CEILING)
 
+    def affordable(self, prompt_tokens: int, usd: Decimal, most: int) -> int:
+        """How many output tokens, `most` at the most, that much money pays for beside the prompt."""
+        left = usd - self.cost(prompt_tokens, 0)
+        if left < 0:
+            return 0
+        return min(most, int(left * _MILLION / self.output)) if self.output else most
+
 
 def micros(usd: Decimal) -> int:
     """Millionths of a USD, rounded up: whole numbers are what Redis' scripts can add without error."""

@@ -7,8 +7,8 @@ import { clone } from "./templates.js";
 
 
 const WAITS = { waiting: "Waiting for the model…", saving: "Saving…" };
-const BUSY = "The model is busy.";
 const AWAY = "The model cannot be reached.";
+const WHY = { upstream_rate_limited: "The model is busy.", context_length_exceeded: "The conversation is too long for the model." };
 
 export class AnswerView {
   #body;
@@ -42,8 +42,8 @@ export class AnswerView {
 
   /** What is being waited for, from a `status` event; it stands there until text comes. Returns the words. */
   showStatus({ state, reason, retry_in, model }) {
-    const why = reason === "upstream_rate_limited" ? BUSY : AWAY;
-    if (state === "retrying") return this.#showRetry(why, retry_in);
+    const why = WHY[reason] ?? AWAY;
+    if (state === "retrying" || (state === "waiting" && retry_in)) return this.#showRetry(why, retry_in);
     return this.#showProgress(state === "fallback" ? `${why} Asking ${model} instead…` : WAITS[state]);
   }
 
@@ -58,14 +58,15 @@ export class AnswerView {
   }
 
   /** From the `done` event. Returns the note that is shown, or "". */
-  finish({ status, finish_reason, usage, html }, model) {
+  finish({ status, finish_reason, usage, html, trimmed }, model) {
     this.#markdown.end();
     const finished = document.createElement("template");
     finished.innerHTML = html ?? ""; // rendered and sanitised by the site
     this.#body.replaceChildren(finished.content);
     this.element.querySelector("template[data-source]").content.replaceChildren(this.#text);
     this.element.querySelector("[data-usage]").textContent = usageLine(usage, model);
-    return this.#end(status, [note(finish_reason) || note(status), this.#error].filter(Boolean).join(" "));
+    const notes = [note(finish_reason) || note(status), this.#error, trimmed ? note("trimmed") : ""];
+    return this.#end(status, notes.filter(Boolean).join(" "));
   }
 
   /** The stream is gone for good, and with it the word of how the answer ended. Returns the note. */
@@ -81,7 +82,9 @@ export class AnswerView {
   }
 
   #showRetry(why, seconds) {
-    const [first, end] = [`${why} Trying again in ${spoken(Math.ceil(seconds))}…`, `${why} Trying again…`];
+    const end = `${why} Trying again…`;
+    if (!seconds) return this.#showProgress(end);
+    const first = `${why} Trying again in ${spoken(Math.ceil(seconds))}…`;
     this.#showProgress(first);
     this.#endCountdown = countdown(
       seconds,

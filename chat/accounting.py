@@ -1,0 +1,93 @@
+"""What an answer costs: of all its attempts together, and how much of its reservation is left for the next."""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+
+from chat.completions import Attempt, Target
+from chat.limits import budgets
+from chat.limits.budgets import Prices
+
+logger = logging.getLogger("chat.accounting")
+
+
+@dataclass(frozen=True)
+class Reserved:
+    """What a turn may cost at most, whatever becomes of it."""
+
+    tokens: int
+    usd: Decimal
+
+
+@dataclass(frozen=True)
+class Bill:
+    """Tokens and USD; `estimated` where an upstream that may want to be paid did not say how much."""
+
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    cost_usd: Decimal = Decimal(0)
+    estimated: bool = False
+
+    def __add__(self, other: "Bill") -> "Bill":
+        return Bill(
+            self.prompt_tokens + other.prompt_tokens,
+            self.completion_tokens + other.completion_tokens,
+            self.cost_usd + other.cost_usd,
+            self.estimated or other.estimated,
+        )
+
+
+class Account:
+    """The costs of one answer. `prices` are by the models' slugs; `reserved` is None where no budget applies."""
+
+    def __init__(self, prices: dict[str, Prices], reserved: Reserved | None) -> None:
+        self._prices = prices
+        self._reserved = reserved
+
+    def bill(self, attempts: Sequence[Attempt], text_bytes: int = 0) -> Bill:
+        """What the attempts cost: each that may have reached the upstream is paid at the prices of its own model.
+
+        `text_bytes` is the length of the answer in UTF-8: only the last attempt can have given text.
+        """
+        parts = (self._bill_of(attempt, text_bytes if attempt.deltas else 0) for attempt in attempts if attempt.reached)
+        return sum(parts, Bill())
+
+    def output_left(self, target: Target, messages: list[dict[str, str]], attempts: Sequence[Attempt]) -> int:
+        """The most output tokens that `target` may be asked for, so that with what was spent before it the reservation is not passed."""
+        spent = self.bill(attempts)
+        if self._reserved is None or not (spent.prompt_tokens or spent.completion_tokens):
+            return target.max_output_tokens
+        prices, prompt = self._prices[target.slug], budgets.prompt_bound(messages)
+        tokens = self._reserved.tokens - spent.prompt_tokens - spent.completion_tokens - prompt
+        return min(target.max_output_tokens, tokens, prices.affordable(prompt, self._reserved.usd - spent.cost_usd, tokens))
+
+    def _bill_of(self, attempt: Attempt, text_bytes: int) -> Bill:
+        prompt, output = _believed(attempt, text_bytes)
+        estimated = prompt is None or output is None
+        if prompt is None:
+            prompt = budgets.estimate_prompt(attempt.messages)
+        if output is None:
+            output = budgets.estimate_completion(text_bytes, attempt.deltas)
+        return Bill(prompt, output, self._prices[attempt.target.slug].cost(prompt, output), estimated)
+
+
+def _believed(attempt: Attempt, text_bytes: int) -> tuple[int | None, int | None]:
+    """The upstream's own figures as far as they can be true: no model reads or writes more than fits into it, or than there is.
+
+    A false one would take a person's whole budget, or the site's.
+    """
+    room = attempt.target.context_tokens
+    most_prompt = max(room, budgets.prompt_bound(attempt.messages))
+    most_output = max(room, attempt.target.max_output_tokens) + text_bytes
+    prompt, output = attempt.prompt_tokens, attempt.completion_tokens
+    return prompt if (prompt or 0) <= most_prompt else None, output if (output or 0) <= most_output else None
+
+
+def alarm_if_overrun(answer: object, attempts: Sequence[Attempt], bill: Bill) -> None:
+    """An upstream that sends more than its limit spends what no budget was asked for; it is recorded in full all the same."""
+    limit = attempts[-1].target.max_output_tokens if attempts else 0
+    if attempts and bill.completion_tokens > limit:
+        logger.error(
+            "Answer %s overran its limit: %d tokens of %d, from %s", answer, bill.completion_tokens, limit, attempts[-1].target.slug
+        )

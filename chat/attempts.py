@@ -1,0 +1,175 @@
+"""One retry loop for an answer, ours: what is tried again, after how long, and on which model.
+
+A call is tried again only before the first piece of text and only when that
+can succeed; never before the upstream's Retry-After has passed, and within a
+bounded time. A model that said 429 is left alone by all workers until then.
+"""
+
+import asyncio
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import count
+from math import inf
+from time import monotonic
+
+from django.conf import settings
+
+from chat import completions, trimming
+from chat.accounting import Account
+from chat.completions import Attempt, Client, Retriable, Sink, Target
+from chat.cooldown import Cooldown
+from chat.errors import CONTEXT_LENGTH, AnswerError
+
+_BACKOFF_SECONDS = 0.5
+_MAX_BACKOFF_SECONDS = 8.0
+# The longest that all attempts and waits before the first piece of text may take.
+RETRY_BUDGET_SECONDS = 90.0
+# How long a 429 without Retry-After is to be respected.
+_COOL_SECONDS = 1.0
+# Who has waited for the same model to cool down does not ask at the same instant.
+_SPREAD_SECONDS = 0.5
+# A wait this short is not worth a word.
+_UNSEEN_SECONDS = 0.1
+# Nobody waits longer than this for a model that another stands in for.
+_PATIENCE_SECONDS = 5.0
+# An attempt for which the reservation leaves less output than this is not made.
+_LEAST_OUTPUT_TOKENS = 256
+
+
+@dataclass(frozen=True)
+class Upstream:
+    """What every answer of a worker shares."""
+
+    client: Client
+    cooldown: Cooldown
+
+
+@dataclass(frozen=True)
+class Question:
+    """What is asked: `messages` of the first of `targets` that can answer. Only of a conversation that is stored may turns be left out."""
+
+    targets: Sequence[Target]
+    messages: list[dict[str, str]]
+    may_trim: bool
+
+
+class Call:
+    """An answer's way to a model that answers. `attempts`, `model` (the last one asked) and `trimmed` tell how far it has come.
+
+    `trimmed` is how many messages were left out because the upstream found them too many.
+    """
+
+    def __init__(self, upstream: Upstream, question: Question, account: Account, sink: Sink) -> None:
+        self.attempts: list[Attempt] = []
+        self.model = question.targets[0].slug
+        self.trimmed = 0
+        self._upstream = upstream
+        self._targets = question.targets
+        self._messages = question.messages
+        self._may_trim = question.may_trim
+        self._account = account
+        self._sink = sink
+        self._deadline = inf
+
+    async def run(self) -> None:
+        """Brings the answer into the sink. Raises AnswerError with a code of the contract; cancelling it closes the upstream connection."""
+        self._deadline = monotonic() + RETRY_BUDGET_SECONDS
+        for position, target in enumerate(self._targets):
+            following = next(iter(self._targets[position + 1 :]), None)
+            self.model = target.slug
+            try:
+                await self._ask(target, _PATIENCE_SECONDS if following else inf)
+                return
+            except AnswerError as error:
+                if following is None or not self._may_stand_in(following, error):
+                    raise
+                self._tell("fallback", 1, 0, error.code, following)
+
+    @property
+    def finish_reason(self) -> str | None:
+        return self.attempts[-1].finish_reason if self.attempts else None
+
+    def _may_stand_in(self, target: Target, error: AnswerError) -> bool:
+        in_time = monotonic() < self._deadline
+        return in_time and not self._has_text and error.code != "upstream_rejected" and self._can_pay(target)
+
+    @property
+    def _has_text(self) -> bool:
+        return bool(self.attempts) and self.attempts[-1].deltas > 0
+
+    async def _ask(self, target: Target, patience: float) -> None:
+        for attempt in count(1):
+            await self._wait_until_cool(target, attempt, patience)
+            try:
+                await self._attempt(target)
+                return
+            except Retriable as failure:
+                wait, reason = await self._wait_after(failure, target, attempt), failure.error.code
+                if attempt > settings.UPSTREAM_RETRIES or wait > self._longest_wait(patience) or not self._can_pay(target):
+                    raise failure.error from None
+            except AnswerError as error:
+                if not self._shorten(error):
+                    raise
+                wait, reason = 0.0, error.reason
+            self._tell("retrying", attempt + 1, wait, reason, target)
+            await asyncio.sleep(wait)
+
+    async def _attempt(self, target: Target) -> None:
+        attempt = Attempt(replace(target, max_output_tokens=self._output_left(target)), self._messages)
+        self.attempts.append(attempt)
+        await completions.run(self._upstream.client, attempt, self._sink)
+
+    # --- what is allowed ----------------------------------------------------
+
+    def _can_pay(self, target: Target) -> bool:
+        return self._output_left(target) >= min(target.max_output_tokens, _LEAST_OUTPUT_TOKENS)
+
+    def _output_left(self, target: Target) -> int:
+        return self._account.output_left(target, self._messages, self.attempts)
+
+    def _longest_wait(self, patience: float) -> float:
+        return min(patience, self._deadline - monotonic())
+
+    def _shorten(self, error: AnswerError) -> bool:
+        """Leaves out the oldest turns, once, if it was that the upstream found them too long."""
+        if error.reason != CONTEXT_LENGTH or not self._may_trim or self.trimmed:
+            return False
+        shorter = trimming.halved(self._messages)
+        if shorter is None:
+            return False
+        self.trimmed = len(self._messages) - len(shorter)
+        self._messages = shorter
+        return True
+
+    # --- waits ----------------------------------------------------------------
+
+    async def _wait_until_cool(self, target: Target, attempt: int, patience: float) -> None:
+        """Waits while the model is to be left alone. Raises AnswerError when that takes too long."""
+        while left := await self._upstream.cooldown.left(target.slug):
+            wait = left + random.uniform(0, _SPREAD_SECONDS)  # noqa: S311 (not a secret)
+            if wait > self._longest_wait(patience):
+                raise AnswerError("upstream_rate_limited", retry_after=left)
+            if left > _UNSEEN_SECONDS:
+                self._tell("waiting", attempt, wait, "upstream_rate_limited", target)
+            await asyncio.sleep(wait)
+
+    async def _wait_after(self, failure: Retriable, target: Target, attempt: int) -> float:
+        """Seconds until the next attempt, counted from the failure. A 429, and only that, cools the model down for everybody."""
+        wait = failure.retry_after or 0.0
+        if failure.error.code == "upstream_rate_limited":
+            wait = max(wait, _COOL_SECONDS) if failure.retry_after is None else wait
+            await self._upstream.cooldown.begin(target.slug, wait)
+        return max(_backoff(attempt), wait)
+
+    def _tell(self, state: str, attempt: int, wait: float, reason: str, target: Target) -> None:
+        self._sink.status({"state": state, "attempt": attempt, "retry_in": round(wait, 1), "reason": reason, "model": target.slug})
+
+
+def _backoff(attempt: int) -> float:
+    """Seconds before the next attempt: exponential with equal jitter, half fixed and half random.
+
+    Source: Marc Brooker, "Exponential Backoff and Jitter", 2015.
+    """
+    ceiling: float = min(_MAX_BACKOFF_SECONDS, _BACKOFF_SECONDS * 2**attempt)
+    return ceiling / 2 + random.uniform(0, ceiling / 2)  # noqa: S311 (not a secret)
