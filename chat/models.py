@@ -70,6 +70,7 @@ class Conversation(models.Model):
     objects = ConversationQuerySet.as_manager()
 
     class Meta:
+        permissions = [("read_content", "Can read conversations, while the site policy lets operators do so")]
         ordering = ["-updated"]
         indexes = [models.Index(fields=["user", "-updated"])]
         constraints = [
@@ -391,6 +392,7 @@ class ContentLook(models.Model):
     """One look of an operator at a person's conversation; never changed or deleted by the site."""
 
     operator = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+")
+    operator_name = models.CharField("operator's name", max_length=150, blank=True, help_text="Kept when the operator's account is gone.")
     conversation = models.UUIDField()
     owner_key = models.CharField(max_length=80)
     created = models.DateTimeField(default=timezone.now)
@@ -488,8 +490,10 @@ class Usage(models.Model):
             models.Index(fields=["limit_key", "day"]),
             models.Index(fields=["owner_key", "created"]),
             models.Index(fields=["created"]),
-            # All that the sums of the whole site read, so that they read nothing but the index.
-            models.Index(fields=["day", "outcome", "cost_usd", "prompt_tokens", "completion_tokens"], name="usage_sums"),
+            # All that the sums of the whole site and the operator's charts read, so that they read nothing but the index.
+            models.Index(fields=["day", "outcome", "cost_usd", "prompt_tokens", "completion_tokens", "model", "user"], name="usage_sums"),
+            # In the order in which medians are counted off.
+            models.Index(fields=["day", "first_token_ms"], condition=Q(first_token_ms__isnull=False), name="usage_first_token"),
             models.Index(fields=["worker"], condition=Q(outcome="running"), name="usage_running"),
         ]
 
