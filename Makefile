@@ -10,7 +10,7 @@ POSTGRESQL_TESTS := $(addprefix tests/test_,$(addsuffix .py,streaming admission 
 # Files of tests run side by side, each process with servers of its own: most of the time is spent waiting.
 AT_ONCE := --numprocesses 3 --dist loadfile
 
-.PHONY: run test bench clean
+.PHONY: run test bench soak clean
 .DEFAULT_GOAL := run
 
 # exec: a signal for this recipe reaches the site itself, not a shell in front of it.
@@ -30,6 +30,11 @@ test: .venv/installed-dev
 
 bench: .venv/installed-dev
 	@exec $(BIN)/python -m bench
+
+# SECONDS (300) of every fault at once, then the sums; SEED repeats the dice of an earlier run.
+soak: .venv/installed-dev
+	@.ci/need nginx nginx-light
+	@exec $(BIN)/python -m bench.soak
 
 clean:
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

@@ -86,6 +86,10 @@ class LiveAnswer:
         self.text += text
         self._wake_readers()
 
+    def settle(self, text: bytes) -> None:
+        """Takes the text that was saved in place of what was shown: of a lost worker's answer the last words may not have been mirrored."""
+        self.text[:] = text
+
     def status(self, data: dict[str, Any]) -> None:
         """Tells the readers what is being waited for: the payload of a `status` event."""
         self._statuses.append(sse.event("status", data))

@@ -58,6 +58,7 @@ class Worker:
         self._running: dict[UUID, Generation] = {}
         self._remote: dict[UUID, _Remote] = {}
         self._seats: set[slots.Hold] = set()
+        self._unreleased: list[slots.Hold] = []
         self._tasks: set[asyncio.Task[Any]] = set()
         self._flushing = asyncio.Lock()
         self._renewed = 0.0
@@ -138,7 +139,14 @@ class Worker:
     async def _release(self, hold: slots.Hold) -> None:
         # Not while a flush is under way: it would renew what is released here.
         async with self._flushing:
-            await admission.release(hold)
+            if not await admission.release(hold):
+                self._unreleased.append(hold)
+
+    def _release_late(self) -> None:
+        """Frees what could not be freed while Redis was away; else nobody would before a lease and a claim have run out."""
+        unreleased, self._unreleased = self._unreleased, []
+        for hold in unreleased:
+            self.spawn(self._release(hold))
 
     def follow(self, answer_id: UUID, start: dict[str, Any], owner: str) -> LiveAnswer:
         """The live answer to read from: the one that runs here, or the reflection of one that runs on the worker `owner`."""
@@ -232,6 +240,7 @@ class Worker:
             notes = await self._mirror.flush(stored, [*holds, *self._seats], renew)
         if renew:
             self._renewed = now
+            self._release_late()
         for note in notes:
             self._act_on(note, now)
 
@@ -286,8 +295,7 @@ class Worker:
             elif message.status != Message.Status.STREAMING:
                 done, error = await in_thread(endings.saved_end, message)
                 self._remote.pop(remote.live.id, None)
-                content = message.content.encode()
-                remote.live.append_bytes(content[len(remote.live.text) :])
+                remote.live.settle(message.content.encode())
                 remote.live.end(done, error)
         except (DatabaseError, InterfaceError):
             pass  # asked again in a second

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from pytest_django.fixtures import SettingsWrapper
     from pytest_django.plugin import DjangoDbBlocker
 
+    from tests.harness.apart import Apart
     from tests.harness.browser import BrowserHost
     from tests.harness.people import Person
 
@@ -38,6 +39,10 @@ hypothesis.settings.load_profile("site")
 
 class StartSite(Protocol):
     def __call__(self, *, workers: int = 1, **env: str) -> Site: ...
+
+
+class StartApart(Protocol):
+    def __call__(self, person: "Person", *, workers: int = 1, **env: str) -> "Apart": ...
 
 
 class MakeUser(Protocol):
@@ -177,6 +182,25 @@ def start_valkey(environment: Environment) -> Iterator[Callable[[], Valkey]]:
     for valkey in started:
         if valkey.running:
             valkey.stop()
+
+
+@pytest.fixture
+def start_apart(environment: Environment, start_site: StartSite, start_valkey: Callable[[], Valkey]) -> "Iterator[StartApart]":
+    """Starts a site with a database and a Valkey of its own for a person."""
+    from tests.harness.apart import Apart, copy_of_database
+
+    started: list[Apart] = []
+
+    def start(person: "Person", *, workers: int = 1, **env: str) -> Apart:
+        session, valkey = person.new_session(), start_valkey()
+        database = copy_of_database(environment)
+        site = start_site(workers=workers, DATABASE_URL=f"sqlite:///{database}", REDIS_URL=valkey.url, **env)
+        started.append(Apart(site, valkey, database, session))
+        return started[-1]
+
+    yield start
+    for apart in started:
+        apart.close()
 
 
 @pytest.fixture

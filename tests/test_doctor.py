@@ -99,7 +99,7 @@ def test_the_deployers_nginx_streams_and_hides_nothing(environment: Environment,
     url = f"https://127.0.0.1:{nginx.port}"
     env = {"SITE_URL": url, "TRUSTED_PROXIES": "127.0.0.1"}
     site = start_site(**env)
-    nginx.start_deployed(site.port, environment.folder / "static")
+    nginx.start_deployed([site.port], environment.folder / "static")
     visit = Visit(environment, url, "--idle", "2", PORT=str(site.port), SSL_CERT_FILE=str(nginx.certificate), **env)
     assert visit.code == 0, visit.output
     found = visit.of("ok")

@@ -97,6 +97,18 @@ async def test_late_reader_gets_everything_from_its_cursor_on(live):
     assert text_of(await next_events(frames)) == "late"
 
 
+async def test_text_that_was_saved_shorter_than_it_was_shown_ends_at_its_own_cursor(live):
+    live.append("shown and lost")
+    frames = live.frames(0)
+    await next_events(frames)
+    assert text_of(await next_events(frames)) == "shown and lost"
+    live.settle(b"shown")
+    live.end(DONE)
+    done, end = await rest(frames)
+    assert (done.name, done.id, end.is_end) == ("done", "5", True)
+    assert text_of(await rest(live.frames(0))) == "shown"
+
+
 async def test_any_cursor_that_a_delta_named_gives_the_rest(live):
     live.append('é\n🙂"\u2028z')
     live.end(DONE)

@@ -10,6 +10,7 @@ import redis
 
 from chat.models import ChatModel, Usage
 from tests.harness import wire
+from tests.harness.answers import wait_until
 from tests.harness.client import Client, Stream
 from tests.harness.upstream import Upstream
 from tests.harness.valkey import Valkey
@@ -207,6 +208,26 @@ def test_an_answer_that_runs_while_redis_goes_ends_and_is_paid_once(
     assert [row.outcome for row in Usage.objects.filter(user=person.user)] == ["complete"]
     valkey.start()
     passes_again(client)
+
+
+def test_what_an_answer_held_that_ended_while_redis_hung_is_free_as_soon_as_it_is_back(
+    start_site: "StartSite", valkey: Valkey, make_user: "MakeUser", upstream: Upstream, gate: wire.Gate
+) -> None:
+    key = held_open(upstream, gate)
+    person = make_user(concurrent_streams=1, tokens_per_day=100_000)
+    client = person.client_on(start_site(REDIS_URL=valkey.url))
+    with client.chat(content=key) as stream:
+        stream.until_text("so")
+        valkey.pause()
+        refused_in_time(client)  # for a moment after this Redis is not even asked
+        gate.open()
+        finish([stream])
+    holder = f"chatsite:{{{person.requester.limit_key}}}"
+    with redis.Redis.from_url(valkey.url) as there:
+        valkey.resume()
+        assert there.zcard(f"{holder}:slots") == 1
+        # Long before the lease runs out, which is 12 s.
+        wait_until(lambda: there.zcard(f"{holder}:slots") == there.hlen(f"{holder}:held") == 0, 5)
 
 
 # --- Away, and allowed -------------------------------------------------------------

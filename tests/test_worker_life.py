@@ -1,122 +1,31 @@
 """What becomes of answers when their worker is killed or told to stop, when their conversation is deleted, when Redis goes."""
 
 import asyncio
-import contextlib
 import os
 import re
 import signal
 import socket
-import sqlite3
-from collections.abc import Callable, Iterator
-from pathlib import Path
 from time import monotonic
-from typing import Any, Protocol
-from uuid import UUID, uuid4
+from typing import Any
+from uuid import uuid4
 
 import httpx2
 import pytest
-import redis
 
 from chat import redis as chat_redis
 from chat.live import LiveAnswer
 from chat.mirror import Mirror
 from chat.models import Conversation, Message, Usage
 from chat.worker import Worker
-from tests.conftest import StartSite
 from tests.harness import wire
 from tests.harness.answers import client_of_worker, ledger, message, other_worker, owner_pid, serving_pid, wait_until
+from tests.harness.apart import mirror_key
 from tests.harness.client import Client, Stream
-from tests.harness.environment import Environment
 from tests.harness.people import Person
 from tests.harness.site import Site
 from tests.harness.upstream import DEFAULT_TEXT
-from tests.harness.valkey import Valkey
 
 CLAIMED_SECONDS = 15
-
-
-class Apart:
-    """A site with a database and a Valkey of its own: no other site's worker sees that it was lost, and Redis can be taken from it."""
-
-    def __init__(self, site: Site, valkey: Valkey, database: Path, session: str) -> None:
-        self.site = site
-        self.valkey = valkey
-        self._database = database
-        self._session = session
-        self._clients: list[Client] = []
-
-    def client_on(self, site: Site) -> Client:
-        """A new client, signed in as the person whom the site was made for."""
-        client = Client(site.url)
-        client.http.cookies.set("sessionid", self._session)
-        self._clients.append(client)
-        return client
-
-    def client(self) -> Client:
-        return self.client_on(self.site)
-
-    def client_elsewhere(self, answer: str) -> Client:
-        """A client on the worker that does not generate the answer."""
-        return client_of_worker(self, self.site, other_worker(self.site, self.owner(answer)))
-
-    def close(self) -> None:
-        for client in self._clients:
-            client.close()
-
-    def answer(self, answer: str) -> tuple[str, str, str]:
-        """Status, text and error code of an answer's row."""
-        return self._row("SELECT status, content, error_code FROM chat_message WHERE id = ?", answer)
-
-    def usage(self, answer: str) -> tuple[str, bool]:
-        """Outcome of the ledger row, and whether its figures are an estimate."""
-        outcome, estimated = self._row("SELECT outcome, estimated FROM chat_usage WHERE answer = ?", answer)
-        return outcome, bool(estimated)
-
-    def owner(self, answer: str) -> int:
-        """The process that generates the answer."""
-        return int(self._row("SELECT worker FROM chat_usage WHERE answer = ?", answer)[0].split(":")[1])
-
-    def mirrored(self, answer: str) -> bytes:
-        """The text of the answer in Redis."""
-        with redis.Redis.from_url(self.valkey.url) as client:
-            text = client.get(mirror_key(answer))
-        return text if isinstance(text, bytes) else b""
-
-    def empty_redis(self) -> None:
-        with redis.Redis.from_url(self.valkey.url) as client:
-            client.flushall()
-
-    def _row(self, query: str, answer: str) -> Any:
-        with contextlib.closing(sqlite3.connect(self._database, timeout=20)) as connection:
-            (row,) = connection.execute(query, [UUID(answer).hex]).fetchall()
-        return row
-
-
-def mirror_key(answer: str) -> str:
-    """Where Redis has the text of an answer that is being written."""
-    return f"chatsite:{{a:{answer}}}:text"
-
-
-class StartApart(Protocol):
-    def __call__(self, person: Person, *, workers: int = 1, **env: str) -> Apart: ...
-
-
-@pytest.fixture
-def start_apart(environment: Environment, start_site: StartSite, start_valkey: Callable[[], Valkey]) -> Iterator[StartApart]:
-    """Starts such a site for a person."""
-    started: list[Apart] = []
-
-    def start(person: Person, *, workers: int = 1, **env: str) -> Apart:
-        session, database, valkey = person.new_session(), environment.folder / f"apart-{uuid4()}.sqlite3", start_valkey()
-        with contextlib.closing(sqlite3.connect(environment.folder / "db.sqlite3")) as common:
-            common.execute("VACUUM INTO ?", [str(database)])
-        site = start_site(workers=workers, DATABASE_URL=f"sqlite:///{database}", REDIS_URL=valkey.url, **env)
-        started.append(Apart(site, valkey, database, session))
-        return started[-1]
-
-    yield start
-    for apart in started:
-        apart.close()
 
 
 @pytest.fixture

@@ -22,15 +22,15 @@ class Nginx:
         self.certificate = folder / "certificate.pem"
         self._process: subprocess.Popen[bytes] | None = None
 
-    def start_deployed(self, site_port: int, static: Path) -> None:
-        """Serves deploy/nginx.conf with https on `port`; only names, ports and paths are exchanged."""
+    def start_deployed(self, site_ports: list[int], static: Path) -> None:
+        """Serves deploy/nginx.conf with https on `port`, with as many instances behind it; only names, ports and paths are exchanged."""
         key = self.folder / "key.pem"
         make = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-subj", "/CN=localhost"]
         names = ["-addext", "subjectAltName=IP:127.0.0.1,DNS:localhost"]
         subprocess.run([*make, *names, "-keyout", key, "-out", self.certificate], check=True, capture_output=True)
         config = (ROOT / "deploy" / "nginx.conf").read_text()
         for pattern, value in {
-            r"server 127\.0\.0\.1:8000;": f"server 127.0.0.1:{site_port};",
+            r"server 127\.0\.0\.1:8000( max_fails=0)?;": " ".join(f"server 127.0.0.1:{port}\\1;" for port in site_ports),
             r"listen 80;": f"listen 127.0.0.1:{free_port()};",
             r"listen 443 ssl;": f"listen 127.0.0.1:{self.port} ssl;",
             r"listen \[::\]:\S+( ssl)?;": "",

@@ -288,10 +288,12 @@ class _Connection:
         await self._writer.drain()
         await asyncio.sleep(0)
 
-    async def _misbehave(self, step: wire.Gate | wire.Reset | wire.Cut | wire.Stall) -> None:
+    async def _misbehave(self, step: wire.Gate | wire.Reset | wire.Cut | wire.Stall | wire.Pause) -> None:
         if isinstance(step, wire.Gate):
             step.reached.set()
             await asyncio.shield(asyncio.wrap_future(step.opened))
+        elif isinstance(step, wire.Pause):
+            await asyncio.sleep(step.seconds)
         elif isinstance(step, wire.Stall):
             await asyncio.get_running_loop().create_future()
         elif isinstance(step, wire.Reset):

@@ -60,7 +60,14 @@ class Stall:
     """Sends nothing more until the client leaves."""
 
 
-Step = bytes | Gate | Http | Reset | Cut | Stall
+@dataclass(frozen=True)
+class Pause:
+    """Sends nothing for so many seconds: for what must last, where no test waits at a gate."""
+
+    seconds: float
+
+
+Step = bytes | Gate | Http | Reset | Cut | Stall | Pause
 Script = list[Step]
 
 

@@ -57,13 +57,13 @@ export class AnswerView {
     this.#error = message;
   }
 
-  /** From the `done` event. Returns the note that is shown, or "". */
-  finish({ status, finish_reason, usage, html, trimmed }, model) {
+  /** From the `done` event; `size` is that of the saved text in bytes. Returns the note that is shown, or "". */
+  finish({ status, finish_reason, usage, html, trimmed }, model, size) {
     this.#markdown.end();
     const finished = document.createElement("template");
     finished.innerHTML = html ?? ""; // rendered and sanitised by the site
     this.#body.replaceChildren(finished.content);
-    this.element.querySelector("template[data-source]").content.replaceChildren(this.#text);
+    this.element.querySelector("template[data-source]").content.replaceChildren(firstBytes(this.#text, size));
     this.element.querySelector("[data-usage]").textContent = usageLine(usage, model);
     const notes = [note(finish_reason) || note(status), this.#error, trimmed ? note("trimmed") : ""];
     return this.#end(status, notes.filter(Boolean).join(" "));
@@ -109,6 +109,11 @@ export class AnswerView {
 /** What the page has to say of a finish reason or a status; "" where it has nothing. */
 function note(key) {
   return document.getElementById(`note-${key}`)?.content.textContent ?? "";
+}
+
+/** Of an answer whose worker was lost the last words that were shown may not be saved: they are not copied either. */
+function firstBytes(text, size) {
+  return new TextDecoder("utf-8", { ignoreBOM: true }).decode(new TextEncoder().encode(text).subarray(0, size));
 }
 
 function usageLine(usage, model) {

@@ -86,7 +86,7 @@ export class AnswerStream {
     if (id) this.#cursor = id;
     if (name === "delta") this.#failures = 0;
     try {
-      this.#onEvent(name, payload);
+      this.#onEvent(name, payload, id);
     } catch (error) {
       reportError(error); // a fault of the page is no reason to connect again
     }

@@ -26,7 +26,7 @@ export class Turn {
     this.#stream = new AnswerStream({
       turn: body,
       answer: body ? null : view.id,
-      onEvent: (name, payload) => this.#handle(name, payload),
+      onEvent: (name, payload, cursor) => this.#handle(name, payload, cursor),
       onReconnecting: (reconnecting) => announcer.say(view.showReconnecting(reconnecting)),
     });
   }
@@ -54,12 +54,12 @@ export class Turn {
     if (this.#hasStarted) await this.#stop();
   }
 
-  #handle(name, payload) {
+  #handle(name, payload, cursor) {
     if (name === "start") this.#start(payload);
     else if (name === "delta") this.#grow(payload.text);
     else if (name === "status") this.#wait(payload);
     else if (name === "error") this.#view.failed(payload);
-    else if (name === "done") this.#finish(payload);
+    else if (name === "done") this.#finish(payload, Number(cursor));
   }
 
   #start(payload) {
@@ -81,9 +81,9 @@ export class Turn {
     this.#announcer.say(this.#view.showStatus(payload));
   }
 
-  #finish(payload) {
+  #finish(payload, size) {
     this.#status = payload.status;
-    this.#note = this.#view.finish(payload, this.#model);
+    this.#note = this.#view.finish(payload, this.#model, size);
   }
 
   async #stop() {

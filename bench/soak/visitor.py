@@ -1,0 +1,157 @@
+"""A reader as the page is one: it resumes from its cursor, sends a turn again under the same id, and is cut off at random."""
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field
+from random import Random
+from time import monotonic, sleep
+from typing import Any
+from uuid import uuid4
+
+import httpx2
+
+from bench.soak import model
+from tests.harness.client import Client, Stream
+from tests.harness.sse import Event
+from tests.harness.upstream import Upstream
+
+# Every fault is over, and every lost worker's answer claimed, long before this.
+_ANSWER_SECONDS = 60
+_CUT, _STOP, _LEAVE, _STATELESS, _GO_ON = 0.4, 0.15, 0.1, 0.1, 0.5
+_AGAIN = {"limits_unavailable", "draining", "database_unavailable", "too_many_streams", "too_many_readers", "turn_conflict"}
+_PROXYS_OWN = {502, 504}
+
+
+@dataclass
+class Reading:
+    """One answer as its reader saw it. `status` and `cursor` are those of `done`; None where the reader left before it."""
+
+    plan: model.Plan
+    stored: bool
+    answer: str = ""
+    text: str = ""
+    status: str | None = None
+    cursor: int | None = None
+    errors: list[str] = field(default_factory=list)
+    stop_said: dict[str, Any] | None = None
+
+
+class Visitor:
+    """One tab of one person. `readings` and `faults` fill while it runs; `counts` says what it did."""
+
+    def __init__(self, client: Client, upstream: Upstream, dice: Random) -> None:
+        self.readings: list[Reading] = []
+        self.faults: list[str] = []
+        self.counts: Counter[str] = Counter()
+        self._client = client
+        self._upstream = upstream
+        self._dice = dice
+        self._conversation: str | None = None
+
+    def run(self, until: float) -> None:
+        """Turn after turn, until that monotonic time."""
+        while monotonic() < until:
+            self.turn(model.draw(self._dice))
+
+    def turn(self, plan: model.Plan) -> None:
+        """One turn, to whatever end it comes."""
+        prompt = self._upstream.script(*plan.attempts)
+        reading = Reading(plan, stored=self._dice.random() >= _STATELESS)
+        body: dict[str, Any] = {"messages": [{"role": "user", "content": prompt}]}
+        if reading.stored:
+            conversation = self._conversation if self._dice.random() < _GO_ON else None
+            body = {"content": prompt, "turn": str(uuid4()), "conversation": conversation}
+        deadline = monotonic() + _ANSWER_SECONDS
+        while self._attempt(reading, body):
+            if monotonic() > deadline:
+                self.faults.append(f"answer {reading.answer or '(not begun)'} did not end within {_ANSWER_SECONDS} s")
+                break
+        if reading.answer:
+            self.readings.append(reading)
+
+    def _attempt(self, reading: Reading, body: dict[str, Any]) -> bool:
+        """Begins, or goes on reading. Whether there is more to come."""
+        try:
+            with self._open(reading, body) as stream:
+                if stream.status != 200:
+                    return self._may_try_again(stream, reading)
+                if self._read(stream, reading):
+                    return False
+        except httpx2.TransportError:
+            self.counts["connections lost"] += 1
+            sleep(0.1)
+        return reading.stored
+
+    def _open(self, reading: Reading, body: dict[str, Any]) -> Stream:
+        if not reading.answer:
+            return self._client.chat(body)
+        self.counts["resumed"] += 1
+        return self._client.resume(reading.answer, str(len(reading.text.encode())))
+
+    def _may_try_again(self, stream: Stream, reading: Reading) -> bool:
+        if stream.status in _PROXYS_OWN:
+            self.counts[f"{stream.status} of the proxy"] += 1
+            sleep(0.2)
+            return reading.stored
+        error = stream.json()["error"]
+        self.counts[error["code"]] += 1
+        if error["code"] == "conversation_busy":
+            return False
+        if error["code"] not in _AGAIN:
+            self.faults.append(f"{stream.status} {error['code']} for answer {reading.answer or '(not begun)'}: {error['message']}")
+            return False
+        sleep(min(1.0, error.get("retry_after", 1)))
+        return True
+
+    def _read(self, stream: Stream, reading: Reading) -> bool:
+        """Reads until the end, or until a die says otherwise. Whether this reader is through with the answer."""
+        deed, after = self._deed(), self._dice.randint(1, 6)
+        for number, event in enumerate(self._taken(stream, reading), 1):
+            if event.is_end:
+                return True
+            if number == after and deed is not None:
+                return deed(reading)
+        return False
+
+    def _deed(self) -> Callable[[Reading], bool] | None:
+        die = self._dice.random()
+        for chance, deed in ((_CUT, self._cut), (_STOP, self._stop), (_LEAVE, self._leave)):
+            if die < chance:
+                return deed
+            die -= chance
+        return None
+
+    def _taken(self, stream: Stream, reading: Reading) -> Iterator[Event]:
+        for event in stream:
+            if event.name == "start":
+                reading.answer = event.data["answer"]
+                self._conversation = event.data["conversation"] or self._conversation
+            elif event.name == "delta":
+                reading.text += event.data["text"]
+            elif event.name == "error":
+                reading.errors.append(event.data["code"])
+            elif event.name == "done":
+                reading.status, reading.cursor = event.data["status"], int(event.id or 0)
+            yield event
+
+    # --- what the dice may say ----------------------------------------------------
+
+    def _cut(self, reading: Reading) -> bool:
+        self.counts["cut"] += 1
+        return False
+
+    def _leave(self, reading: Reading) -> bool:
+        self.counts["left"] += 1
+        return True
+
+    def _stop(self, reading: Reading) -> bool:
+        self.counts["stopped"] += 1
+        with suppress(httpx2.TransportError):
+            response = self._client.stop(reading.answer)
+            if response.status_code == 200:
+                reading.stop_said = response.json()
+        return False
+
+    def close(self) -> None:
+        self._client.close()
