@@ -10,7 +10,7 @@ from time import monotonic, sleep
 
 from bench.soak import model, sums
 from bench.soak.faults import Faults
-from bench.soak.visitor import Visitor
+from bench.soak.visitor import MARK, Visitor
 from tests.harness.apart import Apart, copy_of_database
 from tests.harness.client import Client
 from tests.harness.environment import Environment
@@ -115,7 +115,7 @@ def _warm_up(visitor: Visitor) -> None:
 
 
 def _upstream(environment: Environment) -> Iterator[str]:
-    if running := environment.upstream.running():
+    if running := environment.upstream.running(MARK):
         yield f"{running} answers of the upstream are still open"
 
 

@@ -16,6 +16,8 @@ from tests.harness.client import Client, Stream
 from tests.harness.sse import Event
 from tests.harness.upstream import Upstream
 
+# In every prompt, to tell a soak's requests to the model from a test's.
+MARK = "In a soak: "
 # Every fault is over, and every lost worker's answer claimed, long before this.
 _ANSWER_SECONDS = 60
 _CUT, _STOP, _LEAVE, _STATELESS, _GO_ON = 0.4, 0.15, 0.1, 0.1, 0.5
@@ -56,7 +58,7 @@ class Visitor:
 
     def turn(self, plan: model.Plan) -> None:
         """One turn, to whatever end it comes."""
-        prompt = self._upstream.script(*plan.attempts)
+        prompt = MARK + self._upstream.script(*plan.attempts)
         reading = Reading(plan, stored=self._dice.random() >= _STATELESS)
         body: dict[str, Any] = {"messages": [{"role": "user", "content": prompt}]}
         if reading.stored:
