@@ -2,6 +2,7 @@
 
 import re
 from typing import TYPE_CHECKING
+from uuid import uuid4
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -133,10 +134,12 @@ def test_a_model_that_stands_in_is_named(site: Site, make_user: "MakeUser", page
     [
         ([wire.role(), *wire.text("so far"), wire.Cut()], "This answer broke off. The connection to the model was lost."),
         (wire.refused(400), "No answer came. The model's server refused the request."),
+        (wire.refused(400, code="context_length_exceeded"), "No answer came. The prompt is too long for the model."),
+        (wire.refused(400, code="content_filter"), "No answer came. The provider's content filter refused this prompt."),
         (wire.answer("long", reason="length"), "The answer has reached its length limit."),
         (wire.answer("short", reason="content_filter"), "The provider's content filter has cut this answer short."),
     ],
-    ids=["cut", "refused", "length", "filtered"],
+    ids=["cut", "refused", "prompt too long", "prompt filtered", "length", "filtered"],
 )
 def test_how_an_answer_ended_is_said_alike_at_once_and_after_a_reload(
     site: Site, alice: Person, page: Page, upstream: Upstream, script: wire.Script, says: str
@@ -149,6 +152,31 @@ def test_how_an_answer_ended_is_said_alike_at_once_and_after_a_reload(
     said = note.inner_text()
     page.reload()
     expect(note).to_have_text(said)
+
+
+TRIMMED = "The oldest messages were left out: the conversation is longer than the model can read."
+
+
+@pytest.mark.parametrize("context_tokens", [100, 100_000], ids=["by our estimate", "when the upstream finds it too long"])
+def test_a_conversation_longer_than_the_model_can_read_says_so_at_once_and_after_a_reload(
+    site: Site, make_user: "MakeUser", page: Page, upstream: Upstream, context_tokens: int
+) -> None:
+    model = ChatModel.objects.create(slug=f"short-{uuid4()}", context_tokens=context_tokens)
+    person = make_user(models=[model])
+    scripts = [wire.answer("fine")] if context_tokens == 100 else [wire.refused(400, code="context_length_exceeded"), wire.answer("fine")]
+    first, second = upstream.script(wire.answer("one")), upstream.script(*scripts)
+    open_chat(page, site, person)
+    ask(page, first + " x" * 150)
+    ended(page)
+    expect(page.locator("[data-note]")).to_have_text("")
+    ask(page, second)
+    expect(page.locator("[data-note]").last).to_have_text(TRIMMED)
+    expect(page.locator("[data-announcer]")).to_contain_text(TRIMMED)
+    ended(page)
+    assert [message["content"] for message in upstream.requests(second)[-1].body["messages"]] == [second]
+    page.reload()
+    expect(page.locator("[data-note]")).to_have_text(["", TRIMMED])
+    assert stored_answer(page).trimmed == 2
 
 
 def test_an_answer_that_nobody_could_read_does_not_say_that_one_stopped_it(

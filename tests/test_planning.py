@@ -1,12 +1,14 @@
 """What a turn will send, and what that costs the database."""
 
+from uuid import uuid4
+
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from chat import planning
-from chat.models import Conversation, Message
+from chat.models import ChatModel, Conversation, Message
 from chat.planning import Plan
-from chat.turn_request import Stored
+from chat.turn_request import PlainMessage, Stateless, Stored
 from tests.harness.people import Person
 
 
@@ -35,3 +37,57 @@ def test_long_conversation_takes_no_more_queries_than_a_short_one(alice: Person)
     plan, many = planned(alice, long)
     assert [message["content"] for message in plan.messages] == [*(f"message {number}" for number in range(40)), "and now?"]
     assert many == few
+
+
+# --- What is left out -----------------------------------------------------------
+
+
+def model_of(person: Person, context_tokens: int, **fields: object) -> ChatModel:
+    """The only model that the person may use."""
+    model = ChatModel.objects.create(slug=f"own-{uuid4()}", context_tokens=context_tokens, **fields)
+    person.quota.models.set([model])
+    return model
+
+
+def test_oldest_turns_are_left_out_whole_and_counted(alice: Person) -> None:
+    # An estimated 7 tokens a message, 6 for the last; half of the context is kept for the answer.
+    model_of(alice, 60)
+    plan, _ = planned(alice, conversation_of(alice, 8))
+    assert [message["content"] for message in plan.messages] == ["message 6", "message 7", "and now?"]
+    assert plan.trimmed == 6
+
+
+def test_what_the_system_prompt_takes_is_not_there_for_the_turns(alice: Person) -> None:
+    model_of(alice, 60, system_prompt="Be kind. " * 4)
+    plan, _ = planned(alice, conversation_of(alice, 8))
+    assert [message["content"] for message in plan.messages] == ["Be kind. " * 4, "and now?"]
+    assert plan.trimmed == 8
+
+
+def test_quota_of_messages_leaves_out_whole_turns_too(alice: Person) -> None:
+    alice.quota.max_messages = 4
+    alice.quota.save()
+    plan, _ = planned(alice, conversation_of(alice, 8))
+    assert [message["content"] for message in plan.messages] == ["message 6", "message 7", "and now?"]
+
+
+def test_last_prompt_is_sent_however_long_it_is(alice: Person) -> None:
+    model_of(alice, 10)
+    plan = planning.plan(alice.requester, Stored("x" * 1000))
+    assert ([len(message["content"]) for message in plan.messages], plan.trimmed) == ([1000], 0)
+
+
+def test_what_a_program_sends_is_sent_whole(alice: Person) -> None:
+    model_of(alice, 10)
+    messages = [PlainMessage("user", f"message {number}") for number in range(9)]
+    plan = planning.plan(alice.requester, Stateless(messages))
+    assert (len(plan.messages), plan.trimmed) == (9, 0)
+
+
+def test_only_a_turn_that_a_budget_counts_has_something_reserved(alice: Person) -> None:
+    assert planning.plan(alice.requester, Stored("hello")).reserved is None
+    alice.quota.tokens_per_day = 1000
+    alice.quota.save()
+    plan = planning.plan(alice.requester, Stored("hello"))
+    assert plan.reserved is not None
+    assert plan.reserved.tokens == plan.ask().tokens == 1000

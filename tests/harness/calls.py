@@ -1,0 +1,74 @@
+"""One answer's call of the upstream in the test process: no site, no database, but the real client, Valkey and wire."""
+
+from collections.abc import Sequence
+from decimal import Decimal
+from typing import Any
+from uuid import uuid4
+
+from chat.accounting import Account, Bill, Reserved
+from chat.attempts import Call, Question, Upstream
+from chat.completions import Target
+from chat.errors import AnswerError
+from chat.limits.budgets import Prices
+
+DEAR = Prices(Decimal(1000), Decimal(2000))  # USD per million tokens: a tenth and a fifth of a cent each
+CHEAP = Prices(Decimal(10), Decimal(20))
+
+
+def target(most: int = 1000) -> Target:
+    """A model of the test's own: one that said 429 is left alone by everybody."""
+    return Target(f"own-{uuid4()}", most, 10_000)
+
+
+def prompt(key: str, *earlier: str) -> list[dict[str, str]]:
+    """The messages of a conversation: earlier prompts and answers in turn, then the prompt that the script is for."""
+    texts = [*earlier, key]
+    return [{"role": "assistant" if number % 2 else "user", "content": text} for number, text in enumerate(texts)]
+
+
+class Asked:
+    """A call and what came of it: `text`, `statuses`, and `error` where it failed."""
+
+    def __init__(
+        self,
+        upstream: Upstream,
+        messages: list[dict[str, str]],
+        targets: Sequence[Target],
+        *,
+        prices: Sequence[Prices] = (DEAR, CHEAP),
+        reserved: Reserved | None = None,
+        stored: bool = True,
+    ) -> None:
+        self.received = ""
+        self.statuses: list[dict[str, Any]] = []
+        self.error: AnswerError | None = None
+        by_slug = dict(zip((target.slug for target in targets), prices, strict=False))
+        self.account = Account(by_slug, reserved)
+        self.call = Call(upstream, Question(targets, messages, stored), self.account, self)
+
+    async def run(self) -> "Asked":
+        try:
+            await self.call.run()
+        except AnswerError as error:
+            self.error = error
+        return self
+
+    @property
+    def code(self) -> str:
+        return self.error.code if self.error else ""
+
+    @property
+    def bill(self) -> Bill:
+        return self.account.bill(self.call.attempts, len(self.received.encode()))
+
+    @property
+    def states(self) -> list[str]:
+        return [status["state"] for status in self.statuses]
+
+    # --- the sink -------------------------------------------------------------
+
+    def text(self, text: str) -> None:
+        self.received += text
+
+    def status(self, data: dict[str, Any]) -> None:
+        self.statuses.append(data)
