@@ -57,7 +57,7 @@ class Question:
 class Call:
     """An answer's way to a model that answers. `attempts`, `model` (the last one asked) and `trimmed` tell how far it has come.
 
-    `trimmed` is how many messages were left out because the upstream found them too many.
+    `trimmed` is how many messages were left out on the way, because a model could not read them.
     """
 
     def __init__(self, upstream: Upstream, question: Question, account: Account, sink: Sink) -> None:
@@ -70,6 +70,7 @@ class Call:
         self._may_trim = question.may_trim
         self._account = account
         self._sink = sink
+        self._halved = False
         self._deadline = inf
 
     async def run(self) -> None:
@@ -99,6 +100,7 @@ class Call:
         return bool(self.attempts) and self.attempts[-1].deltas > 0
 
     async def _ask(self, target: Target, patience: float) -> None:
+        self._fit(target)
         for attempt in count(1):
             await self._wait_until_cool(target, attempt, patience)
             try:
@@ -131,16 +133,26 @@ class Call:
     def _longest_wait(self, patience: float) -> float:
         return min(patience, self._deadline - monotonic())
 
+    # --- what is left out ---------------------------------------------------
+
+    def _fit(self, target: Target) -> None:
+        """Leaves out what the model that stands in cannot read: it may be a smaller one."""
+        if self._may_trim:
+            room = trimming.room(target.context_tokens, target.max_output_tokens)
+            self._leave_out(trimming.fitted(self._messages, room))
+
     def _shorten(self, error: AnswerError) -> bool:
-        """Leaves out the oldest turns, once, if it was that the upstream found them too long."""
-        if error.reason != CONTEXT_LENGTH or not self._may_trim or self.trimmed:
+        """Leaves out the oldest turns, once, if it was that the upstream found them too long. False where there is nothing to leave out."""
+        if error.reason != CONTEXT_LENGTH or not self._may_trim or self._halved:
             return False
-        shorter = trimming.halved(self._messages)
-        if shorter is None:
-            return False
-        self.trimmed = len(self._messages) - len(shorter)
+        self._halved = True
+        return self._leave_out(trimming.halved(self._messages))
+
+    def _leave_out(self, shorter: list[dict[str, str]]) -> bool:
+        fewer = len(self._messages) - len(shorter)
         self._messages = shorter
-        return True
+        self.trimmed += fewer
+        return fewer > 0
 
     # --- waits ----------------------------------------------------------------
 

@@ -115,7 +115,7 @@ def _plan(requester: Requester, request: TurnRequest, known: Configuration, quot
         quota=quota,
         policy=known.policy(),
         models=models,
-        targets=[_target(model, limits) for model in models],
+        targets=[_target(model, limits, budgets.estimate_prompt(messages)) for model in models],
         messages=messages,
         conversation=conversation,
         parent=parent,
@@ -207,8 +207,10 @@ def _models(slug: str | None, conversation: Conversation | None, choice: list[Ch
     return chain
 
 
-def _target(model: ChatModel, quota: Quota) -> Target:
-    most = min(filter(None, (model.max_output_tokens, quota.max_output_tokens, model.context_tokens)))
+def _target(model: ChatModel, quota: Quota, prompt_tokens: int) -> Target:
+    # Servers refuse a limit that does not fit beside the prompt, of which there is but an estimate: it counts twice.
+    beside = max(model.context_tokens - 2 * prompt_tokens, model.context_tokens // 2, 1)
+    most = min(filter(None, (model.max_output_tokens, quota.max_output_tokens, beside)))
     return Target(model.slug, most, model.context_tokens, model.legacy_max_tokens)
 
 
@@ -261,8 +263,8 @@ def _messages(
     if isinstance(request, Stored):
         turns.append({"role": "user", "content": request.content})
     system = _system(model, conversation)
-    answer = min(model.max_output_tokens, model.context_tokens // 2)
-    kept = trimming.newest(turns, model.context_tokens - answer - budgets.estimate_prompt(system), quota.max_messages)
+    room = trimming.room(model.context_tokens, model.max_output_tokens) - budgets.estimate_prompt(system)
+    kept = trimming.newest(turns, room, quota.max_messages)
     return [*system, *kept], len(turns) - len(kept)
 
 

@@ -18,12 +18,26 @@ def newest(turns: Messages, room_tokens: int, most: int | None = None) -> Messag
     return turns[first:]
 
 
-def halved(messages: Messages) -> Messages | None:
-    """The same without the oldest turns, half as long or less if that can be; None where only the last prompt is left.
+def room(context_tokens: int, most_output: int) -> int:
+    """How many tokens of a context are the prompt's: what the answer may take is kept free, but no more than half."""
+    return context_tokens - min(most_output, context_tokens // 2)
+
+
+def fitted(messages: Messages, room_tokens: int) -> Messages:
+    """The messages, without the oldest turns where they do not fit; a system prompt stays."""
+    system, turns = _split(messages)
+    return [*system, *newest(turns, room_tokens - budgets.estimate_prompt(system))]
+
+
+def halved(messages: Messages) -> Messages:
+    """The same without the oldest turns, the turns half as long or less if that can be.
 
     For when the upstream found them too long: the estimate was too low, and by how much is not known.
     """
+    system, turns = _split(messages)
+    return [*system, *newest(turns, budgets.estimate_prompt(turns) // 2)]
+
+
+def _split(messages: Messages) -> tuple[Messages, Messages]:
     system = [message for message in messages[:1] if message["role"] == "system"]
-    turns = messages[len(system) :]
-    kept = newest(turns, budgets.estimate_prompt(turns) // 2)
-    return [*system, *kept] if len(kept) < len(turns) else None
+    return system, messages[len(system) :]

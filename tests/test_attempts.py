@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -215,6 +216,13 @@ async def test_it_is_cut_once_and_in_the_middle_of_no_turn(ask: Ask, upstream: F
     assert asked.error is not None
     assert (asked.error.code, asked.error.reason, asked.call.trimmed) == ("upstream_rejected", CONTEXT_LENGTH, 2)
     assert asked.bill.cost_usd == 0
+
+
+async def test_smaller_model_that_stands_in_is_sent_what_it_can_read(ask: Ask, upstream: FakeUpstream) -> None:
+    key = upstream.script(wire.refused(503, retry_after="30"), wire.answer("from the second"))
+    asked = await ask(prompt(key, "x" * 900, "y" * 900, "short", "answer"), target(), replace(target(), context_tokens=100))
+    assert [len(messages) for messages in sent(upstream, key)] == [5, 3]
+    assert (asked.received, asked.call.trimmed) == ("from the second", 2)
 
 
 @pytest.mark.parametrize("stored", [True, False], ids=["only a prompt", "what a program sends"])

@@ -1,5 +1,6 @@
 """Every way an answer can end: told once, saved once, paid once, and nothing held afterwards."""
 
+import itertools
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -10,6 +11,7 @@ from uuid import uuid4
 
 import pytest
 
+from chat.limits.budgets import estimate_prompt, prompt_bound
 from chat.models import ChatModel, Usage
 from tests.harness import wire
 from tests.harness.answers import client_of_worker, ledger, message, other_worker, owner_pid, wait_until
@@ -140,6 +142,27 @@ def test_absurd_finish_reason_does_not_keep_the_answer_from_its_end(client, upst
 def test_finish_reason_that_a_database_refuses_does_not_keep_the_answer_from_its_end(client, upstream):
     steps = [*wire.text("some text"), wire.chunk({}, finish_reason="st\0o\ud800p", escape=True), wire.usage(), wire.DONE]
     check_end(whole(client.chat(content=upstream.script(steps))), client, upstream, "complete", finish="stop")
+
+
+def test_answer_of_4_mb_in_one_delta_is_shown_stored_and_paid_once(steady, upstream):
+    text = "x" * 4_000_000
+    key = upstream.script(wire.answer(text))
+    stream = whole(steady.chat(content=key))
+    assert stream.text == text
+    assert figures(check_end(stream, steady, upstream, "complete", finish="stop")) == (11, 7, False)
+
+
+@pytest.mark.parametrize(("limit", "finish"), [(100_000, "stop"), (16_384, "length")])
+def test_answer_of_100_000_deltas_is_shown_stored_and_paid_once(steady, upstream, limit, finish):
+    model = ChatModel.objects.create(slug=f"own-{uuid4()}", context_tokens=10**6, max_output_tokens=limit)
+    # Some hundred deltas a write: what is tested is their number.
+    steps = wire.answer(*itertools.repeat("x", 100_000), completion=100_000)
+    key = upstream.script([wire.joined(steps[start : start + 500]) for start in range(0, len(steps), 500)])
+    stream = whole(steady.chat(content=key, model=model.slug))
+    row = check_end(stream, steady, upstream, "complete", finish=finish)
+    assert len(stream.text) == row.completion_tokens
+    assert (row.completion_tokens == 100_000) is (finish == "stop")
+    assert row.completion_tokens >= limit
 
 
 # --- Stopped --------------------------------------------------------------------
@@ -448,7 +471,17 @@ def test_connection_that_breaks_before_the_headers_is_tried_again(client, upstre
     key = upstream.script([wire.Reset()], wire.answer("at last"))
     stream = whole(client.chat(content=key))
     assert stream.text == "at last"
-    check_end(stream, client, upstream, "complete", finish="stop")
+    row = check_end(stream, client, upstream, "complete", finish="stop")
+    # The first may have been read, and is paid with an estimate of its prompt.
+    assert figures(row) == (11 + estimate_prompt([{"content": key}]), 7, True)
+
+
+def test_attempt_after_a_lost_one_keeps_to_the_budget(make_user, quick, upstream):
+    person = make_user(tokens_per_day=1000)
+    key = upstream.script([wire.Reset()], wire.answer("at last"))
+    whole(person.client_on(quick).chat(content=key))
+    first, second = (request.body["max_completion_tokens"] for request in upstream.requests(key))
+    assert (first, second) == (1000 - prompt_bound([{"content": key}]), first - estimate_prompt([{"content": key}]))
 
 
 def test_error_object_before_any_text_is_tried_again(client, upstream):

@@ -2,6 +2,7 @@
 
 from uuid import uuid4
 
+import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
@@ -62,6 +63,12 @@ def test_what_the_system_prompt_takes_is_not_there_for_the_turns(alice: Person) 
     plan, _ = planned(alice, conversation_of(alice, 8))
     assert [message["content"] for message in plan.messages] == ["Be kind. " * 4, "and now?"]
     assert plan.trimmed == 8
+
+
+@pytest.mark.parametrize(("prompt_chars", "limit"), [(4 * 96, 800), (4 * 296, 500), (4 * 5000, 500)])
+def test_limit_of_the_answer_fits_into_the_context_beside_the_prompt(alice: Person, prompt_chars: int, limit: int) -> None:
+    model_of(alice, 1000, max_output_tokens=16_384)
+    assert planning.plan(alice.requester, Stored("x" * prompt_chars)).targets[0].max_output_tokens == limit
 
 
 def test_quota_of_messages_leaves_out_whole_turns_too(alice: Person) -> None:
