@@ -11,11 +11,11 @@ from decimal import Decimal
 from typing import Any, TypeVar
 
 from django.conf import settings
-from django.contrib.auth.models import Group
+from django.contrib.auth.models import Group, User
 from django.core.exceptions import ValidationError
 from django.core.validators import MinValueValidator
 from django.db import models
-from django.db.models import Case, Exists, OuterRef, Q, Subquery, When
+from django.db.models import Case, Count, Exists, OuterRef, Q, QuerySet, Subquery, When
 from django.db.models.functions import Coalesce
 from django.dispatch import Signal
 from django.utils import timezone
@@ -227,14 +227,19 @@ class QuotaQuerySet(ConfiguredQuerySet["Quota"]):
         rank = Case(When(names_user=True, then=0), When(names_group=True, then=1), default=2)
         return applicable.order_by(rank, "-priority", "pk").first()
 
-    def name_for(self, user: str) -> Coalesce:
-        """The name of the quota that applies, for each row of a query of people; `user` is its field that holds the person's id.
+    def of_each(self, user: str, field: str) -> Coalesce:
+        """A field of the quota that applies, for each row of a query of people; `user` is its field that holds the person's id.
 
         The same rule as `for_requester`; SQLite cannot do that query's ORDER BY inside another query.
         """
         best = self.order_by("-priority", "pk")
         reasons = (Q(users=OuterRef(user)), Q(groups__user=OuterRef(user)), Q(is_default=True))
-        return Coalesce(*(Subquery(best.filter(reason).values("name")[:1]) for reason in reasons))
+        return Coalesce(*(Subquery(best.filter(reason).values(field)[:1]) for reason in reasons))
+
+    def head_counts(self) -> dict[int, int]:
+        """To how many accounts each quota applies, by its id; none to which it applies to nobody. One query."""
+        people = User.objects.order_by().annotate(applies=self.of_each("pk", "pk")).exclude(applies=None)
+        return dict(people.values_list("applies").annotate(Count("pk")))
 
 
 def validate_rates(text: str) -> None:
@@ -298,6 +303,10 @@ class Quota(models.Model):
     def enforced(self) -> "Quota":
         """The quota whose limits hold: this one, or in shadow mode one without any."""
         return self if self.mode == self.Mode.ENFORCE else Quota(name=self.name, mode=self.mode)
+
+    def people(self) -> "QuerySet[User]":
+        """The accounts to which it applies."""
+        return User.objects.alias(applies=Quota.objects.of_each("pk", "pk")).filter(applies=self.pk)
 
     def allowed_models(self) -> list[ChatModel]:
         """The enabled models that the quota allows, in the operator's order; all of them in shadow mode."""

@@ -2,9 +2,9 @@
 
 from django.contrib import admin
 
-from chat.admin import conversations, invitations, ledger, models, people, policy, quotas
+from chat.admin import conversations, grants, invitations, ledger, models, people, policy, quotas
 
-__all__ = ["conversations", "invitations", "ledger", "models", "people", "policy", "quotas"]
+__all__ = ["conversations", "grants", "invitations", "ledger", "models", "people", "policy", "quotas"]
 
 admin.site.site_header = admin.site.site_title = "Chatsite"
 admin.site.index_title = "Administration"

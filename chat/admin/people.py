@@ -1,28 +1,66 @@
-"""People with an account."""
+"""People with an account: what applies to each, and what an operator may do about it."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from django.contrib import admin
+from django.contrib import admin, messages
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.auth.admin import UserAdmin
 from django.contrib.auth.models import User
-from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.db.models import Exists, OuterRef, QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.template.response import TemplateResponse
+from django.urls import reverse
+from django.utils import timezone
 
-from chat.admin.base import StopsAnswers
+from chat.admin import deeds, gauges
+from chat.admin.base import StopsAnswers, may_stop_answers
+from chat.admin.deeds import Deed
 from chat.admin.history import TellsChanges
-from chat.models import Conversation, Quota
+from chat.errors import Refusal
+from chat.limits import refusals
+from chat.limits.report import THEM, report
+from chat.models import Conversation, Grant, Pause, Quota, Requester, Usage
 
 if TYPE_CHECKING:
     UserBase = UserAdmin[User]
 else:
     UserBase = UserAdmin
 
+_MOST_NAMES = 20
+
+
+class QuotaFilter(admin.SimpleListFilter):
+    title = "quota that applies"
+    parameter_name = "quota"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[Any, str]]:
+        return list(Quota.objects.values_list("pk", "name"))
+
+    def queryset(self, request: HttpRequest, queryset: "QuerySet[User]") -> "QuerySet[User]":
+        chosen = [pk for pk, _ in self.lookup_choices if str(pk) == self.value()]
+        return queryset.filter(pk__in=Quota(pk=chosen[0]).people().values("pk")) if chosen else queryset
+
+
+class PausedFilter(admin.SimpleListFilter):
+    title = "paused"
+    parameter_name = "paused"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[Any, str]]:
+        return [("yes", "Yes"), ("no", "No")]
+
+    def queryset(self, request: HttpRequest, queryset: "QuerySet[User]") -> "QuerySet[User]":
+        return queryset.filter(pause__isnull=self.value() == "no") if self.value() in ("yes", "no") else queryset
+
 
 class PersonAdmin(TellsChanges, StopsAnswers, UserBase):
     """Django's, with the quota that applies to each person: worked out by the database, in the query of the list."""
 
-    list_display = ("username", "email", "quota", "is_active", "is_staff", "last_login")
+    list_display = ("username", "email", "quota", "paused", "is_active", "is_staff", "last_login")
+    list_filter = (QuotaFilter, PausedFilter, "is_active", "is_staff", "is_superuser", "groups")
+    show_full_result_count = False
     filter_horizontal = ("groups", "user_permissions")
+    actions = ("reset_counters", "grant_tokens", "pause", "unpause", "stop_running")
     # The history outlives the account.
     untold = ("username", "first_name", "last_name", "email")
 
@@ -30,11 +68,122 @@ class PersonAdmin(TellsChanges, StopsAnswers, UserBase):
         return Conversation.objects.filter(user__in=queryset.values("pk"))
 
     def get_queryset(self, request: HttpRequest) -> "QuerySet[User]":
-        return super().get_queryset(request).annotate(quota_name=Quota.objects.name_for("pk"))
+        rows = super().get_queryset(request).annotate(is_paused=Exists(Pause.objects.filter(user=OuterRef("pk"))))
+        return rows.annotate(quota_name=Quota.objects.of_each("pk", "name"))
 
     @admin.display(description="quota that applies", ordering="quota_name")
     def quota(self, user: User) -> str | None:
         return getattr(user, "quota_name", None)
+
+    @admin.display(description="paused", ordering="is_paused")
+    def paused(self, user: User) -> str:
+        return "paused" if getattr(user, "is_paused", False) else ""
+
+    # --- The page of one person -------------------------------------------------
+
+    def render_change_form(self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any) -> HttpResponse:
+        user = kwargs.get("obj")
+        if user is not None and request.user.has_perm("chat.view_usage"):
+            context["standing"] = self._standing(request, user)
+        return super().render_change_form(request, context, *args, **kwargs)
+
+    def _standing(self, request: HttpRequest, user: User) -> dict[str, Any]:
+        """All that the page says about the limits; the same number of queries for everybody."""
+        requester = Requester(user.pk, "", "")
+        found = report(request, requester, THEM)
+        today = timezone.localdate()
+        grants = Grant.objects.filter(user=user, day__gte=today.replace(day=1), day__lte=today)
+        pause = Pause.objects.filter(user=user).select_related("created_by").first()
+        running = list(Usage.objects.filter(user=user, outcome=Usage.Outcome.RUNNING))
+        return {
+            "report": found,
+            "gauges": gauges.of_person(found),
+            "pause": pause,
+            "grants": grants.select_related("created_by"),
+            "running": running,
+            "refused": refusals.by_gate(limit_key=requester.limit_key) if request.user.has_perm("chat.view_refusalcount") else None,
+            "actions": self._buttons(request, pause is not None, bool(running)),
+        }
+
+    def _buttons(self, request: HttpRequest, is_paused: bool, is_running: bool) -> list[tuple[str, str]]:
+        hidden = {"pause" if is_paused else "unpause", "" if is_running else "stop_running", "delete_selected"}
+        return [(name, label) for name, label in self.get_action_choices(request, []) if name not in hidden]
+
+    # --- What is done about people ------------------------------------------------
+
+    def has_grant_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("chat.add_grant")
+
+    def has_pause_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("chat.add_pause")
+
+    def has_unpause_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("chat.delete_pause")
+
+    def has_stop_permission(self, request: HttpRequest) -> bool:
+        return may_stop_answers(request)
+
+    @admin.action(description=deeds.RESET.title, permissions=["grant"])
+    def reset_counters(self, request: HttpRequest, queryset: "QuerySet[User]") -> HttpResponse | None:
+        return self._ask_or_do(request, queryset, deeds.RESET)
+
+    @admin.action(description=deeds.GRANT.title, permissions=["grant"])
+    def grant_tokens(self, request: HttpRequest, queryset: "QuerySet[User]") -> HttpResponse | None:
+        return self._ask_or_do(request, queryset, deeds.GRANT)
+
+    @admin.action(description=deeds.PAUSE.title, permissions=["pause"])
+    def pause(self, request: HttpRequest, queryset: "QuerySet[User]") -> HttpResponse | None:
+        return self._ask_or_do(request, queryset, deeds.PAUSE)
+
+    @admin.action(description=deeds.UNPAUSE.title, permissions=["unpause"])
+    def unpause(self, request: HttpRequest, queryset: "QuerySet[User]") -> HttpResponse | None:
+        return self._ask_or_do(request, queryset, deeds.UNPAUSE)
+
+    @admin.action(description=deeds.STOP.title, permissions=["stop"])
+    def stop_running(self, request: HttpRequest, queryset: "QuerySet[User]") -> HttpResponse | None:
+        return self._ask_or_do(request, queryset, deeds.STOP)
+
+    def _ask_or_do(self, request: HttpRequest, queryset: "QuerySet[User]", deed: Deed) -> HttpResponse | None:
+        """Asks first, unless the operator is sure or the deed is harmless; then does it and goes back to where the operator came from."""
+        people = User.objects.filter(pk__in=queryset.order_by().values("pk"))
+        sure = request.POST.get("sure") == "yes"
+        form = deed.fields(request.POST if sure or deed.explanation is None else None)
+        if not form.is_valid():
+            return self._ask(request, people, deed, form)
+        try:
+            messages.success(request, deed.do(request, people, form.cleaned_data))
+        except Refusal as refusal:
+            messages.error(request, f"Nothing was done. {refusal.message}")
+        back = self._back(request)
+        return redirect(back) if back else None
+
+    def _ask(self, request: HttpRequest, people: "QuerySet[User]", deed: Deed, form: Any) -> HttpResponse:
+        named, count = list(people.order_by("username")[:_MOST_NAMES]), people.count()
+        keys = request.POST.getlist(ACTION_CHECKBOX_NAME)
+        across = request.POST.get("select_across") == "1"
+        context = {
+            **self.admin_site.each_context(request),
+            "title": deed.title,
+            "explanation": deed.explanation,
+            "opts": self.opts,
+            "people": named,
+            "count": count,
+            "more": count - len(named),
+            "form": form,
+            "action": request.POST["action"],
+            "across": across,
+            # For all of them one key is enough: the list's own filters say who they are.
+            "keys": keys[:1] if across else keys,
+            "back": request.POST.get("back", ""),
+            "leave": self._back(request) or request.get_full_path(),
+        }
+        return TemplateResponse(request, "admin/auth/user/action.html", context)
+
+    def _back(self, request: HttpRequest) -> str | None:
+        """The page of the person whose button it was; None: the list."""
+        if request.POST.get("back") != "page":
+            return None
+        return reverse("admin:auth_user_change", args=[request.POST[ACTION_CHECKBOX_NAME]])
 
 
 admin.site.unregister(User)

@@ -7,6 +7,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
 
+from chat.admin import gauges
 from chat.admin.history import TellsChanges
 from chat.models import SitePolicy
 
@@ -23,6 +24,11 @@ class SitePolicyAdmin(TellsChanges, PolicyBase):
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         policy, _ = SitePolicy.objects.get_or_create(pk=1)
         return redirect(reverse("admin:chat_sitepolicy_change", args=[policy.pk]))
+
+    def render_change_form(self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any) -> HttpResponse:
+        if request.user.has_perm("chat.view_usage"):
+            context["gauges"] = gauges.of_site(SitePolicy.current())
+        return super().render_change_form(request, context, *args, **kwargs)
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False

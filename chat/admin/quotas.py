@@ -4,12 +4,20 @@ from typing import TYPE_CHECKING, Any
 
 from django import forms
 from django.contrib import admin
+from django.contrib.admin.views.main import ChangeList
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
 
+from chat.admin import gauges
 from chat.admin.base import make_default, only_one
 from chat.admin.history import TellsChanges
+from chat.limits import refusals
+from chat.limits.most_used import most_used
 from chat.models import Quota
+from chat.templatetags.humane import figure
 
 if TYPE_CHECKING:
     QuotaBase = admin.ModelAdmin[Quota]
@@ -19,6 +27,9 @@ else:
     QuotaFormBase = forms.ModelForm
 
 
+_MOST_REFUSED = 20
+
+
 class QuotaForm(QuotaFormBase):
     def clean(self) -> dict[str, Any]:
         only_one(self, "is_default", "the default")
@@ -26,14 +37,26 @@ class QuotaForm(QuotaFormBase):
         return self.cleaned_data
 
 
+class QuotaList(ChangeList):
+    def get_results(self, request: HttpRequest) -> None:
+        """With the number of people to whom each applies, all counted in one query."""
+        super().get_results(request)
+        counts = Quota.objects.head_counts()
+        for quota in self.result_list:
+            quota.head_count = counts.get(quota.pk, 0)
+
+
 @admin.register(Quota)
 class QuotaAdmin(TellsChanges, QuotaBase):
     form = QuotaForm
     # What is set day by day comes first: the list is wider than a small screen.
     list_editable = ("requests", "concurrent_streams", "tokens_per_day", "spend_per_month_usd", "priority")
-    list_display = ("name", *list_editable, "mode", "is_default", "for_guests")
+    list_display = ("name", "people", *list_editable, "mode", "is_default", "for_guests")
     search_fields = ("name", "users__username", "groups__name")
-    filter_horizontal = ("users", "groups", "models")
+    # Not a list to pick from, as of groups and models: a site may have ten thousand people.
+    autocomplete_fields = ("users",)
+    filter_horizontal = ("groups", "models")
+    change_form_template = "admin/chat/quota/change_form.html"
     actions = ("make_default",)
     fieldsets = (
         (None, {"fields": ("name", "mode")}),
@@ -45,6 +68,34 @@ class QuotaAdmin(TellsChanges, QuotaBase):
     @admin.action(description="Make it the default", permissions=["change"])
     def make_default(self, request: HttpRequest, queryset: "QuerySet[Quota]") -> None:
         make_default(request, queryset)
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
+        return QuotaList
+
+    @admin.display(description="people")
+    def people(self, quota: Quota) -> SafeString:
+        """A link to those to whom it applies."""
+        count = getattr(quota, "head_count", 0)
+        url = f"{reverse('admin:auth_user_changelist')}?quota={quota.pk}"
+        return format_html('<a href="{}" aria-label="{} people with the quota {}">{}</a>', url, count, quota, figure(count))
+
+    def render_change_form(self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any) -> HttpResponse:
+        quota = kwargs.get("obj")
+        if quota is not None:
+            context |= self._use(request, quota)
+        return super().render_change_form(request, context, *args, **kwargs)
+
+    def _use(self, request: HttpRequest, quota: Quota) -> dict[str, Any]:
+        """Who uses it, and whom it refused, as far as the operator may see that; the same number of queries for every quota."""
+        context: dict[str, Any] = {"head_count": quota.people().count()}
+        if request.user.has_perm("chat.view_usage"):
+            uses = [(use, gauges.of_person(use.report)) for use in most_used(request, quota)]
+            context |= {"uses": uses, "limits": gauges.labels(quota)}
+        if request.user.has_perm("chat.view_refusalcount"):
+            for name, shadow in (("refused", False), ("shadowed", True)):
+                context[name] = refusals.by_gate(quota=quota.name, shadow=shadow)
+                context[f"{name}_people"] = refusals.by_person(quota=quota.name, shadow=shadow)[:_MOST_REFUSED]
+        return context
 
     def get_changelist_form(self, request: HttpRequest, **kwargs: Any) -> "type[forms.ModelForm[Quota]]":
         kwargs["widgets"] = {"requests": forms.TextInput(attrs={"size": 14})}

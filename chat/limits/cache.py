@@ -26,6 +26,8 @@ local count = redis.call('GET', KEYS[1])
 if count and tonumber(count) > 0 then return redis.call('DECR', KEYS[1]) end
 return 0
 """
+# Keys in one command: a long one would hold up everybody else's.
+_AT_ONCE = 500
 
 
 @dataclass
@@ -50,10 +52,27 @@ def counting(cap: int) -> Iterator[Count]:
         _current.reset(token)
 
 
+_noted: ContextVar[list[str] | None] = ContextVar("noted_keys", default=None)
+
+
+@contextmanager
+def noting() -> Iterator[list[str]]:
+    """While open, this thread counts and asks nothing: the list has the Redis keys that would have been asked for."""
+    keys: list[str] = []
+    token = _noted.set(keys)
+    try:
+        yield keys
+    finally:
+        _noted.reset(token)
+
+
 class CountingCache(RedisCache):
-    """django-redis' cache; outside `counting` it is exactly that."""
+    """django-redis' cache; outside `counting` and `noting` it is exactly that."""
 
     def add(self, key: str, value: Any, *args: Any, **kwargs: Any) -> bool:
+        if (noted := _noted.get()) is not None:
+            noted.append(self._redis_key(key))
+            return True
         count = _current.get()
         if count is None or not value:
             return bool(super().add(key, value, *args, **kwargs))
@@ -83,6 +102,11 @@ class CountingCache(RedisCache):
         client = self.client.get_client(write=True)
         for key in keys:
             client.eval(_GIVE_BACK, 1, key)
+
+    def forget(self, keys: list[str]) -> None:
+        """Deletes the counters that `noting` noted."""
+        for first in range(0, len(keys), _AT_ONCE):
+            self.client.get_client(write=True).unlink(*keys[first : first + _AT_ONCE])
 
     def _redis_key(self, key: str) -> str:
         return str(self.client.make_key(key))

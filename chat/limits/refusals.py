@@ -8,10 +8,11 @@ from collections import Counter
 from dataclasses import dataclass
 from datetime import timedelta
 from threading import Lock
+from typing import Any
 
 from django.contrib.auth.models import User
 from django.db import transaction
-from django.db.models import F
+from django.db.models import Count, F, Max, Q, QuerySet, Sum
 from django.utils import timezone
 
 from chat.models import RefusalCount, Requester
@@ -84,3 +85,23 @@ def _write(counts: Counter[_Key]) -> None:
 def _forget_old(newest: RefusalCount) -> None:
     """Deletes what is past KEPT_DAYS; asked only when an hour has a new row, which is seldom enough."""
     RefusalCount.objects.filter(day__lt=newest.day - timedelta(days=KEPT_DAYS)).delete()
+
+
+# --- What operators see of it ---------------------------------------------------
+
+
+def by_gate(**which: Any) -> "QuerySet[RefusalCount, Any]":
+    """By `code` and `shadow`, most first: how many turns `last_day` and `last_week`, how many `people`, and when `last`."""
+    return _lately("code", "shadow", **which).annotate(people=Count("limit_key", distinct=True))
+
+
+def by_person(**which: Any) -> "QuerySet[RefusalCount, Any]":
+    """The same by person, `code` and `shadow`."""
+    return _lately("user_id", "user__username", "limit_key", "code", "shadow", **which)
+
+
+def _lately(*groups: str, **which: Any) -> "QuerySet[RefusalCount, Any]":
+    now = timezone.now()
+    rows: QuerySet[RefusalCount, Any] = RefusalCount.objects.filter(**which, last__gte=now - timedelta(days=7)).order_by().values(*groups)
+    day = Sum("count", filter=Q(last__gte=now - timedelta(days=1)), default=0)
+    return rows.annotate(last_day=day, last_week=Sum("count"), last=Max("last")).order_by("-last_week", "-last")

@@ -30,18 +30,30 @@ class Report:
     spend_reset: datetime
 
 
-def report(request: HttpRequest, requester: Requester) -> Report:
+@dataclass(frozen=True)
+class Words:
+    """How a reason speaks of the person."""
+
+    you: str
+    your: str
+
+
+YOU = Words("you", "your")
+THEM = Words("them", "their")
+
+
+def report(request: HttpRequest, requester: Requester, words: Words = YOU) -> Report:
     """The report for the requester; seven queries at most. Tokens and spend are what the ledger has settled."""
     standing = standing_of(requester)
     quota = standing.quota
     now = timezone.now()
     today = timezone.localdate(now)
     key = requester.limit_key
-    used_windows, streams = _in_redis(request, key, quota)
+    used_windows, streams = in_redis(request, key, quota)
     return Report(
         quota=quota,
         standing=standing,
-        reason=_reason(quota, requester),
+        reason=_reason(quota, requester, words),
         windows=used_windows,
         streams=streams,
         tokens=budgets.spent_tokens(key, today),
@@ -51,7 +63,8 @@ def report(request: HttpRequest, requester: Requester) -> Report:
     )
 
 
-def _in_redis(request: HttpRequest, key: str, quota: Quota | None) -> tuple[list[windows.Window] | None, int | None]:
+def in_redis(request: HttpRequest, key: str, quota: Quota | None) -> tuple[list[windows.Window] | None, int | None]:
+    """The windows and the running answers of whom the limits count as `key`; None while Redis does not answer."""
     try:
         used = windows.peek(request, admission.GROUP, key, quota.rates if quota else [])
         return used, slots.in_use(redis.client(), key)
@@ -59,14 +72,14 @@ def _in_redis(request: HttpRequest, key: str, quota: Quota | None) -> tuple[list
         return None, None
 
 
-def _reason(quota: Quota | None, requester: Requester) -> str:
+def _reason(quota: Quota | None, requester: Requester, words: Words) -> str:
     if quota is None:
-        return "no quota applies to you"
+        return f"no quota applies to {words.you}"
     if requester.user_id is None:
         return "it is the one for guests"
     if getattr(quota, "names_user", False):
-        return "it names you"
+        return f"it names {words.you}"
     if getattr(quota, "names_group", False):
         group = Group.objects.filter(quotas=quota, user=requester.user_id).order_by("name").first()
-        return f"it names your group {group.name}" if group else "it names a group of yours"
+        return f"it names {words.your} group {group.name}" if group else f"it names one of {words.your} groups"
     return "it is the default"

@@ -1,10 +1,13 @@
 """What applies to one person: their quota, what an operator granted beyond it, and whether they are paused. Blocks on the database."""
 
+from collections.abc import Iterable
 from copy import copy
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import Any
 
-from django.db.models import Sum
+from django.contrib.auth.models import User
+from django.db.models import Q, QuerySet, Sum
 from django.utils import timezone
 
 from chat.limits.budgets import ExactSum
@@ -27,23 +30,25 @@ def standing_of(requester: Requester) -> Standing:
     if requester.user_id is None:
         return Standing(quota)
     pause = Pause.objects.filter(user=requester.user_id).values_list("note", flat=True).first()
-    tokens, usd = _granted(requester.user_id)
-    return Standing(_raised(quota, tokens, usd) if quota else None, tokens, usd, pause)
+    tokens, usd = granted([requester.user_id]).get(requester.user_id, (0, Decimal(0)))
+    return Standing(raised(quota, tokens, usd) if quota else None, tokens, usd, pause)
 
 
-def _granted(user_id: int) -> tuple[int, Decimal]:
-    """Tokens granted for today, and USD granted for this month."""
+def granted(people: "Iterable[int] | QuerySet[User, Any]", reason: str | None = None) -> dict[int, tuple[int, Decimal]]:
+    """Tokens granted for today and USD granted for this month, by the id of the person; nobody to whom nothing was. One query."""
     today = timezone.localdate()
-    grants = Grant.objects.filter(user=user_id).order_by()
-    tokens = grants.filter(day=today).aggregate(tokens=Sum("tokens"))["tokens"]
-    usd = grants.filter(day__gte=today.replace(day=1), day__lte=today).aggregate(usd=ExactSum("usd"))["usd"]
-    return tokens or 0, usd
+    grants = Grant.objects.filter(user__in=people, day__gte=today.replace(day=1), day__lte=today).order_by()
+    if reason is not None:
+        grants = grants.filter(reason=reason)
+    rows = grants.values_list("user").annotate(tokens=Sum("tokens", filter=Q(day=today)), usd=ExactSum("usd"))
+    return {user_id: (tokens or 0, usd) for user_id, tokens, usd in rows}
 
 
-def _raised(quota: Quota, tokens: int, usd: Decimal) -> Quota:
-    raised = copy(quota)
-    if raised.tokens_per_day is not None:
-        raised.tokens_per_day += tokens
-    if raised.spend_per_month_usd is not None:
-        raised.spend_per_month_usd += usd
-    return raised
+def raised(quota: Quota, tokens: int, usd: Decimal) -> Quota:
+    """The quota with what was granted beyond it; a limit that is none stays none."""
+    copied = copy(quota)
+    if copied.tokens_per_day is not None:
+        copied.tokens_per_day += tokens
+    if copied.spend_per_month_usd is not None:
+        copied.spend_per_month_usd += usd
+    return copied

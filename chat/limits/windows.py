@@ -6,7 +6,7 @@ per period and compare with the quota's limit here: what is used survives a
 change of the limit. All functions block on Redis: call them off the event loop.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 from django.conf import settings
@@ -16,7 +16,7 @@ from django_ratelimit.core import get_usage
 
 from chat import redis
 from chat.errors import LimitsUnavailable
-from chat.limits.cache import CountingCache, counting
+from chat.limits.cache import CountingCache, counting, noting
 from chat.rates import Rate
 
 _NO_LIMIT = 10**9
@@ -89,6 +89,19 @@ def give_back(keys: Sequence[str]) -> None:
         cache.give_back(list(keys))
     except redis.Unavailable:
         pass
+
+
+def forget(request: HttpRequest, group: str, values: Iterable[str], rates: Sequence[Rate]) -> None:
+    """Empties the windows of each of the values. Raises LimitsUnavailable when Redis does not answer."""
+    with noting() as keys:
+        for value in values:
+            peek(request, group, value, rates)
+    try:
+        cache = caches[settings.RATELIMIT_USE_CACHE]
+        assert isinstance(cache, CountingCache)
+        cache.forget(keys)
+    except redis.Unavailable as error:
+        raise unavailable() from error
 
 
 def retry_after(windows: Sequence[Window]) -> int:

@@ -33,3 +33,23 @@ def usd(amount: Decimal) -> str:
     """An amount to the cent, and further where there is more: $1.20, $0.000045."""
     whole, _, fraction = f"{amount:f}".partition(".")
     return f"${whole}.{fraction.rstrip('0').ljust(2, '0')}"
+
+
+@register.filter
+def figure(number: int) -> str:
+    """A whole number with its thousands apart: 1,234,567."""
+    return f"{number:,}"
+
+
+_GATES = {
+    "rate_limited": "requests",
+    "too_many_streams": "running answers",
+    "tokens_exhausted": "tokens today",
+    "spend_exhausted": "spend this month",
+}
+
+
+@register.filter
+def gate(code: str) -> str:
+    """What refused a turn, by the code of the refusal."""
+    return _GATES.get(code, code.replace("_", " "))
