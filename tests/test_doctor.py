@@ -223,9 +223,10 @@ def test_a_database_that_was_not_migrated_is_found(environment: Environment, tmp
         (wire.Http(401, wire.error("Incorrect API key provided")), "FAIL", "refuses our key (401). Set OPENAI_API_KEY"),
         (wire.Http(404, wire.error("Unknown address")), "warn", "has no list of models (404)"),
         (wire.Http(503, wire.error("Overloaded")), "FAIL", "answers 503"),
+        (wire.Http(308, b"", {"location": "/v2/models"}), "FAIL", "sends us elsewhere (308). Set OPENAI_BASE_URL"),
         (wire.Http(200, b"<html>", {"content-type": "text/html"}), "FAIL", "not as OpenAI would"),
     ],
-    ids=["refused key", "no list", "overloaded", "something else"],
+    ids=["refused key", "no list", "overloaded", "moved", "something else"],
 )
 def test_what_an_upstream_says_instead_of_its_models(environment: Environment, answer: wire.Http, level: str, text: str) -> None:
     with Upstream() as upstream:

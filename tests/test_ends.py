@@ -371,6 +371,7 @@ REJECTIONS = {
     "403": wire.refused(403),
     "404": wire.refused(404),
     "too long": wire.refused(400, code="context_length_exceeded"),
+    "filtered": wire.refused(400, code="content_filter"),
     "no credit": wire.refused(429, code="insufficient_quota", retry_after="1"),
     "inside the stream": [wire.frame(wire.error("Bad.", kind="invalid_request_error"))],
 }
@@ -379,8 +380,12 @@ REJECTIONS = {
 @pytest.mark.parametrize("script", REJECTIONS.values(), ids=REJECTIONS)
 def test_rejection_is_not_tried_again(client, upstream, script):
     key = upstream.script(script, wire.answer("never asked for"))
-    check_end(whole(client.chat(content=key)), client, upstream, "failed", "upstream_rejected")
+    stream = whole(client.chat(content=key))
+    check_end(stream, client, upstream, "failed", "upstream_rejected")
     assert len(upstream.requests(key)) == 1
+    # Who comes later is told the same.
+    again = whole(client.resume(stream.answer))
+    assert (again.named("error"), again.named("done")) == (stream.named("error"), stream.named("done"))
 
 
 def test_upstreams_own_words_are_not_shown(client, upstream):

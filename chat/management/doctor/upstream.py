@@ -54,6 +54,8 @@ def _refusal(status: int | None) -> Finding:
             f"{_name()} has no list of models ({status}), so key and models are not checked",
             "See that OPENAI_BASE_URL ends as its manual says, usually in /v1.",
         )
+    if status < 400:
+        return fail(PART, f"{_name()} sends us elsewhere ({status})", "Set OPENAI_BASE_URL to where it is: redirects are not followed.")
     return fail(PART, f"{_name()} answers {status}", "It has trouble, or wants fewer requests: try again later.")
 
 
