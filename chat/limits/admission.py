@@ -116,8 +116,11 @@ def _give_back(admission: Admission) -> None:
 def _admit(request: HttpRequest, ask: Ask) -> Admission:
     try:
         return _through_the_gates(request, ask)
-    except (RateLimited, TooManyStreams, TokensExhausted, SpendExhausted) as refusal:
-        raise _slowest([refusal, *_exhausted(ask)]) from None
+    except TooManyStreams as refusal:
+        # What running answers have set aside comes back with their slots, so only what is spent makes the wait longer.
+        raise _slowest([refusal, *_exhausted(ask, held=False)]) from None
+    except (RateLimited, TokensExhausted, SpendExhausted) as refusal:
+        raise _slowest([refusal, *_exhausted(ask, held=True)]) from None
     except (LimitsUnavailable, *redis.Unavailable):
         return _without_redis(ask)
 
@@ -195,20 +198,19 @@ def day_number(day: date) -> int:
 
 
 def _whole_hold(ask: Ask) -> slots.Hold:
-    """With the site itself among the holders, where it has a budget."""
+    """With the site itself among the holders, even while it has no budget: the day it gets one, what runs is known and is released."""
     hold = _own_hold(ask)
-    return replace(hold, holders=(*hold.holders, SITE)) if has_budget(ask.policy) else hold
+    return replace(hold, holders=(*hold.holders, SITE))
 
 
 def _hold(ask: Ask) -> slots.Hold:
     hold, limits = _own_hold(ask), ask.quota.enforced
     _take(ask.requester.limit_key, ask.requester.limit_key, hold, limits.concurrent_streams, limits, ask.day)
-    if has_budget(ask.policy):
-        try:
-            _take(SITE, None, hold, None, ask.policy, ask.day)
-        except BaseException:
-            free(hold)
-            raise
+    try:
+        _take(SITE, None, hold, None, ask.policy, ask.day)
+    except BaseException:
+        free(hold)
+        raise
     return _whole_hold(ask)
 
 
@@ -247,15 +249,25 @@ def _room(limit_key: str | None, budget: Quota | SitePolicy, day: date, running:
     return tokens, micros
 
 
-def _exhausted(ask: Ask, running: bool = False) -> Iterator[Refusal]:
-    """The refusals of the budgets in which the ledger leaves no room; with `running`, for reservations either."""
+def _exhausted(ask: Ask, held: bool) -> Iterator[Refusal]:
+    """The refusals of the budgets in which the ledger leaves no room; with `held`, beside what running answers have set aside."""
     checks: list[tuple[str | None, Quota | SitePolicy]] = [(ask.requester.limit_key, ask.quota.enforced), (None, ask.policy)]
     for limit_key, budget in checks:
-        tokens, micros = _room(limit_key, budget, ask.day, running)
+        states = ("", " held") if held else ("",)
+        for gate, refused in _without_room(ask, limit_key, budget, states).items():
+            yield _refusal(gate + refused, limit_key is None)
+
+
+def _without_room(ask: Ask, limit_key: str | None, budget: Quota | SitePolicy, states: tuple[str, ...]) -> dict[str, str]:
+    """The gates without room, each with the first of the states in which it has none."""
+    found: dict[str, str] = {}
+    for state in states:
+        tokens, micros = _room(limit_key, budget, ask.day, running=bool(state))
         if tokens is not None and ask.tokens > tokens:
-            yield _refusal("tokens", limit_key is None)
+            found.setdefault("tokens", state)
         if micros is not None and ask.micros > micros:
-            yield _refusal("money", limit_key is None)
+            found.setdefault("money", state)
+    return found
 
 
 def _refusal(result: str, whole_site: bool) -> Refusal:
@@ -293,5 +305,5 @@ def check_ledger(ask: Ask) -> None:
     Call it in the transaction that writes the turn: one turn at a time comes through.
     """
     list(SitePolicy.objects.select_for_update())
-    if exhausted := list(_exhausted(ask, running=True)):
+    if exhausted := list(_exhausted(ask, held=True)):
         raise _slowest(exhausted)

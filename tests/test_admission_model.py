@@ -1,0 +1,330 @@
+"""Admission against a model of it that a person can check: random turns, ends, crashes, clock steps, emptied Redis, changed quotas.
+
+The gates run as they are, on a Redis and a clock inside this process: only so can a test wait for midnight.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from itertools import count
+from unittest import mock
+from uuid import UUID
+
+import pytest
+from django.core.cache import caches
+from django.test import RequestFactory, override_settings
+from django.utils import timezone
+from django_ratelimit.core import _get_window
+from hypothesis import Phase
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from chat import recovery, redis
+from chat.errors import Refusal
+from chat.limits import admission, budgets, slots, windows
+from chat.limits.admission import Ask
+from chat.models import Quota, Requester, SitePolicy, Usage
+
+WAITING_HELPS = {"rate_limited", "tokens_exhausted", "spend_exhausted"}
+# Far from the days of any other test's rows; a month with a 31st, so that days and months end in different steps.
+BEGINNING = datetime(2040, 1, 30, 22, tzinfo=UTC)
+
+
+class Clock:
+    """The one clock of Django, django-ratelimit and Redis while it is `running`."""
+
+    def __init__(self) -> None:
+        self.now = BEGINNING
+
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        with mock.patch("time.time", self._seconds), mock.patch("django.utils.timezone.now", self._moment):
+            yield
+
+    def _seconds(self) -> float:
+        return self.now.timestamp()
+
+    def _moment(self) -> datetime:
+        return self.now
+
+    @property
+    def today(self) -> int:
+        return admission.day_number(timezone.localdate(self.now))
+
+
+@dataclass
+class Turn:
+    """A turn that was admitted: what it reserved, and until when its lease holds (None: it is set up again by the next look)."""
+
+    person: str
+    tokens: int
+    micros: int
+    day: int
+    lease: datetime | None
+    taken: admission.Admission
+    crashed: bool = False
+
+
+@dataclass
+class Settled:
+    person: str
+    tokens: int
+    micros: int
+    day: int
+
+
+class Gates(RuleBasedStateMachine):
+    def __init__(self) -> None:
+        super().__init__()
+        self.clock = Clock()
+        self.turns: dict[str, Turn] = {}
+        self.ledger: list[Settled] = []
+        self.counted: dict[tuple[str, int, int], int] = {}
+        self.patches = [self.clock.running(), override_settings(REDIS_IN_PROCESS=True)]
+        for patch in self.patches:
+            patch.__enter__()
+        self._fresh_redis()
+        # The same in every run: windows begin at moments that follow from the key.
+        self.people = ["model-1", "model-2"]
+        self.ids = (UUID(int=number) for number in count(1))
+        self.request = RequestFactory().get("/")
+
+    def teardown(self) -> None:
+        Usage.objects.filter(limit_key__in=[self._key(person) for person in self.people]).delete()
+        for patch in reversed(self.patches):
+            patch.__exit__(None, None, None)
+        self._fresh_redis()
+
+    def _fresh_redis(self) -> None:
+        redis.client.cache_clear()
+        redis._memory_server.cache_clear()
+        if hasattr(caches._connections, "default"):
+            del caches["default"]
+
+    # --- What is asked -----------------------------------------------------------
+
+    @initialize(
+        requests=st.sampled_from(["", "3/m", "2/10s, 5/m", "4/2m, 20/d"]),
+        most=st.sampled_from([None, 1, 2, 4]),
+        tokens=st.sampled_from([None, 100, 250]),
+        usd=st.sampled_from([None, Decimal("0.0003"), Decimal("0.001")]),
+        site=st.sampled_from([None, 300]),
+    )
+    def configure(self, requests: str, most: int | None, tokens: int | None, usd: Decimal | None, site: int | None) -> None:
+        self._change(requests, most, tokens, usd, site)
+
+    @rule(
+        requests=st.sampled_from(["", "1/m", "3/m", "2/10s, 5/m"]),
+        most=st.sampled_from([None, 1, 3]),
+        tokens=st.sampled_from([None, 100, 400]),
+        usd=st.sampled_from([None, Decimal("0.0003")]),
+        site=st.sampled_from([None, 300]),
+    )
+    def change_the_quota(self, requests: str, most: int | None, tokens: int | None, usd: Decimal | None, site: int | None) -> None:
+        self._change(requests, most, tokens, usd, site)
+
+    def _change(self, requests: str, most: int | None, tokens: int | None, usd: Decimal | None, site: int | None) -> None:
+        self.quota = Quota(name="model", requests=requests, concurrent_streams=most, tokens_per_day=tokens, spend_per_month_usd=usd)
+        self.policy = SitePolicy(tokens_per_day=site)
+
+    def _ask(self, person: str, tokens: int) -> Ask:
+        requester = Requester(user_id=None, guest="", ip=person)
+        return Ask(str(next(self.ids)), requester, self.quota, self.policy, tokens, tokens * 2, timezone.localdate())
+
+    @staticmethod
+    def _key(person: str) -> str:
+        return f"ip:{person}"
+
+    # --- What happens --------------------------------------------------------------
+
+    @rule(who=st.integers(0, 1), tokens=st.integers(1, 100))
+    def ask(self, who: int, tokens: int) -> None:
+        self._ask_as_the_model_says(self.people[who], tokens)
+
+    @rule(who=st.integers(0, 1), tokens=st.integers(1, 100))
+    def ask_wait_as_told_and_ask_again(self, who: int, tokens: int) -> None:
+        """J5: when Retry-After has passed and nobody else asked, the turn passes; but for slots, whose time nobody knows."""
+        refusal = self._ask_as_the_model_says(self.people[who], tokens)
+        if refusal is None or refusal.code not in WAITING_HELPS:
+            return
+        assert refusal.retry_after
+        self._advance(timedelta(seconds=refusal.retry_after))
+        again = self._ask_as_the_model_says(self.people[who], tokens)
+        assert again is None or again.code == "too_many_streams"
+
+    @rule(who=st.integers(0, 1), tokens=st.integers(1, 100))
+    def ask_and_give_back(self, who: int, tokens: int) -> None:
+        """The database refuses the turn: it has cost nothing."""
+        before = self._seen(self.people[who])
+        try:
+            taken = admission._through_the_gates(self.request, self._ask(self.people[who], tokens))
+        except Refusal:
+            return
+        admission._give_back(taken)
+        assert self._seen(self.people[who]) == before
+
+    def _ask_as_the_model_says(self, person: str, tokens: int) -> Refusal | None:
+        asked = self._ask(person, tokens)
+        before = self._seen(person)
+        expected = self._refusing(person, asked)
+        try:
+            taken = admission._admit(self.request, asked)
+        except Refusal as refused:
+            refusal = refused
+        else:
+            assert not expected, expected
+            self._began(person, asked, taken)
+            return None
+        assert refusal.code in expected, (refusal.code, expected)
+        assert self._seen(person) == before
+        return refusal
+
+    def _began(self, person: str, asked: Ask, taken: admission.Admission) -> None:
+        Usage.objects.create(
+            answer=asked.id,
+            owner_key="",
+            limit_key=self._key(person),
+            model="model",
+            prompt_tokens=asked.tokens,
+            cost_usd=Decimal(asked.micros).scaleb(-6),
+            day=asked.day,
+        )
+        self.turns[asked.id] = Turn(person, asked.tokens, asked.micros, self.clock.today, self._lease(), taken)
+        for rate in self.quota.rates:
+            window = (person, rate.period, self._window(person, rate.period))
+            self.counted[window] = self.counted.get(window, 0) + 1
+
+    @precondition(lambda self: self.turns)
+    @rule(data=st.data(), share=st.sampled_from([Decimal(0), Decimal("0.3"), Decimal(1), Decimal("1.5")]))
+    def end_an_answer(self, data: st.DataObject, share: Decimal) -> None:
+        """It cost less than was reserved, or as much, or an upstream sent more than it was allowed to."""
+        answer = data.draw(st.sampled_from(sorted(self.turns)))
+        turn = self.turns.pop(answer)
+        tokens, micros = int(turn.tokens * share), int(turn.micros * share)
+        Usage.objects.filter(answer=answer).update(outcome="complete", prompt_tokens=tokens, cost_usd=Decimal(micros).scaleb(-6))
+        admission.free(turn.taken.hold)
+        self.ledger.append(Settled(turn.person, tokens, micros, turn.day))
+
+    @precondition(lambda self: self.turns)
+    @rule(data=st.data())
+    def lose_a_worker(self, data: st.DataObject) -> None:
+        self.turns[data.draw(st.sampled_from(sorted(self.turns)))].crashed = True
+
+    @rule()
+    def empty_redis(self) -> None:
+        """Windows are forgotten; slots and reservations are not, for the ledger has them."""
+        redis.client().flushall()
+        self.counted.clear()
+        for turn in self.turns.values():
+            turn.lease = None
+        self._renew()
+
+    @rule(seconds=st.sampled_from([0.3, 1, 4, 9, 30, 61, 600, 3601]))
+    def let_time_pass(self, seconds: float) -> None:
+        self._advance(timedelta(seconds=seconds))
+
+    def _advance(self, step: timedelta) -> None:
+        self.clock.now += step
+        self._renew()
+        self._claim()
+
+    def _renew(self) -> None:
+        """What living workers do every second: nobody asks in between, so once is the same."""
+        pipeline = redis.client().pipeline()
+        for turn in self.turns.values():
+            if not turn.crashed:
+                slots.renew(pipeline, turn.taken.hold)
+                turn.lease = self._lease()
+        pipeline.execute()
+
+    def _claim(self) -> None:
+        """What living workers do with the answers of a lost one, some seconds later."""
+        for answer, turn in list(self.turns.items()):
+            if turn.crashed and turn.lease is not None and turn.lease <= self.clock.now:
+                assert recovery.claim(answer, "")
+                row = Usage.objects.get(answer=answer)
+                spent = budgets.micros(row.cost_usd)
+                self.ledger.append(Settled(turn.person, row.prompt_tokens + row.completion_tokens, spent, turn.day))
+                del self.turns[answer]
+
+    # --- What should be ---------------------------------------------------------------
+
+    def _lease(self) -> datetime:
+        return self.clock.now + timedelta(seconds=slots.LEASE_SECONDS)
+
+    def _set_up(self, person: str) -> None:
+        """What the first look at a limited holder does after Redis was emptied: from the ledger it knows again what runs."""
+        if self.quota.concurrent_streams is not None or admission.has_budget(self.quota):
+            slots.version(redis.client(), self._key(person), lambda: admission._running(self._key(person)))
+            for turn in self.turns.values():
+                if turn.lease is None and turn.person == person:
+                    turn.lease = self._lease()
+        if admission.has_budget(self.policy):
+            slots.version(redis.client(), admission.SITE, lambda: admission._running(None))
+
+    def _window(self, person: str, period: int) -> int:
+        return int(_get_window(self._key(person), period))
+
+    def _refusing(self, person: str, asked: Ask) -> set[str]:
+        """The codes of all gates that have no room for the turn."""
+        codes = set()
+        for rate in self.quota.rates:
+            if self.counted.get((person, rate.period, self._window(person, rate.period)), 0) >= rate.limit:
+                codes.add("rate_limited")
+        mine = [turn for turn in self.turns.values() if turn.person == person]
+        running = [turn for turn in mine if turn.lease is None or turn.lease > self.clock.now]
+        if self.quota.concurrent_streams is not None and len(running) >= self.quota.concurrent_streams:
+            codes.add("too_many_streams")
+        if self._over(self.quota.tokens_per_day, self._tokens(person) + asked.tokens):
+            codes.add("tokens_exhausted")
+        if self.quota.spend_per_month_usd is not None and self._micros(person) + asked.micros > budgets.micros(
+            self.quota.spend_per_month_usd
+        ):
+            codes.add("spend_exhausted")
+        if self._over(self.policy.tokens_per_day, self._tokens(None) + asked.tokens):
+            codes.add("tokens_exhausted")
+        return codes
+
+    @staticmethod
+    def _over(limit: int | None, tokens: int) -> bool:
+        return limit is not None and tokens > limit
+
+    def _tokens(self, person: str | None) -> int:
+        """Of today: settled, and reserved."""
+        return sum(part.tokens for part in self._parts(person) if part.day == self.clock.today)
+
+    def _micros(self, person: str | None) -> int:
+        return sum(part.micros for part in self._parts(person) if part.day // 100 == self.clock.today // 100)
+
+    def _parts(self, person: str | None) -> list[Settled | Turn]:
+        return [part for part in (*self.ledger, *self.turns.values()) if person in (None, part.person)]
+
+    def _seen(self, asking: str) -> dict[str, object]:
+        """What Redis holds for everybody: what a refused turn must leave as it is."""
+        self._set_up(asking)
+        seen: dict[str, object] = {}
+        for person in self.people:
+            key = self._key(person)
+            used = windows.peek(self.request, admission.GROUP, key, self.quota.rates)
+            seen[person] = ([window.used for window in used], self._held(key), slots.in_use(redis.client(), key))
+        return seen | {"site": self._held(admission.SITE)}
+
+    @staticmethod
+    def _held(holder: str) -> dict[bytes, bytes]:
+        return dict(redis.client().hgetall(f"chatsite:{{{holder}}}:held"))
+
+    @invariant()
+    def nothing_is_left_when_nothing_runs(self) -> None:
+        if not self.turns:
+            assert all(not self._held(holder) for holder in (*map(self._key, self.people), admission.SITE))
+
+
+Gates.TestCase.settings = hypothesis_settings(max_examples=80, stateful_step_count=30, deadline=None, phases=[Phase.generate])
+
+
+@pytest.mark.usefixtures("db_ready")
+class TestGates(Gates.TestCase):
+    """Hypothesis makes the test of it."""
