@@ -75,13 +75,17 @@ class Account:
 def _believed(attempt: Attempt, text_bytes: int) -> tuple[int | None, int | None]:
     """The upstream's own figures as far as they can be true: no model reads or writes more than fits into it, or than there is.
 
-    A false one would take a person's whole budget, or the site's.
+    A false one would take a person's whole budget, or the site's; and some servers say 0 of everything.
     """
     room = attempt.target.context_tokens
     most_prompt = max(room, budgets.prompt_bound(attempt.messages))
     most_output = max(room, attempt.target.max_output_tokens) + text_bytes
-    prompt, output = attempt.prompt_tokens, attempt.completion_tokens
-    return prompt if (prompt or 0) <= most_prompt else None, output if (output or 0) <= most_output else None
+    least_output = 1 if text_bytes else 0
+    return _within(attempt.prompt_tokens, 1, most_prompt), _within(attempt.completion_tokens, least_output, most_output)
+
+
+def _within(figure: int | None, least: int, most: int) -> int | None:
+    return figure if figure is not None and least <= figure <= most else None
 
 
 def alarm_if_overrun(answer: object, attempts: Sequence[Attempt], bill: Bill) -> None:

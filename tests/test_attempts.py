@@ -171,6 +171,7 @@ async def test_without_a_budget_nothing_is_taken_from_the_next_attempt(ask: Ask,
         (10_001, 7, (False, True)),
         (11, 10_005, (True, False)),
         (10**30, 10**30, (False, False)),
+        (0, 0, (False, False)),  # there is a prompt, and there is text
         (None, None, (False, False)),
     ],
 )
