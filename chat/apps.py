@@ -7,8 +7,9 @@ class ChatConfig(AppConfig):
     verbose_name = "Chat"
 
     def ready(self) -> None:
-        from chat import checks, configuration  # noqa: F401  (checks registers the system checks)
+        from chat import checks, configuration, guests  # noqa: F401  (checks registers the system checks)
         from chat.integrity import create_triggers
 
         post_migrate.connect(create_triggers, sender=self)
         configuration.watch()
+        guests.watch()

@@ -8,6 +8,10 @@ from django import forms
 from django.conf import settings
 from django.contrib.auth.forms import PasswordResetForm, UserCreationForm, UsernameField
 from django.contrib.auth.models import User
+from django_altcha import AltchaField
+
+from chat.errors import ChallengeRequired
+from chat.limits import challenge
 
 if TYPE_CHECKING:
     UserForm = UserCreationForm[User]
@@ -24,6 +28,25 @@ class SignUpForm(UserForm):
         model = User
         fields = ("username", "email")
         field_classes = {"username": UsernameField}
+
+
+class ChallengeField(AltchaField):
+    """A solution of the challenge, which it takes. Raises LimitsUnavailable as `challenge.use` does."""
+
+    def replay_attack_protection(self, payload: str) -> None:
+        # The package's own reads and then writes: of several at once, all would pass.
+        try:
+            challenge.use(payload)
+        except ChallengeRequired as refusal:
+            raise forms.ValidationError(refusal.message, code="invalid") from None
+
+
+class ChallengeForm(forms.Form):
+    """Stands beside a form for everybody, and is looked at before it."""
+
+    altcha = ChallengeField(
+        error_messages={"required": "A short check of your browser must come first.", "invalid": "The check of your browser is not valid."}
+    )
 
 
 class FirstAdminForm(SignUpForm):

@@ -1,7 +1,7 @@
 """The body of POST /api/chat: three shapes, every field checked, before anything is written or counted."""
 
 import hashlib
-from typing import Literal
+from typing import Annotated, Literal
 from uuid import UUID
 
 import msgspec
@@ -9,6 +9,8 @@ import msgspec
 from chat.errors import InvalidRequest
 
 _REASON_CHARS = 200
+# A solution of the challenge for guests; it belongs to the request, not to the turn.
+Solution = Annotated[str, msgspec.Meta(max_length=1_000)]
 
 
 class Stored(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
@@ -19,6 +21,7 @@ class Stored(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     parent: UUID | msgspec.UnsetType | None = msgspec.UNSET
     model: str | None = None
     turn: UUID | None = None
+    altcha: Solution | None = None
 
 
 class Again(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
@@ -28,6 +31,7 @@ class Again(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     regenerate: UUID
     model: str | None = None
     turn: UUID | None = None
+    altcha: Solution | None = None
 
 
 class PlainMessage(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
@@ -40,6 +44,7 @@ class Stateless(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
 
     messages: list[PlainMessage]
     model: str | None = None
+    altcha: Solution | None = None
 
 
 TurnRequest = Stored | Again | Stateless
@@ -62,8 +67,13 @@ def parse(body: bytes) -> TurnRequest:
 
 
 def digest(request: TurnRequest) -> str:
-    """Tells two bodies apart: the same `turn` with another digest is a conflict. An omitted field and its default are one."""
-    return hashlib.sha256(msgspec.json.encode([type(request).__name__, request])).hexdigest()
+    """Tells two bodies apart: the same `turn` with another digest is a conflict. An omitted field and its default are one.
+
+    The challenge's solution does not count: a turn that is sent again may need another.
+    """
+    fields = msgspec.to_builtins(request)
+    del fields["altcha"]
+    return hashlib.sha256(msgspec.json.encode([type(request).__name__, fields])).hexdigest()
 
 
 def _check_texts(request: TurnRequest) -> None:

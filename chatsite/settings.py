@@ -1,5 +1,6 @@
 """All settings, from the environment or a `.env` file. docs/settings.md describes each; a bad value stops the start."""
 
+import hmac
 import os
 import secrets
 from pathlib import Path
@@ -178,6 +179,10 @@ METRICS_TOKEN = env.secret("METRICS_TOKEN")
 MAX_BODY_BYTES = 4 * 1024 * 1024
 DATA_UPLOAD_MAX_MEMORY_SIZE = MAX_BODY_BYTES
 
+# The proof of work of guests and sign-ups (chat.limits.challenge): a key of its own, derived, so that there is no setting for it.
+ALTCHA_HMAC_KEY = hmac.new(SECRET_KEY.encode(), b"chatsite.challenge", "sha256").hexdigest()
+ALTCHA_CHALLENGE_EXPIRE = 20 * 60 * 1000  # milliseconds
+
 # --- Accounts and cookies ---------------------------------------------------
 
 LOGIN_URL = "login"
@@ -246,6 +251,8 @@ LOGGING = {
             for name in ("openai", "httpx", "httpx2", "httpcore2", "aiohttp", "markdown_it", "django.db.backends", "django.template")
         },
         "asyncio": {"level": "INFO"},
+        # Its tracebacks are of what strangers send to the sign-up form.
+        "django_altcha": {"level": "CRITICAL"},
         # Django's own handlers off: one line a record, in the format above.
         "django": {"handlers": [], "level": "INFO"},
         "django.server": {"handlers": [], "level": "INFO", "propagate": True},

@@ -4,7 +4,7 @@ from django.contrib import admin
 from django.contrib.auth import views as auth
 from django.urls import path
 
-from chat.views import account, limits, operations, own, pages, plain, probe, turns, usage
+from chat.views import account, challenge, limits, operations, own, pages, plain, probe, turns, usage
 
 urlpatterns = [
     path("", pages.home, name="home"),
@@ -15,6 +15,7 @@ urlpatterns = [
     path("api/chat", turns.chat, name="api_chat"),
     path("api/answers/<uuid:answer_id>/stream", turns.answer_stream, name="api_answer_stream"),
     path("api/answers/<uuid:answer_id>/stop", turns.answer_stop, name="api_answer_stop"),
+    path("api/challenge", challenge.new, name="api_challenge"),
     path("api/limits", limits.limits, name="api_limits"),
     path("api/probe", probe.stream, name="api_probe"),
     path("c/<uuid:conversation_id>/export.md", own.export_md, name="export_md"),

@@ -15,6 +15,7 @@ from django.urls import reverse
 
 from chat.models import SitePolicy
 from tests.conftest import MakeUser
+from tests.harness.challenge import solved
 from tests.harness.people import PASSWORD, Person
 from tests.harness.visitor import all_at_once, visitor
 
@@ -54,7 +55,8 @@ def sign_in(client: Client, person: Person, password: str = PASSWORD, **fields: 
 
 
 def sign_up(client: Client, username: str, **fields: str) -> HttpResponse:
-    return client.post("/accounts/signup/", {"username": username, "password1": NEW_PASSWORD, "password2": NEW_PASSWORD, **fields})
+    posted = {"username": username, "password1": NEW_PASSWORD, "password2": NEW_PASSWORD, "altcha": solved(), **fields}
+    return client.post("/accounts/signup/", posted)
 
 
 def is_signed_in(client: Client) -> bool:
@@ -172,7 +174,7 @@ def test_a_taken_name_and_a_weak_password_are_said(alice: Person) -> None:
     set_signup("open")
     taken = sign_up(visitor(), alice.user.username.upper())
     assert "already exists" in taken.content.decode()
-    weak = visitor().post("/accounts/signup/", {"username": "eve-weak", "password1": "12345", "password2": "12345"})
+    weak = sign_up(visitor(), "eve-weak", password1="12345", password2="12345")
     assert "too short" in weak.content.decode()
     assert not User.objects.filter(username="eve-weak").exists()
 

@@ -1,6 +1,7 @@
 """Who the client is: no header changes it unless it came through a trusted proxy."""
 
 import ipaddress
+import json
 from collections.abc import Iterator
 from itertools import count
 from typing import TYPE_CHECKING
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 
 from chat.limits.client_ip import Network, client_address, limit_address, parse_address
 from chat.models import Quota, Requester
+from tests.harness.challenge import solved
 from tests.harness.client import Client as SiteClient
 from tests.harness.footprint import used
 from tests.harness.site import Site
@@ -142,7 +144,7 @@ def ask_as_guest(site: Site, *headers: tuple[str, str]) -> int:
     with SiteClient(site.url) as guest:
         sent = [("X-CSRFToken", guest.csrf), ("Cookie", f"csrftoken={guest.csrf}"), ("Content-Type", "application/json"), *headers]
         raw = [(name.encode(), value.encode("latin-1")) for name, value in sent]
-        return guest.http.post("/api/chat", headers=raw, content=b'{"content": "hello"}').status_code
+        return guest.http.post("/api/chat", headers=raw, content=json.dumps({"content": "hello", "altcha": solved()})).status_code
 
 
 def uses(guests: Quota, address: str) -> int:
@@ -213,7 +215,7 @@ def test_a_refused_guest_leaves_no_session_behind(site: Site, guests: Quota) -> 
     guests.save()
     before = Session.objects.count()
     with SiteClient(site.url) as guest:
-        assert guest.post("/api/chat", json={"content": "hello"}).status_code == 429
+        assert guest.post("/api/chat", json={"content": "hello", "altcha": solved()}).status_code == 403
         assert guest.post("/api/chat", json={"content": ""}).status_code == 400
         assert "sessionid" not in guest.http.cookies
     assert Session.objects.count() == before
@@ -225,7 +227,7 @@ def test_a_guest_comes_back_to_what_is_theirs_and_to_nothing_else(site: Site, gu
     with SiteClient(site.url) as one, SiteClient(site.url) as other:
         starts = []
         for guest in (one, other):
-            with guest.chat(content="hello") as stream:
+            with guest.chat(content="hello", altcha=solved()) as stream:
                 stream.read()
                 starts.append(stream.named("start")[0])
         own, foreign = starts

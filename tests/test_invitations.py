@@ -14,6 +14,7 @@ from django.utils import timezone
 
 from chat.links import invitation_url
 from chat.models import Invitation, SitePolicy
+from tests.harness.challenge import solved
 from tests.harness.visitor import all_at_once, visitor
 
 pytestmark = pytest.mark.usefixtures("static_files", "fast_passwords", "by_invitation")
@@ -34,8 +35,8 @@ def link_of(invitation: Invitation) -> str:
     return url.removeprefix(settings.SITE_URL)
 
 
-def sign_up(client: Client, link: str, username: str) -> HttpResponse:
-    return client.post(link, {"username": username, "password1": PASSWORD, "password2": PASSWORD})
+def sign_up(client: Client, link: str, username: str, **fields: str) -> HttpResponse:
+    return client.post(link, {"username": username, "password1": PASSWORD, "password2": PASSWORD, "altcha": solved(), **fields})
 
 
 def test_an_invitation_makes_one_account_and_remembers_it() -> None:
@@ -67,7 +68,7 @@ def test_of_several_who_use_one_invitation_at_once_one_gets_in() -> None:
 
 def test_a_form_with_a_mistake_does_not_use_up_the_invitation() -> None:
     link = link_of(Invitation.objects.create())
-    assert visitor().post(link, {"username": "invited-late", "password1": PASSWORD, "password2": "other"}).status_code == 200
+    assert sign_up(visitor(), link, "invited-late", password2="other").status_code == 200
     assert sign_up(visitor(), link, "invited-late").status_code == 302
 
 

@@ -10,6 +10,7 @@ from django.test import Client, RequestFactory
 
 from chat.limits import signin, windows
 from chat.models import SitePolicy
+from tests.harness.challenge import solved
 from tests.harness.client import Client as SiteClient
 from tests.harness.people import PASSWORD
 from tests.harness.valkey import Valkey
@@ -131,7 +132,7 @@ def test_the_admins_sign_in_page_turns_away_who_is_signed_in_but_no_operator(car
 
 def test_sign_up_is_limited_by_address(open_signup: None) -> None:
     client = visitor()
-    tries = [client.post("/accounts/signup/", {"username": ""}) for _ in range(LIMIT + 1)]
+    tries = [client.post("/accounts/signup/", {"username": "", "altcha": solved()}) for _ in range(LIMIT + 1)]
     assert [answer.status_code for answer in tries] == [200] * LIMIT + [429]
     assert 1 <= int(tries[-1]["Retry-After"]) <= 3601
 

@@ -21,7 +21,7 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods
 
 from chat.errors import RateLimited, Refusal
-from chat.forms import FirstAdminForm, ResetForm, SignUpForm
+from chat.forms import ChallengeForm, FirstAdminForm, ResetForm, SignUpForm
 from chat.limits import signin
 from chat.links import invitation_of, setup_is_open
 from chat.models import Invitation, SitePolicy
@@ -75,9 +75,6 @@ class SignIn(RefusalsAsPages, auth.LoginView):
         signin.count_failed_sign_in(self.request, self.username)
         return super().form_invalid(form)
 
-    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        return super().get_context_data(**kwargs) | {"signup_is_open": SitePolicy.current().signup == SitePolicy.Signup.OPEN}
-
 
 class PasswordReset(RefusalsAsPages, auth.PasswordResetView):
     """Says the same and takes the same time whether or not an account has the address."""
@@ -129,12 +126,21 @@ def sign_up(request: HttpRequest) -> HttpResponse:
     if request.method != "POST":
         return render(request, "account/signup.html", {"form": SignUpForm()})
     try:
+        proof = ChallengeForm(request.POST)
+        if not proof.is_valid():
+            return _unproven(request, proof)
         signin.count_sign_up(request)
         return _sign_up(request, SignUpForm(request.POST), invitation)
     except Refusal as refusal:
         return refusal_page(request, refusal)
     except _Gone:
         return _closed(request, "You need an invitation", "This invitation has just been used. Ask for a new one.")
+
+
+def _unproven(request: HttpRequest, proof: ChallengeForm) -> HttpResponse:
+    """The form again, with what was typed but for the passwords; nothing of it is looked at, so that a script learns nothing."""
+    typed = {name: request.POST.get(name, "") for name in ("username", "email")}
+    return render(request, "account/signup.html", {"form": SignUpForm(initial=typed), "proof": proof}, status=403)
 
 
 def _sign_up(request: HttpRequest, form: SignUpForm, invitation: Invitation | None) -> HttpResponse:

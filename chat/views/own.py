@@ -14,7 +14,7 @@ from django.utils.text import slugify
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
-from chat import export
+from chat import export, guests
 from chat.models import Conversation, Requester
 from chat.search import clean_query, search_conversations
 from chat.views.respond import requester_of
@@ -25,12 +25,12 @@ P = ParamSpec("P")
 def for_the_known(
     view: Callable[Concatenate[HttpRequest, Requester, P], HttpResponse],
 ) -> Callable[Concatenate[HttpRequest, P], HttpResponse]:
-    """For pages of one's own things: passes the requester on, and sends someone without account or guest's id to sign in."""
+    """For pages of one's own things: passes the requester on; who has no account signs in first, unless guests may chat or could."""
 
     @wraps(view)
     def wrapper(request: HttpRequest, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
         requester = async_to_sync(requester_of)(request)
-        if requester.user_id is None and not requester.guest:
+        if requester.user_id is None and not requester.guest and not guests.may_chat():
             return redirect_to_login(request.get_full_path())
         return view(request, requester, *args, **kwargs)
 

@@ -11,6 +11,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from chat import worker
 from chat.conversations import NOTES, models_for, sidebar, thread
+from chat.limits import challenge
 from chat.models import Conversation, Quota, Requester, SitePolicy
 from chat.threads import in_thread
 from chat.views import plain
@@ -83,6 +84,7 @@ def _page(request: HttpRequest, requester: Requester, conversation_id: UUID | No
         "models": models_for(requester),
         "notes": NOTES,
         "turn": uuid4(),
+        "challenge_due": challenge.is_due(requester),
         "notice": SitePolicy.current().notice,
     }
     return render(request, "chat/page.html", context)

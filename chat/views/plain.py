@@ -23,7 +23,7 @@ from chat.turns import Follow
 from chat.views.account import refusal_page
 from chat.views.respond import known_requester
 from chat.views.stream import LiveResponse
-from chat.views.turns import begin, chatter
+from chat.views.turns import begin, chatter, named
 
 # Stands in the rendered page where the answer is to come.
 _PLACE = "<!--answer-->"
@@ -35,6 +35,7 @@ async def post(request: HttpRequest, conversation_id: UUID | None = None) -> Htt
     try:
         requester = await chatter(request)
         asked = _asked(request, conversation_id)
+        requester = named(requester, asked)
         started, _ = await asyncio.shield(worker.current().spawn(begin(request, requester, asked)))
     except Refusal as refusal:
         return await in_thread(_refused, request, refusal, prompt, conversation_id)
@@ -42,7 +43,9 @@ async def post(request: HttpRequest, conversation_id: UUID | None = None) -> Htt
 
 
 def _asked(request: HttpRequest, conversation_id: UUID | None) -> turn_request.TurnRequest:
-    fields: dict[str, Any] = {name: request.POST[name] for name in ("content", "parent", "model", "turn") if request.POST.get(name)}
+    fields: dict[str, Any] = {
+        name: request.POST[name] for name in ("content", "parent", "model", "turn", "altcha") if request.POST.get(name)
+    }
     # A textarea sends its line ends as CRLF.
     fields["content"] = fields.get("content", "").replace("\r\n", "\n")
     if conversation_id is not None:

@@ -9,6 +9,7 @@ from django.db import DatabaseError, InterfaceError, OperationalError
 from django.http import HttpRequest, JsonResponse
 from django.http.response import HttpResponseBase
 
+from chat import guests
 from chat.errors import DatabaseUnavailable, MethodNotAllowed, NotSignedIn, Refusal
 from chat.limits.client_ip import limit_address
 from chat.models import Requester
@@ -17,7 +18,6 @@ from chat.threads import in_thread
 logger = logging.getLogger("chat.api")
 
 AsyncView = Callable[..., Coroutine[Any, Any, HttpResponseBase]]
-GUEST_SESSION_KEY = "guest"
 
 
 def refusal_response(refusal: Refusal) -> JsonResponse:
@@ -67,7 +67,7 @@ def _requester(request: HttpRequest) -> Requester:
     address = limit_address(request.META.get("REMOTE_ADDR", ""))
     if request.user.is_authenticated:
         return Requester(user_id=request.user.pk, guest="", ip=address)
-    return Requester(user_id=None, guest=request.session.get(GUEST_SESSION_KEY, ""), ip=address)
+    return Requester(user_id=None, guest=request.session.get(guests.SESSION_KEY, ""), ip=address)
 
 
 async def known_requester(request: HttpRequest) -> Requester:

@@ -1,8 +1,9 @@
 """The API of turns: begin one, follow an answer, stop it."""
 
 import asyncio
+import contextlib
 import re
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, AsyncIterator
 from dataclasses import replace
 from secrets import token_urlsafe
 from typing import Any
@@ -11,14 +12,14 @@ from uuid import UUID
 from django.http import HttpRequest, JsonResponse
 from django.http.response import HttpResponseBase
 
-from chat import endings, planning, recovery, turn_request, turns, worker
+from chat import endings, guests, planning, recovery, turn_request, turns, worker
 from chat.errors import DatabaseUnavailable, Draining, InvalidRequest, NotFound, NotSignedIn, Refusal, UnsupportedMediaType
-from chat.limits import admission, once, readers, refusals
+from chat.limits import admission, challenge, once, readers, refusals
 from chat.live import LiveAnswer
 from chat.models import Message, Quota, Requester, Usage
 from chat.threads import in_thread
 from chat.turns import Follow
-from chat.views.respond import GUEST_SESSION_KEY, api, known_requester, requester_of
+from chat.views.respond import api, known_requester, requester_of
 from chat.views.stream import EventStream
 
 _CURSOR = re.compile(r"\d{1,12}", re.ASCII)
@@ -35,6 +36,7 @@ async def chat(request: HttpRequest) -> HttpResponseBase:
     if request.content_type != "application/json":
         raise UnsupportedMediaType("The body must be application/json.")
     asked = turn_request.parse(request.body)
+    requester = named(requester, asked)
     # A task of its own: whoever leaves now leaves no half-made turn behind.
     live, headers = await asyncio.shield(worker.current().spawn(begin(request, requester, asked)))
     if isinstance(live, Follow):
@@ -43,13 +45,20 @@ async def chat(request: HttpRequest) -> HttpResponseBase:
 
 
 async def chatter(request: HttpRequest) -> Requester:
-    """Who asks; a guest without an id gets a random one, if there is a quota for guests at all."""
+    """Who asks; a guest without an id only if there is a quota for guests at all."""
     requester = await requester_of(request)
     if requester.user_id is not None or requester.guest:
         return requester
     if await in_thread(Quota.objects.for_requester, requester) is None:
         raise NotSignedIn("Sign in to chat.")
-    return replace(requester, guest=token_urlsafe(24))
+    return requester
+
+
+def named(requester: Requester, asked: turn_request.TurnRequest) -> Requester:
+    """With an id for a guest who has none yet: it comes of the challenge's solution, or at random."""
+    if requester.user_id is not None or requester.guest:
+        return requester
+    return replace(requester, guest=challenge.guest_id(asked.altcha) if asked.altcha else token_urlsafe(24))
 
 
 async def begin(request: HttpRequest, requester: Requester, asked: turn_request.TurnRequest) -> tuple[LiveAnswer | Follow, dict[str, str]]:
@@ -57,16 +66,22 @@ async def begin(request: HttpRequest, requester: Requester, asked: turn_request.
     turn = None if isinstance(asked, turn_request.Stateless) else asked.turn
     async with once.turn_lock(requester, turn):
         if turn is not None and (known := await in_thread(turns.find_turn, requester, asked)):
-            return known, {}
-        begun = await _begin_new(request, requester, asked)
+            begun: tuple[LiveAnswer | Follow, dict[str, str]] = known, {}
+        else:
+            async with _challenged(request, requester, asked):
+                begun = await _begin_new(request, requester, asked)
     await _remember_guest(request, requester)
     return begun
 
 
 async def _remember_guest(request: HttpRequest, requester: Requester) -> None:
     """A guest's id enters their session with the first turn that begins: a refused one leaves nothing behind, not even a session."""
-    if requester.guest and await request.session.aget(GUEST_SESSION_KEY) != requester.guest:
-        await request.session.aset(GUEST_SESSION_KEY, requester.guest)
+    if requester.guest and not await _is_remembered(request, requester):
+        await request.session.aset(guests.SESSION_KEY, requester.guest)
+
+
+async def _is_remembered(request: HttpRequest, requester: Requester) -> bool:
+    return bool(await request.session.aget(guests.SESSION_KEY) == requester.guest)
 
 
 async def _begin_new(
@@ -91,6 +106,25 @@ async def _begin_new(
         await admission.give_back(admitted)
         return started, {}
     return here.generate(started), admitted.headers
+
+
+@contextlib.asynccontextmanager
+async def _challenged(request: HttpRequest, requester: Requester, asked: turn_request.TurnRequest) -> AsyncIterator[None]:
+    """A guest's proof of work, given back when the turn is refused after all."""
+    if requester.user_id is not None:
+        yield
+        return
+    known = await _is_remembered(request, requester)
+    try:
+        undo = await in_thread(challenge.admit_guest, requester, asked.altcha or "", known=known)
+    except Refusal as refusal:
+        refusals.note(requester, refusal.quota, refusal.code)
+        raise
+    try:
+        yield
+    except BaseException:
+        await in_thread(undo)
+        raise
 
 
 @api("GET")
@@ -147,11 +181,20 @@ async def answer_stop(request: HttpRequest, answer_id: UUID) -> HttpResponseBase
 
 
 def _own_usage(requester: Requester, answer_id: UUID) -> Usage:
-    """The ledger row of an answer that is the requester's own, stored or not; raises NotFound."""
-    usage = Usage.objects.filter(answer=answer_id, owner_key=requester.owner_key).first()
-    if usage is None:
+    """The ledger row of an answer that is the requester's own, stored or not; raises NotFound.
+
+    A stored one belongs to whoever its conversation belongs to: a guest's may have been handed over to an account since.
+    """
+    usage = Usage.objects.filter(answer=answer_id).first()
+    if usage is None or not _is_own(requester, usage):
         raise NotFound("There is no such answer, or it is not yours.")
     return usage
+
+
+def _is_own(requester: Requester, usage: Usage) -> bool:
+    if Message.objects.of(requester).filter(id=usage.answer).exists():
+        return True
+    return usage.owner_key == requester.owner_key and not Message.objects.filter(id=usage.answer).exists()
 
 
 def _stopped(answer_id: UUID, text: str | None) -> dict[str, Any]:

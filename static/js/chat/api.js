@@ -10,31 +10,26 @@ export class Refusal extends Error {
   }
 }
 
-/** Begins a turn (POST /api/chat); the response streams. Throws Refusal, or TypeError when the site is out of reach. */
-export function beginTurn(turn, signal) {
-  const url = document.querySelector("[data-composer]").dataset.api;
-  return send(url, { method: "POST", body: JSON.stringify(turn), signal });
-}
-
-/** The events of an answer after the cursor ("" is the beginning); the response streams. Throws as `beginTurn`. */
+/** The events of an answer after the cursor ("" is the beginning); the response streams. Throws as `request`. */
 export function answerStream(answer, cursor, signal) {
   const after = cursor ? `?after=${encodeURIComponent(cursor)}` : "";
-  return send(`/api/answers/${answer}/stream${after}`, { signal });
+  return request(`/api/answers/${answer}/stream${after}`, { signal });
 }
 
-/** A fresh rendering of the conversation's page, of the branch through the message `at` if it is given. Throws as `beginTurn`. */
+/** A fresh rendering of the conversation's page, of the branch through the message `at` if it is given. Throws as `request`. */
 export async function conversationPage(conversation, at, signal) {
-  const response = await send(`/c/${conversation}/${at ? `?at=${at}` : location.search}`, { signal });
+  const response = await request(`/c/${conversation}/${at ? `?at=${at}` : location.search}`, { signal });
   if (response.redirected) throw new Refusal(401); // to the sign-in page
   return new DOMParser().parseFromString(await response.text(), "text/html");
 }
 
 /** Ends an answer; returns once its end is saved. */
 export function stopAnswer(answer) {
-  return send(`/api/answers/${answer}/stop`, { method: "POST", body: "{}" });
+  return request(`/api/answers/${answer}/stop`, { method: "POST", body: "{}" });
 }
 
-async function send(url, options) {
+/** A request as the page makes it; a body is JSON. Throws Refusal, or TypeError when the site is out of reach. */
+export async function request(url, options) {
   const headers = { Accept: "text/event-stream, application/json, text/html" };
   if (options.body) Object.assign(headers, { "Content-Type": "application/json", "X-CSRFToken": csrfToken() });
   const response = await fetch(url, { ...options, headers, credentials: "same-origin", cache: "no-store" });

@@ -1,6 +1,7 @@
 // Makes the page live: finds its parts and joins them.
 
 import { Announcer } from "./announcer.js";
+import { prepareTurn } from "./begin.js";
 import { Composer } from "./composer.js";
 import { Conversation } from "./conversation.js";
 import { listenForCopy } from "./copy.js";
@@ -72,4 +73,5 @@ window.addEventListener("pageshow", ({ persisted }) => {
 if (location.hash) scroll.release();
 else scroll.toBottom();
 conversation.resume();
+prepareTurn();
 document.documentElement.dataset.ready = "";

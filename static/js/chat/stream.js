@@ -1,6 +1,7 @@
 // Follows one answer to its end, through lost connections: a stream that closes without [DONE] is resumed at the cursor.
 
-import { answerStream, beginTurn, Refusal } from "./api.js";
+import { answerStream, Refusal } from "./api.js";
+import { beginTurn } from "./begin.js";
 import { EventDecoder } from "./sse.js";
 
 const SILENCE_MS = 45_000; // the site says something every 15 s; three misses mean that the connection is dead

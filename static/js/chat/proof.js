@@ -1,0 +1,21 @@
+// Forms for everybody: the challenge is solved while the form is filled in, and goes with it.
+
+import { Challenge } from "./challenge.js";
+
+function guard(form) {
+  const challenge = new Challenge(form.dataset.challenge);
+  let sending = false;
+  challenge.prepare();
+  form.addEventListener("submit", async (event) => {
+    event.preventDefault();
+    if (sending) return;
+    sending = true;
+    // Without a solution the form goes all the same: the site's answer says what is missing.
+    form.elements.altcha.value = await challenge.take().catch(() => "");
+    form.submit();
+    sending = false; // the browser may bring the page back as it was
+  });
+}
+
+document.querySelectorAll("form[data-challenge]").forEach(guard);
+document.documentElement.dataset.ready = "";

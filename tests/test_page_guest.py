@@ -1,0 +1,99 @@
+"""A guest in the browser: the challenge is solved unseen, the answer streams, and after signing in the conversation is theirs."""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+import pytest
+from django.contrib.auth.models import User
+from playwright.sync_api import Page, expect
+
+from chat.models import Conversation, Quota, SitePolicy
+from tests.harness import chat_page, wire
+from tests.harness.client import Client
+from tests.harness.site import Site
+from tests.harness.upstream import Upstream
+
+if TYPE_CHECKING:
+    from tests.harness.people import Person
+
+NEW_PASSWORD = "another-fine-day-in-may"
+
+
+@pytest.fixture(autouse=True)
+def guests(db_ready: None) -> Iterator[Quota]:
+    quota = Quota.objects.create(name=f"Guests {uuid4()}", for_guests=True)
+    yield quota
+    quota.delete()
+
+
+@pytest.fixture
+def open_signup(db_ready: None) -> Iterator[None]:
+    SitePolicy.objects.filter(pk=1).update(signup="open")
+    yield
+    SitePolicy.objects.filter(pk=1).update(signup="closed")
+
+
+def open_as_guest(page: Page, site: Site) -> None:
+    page.goto(site.url)
+    chat_page.wait_until_live(page)
+
+
+def test_a_guest_asks_signs_in_and_goes_on(page: Page, site: Site, upstream: Upstream, alice: "Person") -> None:
+    open_as_guest(page, site)
+    chat_page.ask(page, f"hello {upstream.script(wire.answer('Welcome, guest.'))}")
+    chat_page.ended(page)
+    assert "Welcome, guest." in chat_page.last_body(page)
+    expect(page.locator("[data-conversations] a")).to_have_count(1)
+    page.reload()
+    chat_page.wait_until_live(page)
+    # Within the hour no further challenge is needed.
+    expect(page.locator("[data-composer]")).not_to_have_attribute("data-challenge-due", "")
+    path = page.url.removeprefix(site.url)
+    page.get_by_role("link", name="Sign in").click()
+    page.fill("[name=username]", alice.user.username)
+    page.fill("[name=password]", alice.password)
+    page.get_by_role("button", name="Sign in").click()
+    page.wait_for_url(site.url + path)
+    chat_page.wait_until_live(page)
+    assert "Welcome, guest." in chat_page.last_body(page)
+    chat_page.ask(page, f"and {upstream.script(wire.answer('Welcome back.'))}")
+    expect(page.locator("[data-body]").last).to_contain_text("Welcome back.")
+    assert chat_page.conversation_of(page).user_id == alice.user.pk
+
+
+def test_a_challenge_that_the_site_asks_for_is_solved_and_the_turn_sent_again(page: Page, site: Site, upstream: Upstream) -> None:
+    """As after an hour, or when Redis was emptied: the page had thought that none was due."""
+    open_as_guest(page, site)
+    chat_page.ask(page, f"hello {upstream.script(wire.answer('One.'))}")
+    chat_page.ended(page)
+    from chat import redis
+
+    redis.client().delete(*redis.client().keys("chatsite:{g:*}:pass"))
+    chat_page.ask(page, f"again {upstream.script(wire.answer('Two.'))}")
+    expect(page.locator("[data-body]").last).to_contain_text("Two.")
+    expect(page.locator(".prompt")).to_have_count(2)
+    expect(page.locator("[data-alert]")).to_be_hidden()
+    assert chat_page.conversation_of(page).messages.count() == 4
+
+
+def test_signing_up_solves_the_challenge_and_keeps_the_conversation(page: Page, site: Site, upstream: Upstream, open_signup: None) -> None:
+    open_as_guest(page, site)
+    chat_page.ask(page, f"hello {upstream.script(wire.answer('Welcome.'))}")
+    chat_page.ended(page)
+    conversation = chat_page.conversation_of(page)
+    page.get_by_role("link", name="Sign up").click()
+    page.locator("html[data-ready]").wait_for()
+    name = f"eve-{uuid4().hex[:8]}"
+    page.fill("[name=username]", name)
+    page.fill("[name=password1]", NEW_PASSWORD)
+    page.fill("[name=password2]", NEW_PASSWORD)
+    page.get_by_role("button", name="Sign up").click()
+    page.wait_for_url(site.url + "/")
+    assert Conversation.objects.get(id=conversation.id).user == User.objects.get(username=name)
+
+
+def test_without_javascript_the_pages_say_what_a_guest_needs(site: Site, open_signup: None) -> None:
+    with Client(site.url) as guest:
+        for path, words in (("/", "the chat needs JavaScript"), ("/accounts/signup/", "Signing up needs JavaScript")):
+            assert words in guest.get(path).text.partition("<noscript>")[2].partition("</noscript>")[0]
