@@ -324,7 +324,7 @@ class Gates(RuleBasedStateMachine):
             assert all(not self._held(holder) for holder in (*map(self._key, self.people), admission.SITE))
 
 
-Gates.TestCase.settings = hypothesis_settings(max_examples=100, stateful_step_count=30, deadline=None, phases=[Phase.generate])
+Gates.TestCase.settings = hypothesis_settings(max_examples=60, stateful_step_count=30, deadline=None, phases=[Phase.generate])
 
 
 @pytest.mark.usefixtures("db_ready")

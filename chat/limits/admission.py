@@ -19,7 +19,7 @@ from django.utils import timezone
 from chat import redis
 from chat.errors import LimitsUnavailable, RateLimited, Refusal, SpendExhausted, TokensExhausted, TooManyStreams
 from chat.limits import budgets, refusals, slots, windows
-from chat.models import Quota, Requester, SitePolicy
+from chat.models import Quota, Requester, SitePolicy, Usage
 from chat.rates import Rate
 from chat.threads import in_thread
 
@@ -229,9 +229,13 @@ def _take(holder: str, limit_key: str | None, hold: slots.Hold, most: int | None
 
 
 def _running(limit_key: str | None) -> Iterator[slots.Hold]:
-    for row in budgets.running(limit_key):
-        tokens = row.prompt_tokens + row.completion_tokens
-        yield slots.Hold(str(row.answer), (), tokens, budgets.micros(row.cost_usd), day_number(row.day))
+    return map(hold_of, budgets.running(limit_key))
+
+
+def hold_of(row: Usage) -> slots.Hold:
+    """What a running answer holds, as its row says."""
+    tokens = row.prompt_tokens + row.completion_tokens
+    return slots.Hold(str(row.answer), (row.limit_key, SITE), tokens, budgets.micros(row.cost_usd), day_number(row.day))
 
 
 def has_budget(budget: Quota | SitePolicy) -> bool:

@@ -173,3 +173,19 @@ def renew(pipeline: "redis.asyncio.client.Pipeline", hold: Hold) -> None:
 def in_use(client: Redis, holder: str) -> int:
     """How many slots the holder has right now."""
     return int(client.eval(_COUNT, 1, _keys(holder)[0]))
+
+
+def holders(client: Redis) -> list[str]:
+    """Everybody of whom there are reservations; looks through all keys, so not for every day."""
+    prefix, suffix = _keys("")[1].split("{}")
+    keys = map(_text, client.scan_iter(f"{prefix}{{*}}{suffix}", count=1000))
+    return [key[len(prefix) + 1 : -len(suffix) - 1] for key in keys]
+
+
+def reservations(client: Redis, holder: str) -> dict[str, str]:
+    """Each reservation of the holder, as `Hold.reserved` writes it, by its id."""
+    return {_text(key): _text(value) for key, value in client.hgetall(_keys(holder)[1]).items()}
+
+
+def _text(value: bytes | str) -> str:
+    return value.decode() if isinstance(value, bytes) else value
