@@ -8,6 +8,7 @@ so the next flush writes the whole text again.
 from collections.abc import Iterable, Sequence
 from uuid import UUID
 
+from redis import Redis as BlockingRedis
 from redis.asyncio import Redis
 from redis.asyncio.client import Pipeline
 
@@ -42,6 +43,17 @@ def _worker_key(worker: str) -> str:
 
 def _inbox_key(worker: str) -> str:
     return f"chatsite:{{w:{worker}}}:inbox"
+
+
+def look(client: BlockingRedis, answers: Sequence[UUID], workers: Sequence[str]) -> tuple[list[int], list[bool]]:
+    """How many bytes of each answer's text are mirrored, and which of the workers hold a lease: one pipeline, of a client that blocks."""
+    pipeline = client.pipeline(transaction=False)
+    for answer in answers:
+        pipeline.strlen(_text_key(answer))
+    for worker in workers:
+        pipeline.exists(_worker_key(worker))
+    replies = pipeline.execute()
+    return replies[: len(answers)], [bool(reply) for reply in replies[len(answers) :]]
 
 
 class Mirror:

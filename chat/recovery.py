@@ -1,5 +1,6 @@
 """What becomes of the answers of a worker that was lost: a guarded claim, once only, whoever notices first."""
 
+from collections.abc import Sequence
 from uuid import UUID
 
 from django.utils import timezone
@@ -50,6 +51,11 @@ def claim(answer_id: UUID, text: str) -> bool:
 def is_running(answer_id: UUID) -> bool:
     """Whether the ledger still has the answer as running."""
     return Usage.objects.filter(answer=answer_id, outcome=Usage.Outcome.RUNNING).exists()
+
+
+def count_running(answer_ids: Sequence[UUID]) -> int:
+    """How many of them the ledger still has as running."""
+    return Usage.objects.filter(answer__in=answer_ids, outcome=Usage.Outcome.RUNNING).count()
 
 
 def text_of(answer_id: UUID) -> tuple[str, str] | None:

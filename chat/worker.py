@@ -11,7 +11,7 @@ import contextvars
 import logging
 import os
 import socket
-from collections.abc import AsyncGenerator, Container, Coroutine, Iterable
+from collections.abc import AsyncGenerator, Container, Coroutine, Iterable, Sequence
 from time import monotonic
 from typing import Any
 from uuid import UUID, uuid4
@@ -392,6 +392,19 @@ async def start() -> Worker:
 async def stop_answers(answers: Iterable[tuple[UUID, str]]) -> None:
     """Ends the answers, each given with the worker that runs it, wherever that is; returns once all were told to."""
     await asyncio.gather(*(current().stop_answer(answer_id, owner) for answer_id, owner in answers))
+
+
+async def wait_until_ended(answers: Sequence[UUID], seconds: float) -> int:
+    """Waits until the answers are saved, wherever they run, but no longer than that; returns how many are not."""
+    left = len(answers)
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            while True:
+                left = await in_thread(recovery.count_running, answers)
+                if not left:
+                    break
+                await asyncio.sleep(TICK_SECONDS)
+    return left
 
 
 async def stop_conversation(conversation_id: UUID) -> None:

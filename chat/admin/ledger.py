@@ -6,6 +6,8 @@ from django.contrib import admin
 from django.http import HttpRequest
 
 from chat.admin.base import NeverChanged
+from chat.admin.running import RunningPages
+from chat.admin.usage import UsagePages
 from chat.models import Usage
 
 if TYPE_CHECKING:
@@ -15,7 +17,7 @@ else:
 
 
 @admin.register(Usage)
-class UsageAdmin(NeverChanged, UsageBase):
+class UsageAdmin(NeverChanged, UsagePages, RunningPages, UsageBase):
     """The ledger. It is not deleted either, or budgets would come back."""
 
     list_display = (

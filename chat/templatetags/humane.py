@@ -1,7 +1,9 @@
 """Figures as people read them."""
 
+from datetime import date
 from decimal import Decimal
 from math import ceil
+from typing import Any
 
 from django import template
 
@@ -36,9 +38,39 @@ def usd(amount: Decimal) -> str:
 
 
 @register.filter
-def figure(number: int) -> str:
-    """A whole number with its thousands apart: 1,234,567."""
-    return f"{number:,}"
+def money(amount: Decimal) -> str:
+    """An amount to read at a glance: $1,255.79, below a dollar $0.0042."""
+    if abs(amount) >= 1 or not amount:
+        return f"${amount:,.2f}"
+    if amount < Decimal("0.0001"):
+        return "under $0.0001"
+    return usd(amount.quantize(Decimal("0.0001")))
+
+
+@register.filter
+def compact(number: int | Decimal) -> str:
+    """A number as an axis has it: 950, 1.5k, 20M."""
+    for size, unit in ((10**9, "G"), (10**6, "M"), (10**3, "k")):
+        if number >= size:
+            return f"{(Decimal(number) / size).quantize(Decimal('0.01')).normalize():f}{unit}"
+    return f"{Decimal(number).normalize():f}"
+
+
+def short_usd(amount: int | Decimal) -> str:
+    """An amount as an axis has it: $0.05, $1.5k."""
+    return f"${compact(amount)}" if amount >= 1000 else usd(Decimal(amount))
+
+
+@register.filter
+def figure(value: Any) -> str:
+    """A value as a table shows it: thousands apart, money in USD, days in words; nothing is a dash."""
+    if value is None:
+        return "–"
+    if isinstance(value, Decimal):
+        return money(value)
+    if isinstance(value, date):
+        return f"{value.day} {value:%b %Y}"
+    return f"{value:,}" if isinstance(value, int) else str(value)
 
 
 _GATES = {

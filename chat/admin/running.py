@@ -1,0 +1,132 @@
+"""The page of running answers: whose, on which worker, how far; and how to stop them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+from asgiref.sync import async_to_sync
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
+from django.shortcuts import redirect
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path
+from django.utils import timezone
+
+from chat import mirror, redis
+from chat.admin.base import may_stop_answers
+from chat.admin.history import record
+from chat.limits.budgets import estimate_completion
+from chat.models import Message, Usage
+from chat.worker import stop_answers, wait_until_ended
+
+if TYPE_CHECKING:
+    ModelAdmin = admin.ModelAdmin[Usage]
+else:
+    ModelAdmin = object
+
+_MOST = 500
+# A worker looks for notes ten times a second; one that is lost is claimed later than anybody would wait.
+_STOP_SECONDS = 3
+
+
+@dataclass(frozen=True)
+class Running:
+    """One running answer. `seconds` is its age, `tokens` an estimate of how many it has; None where nobody but its worker knows."""
+
+    usage: Usage
+    seconds: int
+    tokens: int | None
+    host: str
+    alive: bool
+
+    @property
+    def key(self) -> UUID:
+        return self.usage.answer
+
+
+def running_answers() -> tuple[list[Running], bool]:
+    """The oldest first, _MOST at most, and whether Redis could be asked. Two queries."""
+    rows = list(Usage.objects.filter(outcome=Usage.Outcome.RUNNING).select_related("user").order_by("created")[:_MOST])
+    answers, workers = [row.answer for row in rows], sorted({row.worker for row in rows})
+    # The text of a stateless answer is in its worker's memory and nowhere else.
+    stored = set(Message.objects.filter(id__in=answers).values_list("id", flat=True))
+    try:
+        sizes, leases = mirror.look(redis.client(), answers, workers)
+    except redis.Unavailable:
+        return [_running(row, None, True) for row in rows], False
+    alive = dict(zip(workers, leases, strict=True))
+    known = zip(rows, sizes, strict=True)
+    return [_running(row, size if row.answer in stored else None, alive[row.worker]) for row, size in known], True
+
+
+def _running(row: Usage, size: int | None, alive: bool) -> Running:
+    seconds = int((timezone.now() - row.created).total_seconds())
+    tokens = estimate_completion(size, 0) if size is not None else None
+    return Running(row, max(0, seconds), tokens, ":".join(row.worker.split(":")[:2]), alive)
+
+
+class RunningPages(ModelAdmin):
+    """The page beside the ledger's list, and its buttons."""
+
+    def get_urls(self) -> list[URLPattern]:
+        view = self.admin_site.admin_view
+        own = [
+            path("running/", view(self.running_view), name="chat_usage_running"),
+            path("running/stop/", view(self.stop_view), name="chat_usage_stop"),
+        ]
+        return own + super().get_urls()
+
+    def running_view(self, request: HttpRequest) -> HttpResponse:
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        answers, redis_answers = running_answers()
+        context = {
+            **self.admin_site.each_context(request),
+            "title": "Running answers",
+            "answers": answers,
+            "redis_answers": redis_answers,
+            "may_stop": may_stop_answers(request),
+        }
+        return TemplateResponse(request, "admin/chat/usage/running.html", context)
+
+    def stop_view(self, request: HttpRequest) -> HttpResponse:
+        """POST `answer`: the ids of those to stop, or `all`. Stops them wherever they run, and says so in the history."""
+        if request.method != "POST":
+            return HttpResponseNotAllowed(["POST"])
+        if not may_stop_answers(request):
+            raise PermissionDenied
+        rows = Usage.objects.filter(outcome=Usage.Outcome.RUNNING).select_related("user")
+        if "all" not in request.POST:
+            rows = rows.filter(answer__in=_ids(request.POST.getlist("answer")))
+        stopped = list(rows)
+        record(request, [(row, f"Stopped the running answer of {_whose(row)}.") for row in stopped])
+        _stop(request, stopped)
+        return redirect("admin:chat_usage_running")
+
+
+def _ids(texts: Sequence[str]) -> list[UUID]:
+    found = []
+    for text in texts:
+        try:
+            found.append(UUID(text))
+        except ValueError:
+            continue
+    return found
+
+
+def _whose(row: Usage) -> str:
+    return row.user.get_username() if row.user else "a guest"
+
+
+def _stop(request: HttpRequest, rows: Sequence[Usage]) -> None:
+    if not rows:
+        messages.info(request, "It had ended already.")
+        return
+    async_to_sync(stop_answers)([(row.answer, row.worker) for row in rows])
+    left = async_to_sync(wait_until_ended)([row.answer for row in rows], _STOP_SECONDS)
+    if ended := len(rows) - left:
+        messages.success(request, f"{ended} answer{' is' if ended == 1 else 's are'} stopped.")
+    if left:
+        messages.warning(request, f"{left} {'was' if left == 1 else 'were'} told to stop; a lost worker's answer ends within 15 seconds.")

@@ -1,0 +1,306 @@
+"""What was used, by whom and how well it went: the ledger and the refusals of a period, added up by the database.
+
+The number of queries does not depend on the number of rows. Running answers are
+left out: their figures are only what was set aside.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from django.db import connection
+from django.db.models import Count, Sum
+from django.utils import timezone
+from django.utils.dateparse import parse_date
+
+from chat.limits import budgets
+from chat.limits.budgets import ExactSum
+from chat.models import RefusalCount, Usage
+
+OUTCOMES = [Usage.Outcome.COMPLETE, Usage.Outcome.STOPPED, Usage.Outcome.INTERRUPTED, Usage.Outcome.FAILED]
+MOST_PEOPLE = 20
+DAYS = (7, 30, 90)
+FIRST_YEAR = 2000
+
+
+# --- Periods --------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Period:
+    """Whole days of the site's time zone, the first and the last included. `key` is how an address names it."""
+
+    key: str
+    first: date
+    last: date
+
+    @property
+    def days(self) -> list[date]:
+        return [self.first + timedelta(days=number) for number in range((self.last - self.first).days + 1)]
+
+    @property
+    def is_month(self) -> bool:
+        return not self.key.isdigit()
+
+
+def period_of(key: str, today: date) -> Period:
+    """ "7", "30" and "90" are that many days up to today, "2026-11" is that month up to today; anything else is 30 days."""
+    first = _parse_month(key)
+    if first is not None and first <= today:
+        return Period(key, first, min(_month_end(first), today))
+    days = int(key) if key in map(str, DAYS) else 30
+    return Period(str(days), today - timedelta(days=days - 1), today)
+
+
+def _parse_month(key: str) -> date | None:
+    try:
+        first = parse_date(f"{key}-01") if len(key) == len("2026-11") else None
+    except ValueError:
+        return None
+    return first if first is not None and first.year >= FIRST_YEAR else None
+
+
+def month_key(day: date) -> str:
+    return f"{day:%Y-%m}"
+
+
+def month_before(day: date) -> date:
+    return (day.replace(day=1) - timedelta(days=1)).replace(day=1)
+
+
+def month_after(day: date) -> date:
+    return _month_end(day) + timedelta(days=1)
+
+
+def _month_end(day: date) -> date:
+    return (day.replace(day=1) + timedelta(days=32)).replace(day=1) - timedelta(days=1)
+
+
+# --- Sums -----------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Figures:
+    """What some answers came to. Money is USD."""
+
+    answers: int = 0
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    cost: Decimal = Decimal(0)
+
+    @property
+    def tokens(self) -> int:
+        return self.prompt_tokens + self.completion_tokens
+
+    def __add__(self, other: "Figures") -> "Figures":
+        return Figures(
+            self.answers + other.answers,
+            self.prompt_tokens + other.prompt_tokens,
+            self.completion_tokens + other.completion_tokens,
+            self.cost + other.cost,
+        )
+
+    def __sub__(self, other: "Figures") -> "Figures":
+        return Figures(
+            self.answers - other.answers,
+            self.prompt_tokens - other.prompt_tokens,
+            self.completion_tokens - other.completion_tokens,
+            self.cost - other.cost,
+        )
+
+
+@dataclass(frozen=True)
+class Share:
+    """The figures of one model, person or group; `key` is its id where it has one, `is_rest` marks the sum of all that are not named."""
+
+    name: str
+    figures: Figures
+    key: int | None = None
+    is_rest: bool = False
+
+
+@dataclass(frozen=True)
+class Day:
+    """One day: its figures, and how many of its answers ended how."""
+
+    day: date
+    figures: Figures
+    outcomes: dict[str, int]
+
+
+_SUMS: dict[str, Any] = {
+    "answers": Count("*"),
+    "prompt": Sum("prompt_tokens"),
+    "completion": Sum("completion_tokens"),
+    "cost": ExactSum("cost_usd"),
+}
+
+
+def _figures(row: dict[str, Any]) -> Figures:
+    return Figures(row["answers"], row["prompt"], row["completion"], row["cost"])
+
+
+def total(parts: Iterable[Figures]) -> Figures:
+    return sum(parts, start=Figures())
+
+
+def by_day(period: Period) -> list[Day]:
+    """Every day of the period, those without answers too."""
+    figures: dict[date, Figures] = {}
+    outcomes: dict[date, dict[str, int]] = {}
+    ended = Usage.objects.order_by().filter(day__gte=period.first, day__lte=period.last).exclude(outcome=Usage.Outcome.RUNNING)
+    rows: Any = ended.values("day", "outcome").annotate(**_SUMS)
+    for row in rows:
+        figures[row["day"]] = figures.get(row["day"], Figures()) + _figures(row)
+        outcomes.setdefault(row["day"], {})[row["outcome"]] = row["answers"]
+    return [Day(day, figures.get(day, Figures()), outcomes.get(day, {})) for day in period.days]
+
+
+@dataclass(frozen=True)
+class Shares:
+    """Who and what the figures are made of, each list with the most expensive first; of the same cost, with the most tokens.
+
+    `people` are the MOST_PEOPLE first and everybody else in one; guests, and people whose account is gone, count as one.
+    `groups` are those people are in today: whoever is in two counts in both, and whoever is in none has a line of its own.
+    """
+
+    models: list[Share]
+    people: list[Share]
+    groups: list[Share]
+
+
+# The ledger is read once. A person's rows are added up before they meet their groups, or every row would look for its groups.
+_SHARES = """
+WITH part AS (
+  SELECT user_id, model, COUNT(*) AS answers, SUM(prompt_tokens) AS prompt, SUM(completion_tokens) AS completion,
+    SUM(CAST(ROUND(cost_usd * 100000000) AS BIGINT)) AS cost
+  FROM chat_usage WHERE day BETWEEN %s AND %s AND outcome <> 'running' GROUP BY user_id, model
+), person AS (
+  SELECT user_id, SUM(answers) AS answers, SUM(prompt) AS prompt, SUM(completion) AS completion, SUM(cost) AS cost
+  FROM part GROUP BY user_id
+), first_people AS (
+  SELECT * FROM person ORDER BY cost DESC, prompt + completion DESC, user_id LIMIT %s
+)
+SELECT 'model', CAST(NULL AS INTEGER), model, SUM(answers), SUM(prompt), SUM(completion), SUM(cost) FROM part GROUP BY model
+UNION ALL
+SELECT 'person', first_people.user_id, auth_user.username, answers, prompt, completion, cost
+FROM first_people LEFT JOIN auth_user ON auth_user.id = first_people.user_id
+UNION ALL
+SELECT 'group', auth_group.id, auth_group.name, SUM(answers), SUM(prompt), SUM(completion), SUM(cost)
+FROM person LEFT JOIN auth_user_groups ON auth_user_groups.user_id = person.user_id
+  LEFT JOIN auth_group ON auth_group.id = auth_user_groups.group_id
+GROUP BY auth_group.id, auth_group.name
+"""
+_NAMELESS = {"model": "no model", "person": "guests and deleted accounts", "group": "in no group"}
+
+
+def shares(period: Period) -> Shares:
+    """One query, for all three."""
+    with connection.cursor() as cursor:
+        cursor.execute(_SHARES, [period.first.isoformat(), period.last.isoformat(), MOST_PEOPLE])
+        rows = cursor.fetchall()
+    found: dict[str, list[Share]] = {kind: [] for kind in _NAMELESS}
+    for kind, key, name, answers, prompt, completion, cost in rows:
+        figures = Figures(int(answers), int(prompt), int(completion), Decimal(int(cost)).scaleb(-8))
+        found[kind].append(Share(name or _NAMELESS[kind], figures, key))
+    models, people, groups = (_ranked(found[kind]) for kind in ("model", "person", "group"))
+    rest = total(share.figures for share in models) - total(share.figures for share in people)
+    return Shares(models, [*people, Share("everybody else", rest, is_rest=True)] if rest.answers else people, groups)
+
+
+def _ranked(shares: list[Share]) -> list[Share]:
+    return sorted(shares, key=lambda share: (-share.figures.cost, -share.figures.tokens, share.name))
+
+
+# --- How fast, how often refused --------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Wait:
+    """Milliseconds until the first token on one day: the median and the 95th percentile, None without answers."""
+
+    day: date
+    answers: int = 0
+    median: int | None = None
+    p95: int | None = None
+
+
+# SQLite knows no percentiles, but both databases count off an index: a place costs as many steps as it is far from the day's fastest.
+_AT_PLACE = """
+SELECT * FROM (
+  SELECT day, first_token_ms FROM chat_usage WHERE day = %s AND first_token_ms IS NOT NULL ORDER BY first_token_ms LIMIT 1 OFFSET %s
+) AS place
+"""
+
+
+def waits(period: Period) -> list[Wait]:
+    """Every day of the period; percentiles by the nearest rank. Two queries."""
+    counted = Usage.objects.order_by().filter(day__gte=period.first, day__lte=period.last, first_token_ms__isnull=False)
+    counts = dict(counted.values_list("day").annotate(answers=Count("*")))
+    places = [(day, rank) for day, count in counts.items() for rank in (_rank(count, 50), _rank(count, 95))]
+    found: dict[date, list[int]] = {}
+    for day, milliseconds in _at(places):
+        found.setdefault(day, []).append(milliseconds)
+    return [Wait(day, counts[day], min(found[day]), max(found[day])) if day in found else Wait(day) for day in period.days]
+
+
+def _rank(count: int, percent: int) -> int:
+    """How many of `count` values in order come before the one that is the percentile."""
+    return -(-count * percent // 100) - 1
+
+
+def _at(places: list[tuple[date, int]]) -> list[tuple[date, int]]:
+    if not places:
+        return []
+    parameters = [value for day, rank in places for value in (day.isoformat(), rank)]
+    with connection.cursor() as cursor:
+        cursor.execute(" UNION ALL ".join([_AT_PLACE] * len(places)), parameters)
+        return [(_as_date(day), milliseconds) for day, milliseconds in cursor.fetchall()]
+
+
+def _as_date(value: date | str) -> date:
+    return date.fromisoformat(value) if isinstance(value, str) else value
+
+
+@dataclass(frozen=True)
+class Refusals:
+    """Turns refused with one code; `shadow`: those that a quota in shadow mode would have refused."""
+
+    code: str
+    refused: int
+    shadow: int
+
+
+def refusals(period: Period) -> list[Refusals]:
+    """By the gate that refused, the busiest first."""
+    counts: dict[str, dict[bool, int]] = {}
+    rows = RefusalCount.objects.order_by().filter(day__gte=period.first, day__lte=period.last)
+    for code, shadow, count in rows.values_list("code", "shadow").annotate(times=Sum("count")):
+        counts.setdefault(code, {})[shadow] = count
+    found = [Refusals(code, by.get(False, 0), by.get(True, 0)) for code, by in counts.items()]
+    return sorted(found, key=lambda each: (-each.refused, -each.shadow, each.code))
+
+
+# --- The month's budget -----------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Budget:
+    """The site's spend this month in USD: so far, at its end if it goes on like this (None on its first day), and the limit if any."""
+
+    spent: Decimal
+    projected: Decimal | None
+    limit: Decimal | None
+
+
+def budget(limit: Decimal | None, now: datetime) -> Budget:
+    """One query."""
+    spent = Decimal(budgets.spent_micros(None, timezone.localdate(now))).scaleb(-6)
+    begin, end = budgets.month_start(now), budgets.next_month(now)
+    elapsed = now - begin
+    if elapsed < timedelta(days=1):
+        return Budget(spent, None, limit)
+    whole = Decimal((end - begin) // timedelta(seconds=1)) / Decimal(elapsed // timedelta(seconds=1))
+    return Budget(spent, (spent * whole).quantize(Decimal("0.01")), limit)

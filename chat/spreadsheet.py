@@ -1,0 +1,26 @@
+"""CSV that a spreadsheet may open: what it would run as a formula is text."""
+
+import csv
+import io
+from collections.abc import Iterable
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+CONTENT_TYPE = "text/csv; charset=utf-8"
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
+
+
+def lines(rows: Iterable[Iterable[Any]]) -> str:
+    """The rows as RFC 4180 has them; None is an empty cell, a time is ISO 8601, and money is written out in full."""
+    text = io.StringIO()
+    csv.writer(text).writerows([_cell(value) for value in row] for row in rows)
+    return text.getvalue()
+
+
+def _cell(value: Any) -> Any:
+    if isinstance(value, str) and value.startswith(_FORMULA):
+        return f"'{value}"
+    if isinstance(value, Decimal):
+        return f"{value:f}"
+    return value.isoformat() if isinstance(value, datetime) else value

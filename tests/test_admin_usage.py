@@ -1,0 +1,285 @@
+"""The operator's usage page: the ledger added up by the database, as charts, tables and CSV."""
+
+import csv
+import io
+import math
+import re
+from collections.abc import Iterator
+from datetime import date, timedelta
+from decimal import Decimal
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from django.contrib.auth.models import Group, Permission, User
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from chat import reports, spreadsheet
+from chat.models import RefusalCount, SitePolicy, Usage
+from chat.reports import Period
+from tests.harness.people import Person
+from tests.harness.visitor import visitor
+
+pytestmark = pytest.mark.usefixtures("static_files")
+REPORT = "/admin/chat/usage/report/"
+EXPORT = "/admin/chat/usage/export/"
+# Months in which no other test has answers.
+MONTHS = iter(f"{year}-{month:02}" for year in range(2001, 2020) for month in range(1, 13))
+
+
+@pytest.fixture
+def operator(alice: Person) -> Client:
+    """Alice may look at the ledger, and nothing else."""
+    return staff(alice.user, "view_usage")
+
+
+def staff(user: User, *permissions: str) -> Client:
+    User.objects.filter(pk=user.pk).update(is_staff=True)
+    user.user_permissions.set(Permission.objects.filter(codename__in=permissions))
+    return visitor(user)
+
+
+@pytest.fixture
+def month() -> Iterator[Period]:
+    """A month of the test's own, without any rows."""
+    key = next(MONTHS)
+    period = reports.period_of(key, timezone.localdate())
+    yield period
+    for table in (Usage, RefusalCount):
+        table.objects.filter(day__gte=period.first, day__lte=period.last).delete()
+
+
+def use(day: date, who: Person | User | None = None, **fields: Any) -> Usage:
+    user = who.user if isinstance(who, Person) else who
+    key = f"u:{user.pk}" if user else "ip:198.51.100.1"
+    plain = {"model": "m", "outcome": "complete", "prompt_tokens": 10, "completion_tokens": 5, "cost_usd": Decimal("0.1")}
+    return Usage.objects.create(answer=uuid4(), user=user, owner_key=key, limit_key=key, day=day, **plain | fields)
+
+
+def page(client: Client, period: Period) -> str:
+    answer = client.get(REPORT, {"period": period.key})
+    assert answer.status_code == 200
+    return answer.content.decode()
+
+
+def table(client: Client, period: Period, name: str) -> list[list[str]]:
+    answer = client.get(EXPORT, {"period": period.key, "table": name})
+    assert answer.headers["Content-Type"] == "text/csv; charset=utf-8"
+    return list(csv.reader(io.StringIO(answer.content.decode())))
+
+
+# --- Sums ------------------------------------------------------------------------
+
+
+def test_the_figures_of_a_period_are_the_sum_of_its_rows_to_the_last_cent(month: Period, alice: Person, bob: Person) -> None:
+    for number in range(30):
+        use(month.first + timedelta(days=number % 3), (alice, bob)[number % 2], cost_usd=Decimal("0.10000001"))
+    use(month.first, alice, outcome="failed", cost_usd=Decimal(0))
+    use(month.first, alice, outcome="running", cost_usd=Decimal(99))
+    use(month.last + timedelta(days=1), alice).delete()
+    days = reports.by_day(month)
+    assert [day.day for day in days] == month.days
+    assert days[0].outcomes == {"complete": 10, "failed": 1}
+    assert reports.total(day.figures for day in days) == reports.Figures(31, 310, 155, Decimal("3.00000030"))
+    shares = reports.shares(month)
+    assert [share.figures for share in shares.models] == [reports.Figures(31, 310, 155, Decimal("3.00000030"))]
+    assert [(share.name, share.key, share.figures.answers) for share in shares.people] == [
+        (alice.user.username, alice.user.pk, 16),
+        (bob.user.username, bob.user.pk, 15),
+    ]
+
+
+def test_people_count_in_each_of_their_groups_and_guests_in_none(month: Period, alice: Person, bob: Person) -> None:
+    groups = [Group.objects.create(name=f"{name} {uuid4()}") for name in "ab"]
+    alice.user.groups.set(groups)
+    bob.user.groups.set(groups[:1])
+    for person, cost in ((alice, 4), (bob, 2), (None, 1)):
+        use(month.first, person, cost_usd=Decimal(cost))
+    shares = reports.shares(month)
+    assert [(share.name, share.figures.cost) for share in shares.groups] == [
+        (groups[0].name, Decimal(6)),
+        (groups[1].name, Decimal(4)),
+        ("in no group", Decimal(1)),
+    ]
+    assert shares.people[-1].name == "guests and deleted accounts"
+
+
+def test_who_costs_most_is_named_and_the_others_are_one(month: Period) -> None:
+    users = User.objects.bulk_create([User(username=f"many-{uuid4()}") for _ in range(reports.MOST_PEOPLE + 5)])
+    rows = [
+        Usage(
+            answer=uuid4(), user=user, owner_key="u", limit_key="u", model="m", outcome="complete", day=month.first, completion_tokens=cost
+        )
+        for cost, user in enumerate(users)
+    ]
+    Usage.objects.bulk_create(rows)
+    people = reports.shares(month).people
+    assert [share.name for share in people[:3]] == [user.username for user in users[:-4:-1]]
+    assert len(people) == reports.MOST_PEOPLE + 1
+    assert (people[-1].name, people[-1].figures.tokens) == ("everybody else", 0 + 1 + 2 + 3 + 4)
+
+
+def nearest_rank(values: list[int], percent: int) -> int:
+    return sorted(values)[math.ceil(len(values) * percent / 100) - 1]
+
+
+def test_percentiles_are_those_of_the_nearest_rank(month: Period) -> None:
+    samples = {1: [700], 2: [100, 900], 3: [300, 100, 200], 5: [(number * 7919) % 4001 for number in range(137)]}
+    for day, values in samples.items():
+        for value in values:
+            use(month.first + timedelta(days=day), first_token_ms=value)
+    use(month.first)
+    waits = {wait.day: wait for wait in reports.waits(month)}
+    assert list(waits) == month.days
+    for day, values in samples.items():
+        wait = waits[month.first + timedelta(days=day)]
+        assert (wait.answers, wait.median, wait.p95) == (len(values), nearest_rank(values, 50), nearest_rank(values, 95))
+    assert waits[month.first].median is None
+
+
+def test_percentiles_are_those_of_the_database_where_it_knows_any(month: Period) -> None:
+    for value in range(100, 153):
+        use(month.first, first_token_ms=value)
+    wait = reports.waits(month)[0]
+    if connection.vendor != "postgresql":
+        assert (wait.median, wait.p95) == (126, 150)
+        return
+    with connection.cursor() as cursor:
+        percentile = "percentile_disc({}) WITHIN GROUP (ORDER BY first_token_ms)"
+        cursor.execute(f"SELECT {percentile.format(0.5)}, {percentile.format(0.95)} FROM chat_usage WHERE day = %s", [month.first])
+        assert cursor.fetchone() == (wait.median, wait.p95)
+
+
+def refuse(day: date, code: str, count: int, shadow: bool = False) -> None:
+    now = timezone.now()
+    RefusalCount.objects.create(hour=now, day=day, limit_key=str(uuid4()), quota="q", code=code, shadow=shadow, count=count, last=now)
+
+
+def test_refusals_are_told_apart_from_those_of_shadow_mode(month: Period, operator: Client) -> None:
+    refuse(month.first, "rate_limited", 3)
+    refuse(month.last, "rate_limited", 4)
+    refuse(month.last, "rate_limited", 5, shadow=True)
+    refuse(month.last, "tokens_exhausted", 1)
+    assert reports.refusals(month) == [reports.Refusals("rate_limited", 7, 5), reports.Refusals("tokens_exhausted", 1, 0)]
+    assert table(operator, month, "refusals")[1:] == [["requests", "7", "5"], ["tokens today", "1", "0"]]
+
+
+# --- Periods ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("key", "first", "last"),
+    [
+        ("7", "2026-03-09", "2026-03-15"),
+        ("90", "2025-12-16", "2026-03-15"),
+        ("", "2026-02-14", "2026-03-15"),
+        ("8000000000", "2026-02-14", "2026-03-15"),
+        ("2026-03", "2026-03-01", "2026-03-15"),
+        ("2024-02", "2024-02-01", "2024-02-29"),
+        ("2026-04", "2026-02-14", "2026-03-15"),
+        ("2026-13", "2026-02-14", "2026-03-15"),
+        ("0000-01", "2026-02-14", "2026-03-15"),
+        ("nothing", "2026-02-14", "2026-03-15"),
+    ],
+)
+def test_a_period_is_whole_days_up_to_today(key: str, first: str, last: str) -> None:
+    period = reports.period_of(key, date(2026, 3, 15))
+    assert (period.first.isoformat(), period.last.isoformat()) == (first, last)
+
+
+@pytest.mark.parametrize("key", ["7", "30", "90", "0001-01", "9999-12", "\0", "٣٠", "<script>", ""])
+def test_the_page_opens_for_every_period_that_an_address_may_name(operator: Client, key: str) -> None:
+    answer = operator.get(REPORT, {"period": key})
+    assert answer.status_code == 200
+    assert "<script>alert" not in answer.content.decode()
+
+
+# --- The page --------------------------------------------------------------------
+
+
+def test_each_chart_has_its_table(operator: Client, month: Period, alice: Person) -> None:
+    use(month.first, alice, first_token_ms=1200)
+    text = page(operator, month)
+    assert text.count('<svg class="chart"') == 4
+    assert text.count('<table class="report-table"') >= 4 + 3
+    assert f"{month.first.day} {month.first:%b}: complete 1, stopped 0, interrupted 0, failed 0" in text
+    assert alice.user.username in text
+    assert not re.search(r"<style|\sstyle=|\son\w+=\"", text)
+
+
+def test_the_months_cost_stands_against_the_sites_budget(operator: Client) -> None:
+    now = timezone.now().replace(day=11, hour=0, minute=0, second=0, microsecond=0)
+    spent = reports.budget(Decimal(100), now)
+    days = (now.replace(day=28) + timedelta(days=4)).replace(day=1) - now.replace(day=1)
+    assert spent.projected == (spent.spent * days.days / 10).quantize(Decimal("0.01"))
+    assert reports.budget(None, now.replace(day=1, hour=23)).projected is None
+    try:
+        SitePolicy.objects.filter(pk=1).update(spend_per_month_usd=Decimal(1000))
+        assert "of $1,000.00" in operator.get(REPORT).content.decode()
+    finally:
+        SitePolicy.objects.filter(pk=1).update(spend_per_month_usd=None)
+
+
+def test_the_page_takes_as_many_queries_for_many_rows_as_for_one(operator: Client, month: Period, alice: Person) -> None:
+    def queries() -> int:
+        with CaptureQueriesContext(connection) as captured:
+            page(operator, month)
+        return len(captured)
+
+    use(month.first, alice, first_token_ms=5)
+    page(operator, month)
+    few = queries()
+    users = User.objects.bulk_create([User(username=f"row-{uuid4()}") for _ in range(40)])
+    for number, user in enumerate(users):
+        use(month.first + timedelta(days=number % 20), user, model=f"m{number}", first_token_ms=number)
+    assert queries() == few
+
+
+def test_the_page_is_for_whoever_may_look_at_the_ledger(bob: Person) -> None:
+    without = staff(bob.user, "view_quota")
+    for path in (REPORT, EXPORT, f"{EXPORT}?table=ledger"):
+        assert without.get(path).status_code == 403
+        assert visitor().get(path).status_code == 302
+
+
+def test_the_ledgers_list_leads_to_the_charts(operator: Client) -> None:
+    assert f'href="{REPORT}"' in operator.get("/admin/chat/usage/").content.decode()
+
+
+# --- CSV -------------------------------------------------------------------------
+
+
+def test_each_table_can_be_taken_along(operator: Client, month: Period, alice: Person) -> None:
+    use(month.first, alice, outcome="stopped", cost_usd=Decimal("1.5"))
+    assert table(operator, month, "answers")[:2] == [
+        ["Day", "complete", "stopped", "interrupted", "failed", "all"],
+        [month.first.isoformat(), "0", "1", "0", "0", "1"],
+    ]
+    assert table(operator, month, "people")[1] == [alice.user.username, "1", "15", "1.50000000"]
+    for name in ("cost", "tokens", "first-token", "models", "groups", "refusals"):
+        assert table(operator, month, name)
+    assert operator.get(EXPORT, {"period": month.key, "table": "nothing"}).status_code == 404
+    named = operator.get(EXPORT, {"period": month.key, "table": "cost"}).headers["Content-Disposition"]
+    assert named == f'attachment; filename="chatsite-cost-{month.first}-to-{month.last}.csv"'
+
+
+def test_the_whole_ledger_is_streamed(alice: Person, bob: Person, month: Period, monkeypatch: pytest.MonkeyPatch) -> None:
+    staff(alice.user, "view_usage")
+    rows = [use(month.first + timedelta(days=number % 2), bob, created=timezone.now()) for number in range(5)]
+    Usage.objects.filter(pk=rows[0].pk).update(created=rows[2].created)
+    answer = alice.client.get(f"{EXPORT}?period={month.key}&table=ledger")
+    assert "Content-Length" not in answer.headers
+    found = list(csv.DictReader(io.StringIO(answer.text)))
+    assert {row["answer"] for row in found} == {str(row.answer) for row in rows}
+    assert [row["day"] for row in found] == sorted(row["day"] for row in found)
+    assert found[0]["username"] == bob.user.username
+    assert found[0]["cost_usd"] == "0.10000000"
+
+
+@pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r"])
+def test_no_cell_is_a_formula_to_a_spreadsheet(start: str) -> None:
+    text = spreadsheet.lines([[f"{start}cmd", Decimal("-1"), -1, "plain", None]])
+    assert next(csv.reader(io.StringIO(text, newline=""))) == [f"'{start}cmd", "-1", "-1", "plain", ""]
