@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Warning, register
 from django.http.request import validate_host
+from django.utils.http import is_same_domain
 from django.utils.module_loading import import_string
 
 from chat.limits.cache import CountingCache
@@ -102,6 +103,26 @@ def check_site_address(**kwargs: Any) -> list[CheckMessage]:
             )
         )
     return found
+
+
+@register(SETTINGS)
+def check_cors(**kwargs: Any) -> list[CheckMessage]:
+    """Origins whose scripts may call the API, but whose every POST the protection against forged requests refuses."""
+    return [
+        Warning(
+            f"CORS_ORIGINS has {origin}, but CSRF_TRUSTED_ORIGINS does not: its scripts may read, and every POST of theirs is refused.",
+            hint=f"Add {origin} to CSRF_TRUSTED_ORIGINS.",
+            id="chatsite.W004",
+        )
+        for origin in settings.CORS_ORIGINS
+        if not any(_covers(trusted, origin) for trusted in settings.CSRF_TRUSTED_ORIGINS)
+    ]
+
+
+def _covers(trusted: str, origin: str) -> bool:
+    """Whether the entry of CSRF_TRUSTED_ORIGINS, which may begin its host with a wildcard, holds for the origin."""
+    scheme, _, host = trusted.partition("://")
+    return scheme == urlsplit(origin).scheme and is_same_domain(urlsplit(origin).netloc, host.removeprefix("*"))
 
 
 @register(SETTINGS)

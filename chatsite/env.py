@@ -5,6 +5,7 @@ import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TypeVar
+from urllib.parse import urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
 from dotenv import dotenv_values
@@ -73,6 +74,15 @@ class Env:
 
         return self._parsed(name, [], parse, "a comma-separated list of networks such as 10.0.0.0/8 or ::1")
 
+    def origins(self, name: str) -> list[str]:
+        """A comma-separated list of origins, exactly as browsers send them; empty when unset."""
+        return self._parsed(
+            name,
+            [],
+            lambda text: [_origin(word.strip()) for word in text.split(",") if word.strip()],
+            "a comma-separated list of origins such as https://app.example.org, without path or wildcard",
+        )
+
     def _parsed(self, name: str, default: T, parse: Callable[[str], T], expected: str) -> T:
         text = self.text(name)
         if not text:
@@ -81,6 +91,15 @@ class Env:
             return parse(text)
         except (KeyError, ValueError):
             raise ImproperlyConfigured(f"{name}={text} is not valid: it takes {expected}.") from None
+
+
+def _origin(text: str) -> str:
+    parts = urlsplit(text.lower())
+    usual_port = {"http": 80, "https": 443}[parts.scheme]
+    origin = f"{parts.scheme}://{parts.netloc}"
+    if origin != text.lower() or not parts.hostname or parts.port == usual_port or not text.isascii() or set(text) & set("@*"):
+        raise ValueError
+    return origin
 
 
 def from_process(base_dir: Path) -> Env:

@@ -92,6 +92,17 @@ MIDDLEWARE = [
     "chat.inline.Messages",
     "chat.inline.FrameOptions",
 ]
+# No other site's scripts may call the API, but for these origins exactly.
+CORS_ORIGINS = env.origins("CORS_ORIGINS")
+if CORS_ORIGINS:
+    INSTALLED_APPS.append("corsheaders")
+    MIDDLEWARE.insert(1, "corsheaders.middleware.CorsMiddleware")
+    CORS_ALLOWED_ORIGINS = CORS_ORIGINS
+    CORS_URLS_REGEX = r"^/api/"
+    CORS_ALLOW_CREDENTIALS = True
+    CORS_ALLOW_METHODS = ["GET", "POST"]
+    CORS_ALLOW_HEADERS = ["accept", "cache-control", "content-type", "last-event-id", "x-csrftoken"]
+    CORS_EXPOSE_HEADERS = ["RateLimit", "RateLimit-Policy", "Retry-After", "X-CSRFToken"]
 # `check --deploy` looks for Django's middleware by name and does not see that ours are subclasses of it.
 SILENCED_SYSTEM_CHECKS = ["security.W001", "security.W002", "security.W003"]
 ROOT_URLCONF = "chatsite.urls"
@@ -178,6 +189,8 @@ METRICS_TOKEN = env.secret("METRICS_TOKEN")
 # A prompt of 100,000 characters in the widest script is 400 kB; JSON escapes can make six bytes of one.
 MAX_BODY_BYTES = 4 * 1024 * 1024
 DATA_UPLOAD_MAX_MEMORY_SIZE = MAX_BODY_BYTES
+# More of a body than this waits for its end on the disk: whoever sends slowly, over many connections, fills no memory.
+FILE_UPLOAD_MAX_MEMORY_SIZE = 256 * 1024
 
 # The proof of work of guests and sign-ups (chat.limits.challenge): a key of its own, derived, so that there is no setting for it.
 ALTCHA_HMAC_KEY = hmac.new(SECRET_KEY.encode(), b"chatsite.challenge", "sha256").hexdigest()
@@ -242,7 +255,8 @@ LOGGING = {
         "text": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"},
         "json": {"()": "chatsite.logs.JsonFormatter"},
     },
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": LOG_FORMAT}},
+    "filters": {"client_faults": {"()": "chatsite.logs.ClientFaults"}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": LOG_FORMAT, "filters": ["client_faults"]}},
     "root": {"handlers": ["console"], "level": LOG_LEVEL},
     "loggers": {
         # These log whole requests at DEBUG: prompts, keys and all.

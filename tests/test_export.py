@@ -170,3 +170,16 @@ def test_the_number_of_queries_does_not_grow_with_the_conversation(alice: Person
         for number in range(turns):
             last = talk.answer("yes", talk.ask(f"{number}?", last))
     assert queries_of(lambda: client.get(short.url(suffix))) == queries_of(lambda: client.get(long.url(suffix)))
+
+
+def test_exporting_is_limited_by_person_whatever_the_form(alice: Person, bob: Person) -> None:
+    talk, client = Talk(alice), visitor(alice.user)
+    answers = [client.get(talk.url(("md", "json")[number % 2])) for number in range(30)]
+    assert {answer.status_code for answer in answers} == {200}
+    as_json, as_page = client.get(talk.url("json")), client.get(talk.url("md"))
+    assert as_json.json()["error"]["code"] == "rate_limited"
+    assert "Try again in" in as_page.content.decode()
+    for refused in (as_json, as_page):
+        assert refused.status_code == 429
+        assert 1 <= int(refused["Retry-After"]) <= 61
+    assert visitor(bob.user).get(Talk(bob).url("md")).status_code == 200

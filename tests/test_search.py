@@ -84,3 +84,13 @@ def test_an_empty_search_finds_nothing_and_is_no_error(alice: Person, query: str
 
 def test_searching_takes_a_sign_in() -> None:
     assert visitor().get("/search/?q=x")["Location"].startswith("/accounts/login/?next=/search/")
+
+
+def test_searching_is_limited_by_person(alice: Person, bob: Person) -> None:
+    client = visitor(alice.user)
+    answers = [client.get("/search/", {"q": "cat"}) for _ in range(61)]
+    assert [answer.status_code for answer in answers] == [200] * 60 + [429]
+    assert 1 <= int(answers[-1]["Retry-After"]) <= 61
+    assert "Try again in" in answers[-1].content.decode()
+    assert visitor(alice.user).get("/search/", {"q": "cat"}).status_code == 429
+    assert visitor(bob.user).get("/search/", {"q": "cat"}).status_code == 200

@@ -2,7 +2,9 @@
 
 from typing import Any
 
+from django.conf import settings
 from django.http import HttpRequest, JsonResponse
+from django.middleware.csrf import get_token
 
 from chat.errors import NotSignedIn
 from chat.limits.report import Report, report
@@ -19,7 +21,11 @@ async def limits(request: HttpRequest) -> JsonResponse:
     if found.quota is None and requester.user_id is None:
         raise NotSignedIn("Sign in first.")
     payload = await in_thread(_payload, found)
-    return JsonResponse(payload, headers={"Cache-Control": "no-store"})
+    response = JsonResponse(payload, headers={"Cache-Control": "no-store"})
+    if settings.CORS_ORIGINS:
+        # Scripts of the other origins cannot read our cookie.
+        response["X-CSRFToken"] = get_token(request)
+    return response
 
 
 def _payload(found: Report) -> dict[str, Any]:

@@ -15,15 +15,19 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from chat import export, guests
+from chat.errors import RateLimited
+from chat.limits import actions
 from chat.models import Conversation, Requester
 from chat.search import clean_query, search_conversations
-from chat.views.respond import requester_of
+from chat.views.account import refusal_page
+from chat.views.respond import refusal_response, requester_of
 
 P = ParamSpec("P")
+OwnView = Callable[Concatenate[HttpRequest, Requester, P], HttpResponse]
 
 
 def for_the_known(
-    view: Callable[Concatenate[HttpRequest, Requester, P], HttpResponse],
+    view: OwnView[P],
 ) -> Callable[Concatenate[HttpRequest, P], HttpResponse]:
     """For pages of one's own things: passes the requester on; who has no account signs in first, unless guests may chat or could."""
 
@@ -37,9 +41,33 @@ def for_the_known(
     return wrapper
 
 
+def limited(
+    count: Callable[[HttpRequest, Requester], None], say: Callable[[HttpRequest, RateLimited], HttpResponse]
+) -> Callable[[OwnView[P]], OwnView[P]]:
+    """For views that cost the server some work: `count` counts the request, and `say` answers the one that is too many."""
+
+    def decorate(view: OwnView[P]) -> OwnView[P]:
+        @wraps(view)
+        def wrapper(request: HttpRequest, requester: Requester, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
+            try:
+                count(request, requester)
+            except RateLimited as refusal:
+                return say(request, refusal)
+            return view(request, requester, *args, **kwargs)
+
+        return wrapper
+
+    return decorate
+
+
+def _as_json(request: HttpRequest, refusal: RateLimited) -> HttpResponse:
+    return refusal_response(refusal)
+
+
 @require_safe
 @never_cache
 @for_the_known
+@limited(actions.count_search, refusal_page)
 def search(request: HttpRequest, requester: Requester) -> HttpResponse:
     """`?q=`: the requester's conversations in whose title or messages it stands."""
     query = clean_query(request.GET.get("q", ""))
@@ -49,6 +77,7 @@ def search(request: HttpRequest, requester: Requester) -> HttpResponse:
 @require_safe
 @never_cache
 @for_the_known
+@limited(actions.count_export, _as_json)
 def export_json(request: HttpRequest, requester: Requester, conversation_id: UUID) -> HttpResponse:
     """The whole tree, oldest message first, as docs/protocol.md says it."""
     conversation = _own(requester, conversation_id)
@@ -59,6 +88,7 @@ def export_json(request: HttpRequest, requester: Requester, conversation_id: UUI
 @require_safe
 @never_cache
 @for_the_known
+@limited(actions.count_export, refusal_page)
 def export_md(request: HttpRequest, requester: Requester, conversation_id: UUID) -> HttpResponse:
     """The branch that ends with the newest message, as Markdown."""
     conversation = _own(requester, conversation_id)
