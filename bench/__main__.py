@@ -6,8 +6,9 @@ import tempfile
 from pathlib import Path
 
 from bench import servers
-from bench.report import Pair, middle, missed, table
+from bench.report import Pair, middle, missed, missed_turns, table, turns_table
 from bench.run import LoadFailed, Measured, measure, warm_up
+from bench.turns import measure_turns
 from bench.wire import burst_prompt, paced_prompt
 
 _SERVERS = {"site": servers.site, "baseline": servers.baseline}
@@ -43,13 +44,16 @@ def main() -> int:
             for _ in range(options.rounds):
                 for name in _SERVERS:
                     runs[name].append(measure_round(name, options, base_url))
+            with tempfile.TemporaryDirectory(prefix="bench-site-") as site_folder, servers.site(Path(site_folder), base_url) as server:
+                turns = measure_turns(server)
     except (LoadFailed, RuntimeError) as error:
         print(error, file=sys.stderr)
         return 1
     paced, burst = (Pair(**{name: middle([run[kind] for run in runs[name]]) for name in _SERVERS}) for kind in (0, 1))
     print(table(f"Paced: {options.streams} streams, {options.rate} deltas a second each, {options.seconds} s", paced))
     print(table(f"Burst: {options.burst_streams} streams of {options.burst_deltas:,} deltas", burst))
-    misses = missed(paced, burst)
+    print(turns_table(turns))
+    misses = missed(paced, burst) + missed_turns(turns)
     for sentence in misses:
         print(f"Target missed: {sentence}", file=sys.stderr)
     return 1 if misses and options.check else 0

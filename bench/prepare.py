@@ -1,4 +1,7 @@
-"""`python -m bench.prepare`, in a server's own environment: makes its database ready and prints the key of a signed-in session."""
+"""`python -m bench.prepare`, in a server's own environment: makes its database ready and prints the keys of signed-in sessions.
+
+The first is of somebody whom no gate refuses; the second, on the site alone, of somebody whom one refuses from the second turn on.
+"""
 
 import sys
 
@@ -11,17 +14,19 @@ def main() -> None:
     from django.core.management import call_command
 
     call_command("migrate", interactive=False, verbosity=0)
+    sys.stdout.write(_session_key("bench") + "\n")
     if apps.is_installed("chat"):
         _lift_limits()
-    sys.stdout.write(_session_key() + "\n")
+        sys.stdout.write(_session_key("refused") + "\n")
+        _limit("refused")
 
 
-def _session_key() -> str:
+def _session_key(name: str) -> str:
     from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
     from django.contrib.auth.models import User
     from django.contrib.sessions.backends.db import SessionStore
 
-    user = User.objects.create(username="bench", password="!")
+    user = User.objects.create(username=name, password="!")
     session = SessionStore()
     session[SESSION_KEY] = str(user.pk)
     session[BACKEND_SESSION_KEY] = "django.contrib.auth.backends.ModelBackend"
@@ -43,6 +48,18 @@ def _lift_limits() -> None:
         max_prompt_chars=100_000,
     )
     ChatModel.objects.update(max_output_tokens=1_000_000, context_tokens=10_000_000)
+
+
+def _limit(name: str) -> None:
+    """The same limits, but for one turn a day."""
+    from django.contrib.auth.models import User
+
+    from chat.models import Quota
+
+    quota = Quota.objects.get(is_default=True)
+    quota.pk, quota.is_default, quota.name, quota.requests = None, False, "One turn", "1/d"
+    quota.save()
+    quota.users.add(User.objects.get(username=name))
 
 
 if __name__ == "__main__":

@@ -5,11 +5,14 @@ from dataclasses import dataclass, fields
 from statistics import median
 
 from bench.run import Measured
+from bench.turns import Turns
 
 PACED_CPU_RATIO = 0.5
 BURST_CPU_RATIO = 0.1
 # A pool of the process may still grow by a thread or two; a thread a stream is what must not be.
 THREADS_GROWTH = 8
+# A flood of refused turns must not slow down those that are let through.
+REFUSED_RATIO = 3
 
 
 @dataclass(frozen=True)
@@ -41,6 +44,18 @@ def table(title: str, pair: Pair) -> str:
     lines = [title, f"  {'':<24}{'site':>12}{'baseline':>12}{'ratio':>10}"]
     lines += [f"  {name:<24}{ours:>12,.1f}{theirs:>12,.1f}{_ratio(ours, theirs):>10}" for name, ours, theirs in rows if ours or theirs]
     return "\n".join(lines)
+
+
+def turns_table(turns: Turns) -> str:
+    lines = ["Turns, one after the other, of a second of CPU", f"  {'':<24}{'refused':>12}{'accepted':>12}{'ratio':>10}"]
+    lines.append(f"  {'turns':<24}{turns.refused:>12,.0f}{turns.accepted:>12,.0f}{_ratio(turns.refused, turns.accepted):>10}")
+    return "\n".join(lines)
+
+
+def missed_turns(turns: Turns) -> list[str]:
+    """The target of refusals, if it was not met."""
+    ratio = turns.refused / turns.accepted
+    return [] if ratio >= REFUSED_RATIO else [f"{ratio:.1f} refused turns cost as much as an accepted one; at least {REFUSED_RATIO} must."]
 
 
 def _ratio(ours: float, theirs: float) -> str:

@@ -12,7 +12,7 @@ from bench.measure import cpu_seconds, rss_bytes, threads
 from bench.servers import ROOT, Server
 from bench.wire import is_paced, paced_prompt
 
-_CSRF = "bench" * 6 + "xx"
+CSRF = "bench" * 6 + "xx"
 _SAMPLE_SECONDS = 0.25
 _WARM_UP_STREAMS = 8
 
@@ -108,8 +108,8 @@ def measure(server: Server, idle: Idle, prompt: str, streams: int, ramp: float) 
 
 def _drive(server: Server, prompt: str, streams: int, ramp: float, sampler: _Sampler) -> Result:
     body = json.dumps({"content": prompt, "conversation": None, "parent": None})
-    cookie = f"sessionid={server.session}; csrftoken={_CSRF}"
-    load = Load(server.port, "/api/chat", cookie, _CSRF, body, prompt, streams, ramp)
+    cookie = f"sessionid={server.session}; csrftoken={CSRF}"
+    load = Load(server.port, "/api/chat", cookie, CSRF, body, prompt, streams, ramp)
     with subprocess.Popen(
         [sys.executable, "-m", "bench.load"], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as process:

@@ -21,12 +21,13 @@ START_SECONDS = 30
 
 @dataclass(frozen=True)
 class Server:
-    """A running server and what a request to it needs."""
+    """A running server and what a request to it needs. `refused` is the session of somebody whom the site refuses."""
 
     name: str
     pid: int
     port: int
     session: str
+    refused: str = ""
 
 
 def free_port() -> int:
@@ -91,9 +92,9 @@ def _uvicorn(name: str, application: str, lifespan: str, settings: dict[str, str
         "OPENAI_BASE_URL": base_url,
         **settings,
     }
-    session = subprocess.run(
+    sessions = subprocess.run(
         [sys.executable, "-m", "bench.prepare"], cwd=ROOT, env=env, check=True, stdout=subprocess.PIPE, text=True
-    ).stdout.strip()
+    ).stdout.split()
     command = [
         sys.executable,
         "-m",
@@ -108,7 +109,7 @@ def _uvicorn(name: str, application: str, lifespan: str, settings: dict[str, str
     ]
     with running(command, env, log) as process:
         wait_for(lambda: _is_healthy(port), process, log)
-        yield Server(name, process.pid, port, session)
+        yield Server(name, process.pid, port, *sessions)
 
 
 def wait_for(ready: Callable[[], bool], process: subprocess.Popen[bytes], log: Path) -> None:

@@ -326,7 +326,7 @@ def test_turns_one_after_the_other_use_up_a_budget_to_the_last_turn_that_fits(
         assert ask(person.client, content=key, conversation=None).status == 200
     assert_refused(post(person.client, {"content": key}), 429, "tokens_exhausted", retry_after=midnight(), limit="tokens_per_day")
     assert len(upstream.requests(key)) == 3
-    assert budgets.spent_tokens(person.requester.limit_key, timezone.localdate()) == 3000
+    assert budgets.spent(person.requester.limit_key, timezone.localdate()).tokens == 3000
 
 
 def test_of_several_gates_that_refuse_the_one_that_takes_longest_is_told(site: Site, make_user: "MakeUser", model: ChatModel) -> None:
@@ -436,8 +436,8 @@ def policy() -> Iterator[Callable[..., None]]:
             assert monotonic() < deadline, "an answer of another test does not end"
             sleep(0.1)
         SitePolicy.objects.filter(pk=1).update(
-            tokens_per_day=None if tokens is None else budgets.spent_tokens(None, timezone.localdate()) + tokens,
-            spend_per_month_usd=None if usd is None else Decimal(budgets.spent_micros(None, timezone.localdate())).scaleb(-6) + usd,
+            tokens_per_day=None if tokens is None else budgets.spent(None, timezone.localdate()).tokens + tokens,
+            spend_per_month_usd=None if usd is None else Decimal(budgets.spent(None, timezone.localdate()).micros).scaleb(-6) + usd,
         )
 
     yield limit

@@ -64,11 +64,10 @@ def labels(quota: Quota) -> list[str]:
 
 
 def of_site(policy: SitePolicy) -> list[Gauge]:
-    """The budgets of the whole site; two queries."""
+    """The budgets of the whole site; one query."""
     now = timezone.now()
-    today = timezone.localdate(now)
-    spend = Decimal(budgets.spent_micros(None, today)).scaleb(-6)
+    spent = budgets.spent(None, timezone.localdate(now))
     return [
-        Gauge("Tokens today", budgets.spent_tokens(None, today), policy.tokens_per_day, budgets.next_day(now)),
-        Gauge("Spend this month", spend, policy.spend_per_month_usd, budgets.next_month(now)),
+        Gauge("Tokens today", spent.tokens, policy.tokens_per_day, budgets.next_day(now)),
+        Gauge("Spend this month", Decimal(spent.micros).scaleb(-6), policy.spend_per_month_usd, budgets.next_month(now)),
     ]

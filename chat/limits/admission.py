@@ -243,13 +243,13 @@ def has_budget(budget: Quota | SitePolicy) -> bool:
     return budget.tokens_per_day is not None or budget.spend_per_month_usd is not None
 
 
-def _room(limit_key: str | None, budget: Quota | SitePolicy, day: date, running: bool = False) -> tuple[int | None, int | None]:
+def _room(limit_key: str | None, budget: Quota | SitePolicy, day: date) -> tuple[int | None, int | None]:
     """What the ledger leaves of a budget: tokens of the day, micros of its month; None where there is no limit."""
-    tokens = micros = None
-    if budget.tokens_per_day is not None:
-        tokens = budget.tokens_per_day - budgets.spent_tokens(limit_key, day, running)
-    if budget.spend_per_month_usd is not None:
-        micros = budgets.micros(budget.spend_per_month_usd) - budgets.spent_micros(limit_key, day, running)
+    if not has_budget(budget):
+        return None, None
+    spent = budgets.spent(limit_key, day)
+    tokens = None if budget.tokens_per_day is None else budget.tokens_per_day - spent.tokens
+    micros = None if budget.spend_per_month_usd is None else budgets.micros(budget.spend_per_month_usd) - spent.micros
     return tokens, micros
 
 
@@ -257,21 +257,22 @@ def _exhausted(ask: Ask, held: bool) -> Iterator[Refusal]:
     """The refusals of the budgets in which the ledger leaves no room; with `held`, beside what running answers have set aside."""
     checks: list[tuple[str | None, Quota | SitePolicy]] = [(ask.requester.limit_key, ask.quota.enforced), (None, ask.policy)]
     for limit_key, budget in checks:
-        states = ("", " held") if held else ("",)
-        for gate, refused in _without_room(ask, limit_key, budget, states).items():
-            yield _refusal(gate + refused, limit_key is None)
+        if has_budget(budget):
+            spent = budgets.spent(limit_key, ask.day)
+            for gate in _without_room(ask, budget, spent, held):
+                yield _refusal(gate, limit_key is None)
 
 
-def _without_room(ask: Ask, limit_key: str | None, budget: Quota | SitePolicy, states: tuple[str, ...]) -> dict[str, str]:
-    """The gates without room, each with the first of the states in which it has none."""
-    found: dict[str, str] = {}
-    for state in states:
-        tokens, micros = _room(limit_key, budget, ask.day, running=bool(state))
-        if tokens is not None and ask.tokens > tokens:
-            found.setdefault("tokens", state)
-        if micros is not None and ask.micros > micros:
-            found.setdefault("money", state)
-    return found
+def _without_room(ask: Ask, budget: Quota | SitePolicy, spent: budgets.Spent, held: bool) -> Iterator[str]:
+    """The gates of a budget without room, as `slots.take` names them."""
+    gates = [("tokens", budget.tokens_per_day, ask.tokens + spent.tokens, spent.held_tokens)]
+    if budget.spend_per_month_usd is not None:
+        gates.append(("money", budgets.micros(budget.spend_per_month_usd), ask.micros + spent.micros, spent.held_micros))
+    for gate, limit, wanted, reserved in gates:
+        if limit is not None and wanted > limit:
+            yield gate
+        elif limit is not None and held and wanted + reserved > limit:
+            yield f"{gate} held"
 
 
 def _refusal(result: str, whole_site: bool) -> Refusal:

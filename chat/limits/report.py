@@ -47,8 +47,8 @@ def report(request: HttpRequest, requester: Requester, words: Words = YOU) -> Re
     standing = standing_of(requester)
     quota = standing.quota
     now = timezone.now()
-    today = timezone.localdate(now)
     key = requester.limit_key
+    spent = budgets.spent(key, timezone.localdate(now))
     used_windows, streams = in_redis(request, key, quota)
     return Report(
         quota=quota,
@@ -56,8 +56,8 @@ def report(request: HttpRequest, requester: Requester, words: Words = YOU) -> Re
         reason=_reason(quota, requester, words),
         windows=used_windows,
         streams=streams,
-        tokens=budgets.spent_tokens(key, today),
-        spend=Decimal(budgets.spent_micros(key, today)).scaleb(-6),
+        tokens=spent.tokens,
+        spend=Decimal(spent.micros).scaleb(-6),
         tokens_reset=budgets.next_day(now),
         spend_reset=budgets.next_month(now),
     )
