@@ -30,6 +30,7 @@ from chat.threads import in_thread
 logger = logging.getLogger("chat.generation")
 
 _SAVE_RETRY_SECONDS = (0.2, 0.5, 1.0, 2.0)
+_SLOW_SAVE_SECONDS = 1.0
 
 
 @dataclass(frozen=True)
@@ -153,15 +154,24 @@ class Generation:
         attempt = 0
         while True:
             try:
-                return await in_thread(_save, self.job.answer, ending)
+                return await self._save_once(ending, attempt)
             except (OperationalError, InterfaceError) as error:
                 wait = _SAVE_RETRY_SECONDS[min(attempt, len(_SAVE_RETRY_SECONDS) - 1)]
                 attempt += 1
                 logger.warning("Answer %s waits to be saved: %s", self.job.answer, type(error).__name__)
-                self.live.status(
-                    {"state": "saving", "attempt": attempt, "retry_in": wait, "reason": "database_unavailable", "model": ending.model}
-                )
+                self._tell_saving(ending, attempt, wait)
                 await asyncio.sleep(wait)
+
+    async def _save_once(self, ending: Ending, attempt: int) -> dict[str, Any] | None:
+        saving = asyncio.ensure_future(in_thread(_save, self.job.answer, ending))
+        if not (await asyncio.wait([saving], timeout=_SLOW_SAVE_SECONDS))[0]:
+            # A locked SQLite file makes one wait for long before it is an error.
+            self._tell_saving(ending, attempt, 0)
+        return await saving
+
+    def _tell_saving(self, ending: Ending, attempt: int, wait: float) -> None:
+        reason = "database_unavailable"
+        self.live.status({"state": "saving", "attempt": attempt, "retry_in": wait, "reason": reason, "model": ending.model})
 
 
 def _save(answer_id: UUID, ending: Ending) -> dict[str, Any] | None:

@@ -19,6 +19,11 @@ from pygments.lexers import get_lexer_by_name
 # markdown-it drops what is nested deeper (a list counts twice), so such a text is shown as it was written; its time grows
 # with the square of this on hostile text.
 MAX_NESTING = 20
+# A character that may be markup takes up to 20 µs, whatever it turns out to be, and any other a hundredth of that: beyond these a
+# text is shown as it was written, so that no answer takes much longer than a second. They are a book's worth of prose or code.
+MAX_MARKUP_CHARS = 40_000
+MAX_CHARS = 1_000_000
+_MARKUP = re.compile(r"[\n\[\]()!*_~`|<>&:\\#+=-]")
 # Colouring is the slowest step by far, and many of Pygments' lexers take time by the square of a line's
 # length or of a run of blank lines: blocks beyond these are shown plain.
 MAX_HIGHLIGHTED_CHARS = 50_000
@@ -45,11 +50,17 @@ def render(text: str) -> str:
     HTML in the text is shown, not obeyed; images become links, so that nothing is
     loaded from elsewhere; links go to http, https and mailto only.
     """
+    if len(text) > MAX_CHARS or sum(1 for _ in _MARKUP.finditer(text)) > MAX_MARKUP_CHARS:
+        return _as_written(text)
     parser, env = _parser(), dict[str, Any]()
     tokens = parser.parse(text, env)
     if any(token.level >= MAX_NESTING - 1 for token in tokens):
-        return f"<pre><code>{escape(text)}</code></pre>"
+        return _as_written(text)
     return _sanitised(parser.renderer.render(tokens, parser.options, env))
+
+
+def _as_written(text: str) -> str:
+    return f"<pre><code>{escape(text)}</code></pre>"
 
 
 # --- Markdown ---------------------------------------------------------------
@@ -143,7 +154,12 @@ def _highlighted(code: str, language: str) -> str:
     if not (name in LANGUAGES or name in STAND_INS.values()) or len(code) > MAX_HIGHLIGHTED_CHARS or _TOO_SLOW.search(code):
         return escape(code)
     lexer = get_lexer_by_name(name, stripnl=False, ensurenl=False)
-    return str(highlight(code, lexer, HtmlFormatter(nowrap=True)))
+    return str(highlight(code, lexer, _formatter()))
+
+
+@cache
+def _formatter() -> Any:
+    return HtmlFormatter(nowrap=True)
 
 
 # --- The second wall --------------------------------------------------------

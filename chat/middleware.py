@@ -1,12 +1,17 @@
 """Headers that every response carries."""
 
+import logging
 from collections.abc import Awaitable, Callable
 
+from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
+from django.shortcuts import render
 from django.utils.decorators import async_only_middleware
 
 from chat import importmap
+
+logger = logging.getLogger("chat.pages")
 
 GetResponse = Callable[[HttpRequest], Awaitable[HttpResponseBase]]
 
@@ -50,6 +55,29 @@ def security_headers(get_response: GetResponse) -> GetResponse:
         return response
 
     return middleware
+
+
+@async_only_middleware
+def database_away(get_response: GetResponse) -> GetResponse:
+    """Makes of a page that the database failed a 503 which says so; the API's views do the same by themselves."""
+
+    async def middleware(request: HttpRequest) -> HttpResponseBase:
+        return await get_response(request)
+
+    middleware.process_exception = _page_without_database  # type: ignore[attr-defined]
+    return middleware
+
+
+def _page_without_database(request: HttpRequest, error: Exception) -> HttpResponseBase | None:
+    if not isinstance(error, OperationalError | InterfaceError):
+        return None
+    logger.error("The database failed: %s", type(error).__name__)
+    words = {"title": "The database cannot be reached", "text": "Nothing is lost. Try again in a moment."}
+    response = render(request, "error.html", words, status=503)
+    response["Retry-After"] = "5"
+    # It is said above; Django would log it a second time.
+    response._has_been_logged = True  # type: ignore[attr-defined]
+    return response
 
 
 def _page_policy() -> str:

@@ -63,6 +63,11 @@ def text_of(answer_id: UUID) -> tuple[str, str] | None:
     return Message.objects.filter(id=answer_id).values_list("status", "content").first()
 
 
+def streaming(answer_ids: list[UUID]) -> set[UUID]:
+    """Those of the stored answers whose end is not saved yet."""
+    return set(Message.objects.filter(id__in=answer_ids, status=Message.Status.STREAMING).values_list("id", flat=True))
+
+
 def not_deleted(answer_ids: list[UUID]) -> set[UUID]:
     """Those of the stored answers whose conversation is still there."""
     return set(Message.objects.filter(id__in=answer_ids).values_list("id", flat=True)) if answer_ids else set()

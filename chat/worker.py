@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import contextvars
 import logging
+import math
 import os
 import socket
 from collections.abc import AsyncGenerator, Container, Coroutine, Iterable, Sequence
@@ -40,6 +41,8 @@ _WATCH_SECONDS = 2.0
 _RECOVER_SECONDS = 2.0
 # A note "somebody watches" from another worker holds for this long.
 _WATCHED_SECONDS = 5.0
+# What an answer has for being saved when the drain is over: several tries, and time for the beat to mirror its last words.
+_SAVE_SECONDS = 8
 # Between the start of a response and its first frame lie a few steps of middleware.
 _FIRST_READER_SECONDS = 3.0
 
@@ -57,6 +60,7 @@ class Worker:
         self._upstream = Upstream(self._client, Cooldown(self._redis))
         self._running: dict[UUID, Generation] = {}
         self._remote: dict[UUID, _Remote] = {}
+        self._looked_after_remotes = 0.0
         self._seats: set[slots.Hold] = set()
         self._unreleased: list[slots.Hold] = []
         self._tasks: set[asyncio.Task[Any]] = set()
@@ -79,15 +83,16 @@ class Worker:
             live.hand_over()
 
     async def stop(self) -> None:
-        """Waits for running answers up to DRAIN_SECONDS, ends the rest as interrupted, and saves them."""
+        """Waits for running answers up to DRAIN_SECONDS, ends the rest as interrupted, and saves them.
+
+        Where the database is away they stay in Redis, whole, and another worker claims them when it is back.
+        """
         self.drain()
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(settings.DRAIN_SECONDS):
-                await self._all_ended()
+        await self._all_ended(settings.DRAIN_SECONDS)
         for generation in list(self._running.values()):
             error = AnswerError("worker_lost")
             generation.halt(endings.status_for(error, bool(generation.live.text)), "drained", error)
-        await self._all_ended()
+        await self._all_ended(_SAVE_SECONDS)
         # redis-py can turn a cancellation into an error of its own, which the beat survives: one request to end is not enough.
         while self._tasks:
             for task in self._tasks:
@@ -112,9 +117,12 @@ class Worker:
         if not task.cancelled() and (error := task.exception()) and not isinstance(error, Refusal):
             logger.error("A task of the worker failed: %s", type(error).__name__)
 
-    async def _all_ended(self) -> None:
-        while self._running:
-            await asyncio.wait([generation.task for generation in self._running.values()])
+    async def _all_ended(self, seconds: float) -> None:
+        """Returns when no answer runs any more, or after so many seconds."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                while self._running:
+                    await asyncio.wait([generation.task for generation in self._running.values()])
 
     # --- answers --------------------------------------------------------------
 
@@ -266,7 +274,7 @@ class Worker:
             return
         ended = await self._mirror.read([remote.live for remote in remotes])
         for remote, has_ended in zip(remotes, ended, strict=True):
-            remote.ended = has_ended
+            remote.ended |= has_ended
         await self._tell_owners(remotes, now)
 
     async def _tell_owners(self, remotes: "list[_Remote]", now: float) -> None:
@@ -279,11 +287,26 @@ class Worker:
             await self._mirror.note(owner, notes)
 
     def _close_remotes(self, now: float) -> None:
-        """Asks the database for the ends that Redis told of, and now and then for the others: Redis may be away."""
+        """Ends the reflections of what has ended. The database is asked too, once a second for all of them: Redis may be away."""
         for remote in self._remote.values():
-            if (remote.ended or now - remote.checked >= _REMOTE_CHECK_SECONDS) and not remote.closing:
-                remote.checked, remote.closing = now, True
+            if remote.ended and not remote.closing:
+                remote.closing = True
                 self.spawn(self._close_remote(remote))
+        if self._remote and now - self._looked_after_remotes >= _REMOTE_CHECK_SECONDS:
+            # Until it has answered it is not asked again.
+            self._looked_after_remotes = math.inf
+            self.spawn(self._look_after_remotes())
+
+    async def _look_after_remotes(self) -> None:
+        try:
+            remotes = list(self._remote.values())
+            streaming = await in_thread(recovery.streaming, [remote.live.id for remote in remotes])
+            for remote in remotes:
+                remote.ended |= remote.live.id not in streaming
+        except (DatabaseError, InterfaceError):
+            pass  # asked again in a second
+        finally:
+            self._looked_after_remotes = monotonic()
 
     async def _close_remote(self, remote: "_Remote") -> None:
         """Ends the reflection if the answer is saved; else it goes on being one."""
@@ -297,6 +320,8 @@ class Worker:
                 self._remote.pop(remote.live.id, None)
                 remote.live.settle(message.content.encode())
                 remote.live.end(done, error)
+            else:
+                remote.ended = False
         except (DatabaseError, InterfaceError):
             pass  # asked again in a second
         finally:
@@ -365,7 +390,6 @@ class _Remote:
     def __init__(self, live: LiveAnswer, owner: str) -> None:
         self.live = live
         self.owner = owner
-        self.checked = monotonic()
         self.told = 0.0
         self.ended = False
         self.closing = False

@@ -91,6 +91,7 @@ MIDDLEWARE = [
     "chat.inline.Authentication",
     "chat.inline.Messages",
     "chat.inline.FrameOptions",
+    "chat.middleware.database_away",
 ]
 # No other site's scripts may call the API, but for these origins exactly.
 CORS_ORIGINS = env.origins("CORS_ORIGINS")
@@ -144,7 +145,11 @@ def _database() -> dict[str, Any]:
     elif config["ENGINE"].endswith("postgresql"):
         # Persistent connections are off under ASGI: the pool keeps them instead.
         options.setdefault("connect_timeout", 3)
-        options.setdefault("pool", {"min_size": 0, "max_size": 10, "timeout": 5})
+        # The pool would wait twice as long before each attempt to connect, for up to 5 minutes: after an outage of one it would
+        # stay away for another. Given up after 2 s, the next request is an attempt of its own.
+        options.setdefault("pool", {"min_size": 0, "max_size": 10, "timeout": 3, "reconnect_timeout": 2})
+        # Connections that PostgreSQL's restart has closed are found out by this, not by a request that fails.
+        config["CONN_HEALTH_CHECKS"] = True
     return config
 
 

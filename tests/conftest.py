@@ -5,6 +5,7 @@ the ORM directly; no transaction is around a test. Each test makes people of
 its own, whose limits and conversations no other test touches.
 """
 
+import os
 import signal
 from collections.abc import Callable, Generator, Iterator
 from typing import TYPE_CHECKING, Any, Protocol
@@ -27,8 +28,11 @@ if TYPE_CHECKING:
 
     from tests.harness.apart import Apart
     from tests.harness.browser import BrowserHost
+    from tests.harness.database import Database
     from tests.harness.people import Person
 
+# What needs that database is no test on the other.
+collect_ignore_glob = [] if os.environ.get("TEST_DATABASE") == "postgresql" else ["test_postgresql_*.py"]
 _environment: Environment | None = None
 _LOG_TAIL_CHARS = 4000
 
@@ -201,6 +205,16 @@ def start_apart(environment: Environment, start_site: StartSite, start_valkey: C
     yield start
     for apart in started:
         apart.close()
+
+
+@pytest.fixture
+def database(environment: Environment, site: Site) -> "Iterator[Database]":
+    """The common database, to be taken away; it is back when the test is over."""
+    from tests.harness.database import Database
+
+    database = Database(environment)
+    yield database
+    database.come_back()
 
 
 @pytest.fixture

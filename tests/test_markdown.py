@@ -164,6 +164,20 @@ def test_two_hundred_kilobytes_of_one_mark_are_rendered_in_time(piece: str) -> N
     assert perf_counter() - begin < SECONDS_FOR_200_KB
 
 
+@pytest.mark.parametrize("piece", ["![", "- a\n", "word word\n", "```py\nx = 1\n```\n", "a "])
+def test_four_megabytes_of_anything_are_shown_in_time_and_whole(piece: str) -> None:
+    text = piece * (4_000_000 // len(piece))
+    begin = perf_counter()
+    shown = render(text)
+    assert perf_counter() - begin < SECONDS_FOR_200_KB
+    assert shown == f"<pre><code>{text}</code></pre>"
+
+
+def test_a_long_answer_is_rendered_all_the_same() -> None:
+    chapter = "## A heading\n\nSome *words* of prose, as a long answer has them, one sentence after the other.\n\n"
+    assert render(chapter * 2_000).count("<em>words</em>") == 2_000
+
+
 @pytest.mark.parametrize("language", ["c", "java", "csharp", "makefile", "diff", "markdown"])
 @pytest.mark.parametrize("piece", ["/", "\n", "a ", "a\n", "(", "-"])
 def test_hostile_code_is_coloured_in_time_or_not_at_all(language: str, piece: str) -> None:

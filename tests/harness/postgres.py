@@ -34,9 +34,14 @@ class Postgres:
         data = self._folder / "data"
         initdb = [_program("initdb"), "-D", str(data), "-U", _ACCOUNT, "-A", "trust", "--encoding=UTF8", "--no-sync"]
         subprocess.run(initdb, check=True, stdout=subprocess.DEVNULL, user=self._account, cwd=self._folder)
+        self.run()
+
+    def run(self) -> None:
+        """Starts the server on what is in the folder: again, after `shut_down`. Returns when it answers."""
         options = {"port": self.port, "listen_addresses": "127.0.0.1", "unix_socket_directories": self._folder, "fsync": "off"}
-        command = [_program("postgres"), "-D", str(data), *(word for name, value in options.items() for word in ("-c", f"{name}={value}"))]
-        with (self._folder / "log").open("wb") as log:
+        data = str(self._folder / "data")
+        command = [_program("postgres"), "-D", data, *(word for name, value in options.items() for word in ("-c", f"{name}={value}"))]
+        with (self._folder / "log").open("ab") as log:
             self._process = subprocess.Popen(command, stdout=log, stderr=log, user=self._account, cwd=self._folder, start_new_session=True)
         deadline = monotonic() + _START_SECONDS
         while not self._answers():
@@ -44,11 +49,16 @@ class Postgres:
             assert not ended, (self._folder / "log").read_text()
             sleep(0.1)
 
-    def stop(self) -> None:
-        """Ends it at once and removes its folder."""
+    def shut_down(self) -> None:
+        """Ends it at once, with every connection to it; its data stays."""
         if self._process is not None:
-            self._process.send_signal(signal.SIGQUIT)
+            self._process.send_signal(signal.SIGINT)
             self._process.wait(20)
+            self._process = None
+
+    def stop(self) -> None:
+        """Ends it and removes its folder."""
+        self.shut_down()
         shutil.rmtree(self._folder)
 
     def _answers(self) -> bool:
