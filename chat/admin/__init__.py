@@ -1,4 +1,7 @@
-"""What the operator sees and sets. No prompt, answer or title is shown here: operators run the site, they do not read along."""
+"""What the operator sees and sets.
+
+No prompt, answer or title is shown here but on the one page of chat.admin.content: operators run the site, they do not read along.
+"""
 
 from django.contrib import admin
 

@@ -7,6 +7,7 @@ from django.db.models import Count, QuerySet
 from django.http import HttpRequest
 
 from chat.admin.base import NeverChanged, StopsAnswers
+from chat.admin.content import ContentPages
 from chat.models import Conversation
 
 if TYPE_CHECKING:
@@ -16,8 +17,11 @@ else:
 
 
 @admin.register(Conversation)
-class ConversationAdmin(NeverChanged, StopsAnswers, ConversationBase):
-    """Whose, when and how long; never what was said. Deleting is allowed: a person's account takes its conversations along."""
+class ConversationAdmin(NeverChanged, StopsAnswers, ContentPages, ConversationBase):
+    """Whose, when and how long; what was said is on a page of its own, with its own rules.
+
+    Deleting is allowed: a person's account takes its conversations along.
+    """
 
     list_display = ("id", "user", "is_guest", "messages", "created", "updated")
     list_filter = ("created", "updated")

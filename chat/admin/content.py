@@ -1,0 +1,131 @@
+"""Reading a person's conversation: only while the site policy lets operators do so, and never without a record."""
+
+from collections import Counter, defaultdict
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from django.contrib import admin
+from django.contrib.auth.models import User
+from django.core.exceptions import PermissionDenied
+from django.db import transaction
+from django.db.models import BigIntegerField, Case, OuterRef, QuerySet, Subquery, When
+from django.db.models.functions import Cast, Substr
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path
+from django.utils.safestring import SafeString
+
+from chat.admin.base import NeverChanged
+from chat.markdown import render
+from chat.models import ContentLook, Conversation, Message, Requester, SitePolicy
+
+if TYPE_CHECKING:
+    ConversationBase = admin.ModelAdmin[Conversation]
+    LookBase = admin.ModelAdmin[ContentLook]
+else:
+    ConversationBase = object
+    LookBase = admin.ModelAdmin
+
+
+def may_read_content(request: HttpRequest) -> bool:
+    return request.user.has_perm("chat.read_content") and SitePolicy.current().content_access
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A message as it is read here; `version` is its place among the branches at that point, such as "2 of 3"."""
+
+    message: Message
+    html: SafeString | str
+    version: str
+
+
+class ContentPages(ConversationBase):
+    """The one page on which a conversation is read, and the button that leads to it."""
+
+    def get_urls(self) -> list[URLPattern]:
+        read = path("<uuid:conversation_id>/read/", self.admin_site.admin_view(self.read_view), name="chat_conversation_read")
+        return [read, *super().get_urls()]
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        context = {"may_read": may_read_content(request), **(extra_context or {})}
+        return super().change_view(request, object_id, form_url, context)
+
+    def read_view(self, request: HttpRequest, conversation_id: UUID) -> HttpResponse:
+        """POST only: no link that is followed by chance, or fetched ahead, is a look."""
+        if request.method != "POST":
+            return redirect("admin:chat_conversation_change", conversation_id)
+        conversation, messages = _look(request, conversation_id)
+        context = {
+            **self.admin_site.each_context(request),
+            "title": "Conversation",
+            "conversation": conversation,
+            "messages_shown": _shown(messages),
+        }
+        return TemplateResponse(request, "admin/chat/conversation/read.html", context)
+
+
+def _look(request: HttpRequest, conversation_id: UUID) -> tuple[Conversation, list[Message]]:
+    """Records the look and reads, both or neither. Raises PermissionDenied, or Http404 while nobody may read."""
+    if not request.user.has_perm("chat.read_content"):
+        raise PermissionDenied
+    with transaction.atomic():
+        policy = SitePolicy.objects.select_for_update().first()
+        conversation = Conversation.objects.select_related("user").filter(pk=conversation_id).first()
+        if policy is None or not policy.content_access or conversation is None:
+            raise Http404
+        owner = Requester(user_id=conversation.user_id, guest=conversation.guest, ip="")
+        ContentLook.objects.create(
+            operator_id=request.user.pk,
+            operator_name=request.user.get_username(),
+            conversation=conversation.pk,
+            owner_key=owner.owner_key if conversation.user_id is not None else "guest",
+        )
+        return conversation, list(conversation.messages.order_by("created", "-role", "pk"))
+
+
+def _shown(messages: list[Message]) -> list[Shown]:
+    counts = Counter(message.parent_id for message in messages)
+    places: defaultdict[UUID | None, int] = defaultdict(int)
+    shown = []
+    for message in messages:
+        places[message.parent_id] += 1
+        count = counts[message.parent_id]
+        version = f"{places[message.parent_id]} of {count}" if count > 1 else ""
+        html = SafeString(render(message.content)) if message.role == Message.Role.ASSISTANT else ""
+        shown.append(Shown(message, html, version))
+    return shown
+
+
+@admin.register(ContentLook)
+class ContentLookAdmin(NeverChanged, LookBase):
+    """Who looked at whose conversation, and when: for everybody in the admin to see, for nobody to change."""
+
+    list_display = ("created", "operator_name", "person", "conversation")
+    search_fields = ("operator_name", "conversation")
+    fields = ("created", "operator_name", "person", "conversation")
+    readonly_fields = fields
+    date_hierarchy = "created"
+    show_full_result_count = False
+
+    def get_queryset(self, request: HttpRequest) -> "QuerySet[ContentLook]":
+        owner = Case(When(owner_key__startswith="u:", then=Cast(Substr("owner_key", 3), BigIntegerField())))
+        name = Subquery(User.objects.filter(pk=OuterRef("owner_id")).values("username")[:1])
+        return super().get_queryset(request).annotate(owner_id=owner).annotate(owner_name=name)
+
+    @admin.display(description="conversation of", ordering="owner_name")
+    def person(self, look: ContentLook) -> str:
+        return getattr(look, "owner_name", None) or ("a guest" if look.owner_key == "guest" else "a deleted account")
+
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        return True
+
+    def has_view_permission(self, request: HttpRequest, obj: ContentLook | None = None) -> bool:
+        return bool(request.user.is_active and request.user.is_staff)
+
+    def has_delete_permission(self, request: HttpRequest, obj: ContentLook | None = None) -> bool:
+        return False
