@@ -173,6 +173,7 @@ class Gates(RuleBasedStateMachine):
         before = self._seen(person)
         expected = self._refusing(person, asked)
         try:
+            admission.look(self.request, asked)
             taken = admission._admit(self.request, asked)
         except Refusal as refused:
             refusal = refused

@@ -60,6 +60,29 @@ class Admission:
     unchecked: bool = False
 
 
+def look(request: HttpRequest, ask: Ask) -> None:
+    """The cheap refusal: raises it where a request window is full already, and counts nothing.
+
+    Blocks on Redis; where that is away, `admit` decides.
+    """
+    if ask.quota.mode == Quota.Mode.SHADOW:
+        return
+    try:
+        _look_at_windows(request, ask)
+    except RateLimited as refusal:
+        slowest = _slowest([refusal, *_exhausted(ask, held=True)])
+        slowest.quota = ask.quota.name
+        raise slowest from None
+    except (LimitsUnavailable, *redis.Unavailable):
+        return
+
+
+def _look_at_windows(request: HttpRequest, ask: Ask) -> None:
+    seen = windows.peek(request, GROUP, ask.requester.limit_key, ask.quota.rates)
+    if full := [window for window in seen if window.remaining < 1]:
+        raise _rate_limited(full, seen)
+
+
 async def admit(request: HttpRequest, ask: Ask) -> Admission:
     """Takes from every gate, or raises a Refusal and takes nothing. LimitsUnavailable within 2 s when Redis is down."""
     work = asyncio.ensure_future(in_thread(_admit, request, ask))
@@ -133,14 +156,9 @@ def _slowest(refused: list[Refusal]) -> Refusal:
 def _through_the_gates(request: HttpRequest, ask: Ask) -> Admission:
     if ask.quota.mode == Quota.Mode.SHADOW:
         return _in_shadow(request, ask)
-    rates = ask.quota.rates
-    key = ask.requester.limit_key
-    seen = windows.peek(request, GROUP, key, rates)
-    if full := [window for window in seen if window.remaining < 1]:
-        raise _rate_limited(full, seen)
     admission = Admission(hold=_hold(ask))
     try:
-        taken = windows.take(request, GROUP, key, rates)
+        taken = windows.take(request, GROUP, ask.requester.limit_key, ask.quota.rates)
     except BaseException:
         _give_back(admission)
         raise
@@ -155,9 +173,7 @@ def _in_shadow(request: HttpRequest, ask: Ask) -> Admission:
     """A quota in shadow mode lets everyone through and records whom it would have refused. The site's own budgets hold."""
     key = ask.requester.limit_key
     try:
-        seen = windows.peek(request, GROUP, key, ask.quota.rates)
-        if full := [window for window in seen if window.remaining < 1]:
-            raise _rate_limited(full, seen)
+        _look_at_windows(request, ask)
         _take(key, key, _own_hold(ask), ask.quota.concurrent_streams, ask.quota, ask.day)
     except (RateLimited, TooManyStreams, TokensExhausted, SpendExhausted) as refusal:
         record_in_shadow(ask.quota, ask.requester, refusal)

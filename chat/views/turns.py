@@ -92,7 +92,7 @@ async def _begin_new(
     if here.draining:
         raise Draining("This server is restarting. Try again in a moment.", retry_after=_DRAINING_RETRY_SECONDS)
     try:
-        plan = await in_thread(planning.plan, requester, asked)
+        plan = await in_thread(_plan, request, requester, asked)
         admitted = await admission.admit(request, plan.ask())
     except Refusal as refusal:
         refusals.note(requester, refusal.quota, refusal.code)
@@ -106,6 +106,13 @@ async def _begin_new(
         await admission.give_back(admitted)
         return started, {}
     return here.generate(started), admitted.headers
+
+
+def _plan(request: HttpRequest, requester: Requester, asked: turn_request.TurnRequest) -> planning.Plan:
+    """Validation and, in the same thread, a look at the windows: a flood of turns that they refuse is to cost little."""
+    plan = planning.plan(requester, asked)
+    admission.look(request, plan.ask())
+    return plan
 
 
 @contextlib.asynccontextmanager
