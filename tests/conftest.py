@@ -8,6 +8,7 @@ its own, whose limits and conversations no other test touches.
 import os
 import signal
 from collections.abc import Callable, Generator, Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 import django
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from tests.harness.apart import Apart
     from tests.harness.browser import BrowserHost
     from tests.harness.database import Database
+    from tests.harness.nginx import Nginx
     from tests.harness.people import Person
 
 # What needs that database is no test on the other.
@@ -170,6 +172,16 @@ def start_site(environment: Environment, db_ready: None) -> Iterator[StartSite]:
 def upstream(environment: Environment) -> Upstream:
     """What the sites take for OpenAI."""
     return environment.upstream
+
+
+@pytest.fixture
+def nginx(tmp_path: Path) -> "Iterator[Nginx]":
+    """One to be started in front of a site."""
+    from tests.harness.nginx import Nginx
+
+    server = Nginx(tmp_path)
+    yield server
+    server.stop()
 
 
 @pytest.fixture

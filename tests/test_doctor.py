@@ -65,13 +65,6 @@ class Visit:
 
 
 @pytest.fixture
-def nginx(tmp_path: Path) -> Iterator[Nginx]:
-    server = Nginx(tmp_path)
-    yield server
-    server.stop()
-
-
-@pytest.fixture
 def enabled_models(environment: Environment) -> Iterator[None]:
     """Other tests leave models behind that the fake upstream does not list."""
     others = list(ChatModel.objects.filter(enabled=True).exclude(slug=wire.MODEL).values_list("pk", flat=True))

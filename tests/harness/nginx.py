@@ -30,7 +30,7 @@ class Nginx:
         subprocess.run([*make, *names, "-keyout", key, "-out", self.certificate], check=True, capture_output=True)
         config = (ROOT / "deploy" / "nginx.conf").read_text()
         for pattern, value in {
-            r"server 127\.0\.0\.1:8000( max_fails=0)?;": " ".join(f"server 127.0.0.1:{port}\\1;" for port in site_ports),
+            r"server 127\.0\.0\.1:8000( max_fails=0);": " ".join(f"server 127.0.0.1:{port}\\1;" for port in site_ports),
             r"listen 80;": f"listen 127.0.0.1:{free_port()};",
             r"listen 443 ssl;": f"listen 127.0.0.1:{self.port} ssl;",
             r"listen \[::\]:\S+( ssl)?;": "",
