@@ -1,5 +1,6 @@
 """Guests: people without an account, known by a random id in their session, whose conversations go with them when they sign in."""
 
+import contextlib
 from typing import Any
 
 from django.contrib.auth.models import AbstractBaseUser
@@ -7,10 +8,13 @@ from django.contrib.auth.signals import user_logged_in
 from django.db import transaction
 from django.http import HttpRequest
 
-from chat import configuration
+from chat import configuration, redis
+from chat.limits import readers
 from chat.models import Conversation, Message, Requester
 
 SESSION_KEY = "guest"
+# Much longer than a turn takes to begin.
+_REMEMBERED_SECONDS = 60
 
 
 def may_chat() -> bool:
@@ -25,20 +29,38 @@ def watch() -> None:
 
 def _signed_in(request: HttpRequest, user: AbstractBaseUser, **kwargs: Any) -> None:
     # Django has given the session a new key by now, and kept what is in it, unless it was another account's.
-    guest = request.session.pop(SESSION_KEY, "")
-    if guest:
-        hand_over(guest, user.pk)
+    if name := request.session.pop(SESSION_KEY, ""):
+        guest, account = Requester(None, name, ""), Requester(user.pk, "", "")
+        # Before the hand-over: a turn that begins meanwhile, and is not there yet, finds this afterwards.
+        with contextlib.suppress(*redis.Unavailable):
+            redis.client().set(_account_key(guest), user.pk, ex=_REMEMBERED_SECONDS)
+        hand_over(guest, account)
+        readers.adopt(guest, account)
+
+
+def catch_up(guest: Requester) -> None:
+    """Hands over the turn of a guest who signed in while it began. Blocks on Redis, and seldom on the database."""
+    try:
+        account = redis.client().get(_account_key(guest))
+    except redis.Unavailable:
+        return
+    if account is not None:
+        hand_over(guest, Requester(int(account), "", ""))
 
 
 @transaction.atomic
-def hand_over(guest: str, user_id: int) -> None:
+def hand_over(guest: Requester, account: Requester) -> None:
     """Makes the guest's conversations the account's, those with a running answer too: answers are known by their own id.
 
     The turns go along, so that one sent again still finds its answer. The ledger
     stays as it is: what was used was used at that address.
     """
-    Conversation.objects.filter(user=None, guest=guest).update(user=user_id, guest="")
-    before, after = (Requester(who, name, "").owner_key for who, name in ((None, guest), (user_id, "")))
+    Conversation.objects.filter(user=None, guest=guest.guest).update(user=account.user_id, guest="")
     # A client may have used one id for two turns.
-    known = Message.objects.filter(turn_owner=after, turn__isnull=False).values("turn")
-    Message.objects.filter(turn_owner=before, turn__isnull=False).exclude(turn__in=known).update(turn_owner=after)
+    known = Message.objects.filter(turn_owner=account.owner_key, turn__isnull=False).values("turn")
+    turns = Message.objects.filter(turn_owner=guest.owner_key, turn__isnull=False)
+    turns.exclude(turn__in=known).update(turn_owner=account.owner_key)
+
+
+def _account_key(guest: Requester) -> str:
+    return f"chatsite:{{{guest.owner_key}}}:account"

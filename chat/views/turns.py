@@ -76,7 +76,11 @@ async def begin(request: HttpRequest, requester: Requester, asked: turn_request.
 
 async def _remember_guest(request: HttpRequest, requester: Requester) -> None:
     """A guest's id enters their session with the first turn that begins: a refused one leaves nothing behind, not even a session."""
-    if requester.guest and not await _is_remembered(request, requester):
+    if not requester.guest:
+        return
+    if await _is_remembered(request, requester):
+        await in_thread(guests.catch_up, requester)
+    else:
         await request.session.aset(guests.SESSION_KEY, requester.guest)
 
 
