@@ -92,7 +92,7 @@ def test_page_of_person_says_what_applies_and_why(operator: Client, make_user: "
     refusals.write()
     page = page_of(operator, person)
     assert f">{person.quota.name}</a>: it names them." in page
-    for words in ("Requests a minute", "3,200", "5,000", "$5.00", "$20.00", "asked nicely", "slow-model", "running answers"):
+    for words in ("Requests a minute", "3,200 of 5,000", "$5.00 of $20.00", "asked nicely", "slow-model", "running answers"):
         assert words in page
     assert page.count("<meter") == 4
     assert 'value="64" aria-label="Tokens today"' in page
@@ -226,7 +226,7 @@ def test_pause_and_unpause(operator: Client, alice: "Person", bob: "Person") -> 
     assert "No longer paused" in text(act(operator, "unpause", bob))
     assert not Pause.objects.filter(user=bob.user).exists()
     assert "Nobody of them was paused." in text(act(operator, "unpause", bob))
-    assert told(bob) == ["Paused: “Come and talk to us.”.", "Paused: “Really.”.", "Unpaused."]
+    assert told(bob) == ["Paused: “Come and talk to us.”", "Paused: “Really.”", "Unpaused."]
 
 
 def test_button_leads_back_to_the_page_of_the_person(operator: Client, bob: "Person") -> None:

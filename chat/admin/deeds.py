@@ -83,7 +83,7 @@ def _pause(request: HttpRequest, people: "QuerySet[User]", answers: dict[str, An
             unique_fields=["user"],
             update_fields=["note", "created", "created_by"],
         )
-        record(request, ((person, f"Paused: “{note}”." if note else "Paused.") for person in everybody))
+        record(request, ((person, f"Paused: “{note}”" if note else "Paused.") for person in everybody))
     return f"Paused: {_names(everybody)}."
 
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from decimal import Decimal
+from decimal import ROUND_DOWN, Decimal
 
 from django.utils import timezone
 
@@ -34,11 +34,14 @@ class Gauge:
 
     @property
     def used_words(self) -> str:
+        """Money to the cent, rounded down: what is full must not read as if it were fuller than the limit, nor what is not, as full."""
+        if isinstance(self.used, Decimal):
+            return usd(self.used.quantize(Decimal("0.01"), ROUND_DOWN))
         return "?" if self.used is None else _words(self.used)
 
     @property
     def limit_words(self) -> str:
-        return "no limit" if self.limit is None else _words(self.limit)
+        return "" if self.limit is None else _words(self.limit)
 
 
 def _words(amount: Amount) -> str:

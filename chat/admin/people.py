@@ -106,8 +106,10 @@ class PersonAdmin(TellsChanges, StopsAnswers, UserBase):
         }
 
     def _buttons(self, request: HttpRequest, is_paused: bool, is_running: bool) -> list[tuple[str, str]]:
+        """Name and label of the deeds that make sense now and that the operator may do; the dots say that there is a question first."""
         hidden = {"pause" if is_paused else "unpause", "" if is_running else "stop_running", "delete_selected"}
-        return [(name, label) for name, label in self.get_action_choices(request, []) if name not in hidden]
+        choices = [(name, label) for name, label in self.get_action_choices(request, []) if name not in hidden]
+        return [(name, label if name == "unpause" else f"{label} …") for name, label in choices]
 
     # --- What is done about people ------------------------------------------------
 

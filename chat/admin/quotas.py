@@ -51,7 +51,7 @@ class QuotaAdmin(TellsChanges, QuotaBase):
     form = QuotaForm
     # What is set day by day comes first: the list is wider than a small screen.
     list_editable = ("requests", "concurrent_streams", "tokens_per_day", "spend_per_month_usd", "priority")
-    list_display = ("name", "people", *list_editable, "mode", "is_default", "for_guests")
+    list_display = ("name", "people", *list_editable, "how", "is_default", "for_guests")
     search_fields = ("name", "users__username", "groups__name")
     # Not a list to pick from, as of groups and models: a site may have ten thousand people.
     autocomplete_fields = ("users",)
@@ -78,6 +78,10 @@ class QuotaAdmin(TellsChanges, QuotaBase):
         count = getattr(quota, "head_count", 0)
         url = f"{reverse('admin:auth_user_changelist')}?quota={quota.pk}"
         return format_html('<a href="{}" aria-label="{} people with the quota {}">{}</a>', url, count, quota, figure(count))
+
+    @admin.display(description="mode", ordering="mode")
+    def how(self, quota: Quota) -> str:
+        return quota.get_mode_display().partition(":")[0]
 
     def render_change_form(self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any) -> HttpResponse:
         quota = kwargs.get("obj")
