@@ -167,6 +167,7 @@ class ChatModel(models.Model):
     enabled = models.BooleanField(default=True)
     is_default = models.BooleanField(default=False)
     input_usd_per_million = models.DecimalField(
+        "input, USD per million",
         max_digits=12,
         decimal_places=6,
         default=Decimal(0),
@@ -174,6 +175,7 @@ class ChatModel(models.Model):
         help_text="Price of a million prompt tokens.",
     )
     output_usd_per_million = models.DecimalField(
+        "output, USD per million",
         max_digits=12,
         decimal_places=6,
         default=Decimal(0),
@@ -269,7 +271,9 @@ class Quota(models.Model):
     requests = models.CharField(max_length=120, blank=True, validators=[validate_rates], help_text="Such as 10/m, 500/d. Blank: no limit.")
     concurrent_streams = models.PositiveIntegerField(null=True, blank=True)
     tokens_per_day = models.PositiveBigIntegerField(null=True, blank=True)
-    spend_per_month_usd = models.DecimalField(max_digits=12, decimal_places=4, null=True, blank=True, validators=[MinValueValidator(0)])
+    spend_per_month_usd = models.DecimalField(
+        "spend per month (USD)", max_digits=12, decimal_places=4, null=True, blank=True, validators=[MinValueValidator(0)]
+    )
     max_prompt_chars = models.PositiveIntegerField(null=True, blank=True)
     max_messages = models.PositiveIntegerField(null=True, blank=True, help_text="Messages sent upstream with one turn.")
     max_output_tokens = models.PositiveIntegerField(null=True, blank=True, validators=[MinValueValidator(1)])
@@ -329,7 +333,13 @@ class SitePolicy(models.Model):
     signup = models.CharField(max_length=6, choices=Signup.choices, default=Signup.CLOSED)
     tokens_per_day = models.PositiveBigIntegerField(null=True, blank=True, help_text="For the whole site.")
     spend_per_month_usd = models.DecimalField(
-        max_digits=12, decimal_places=4, null=True, blank=True, validators=[MinValueValidator(0)], help_text="For the whole site."
+        "spend per month (USD)",
+        max_digits=12,
+        decimal_places=4,
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(0)],
+        help_text="For the whole site.",
     )
 
     content_access = models.BooleanField(

@@ -53,7 +53,7 @@ def test_history_tells_each_limit_from_what_to_what(operator: Client) -> None:
     [sentence] = told(quota)
     assert "Requests: 10/m → 5/m, 50/d." in sentence
     assert "Concurrent streams: 3 → none." in sentence
-    assert "Spend per month usd: none → 2.5." in sentence
+    assert "Spend per month (USD): none → 2.5." in sentence
     assert "Mode: Enforce → Shadow: record only whom it would have refused." in sentence
     assert "Name" not in sentence
     page = operator.get(f"{QUOTAS}{quota.pk}/history/").content.decode()
@@ -109,7 +109,7 @@ def test_history_tells_prices_and_who_takes_over(operator: Client) -> None:
     post = fields | prices | {"fallback": str(other.pk), "system_prompt": rules}
     assert operator.post(f"/admin/chat/chatmodel/{model.pk}/change/", post).status_code == 302
     [sentence] = told(model)
-    assert "Input usd per million: 0 → 0.000001." in sentence
+    assert "Input, USD per million: 0 → 0.000001." in sentence
     assert f"Fallback: none → {other}." in sentence
     assert f"System prompt: none → {'x' * 79}…." in sentence
     assert operator.post(f"/admin/chat/chatmodel/{model.pk}/change/", post | {"fallback": ""}).status_code == 302

@@ -32,8 +32,8 @@ def per(seconds: int) -> str:
 
 @register.filter
 def usd(amount: Decimal) -> str:
-    """An amount to the cent, and further where there is more: $1.20, $0.000045."""
-    whole, _, fraction = f"{amount:f}".partition(".")
+    """An amount to the cent, and further where there is more: $1,234.20, $0.000045."""
+    whole, _, fraction = f"{amount:,f}".partition(".")
     return f"${whole}.{fraction.rstrip('0').ljust(2, '0')}"
 
 
