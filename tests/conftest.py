@@ -238,6 +238,19 @@ def redis_client(environment: Environment) -> "Iterator[redis.Redis]":
         yield client
 
 
+@pytest.fixture
+def redis_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    """For this process, not for the sites."""
+    from redis import ConnectionError
+
+    from chat.redis import client
+
+    def fails(*args: object, **kwargs: object) -> None:
+        raise ConnectionError
+
+    monkeypatch.setattr(client(), "execute_command", fails)
+
+
 # --- People -----------------------------------------------------------------
 
 

@@ -14,7 +14,6 @@ from django.test import Client, RequestFactory
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from chat import redis
 from chat.limits import admission, refusals, resets, windows
 from chat.limits.report import report
 from chat.models import Conversation, Grant, Pause, Usage
@@ -38,16 +37,6 @@ REQUEST = RequestFactory().get("/")
 def operator(alice: "Person") -> Client:
     User.objects.filter(pk=alice.user.pk).update(is_staff=True, is_superuser=True)
     return visitor(alice.user)
-
-
-@pytest.fixture
-def redis_away(monkeypatch: pytest.MonkeyPatch) -> None:
-    """For this process only."""
-
-    def fails(*args: object, **kwargs: object) -> None:
-        raise redis.redis.ConnectionError("away")
-
-    monkeypatch.setattr(redis.client(), "execute_command", fails)
 
 
 def text(answer: HttpResponse) -> str:

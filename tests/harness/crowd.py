@@ -134,7 +134,7 @@ def _remove(made: Crowd) -> None:
     first, last = made.people[0].pk, made.people[-1].pk
     with transaction.atomic():
         for table in (RefusalCount, Usage, User.groups.through, Quota.users.through):
-            table._default_manager.filter(user_id__range=(first, last)).order_by()._raw_delete("default")  # type: ignore[attr-defined]
+            table._default_manager.filter(user_id__gte=first, user_id__lte=last).order_by()._raw_delete("default")  # type: ignore[attr-defined]
         User.objects.filter(pk__range=(first, last))._raw_delete("default")  # type: ignore[attr-defined]
         Quota.objects.filter(pk__in=[quota.pk for quota in made.quotas]).delete()
         Group.objects.filter(pk__in=[group.pk for group in made.groups]).delete()
