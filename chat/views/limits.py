@@ -10,6 +10,7 @@ from chat.errors import NotSignedIn
 from chat.limits.report import Report, report
 from chat.models import Quota
 from chat.threads import in_thread
+from chat.views.nearly import nearly
 from chat.views.respond import api, requester_of
 
 
@@ -49,6 +50,7 @@ def _payload(found: Report) -> dict[str, Any]:
             "used": str(found.spend),
             "resets_at": found.spend_reset.isoformat(),
         },
+        "nearly": [{"message": near.message, "resets_in": near.seconds} for near in nearly(found)],
         "max_prompt_chars": quota.max_prompt_chars,
         "max_messages": quota.max_messages,
         "max_output_tokens": quota.max_output_tokens,

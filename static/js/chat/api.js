@@ -23,6 +23,11 @@ export async function conversationPage(conversation, at, signal) {
   return new DOMParser().parseFromString(await response.text(), "text/html");
 }
 
+/** What applies to this person and how much of it is used. Throws as `request`. */
+export async function limits(url) {
+  return (await request(url, {})).json();
+}
+
 /** Ends an answer; returns once its end is saved. */
 export function stopAnswer(answer) {
   return request(`/api/answers/${answer}/stop`, { method: "POST", body: "{}" });

@@ -8,6 +8,7 @@ import { listenForCopy } from "./copy.js";
 import { Follower } from "./follower.js";
 import { ConversationMenu } from "./menu.js";
 import { closeMenus } from "./menus.js";
+import { Nearly } from "./nearly.js";
 import { StickyBottom } from "./scroll.js";
 import { Sidebar } from "./sidebar.js";
 import { Tabs } from "./tabs.js";
@@ -20,6 +21,7 @@ const scroll = new StickyBottom(threadElement, root.querySelector("[data-jump] b
 const announcer = new Announcer(document.querySelector("[data-announcer]"));
 closeMenus(); // before the sidebar: an Escape that closes a menu in the drawer leaves the drawer open
 const sidebar = new Sidebar();
+const nearly = new Nearly(root.querySelector("[data-nearly]"));
 
 const menu = new ConversationMenu(root, {
   onRenamed(title) {
@@ -40,7 +42,10 @@ const conversation = new Conversation(root, {
     sidebar.show(turn.conversation, turn.title);
     tabs.tell({ event: "started", ...turn });
   },
-  onEnded: (turn) => tabs.tell({ event: "ended", ...turn }),
+  onEnded(turn) {
+    nearly.update();
+    tabs.tell({ event: "ended", ...turn });
+  },
   onIdle: () => follower.catchUp(),
 });
 const composer = new Composer(root.querySelector("[data-composer]"), {
@@ -74,4 +79,5 @@ if (location.hash) scroll.release();
 else scroll.toBottom();
 conversation.resume();
 prepareTurn();
+nearly.update();
 document.documentElement.dataset.ready = "";
