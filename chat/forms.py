@@ -45,7 +45,10 @@ class ChallengeForm(forms.Form):
     """Stands beside a form for everybody, and is looked at before it."""
 
     altcha = ChallengeField(
-        error_messages={"required": "A short check of your browser must come first.", "invalid": "The check of your browser is not valid."}
+        error_messages={
+            "required": "A short check of your browser must come first. Send it again.",
+            "invalid": "The check of your browser is not valid.",
+        }
     )
 
 

@@ -1,12 +1,15 @@
 """Guests: people without an account, known by a random id in their session, whose conversations go with them when they sign in."""
 
 import contextlib
+from datetime import timedelta
 from typing import Any
 
+from django.conf import settings
 from django.contrib.auth.models import AbstractBaseUser
 from django.contrib.auth.signals import user_logged_in
 from django.db import transaction
 from django.http import HttpRequest
+from django.utils import timezone
 
 from chat import configuration, redis
 from chat.limits import readers
@@ -15,6 +18,8 @@ from chat.models import Conversation, Message, Requester
 SESSION_KEY = "guest"
 # Much longer than a turn takes to begin.
 _REMEMBERED_SECONDS = 60
+# SQLite takes no more ids than this at once, with room to spare.
+_BATCH = 500
 
 
 def may_chat() -> bool:
@@ -60,6 +65,19 @@ def hand_over(guest: Requester, account: Requester) -> None:
     known = Message.objects.filter(turn_owner=account.owner_key, turn__isnull=False).values("turn")
     turns = Message.objects.filter(turn_owner=guest.owner_key, turn__isnull=False)
     turns.exclude(turn__in=known).update(turn_owner=account.owner_key)
+
+
+def forget_unreachable() -> int:
+    """Deletes the conversations of guests whose sessions are over, and returns how many; the ledger keeps its rows.
+
+    A guest's session begins with their first turn, so one that old has no session that leads to it.
+    """
+    over = timezone.now() - timedelta(seconds=settings.SESSION_COOKIE_AGE)
+    found = list(Conversation.objects.filter(user=None, updated__lt=over).values_list("pk", flat=True))
+    for start in range(0, len(found), _BATCH):
+        # Asked again: one may have been handed over meanwhile.
+        Conversation.objects.filter(pk__in=found[start : start + _BATCH], user=None).delete()
+    return len(found)
 
 
 def _account_key(guest: Requester) -> str:

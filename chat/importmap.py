@@ -14,11 +14,14 @@ from django.conf import settings
 from django.contrib.staticfiles.storage import staticfiles_storage
 
 _MODULES = ("js/chat/*.js", "vendor/*/*.js")
+# Modules that the chat page does not begin with: a worker's, and another page's.
+_NOT_AT_ONCE = ("js/chat/solver.js", "js/chat/proof.js")
 
 
 def module_urls() -> list[str]:
-    """The addresses of all modules as they are to be fetched."""
-    return list(_imports().values())
+    """The addresses, as they are to be fetched, of the modules that the chat page begins with."""
+    later = [f"{settings.STATIC_URL}{name}" for name in _NOT_AT_ONCE]
+    return [url for name, url in _imports().items() if name not in later]
 
 
 def import_map() -> str:

@@ -209,6 +209,17 @@ def test_one_solution_opens_a_session_and_not_a_second_one(site: Site, guests: Q
         assert_refused(other.post("/api/chat", json={"content": "hello", "altcha": answer}), 403, "challenge_required")
 
 
+def test_on_several_workers_too_a_solution_opens_one_session(site2: Site, guests: Quota) -> None:
+    answer = solved()
+
+    def ask() -> int:
+        with Client(site2.url) as client, client.chat(content="hello", altcha=answer) as stream:
+            stream.read() if stream.status == 200 else stream.json()
+            return stream.status
+
+    assert sorted(all_at_once([ask] * 8)) == [200] + [403] * 7
+
+
 def test_a_new_guests_turn_sent_again_without_a_cookie_is_the_same_turn(site: Site, guests: Quota, upstream: Upstream) -> None:
     """The answer with the cookie was lost on its way."""
     key = upstream.script(wire.answer("once"))

@@ -2,12 +2,16 @@
 
 from collections.abc import Iterator
 from contextlib import ExitStack
+from datetime import timedelta
+from io import StringIO
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 import pytest
 from django.contrib.auth.models import User
 from django.contrib.sessions.models import Session
+from django.core.management import call_command
+from django.utils import timezone
 
 from chat import guests as handing_over
 from chat import redis
@@ -207,6 +211,24 @@ def test_signing_up_hands_over_as_signing_in_does(guest: Client) -> None:
     finally:
         SitePolicy.objects.filter(pk=1).update(signup="closed")
     assert Conversation.objects.get(id=start["conversation"]).user == User.objects.get(username=name)
+
+
+# --- Forgotten ------------------------------------------------------------------------------
+
+
+def test_conversations_that_no_guest_can_come_back_to_are_deleted_and_no_others(alice: "Person") -> None:
+    now = timezone.now()
+    old, recent = now - timedelta(days=15), now - timedelta(days=13)
+    gone, kept = (Conversation.objects.create(guest=str(uuid4()), updated=when) for when in (old, recent))
+    own = Conversation.objects.create(user=alice.user, updated=old)
+    message = Message.objects.create(conversation=gone, role="user", content="hello")
+    Message.objects.create(conversation=gone, role="assistant", parent=message)
+    Session.objects.create(session_key=str(uuid4())[:32], session_data="", expire_date=now - timedelta(days=1))
+    call_command("forget_guests", stdout=(told := StringIO()))
+    assert set(Conversation.objects.filter(pk__in=[gone.pk, kept.pk, own.pk])) == {kept, own}
+    assert not Message.objects.filter(conversation_id=gone.pk).exists()
+    assert not Session.objects.filter(expire_date__lt=now).exists()
+    assert "1 conversations of guests were deleted." in told.getvalue()
 
 
 # --- The pages of a guest ------------------------------------------------------------------

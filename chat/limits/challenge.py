@@ -144,7 +144,7 @@ def _undo(action: Callable[[], Any]) -> Undo:
 def _checked(text: str) -> _Solution:
     """The solution in ALTCHA's base64; raises ChallengeRequired unless it is right, ours and has not expired."""
     if not text:
-        raise ChallengeRequired("A short check of your browser must come first.")
+        raise ChallengeRequired("A short check of your browser must come first. Send it again.")
     try:
         solution = msgspec.json.decode(b64decode(text[:MOST_CHARS], validate=True), type=_Solution)
         valid = altcha.verify_solution(_payload(solution), get_hmac_key(), check_expires=False)[0]
