@@ -48,6 +48,14 @@ class Configuration:
             self._standings[who] = standing_of(requester)
         return self._standings[who]
 
+    def paused(self, requester: Requester) -> str | None:
+        """Why the requester may begin no turn at present, in words for them; None if they may."""
+        policy = self.policy()
+        if policy.paused:
+            return policy.notice or "The site is paused. Try again later."
+        pause = self.standing(requester).pause
+        return None if pause is None else pause or "You are paused. Ask whoever runs this site."
+
     def models(self, quota: Quota) -> list[ChatModel]:
         """The models that the quota allows: `Quota.allowed_models`."""
         if quota.pk not in self._models:

@@ -90,9 +90,8 @@ class Plan:
 def plan(requester: Requester, request: TurnRequest) -> Plan:
     """Checks the turn against the policy, the quota and the database; raises the Refusal that applies. Writes nothing."""
     known = configuration.current()
-    policy = known.policy()
-    if policy.paused:
-        raise Paused(policy.notice or "The site is paused. Try again later.", retry_after=_PAUSED_RETRY_SECONDS)
+    if (reason := known.paused(requester)) is not None:
+        raise Paused(reason, retry_after=_PAUSED_RETRY_SECONDS)
     quota = _quota(requester, known)
     try:
         return _plan(requester, request, known, quota)
@@ -128,9 +127,6 @@ def _plan(requester: Requester, request: TurnRequest, known: Configuration, quot
 
 def _quota(requester: Requester, known: Configuration) -> Quota:
     standing = known.standing(requester)
-    if standing.pause is not None:
-        note = standing.pause or "You are paused. Ask whoever runs this site."
-        raise Paused(note, retry_after=_PAUSED_RETRY_SECONDS)
     if standing.quota is not None and standing.quota.enforced.allows_nothing:
         raise Forbidden("The quota that applies to you allows no turns. Ask whoever runs this site.")
     if standing.quota is None:

@@ -1,5 +1,6 @@
 """What machines ask: is it up, is it ready, how is it doing."""
 
+from chat.limits import refusals
 from tests.harness.client import Client
 
 
@@ -35,6 +36,9 @@ def test_metrics_are_not_there_until_a_token_is_set(site):
 def test_metrics_are_for_whoever_has_the_token_and_count_what_ended(start_site, alice):
     site = start_site(METRICS_TOKEN="a-token-of-this-test")
     alice.client_on(site).chat(content="Count me").read()
+    for shadow, code in ((False, "rate_limited"), (True, "rate_limited"), (False, "rate_limited")):
+        refusals.note(alice.requester, "Some quota", code, shadow=shadow)
+    refusals.write()
     with Client(site.url) as client:
         assert client.get("/metrics").status_code == 401
         assert client.get("/metrics", headers={"Authorization": "Bearer another"}).status_code == 401
@@ -45,6 +49,8 @@ def test_metrics_are_for_whoever_has_the_token_and_count_what_ended(start_site, 
     samples = {line.rpartition(" ")[0]: float(line.rpartition(" ")[2]) for line in lines if not line.startswith("#")}
     assert samples['chatsite_answers_total{model="gpt-4o-mini",outcome="complete"}'] >= 1
     assert samples["chatsite_answers_running"] >= 0
+    assert samples['chatsite_refusals_today{code="rate_limited",shadow="false"}'] >= 2
+    assert samples['chatsite_refusals_today{code="rate_limited",shadow="true"}'] >= 1
     assert "# TYPE chatsite_answers_total counter" in lines
 
 

@@ -108,7 +108,8 @@ def test_the_number_of_queries_does_not_grow_with_use(alice: Person) -> None:
         spend(alice)
     with CaptureQueriesContext(connection) as after:
         page = client.get("/usage/").content.decode()
-    assert len(after) == len(before)
+    # The site's policy is remembered for a moment.
+    assert len(after) <= len(before)
     assert page.count("gpt-4o-mini") == 50
 
 

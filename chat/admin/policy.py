@@ -3,12 +3,14 @@
 from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin
-from django.http import HttpRequest, HttpResponse
+from django.core.exceptions import PermissionDenied
+from django.db import transaction
+from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.shortcuts import redirect
-from django.urls import reverse
+from django.urls import URLPattern, path, reverse
 
 from chat.admin import gauges
-from chat.admin.history import TellsChanges
+from chat.admin.history import TellsChanges, record, shown
 from chat.models import SitePolicy
 
 if TYPE_CHECKING:
@@ -24,6 +26,23 @@ class SitePolicyAdmin(TellsChanges, PolicyBase):
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         policy, _ = SitePolicy.objects.get_or_create(pk=1)
         return redirect(reverse("admin:chat_sitepolicy_change", args=[policy.pk]))
+
+    def get_urls(self) -> list[URLPattern]:
+        return [path("pause/", self.admin_site.admin_view(self.pause_view), name="chat_sitepolicy_pause"), *super().get_urls()]
+
+    def pause_view(self, request: HttpRequest) -> HttpResponse:
+        """POST `paused`: "yes" or "no". The button on the admin's first page."""
+        if request.method != "POST":
+            return HttpResponseNotAllowed(["POST"])
+        if not self.has_change_permission(request):
+            raise PermissionDenied
+        wanted = request.POST.get("paused") == "yes"
+        with transaction.atomic():
+            policy, _ = SitePolicy.objects.select_for_update().get_or_create(pk=1)
+            if policy.paused != wanted:
+                SitePolicy.objects.filter(pk=policy.pk).update(paused=wanted)
+                record(request, [(policy, f"Paused: {shown(policy.paused)} → {shown(wanted)}.")])
+        return redirect("admin:index")
 
     def render_change_form(self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any) -> HttpResponse:
         if request.user.has_perm("chat.view_usage"):

@@ -9,10 +9,10 @@ from django.http.response import HttpResponseBase
 from django.shortcuts import render, resolve_url
 from django.views.decorators.http import require_http_methods, require_POST
 
-from chat import worker
+from chat import configuration, worker
 from chat.conversations import NOTES, models_for, sidebar, thread
 from chat.limits import challenge
-from chat.models import Conversation, Quota, Requester, SitePolicy
+from chat.models import Conversation, Quota, Requester
 from chat.threads import in_thread
 from chat.views import plain
 from chat.views.respond import requester_of
@@ -85,7 +85,7 @@ def _page(request: HttpRequest, requester: Requester, conversation_id: UUID | No
         "notes": NOTES,
         "turn": uuid4(),
         "challenge_due": challenge.is_due(requester),
-        "notice": SitePolicy.current().notice,
+        "paused": configuration.current().paused(requester),
     }
     return render(request, "chat/page.html", context)
 
