@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import ROUND_CEILING, Decimal
 from math import ceil
+from time import monotonic
 from typing import Any
 
 from django.db import connection
@@ -108,12 +109,52 @@ SELECT
 FROM chat_usage WHERE day BETWEEN %s AND %s
 """
 _OF_ONE = " AND limit_key = %s"
+_PAST_SECONDS = 2.0
+_YOUNG_SECONDS = 60
+
+
+@dataclass(frozen=True)
+class _Past:
+    """What the site spent in the month of `day` before that day, and when (monotonic seconds) it was summed up."""
+
+    day: date
+    read_at: float
+    spent: Spent
+
+
+_past: _Past | None = None
 
 
 def spent(limit_key: str | None, day: date) -> Spent:
     """What was spent, of one person or (None) of the whole site."""
+    if limit_key is None:
+        return _spent_by_all(day)
+    return _spent(day.replace(day=1), day, day, limit_key)
+
+
+def _spent_by_all(day: date) -> Spent:
+    """Of a busy site most of the month is past, and rows that are settled never change: that part is summed up every few seconds."""
+    global _past
+    first = day.replace(day=1)
+    if day == first:
+        return _spent(first, day, day, None)
+    if _past is None or _past.day != day or not 0 <= monotonic() - _past.read_at < _PAST_SECONDS:
+        _past = _Past(day, monotonic(), _spent(first, day - timedelta(days=1), day, None))
+    # What runs since before midnight may be settled at any moment.
+    past = _spent(first, day - timedelta(days=1), day, None) if _past.spent.held_micros or _is_young(day) else _past.spent
+    today = _spent(day, day, day, None)
+    return Spent(today.tokens, today.held_tokens, past.micros + today.micros, past.held_micros + today.held_micros)
+
+
+def _is_young(day: date) -> bool:
+    """Whether a turn of the day before could still be about to be written."""
+    now = timezone.localtime()
+    return now.date() != day or (now - day_start(now)).total_seconds() < _YOUNG_SECONDS
+
+
+def _spent(begin: date, end: date, day: date, limit_key: str | None) -> Spent:
     today = day.isoformat()
-    query, values = _SPENT, [today, today, day.replace(day=1).isoformat(), today]
+    query, values = _SPENT, [today, today, begin.isoformat(), end.isoformat()]
     if limit_key is not None:
         query, values = _SPENT + _OF_ONE, [*values, limit_key]
     with connection.cursor() as cursor:
