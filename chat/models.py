@@ -308,9 +308,10 @@ class Quota(models.Model):
         """The quota whose limits hold: this one, or in shadow mode one without any."""
         return self if self.mode == self.Mode.ENFORCE else Quota(name=self.name, mode=self.mode)
 
-    def people(self) -> "QuerySet[User]":
-        """The accounts to which it applies."""
-        return User.objects.alias(applies=Quota.objects.of_each("pk", "pk")).filter(applies=self.pk)
+    def people(self, among: "QuerySet[User] | None" = None) -> "QuerySet[User]":
+        """The accounts to which it applies, of all or of those `among` others."""
+        people = User.objects.all() if among is None else among
+        return people.alias(applies=Quota.objects.of_each("pk", "pk")).filter(applies=self.pk)
 
     def allowed_models(self) -> list[ChatModel]:
         """The enabled models that the quota allows, in the operator's order; all of them in shadow mode."""

@@ -283,6 +283,10 @@ def test_no_page_of_the_admin_has_inline_scripts_or_styles_of_ours(operator: Cli
     pages = [
         QUOTAS,
         f"{QUOTAS}add/",
+        f"{QUOTAS}{bob.quota.pk}/change/",
+        f"/admin/auth/user/{bob.user.pk}/change/",
+        "/admin/chat/grant/add/",
+        "/admin/admin/logentry/",
         "/admin/chat/invitation/add/",
         "/admin/auth/user/",
         "/admin/chat/usage/",

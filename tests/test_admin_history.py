@@ -149,3 +149,25 @@ def test_history_of_a_new_thing_says_that_it_was_added(operator: Client) -> None
     name = f"Quota {uuid4()}"
     assert operator.post(f"{QUOTAS}add/", {"name": name, "mode": "enforce", "priority": "0"}).status_code == 302
     assert told(Quota.objects.get(name=name)) == ["Added."]
+
+
+def test_history_of_everything_is_one_list_that_nobody_changes(operator: Client, alice: "Person") -> None:
+    quota = Quota.objects.create(name=f"Quota {uuid4()}", requests="10/m")
+    save(operator, quota, requests="5/m")
+    path = "/admin/admin/logentry/"
+    page = operator.get(path, {"q": quota.name}).content.decode()
+    assert f'<a href="{QUOTAS}{quota.pk}/change/">{quota.name}</a>' in page
+    assert alice.user.username in page
+    assert "Requests: 10/m → 5/m." in page
+    entry = LogEntry.objects.get(object_id=str(quota.pk), content_type__model="quota")
+    assert operator.post(f"{path}{entry.pk}/delete/", {"post": "yes"}).status_code == 403
+    operator.post(path, {"action": "delete_selected", "_selected_action": [str(entry.pk)], "post": "yes"})
+    assert operator.post(f"{path}{entry.pk}/change/", {"change_message": "x"}).status_code == 403
+    operator.post(f"{QUOTAS}{quota.pk}/delete/", {"post": "yes"})
+    assert "Deleted." in operator.get(path, {"q": quota.name}).content.decode()
+    assert LogEntry.objects.get(pk=entry.pk).get_change_message() == "Requests: 10/m → 5/m."
+
+
+def test_history_is_for_those_who_may_see_it(alice: "Person") -> None:
+    User.objects.filter(pk=alice.user.pk).update(is_staff=True)
+    assert visitor(alice.user).get("/admin/admin/logentry/").status_code == 403

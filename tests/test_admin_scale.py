@@ -34,6 +34,7 @@ PAGES: dict[str, tuple[str, dict[str, Any]]] = {
     "people of the default": ("/admin/auth/user/", {"quota": "{default_quota}", "o": "3"}),
     "people found": ("/admin/auth/user/", {"q": "crowd-0123"}),
     "one person": ("/admin/auth/user/{person}/change/", {}),
+    "history": ("/admin/admin/logentry/", {}),
     "grants": ("/admin/chat/grant/", {}),
     "pauses": ("/admin/chat/pause/", {}),
     "conversations": ("/admin/chat/conversation/", {}),

@@ -1,5 +1,6 @@
 """What several of the admin's pages do alike."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from asgiref.sync import async_to_sync
@@ -11,8 +12,11 @@ from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse
 
 from chat.admin.history import record
-from chat.models import Conversation, Message
-from chat.worker import stop_conversation
+from chat.models import Conversation, Message, Usage
+from chat.worker import stop_answers, stop_conversation, wait_until_ended
+
+# A worker looks for notes ten times a second; one that is lost is claimed later than anybody would wait.
+_STOP_SECONDS = 3
 
 
 def only_one(form: "forms.ModelForm[Any]", field: str, what: str) -> None:
@@ -63,6 +67,15 @@ class StopsAnswers:
 
 def may_stop_answers(request: HttpRequest) -> bool:
     return request.user.has_perm("chat.stop_answers")
+
+
+def stop_and_wait(rows: "Sequence[Usage]") -> int:
+    """Ends running answers, on whichever worker, and waits until they are saved, but not for long; returns how many are not.
+
+    Not to be called in a transaction, which would keep them from being saved.
+    """
+    async_to_sync(stop_answers)([(row.answer, row.worker) for row in rows])
+    return async_to_sync(wait_until_ended)([row.answer for row in rows], _STOP_SECONDS)
 
 
 class NeverChanged:

@@ -3,11 +3,11 @@
 A deed returns the sentence that tells the operator what was done.
 """
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from asgiref.sync import async_to_sync
 from django import forms
 from django.contrib.auth.models import User
 from django.db import transaction
@@ -15,12 +15,12 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 
+from chat.admin.base import stop_and_wait
 from chat.admin.history import record
 from chat.limits import resets
 from chat.limits.resets import Reset
 from chat.models import Grant, Pause, Usage
 from chat.templatetags.humane import figure, usd
-from chat.worker import stop_answers
 
 _MOST_TOKENS = 10**12
 
@@ -97,14 +97,13 @@ def _unpause(request: HttpRequest, people: "QuerySet[User]", answers: dict[str, 
 
 def _stop(request: HttpRequest, people: "QuerySet[User]", answers: dict[str, Any]) -> str:
     running = list(Usage.objects.filter(user__in=people.values("pk"), outcome=Usage.Outcome.RUNNING).select_related("user"))
-    # Outside of any transaction: the answers are saved while we wait.
-    async_to_sync(stop_answers)([(row.answer, row.worker) for row in running])
-    counts: dict[User, int] = {}
-    for row in running:
-        if row.user is not None:
-            counts[row.user] = counts.get(row.user, 0) + 1
+    if not running:
+        return "Nothing was running."
+    left = stop_and_wait(running)
+    counts = Counter(row.user for row in running if row.user is not None)
     record(request, ((person, f"Stopped {_answers(count)}.") for person, count in counts.items()))
-    return f"Told {_answers(len(running))} to stop." if running else "Nothing was running."
+    late = f" {figure(left)} may take 15 seconds more: their worker does not reply." if left else ""
+    return f"Stopped {_answers(len(running))}.{late}"
 
 
 def _answers(count: int) -> str:

@@ -39,7 +39,7 @@ class QuotaFilter(admin.SimpleListFilter):
 
     def queryset(self, request: HttpRequest, queryset: "QuerySet[User]") -> "QuerySet[User]":
         chosen = [pk for pk, _ in self.lookup_choices if str(pk) == self.value()]
-        return queryset.filter(pk__in=Quota(pk=chosen[0]).people().values("pk")) if chosen else queryset
+        return Quota(pk=chosen[0]).people(queryset) if chosen else queryset
 
 
 class PausedFilter(admin.SimpleListFilter):

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from asgiref.sync import async_to_sync
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
@@ -15,11 +14,10 @@ from django.urls import URLPattern, path
 from django.utils import timezone
 
 from chat import mirror, redis
-from chat.admin.base import may_stop_answers
+from chat.admin.base import may_stop_answers, stop_and_wait
 from chat.admin.history import record
 from chat.limits.budgets import estimate_completion
 from chat.models import Message, Usage
-from chat.worker import stop_answers, wait_until_ended
 
 if TYPE_CHECKING:
     ModelAdmin = admin.ModelAdmin[Usage]
@@ -27,8 +25,6 @@ else:
     ModelAdmin = object
 
 _MOST = 500
-# A worker looks for notes ten times a second; one that is lost is claimed later than anybody would wait.
-_STOP_SECONDS = 3
 
 
 @dataclass(frozen=True)
@@ -124,8 +120,7 @@ def _stop(request: HttpRequest, rows: Sequence[Usage]) -> None:
     if not rows:
         messages.info(request, "It had ended already.")
         return
-    async_to_sync(stop_answers)([(row.answer, row.worker) for row in rows])
-    left = async_to_sync(wait_until_ended)([row.answer for row in rows], _STOP_SECONDS)
+    left = stop_and_wait(rows)
     if ended := len(rows) - left:
         messages.success(request, f"{ended} answer{' is' if ended == 1 else 's are'} stopped.")
     if left:

@@ -1,0 +1,43 @@
+"""Everything that was changed in the admin, by anybody: to be read, and never changed."""
+
+from typing import TYPE_CHECKING
+
+from django.contrib import admin
+from django.contrib.admin.models import LogEntry
+from django.db.models import Model
+from django.http import HttpRequest
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from chat.admin.base import NeverChanged
+
+if TYPE_CHECKING:
+    LogEntryBase = admin.ModelAdmin[LogEntry]
+else:
+    LogEntryBase = admin.ModelAdmin
+
+
+@admin.register(LogEntry)
+class LogEntryAdmin(NeverChanged, LogEntryBase):
+    list_display = ("action_time", "user", "kind", "what", "change")
+    list_display_links = None
+    list_filter = ("action_time", "action_flag", "content_type")
+    list_select_related = ("user", "content_type")
+    search_fields = ("user__username", "object_repr", "change_message")
+    show_full_result_count = False
+
+    @admin.display(description="kind", ordering="content_type")
+    def kind(self, entry: LogEntry) -> str | None:
+        return entry.content_type.name if entry.content_type else None
+
+    @admin.display(description="what", ordering="object_repr")
+    def what(self, entry: LogEntry) -> SafeString | str:
+        url = None if entry.is_deletion() else entry.get_admin_url()
+        return format_html('<a href="{}">{}</a>', url, entry.object_repr) if url else entry.object_repr
+
+    @admin.display(description="change")
+    def change(self, entry: LogEntry) -> str:
+        return "Deleted." if entry.is_deletion() else entry.get_change_message()
+
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
