@@ -40,6 +40,11 @@ PAGES: dict[str, tuple[str, dict[str, Any]]] = {
     "conversations": ("/admin/chat/conversation/", {}),
     "ledger": ("/admin/chat/usage/", {}),
     "ledger of a model": ("/admin/chat/usage/", {"model": "gpt-4o"}),
+    "usage of 7 days": ("/admin/chat/usage/report/", {"period": "7"}),
+    "usage of 90 days": ("/admin/chat/usage/report/", {"period": "90"}),
+    "usage as CSV": ("/admin/chat/usage/export/", {"period": "90", "table": "people"}),
+    "running answers": ("/admin/chat/usage/running/", {}),
+    "looks at content": ("/admin/chat/contentlook/", {}),
 }
 
 
