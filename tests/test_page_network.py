@@ -9,14 +9,26 @@ from playwright.sync_api import Page, expect
 
 from chat.models import ChatModel
 from tests.harness import wire
+from tests.harness.answers import wait_until
 from tests.harness.chat_page import ask, ended, open_chat, source, stored_answer, wait_until_live
 from tests.harness.cuttable import CuttableNetwork
+from tests.harness.environment import Environment
 from tests.harness.people import Person
 from tests.harness.site import Site
 from tests.harness.upstream import Upstream
 
 if TYPE_CHECKING:
-    from tests.conftest import MakeUser, StartSite
+    from collections.abc import Iterator
+
+    from tests.conftest import MakeUser, StartApart
+
+
+@pytest.fixture(scope="module")
+def patient(environment: Environment, db_ready: None) -> "Iterator[Site]":
+    """A site that waits for its readers, and for its model, longer than any test takes."""
+    site = environment.start_site(RESUME_GRACE_SECONDS="60", UPSTREAM_IDLE_SECONDS="60")
+    yield site
+    site.stop()
 
 
 def open_through(network: CuttableNetwork, page: Page, site: Site, person: Person) -> None:
@@ -29,15 +41,14 @@ def open_through(network: CuttableNetwork, page: Page, site: Site, person: Perso
 
 
 def test_what_was_written_while_the_network_was_away_is_shown_once_it_is_back(
-    start_site: "StartSite", alice: Person, page: Page, upstream: Upstream
+    patient: Site, alice: Person, page: Page, upstream: Upstream
 ) -> None:
-    site = start_site(RESUME_GRACE_SECONDS="60")
     away, back = wire.Gate(), wire.Gate()
     key = upstream.script(
         [wire.role(), *wire.text("before, "), away, *wire.text("“meanwhile” 👋🏽, "), back, *wire.text("after"), *wire.answer()[1:]]
     )
-    with CuttableNetwork(site.port) as network:
-        open_through(network, page, site, alice)
+    with CuttableNetwork(patient.port) as network:
+        open_through(network, page, patient, alice)
         ask(page, key)
         expect(page.locator("[data-body]")).to_contain_text("before")
         network.cut()
@@ -53,24 +64,152 @@ def test_what_was_written_while_the_network_was_away_is_shown_once_it_is_back(
     assert len(upstream.requests(key)) == 1
 
 
-def test_connections_that_break_anywhere_lose_nothing_and_double_nothing(
-    start_site: "StartSite", alice: Person, page: Page, upstream: Upstream
-) -> None:
-    pieces = [f"{number} é👋\r\n\n  - [x] ‮abc‬ " for number in range(60)]
-    gate = wire.Gate()
-    key = upstream.script([wire.role(), *wire.text(*pieces[:20]), gate, *wire.text(*pieces[20:]), *wire.answer()[1:]])
-    site = start_site(RESUME_GRACE_SECONDS="60")
-    with CuttableNetwork(site.port) as network:
-        open_through(network, page, site, alice)
+# Pauses between attempts have fractions of a millisecond, by their random part; they are noted, and last as long as the test says.
+NOTE_PAUSES = """
+    window.pauses = [];
+    const real = window.setTimeout;
+    window.setTimeout = (act, ms, ...rest) => {
+      if (Number.isInteger(ms ?? 0)) return real(act, ms, ...rest);
+      window.pauses.push(ms);
+      return real(act, %d, ...rest);
+    };"""
+
+
+def test_sixty_breaks_in_one_answer_lose_nothing_and_double_nothing(patient: Site, alice: Person, page: Page, upstream: Upstream) -> None:
+    pieces = [f"{number} é👋\r\n\n  - [x] ‮abc‬ " for number in range(150)]
+    paced = [step for piece in pieces for step in (*wire.text(piece), wire.Pause(0.02))]
+    key = upstream.script([wire.role(), *paced, *wire.answer()[1:]])
+    page.add_init_script(NOTE_PAUSES % 5)
+    with CuttableNetwork(patient.port) as network:
+        open_through(network, page, patient, alice)
+        # In the headers, in the first event, and anywhere in the text.
+        network.cut_after(*(700 + number * 97 % 1500 for number in range(60)))
         ask(page, key)
-        expect(page.locator("[data-body]")).to_contain_text("19 é")
-        # In the text that comes next, in the headers, in the first event, and in the text again.
-        network.cut_after(200, 300, 1100, 1900)
-        gate.open()
         expect(page.locator(".answer")).to_have_attribute("data-status", "complete", timeout=30_000)
-        assert network.cuts >= 3
+        assert network.cuts == 60
     assert source(page) == stored_answer(page).content == "".join(pieces)
     assert len(upstream.requests(key)) == 1
+
+
+def test_pauses_between_attempts_grow_and_are_partly_random(patient: Site, alice: Person, page: Page, upstream: Upstream) -> None:
+    gate = wire.Gate()
+    key = upstream.script([wire.role(), *wire.text("so far"), gate, *wire.answer()[1:]])
+    page.add_init_script(NOTE_PAUSES % 5)
+    with CuttableNetwork(patient.port) as network:
+        open_through(network, page, patient, alice)
+        ask(page, key)
+        expect(page.locator("[data-body]")).to_have_text("so far")
+        network.cut()
+        wait_until(lambda: page.evaluate("pauses.length") >= 8)
+        network.mend()
+        gate.open()
+        ended(page)
+    pauses = page.evaluate("pauses")[:8]
+    longest = [min(15_000, 500 * 2**failures) for failures in range(8)]
+    assert all(most / 2 <= pause <= most for pause, most in zip(pauses, longest, strict=True))
+    assert len({round(pause / most, 4) for pause, most in zip(pauses, longest, strict=True)}) > 4
+
+
+def test_a_short_break_is_not_worth_telling(patient: Site, alice: Person, page: Page, upstream: Upstream) -> None:
+    gate = wire.Gate()
+    key = upstream.script([wire.role(), *wire.text("so far"), gate, *wire.answer()[1:]])
+    with CuttableNetwork(patient.port) as network:
+        open_through(network, page, patient, alice)
+        ask(page, key)
+        expect(page.locator("[data-body]")).to_have_text("so far")
+        page.evaluate("""() => {
+            window.said = [];
+            const progress = document.querySelector(".answer [data-progress-text]");
+            new MutationObserver(() => said.push(progress.textContent)).observe(progress, { childList: true, subtree: true });
+        }""")
+        with page.expect_request("**/stream?after=*"):
+            network.cut()
+            network.mend()
+        gate.open()
+        ended(page)
+    assert "Reconnecting…" not in page.evaluate("said")
+
+
+def test_a_connection_that_says_nothing_any_more_is_given_up(patient: Site, alice: Person, page: Page, upstream: Upstream) -> None:
+    gate = wire.Gate()
+    key = upstream.script([wire.role(), *wire.text("so far, "), gate, *wire.text("so good"), *wire.answer()[1:]])
+    page.clock.install()
+    with CuttableNetwork(patient.port) as network:
+        open_through(network, page, patient, alice)
+        ask(page, key)
+        expect(page.locator("[data-body]")).to_have_text("so far,")
+        network.silence()
+        gate.open()
+        # Three pings of the site's have not come.
+        with page.expect_request("**/stream?after=*"):
+            page.clock.fast_forward(46_000)
+            page.clock.fast_forward(1_000)
+        ended(page)
+    assert source(page) == "so far, so good"
+    assert len(upstream.requests(key)) == 1
+
+
+@pytest.mark.parametrize("sign", ["online", "visibilitychange"])
+def test_a_reader_who_is_back_does_not_wait_for_the_next_attempt(
+    patient: Site, alice: Person, page: Page, upstream: Upstream, sign: str
+) -> None:
+    gate = wire.Gate()
+    key = upstream.script([wire.role(), *wire.text("so far, "), gate, *wire.text("so good"), *wire.answer()[1:]])
+    page.add_init_script(NOTE_PAUSES % 3_600_000)
+    with CuttableNetwork(patient.port) as network:
+        open_through(network, page, patient, alice)
+        ask(page, key)
+        expect(page.locator("[data-body]")).to_have_text("so far,")
+        network.cut()
+        wait_until(lambda: page.evaluate("pauses.length") == 1)
+        network.mend()
+        gate.open()
+        page.evaluate("sign => (sign === 'online' ? window : document).dispatchEvent(new Event(sign))", sign)
+        ended(page)
+    assert source(page) == "so far, so good"
+
+
+def test_stop_pressed_without_a_network_stops_when_it_is_back(patient: Site, alice: Person, page: Page, upstream: Upstream) -> None:
+    key = upstream.script([wire.role(), *wire.text("so far"), wire.Stall()])
+    failed: list[str] = []
+    page.on("requestfailed", lambda request: failed.append(request.url))
+    with CuttableNetwork(patient.port) as network:
+        open_through(network, page, patient, alice)
+        ask(page, key)
+        expect(page.locator("[data-body]")).to_have_text("so far")
+        network.cut()
+        page.click("[data-stop]")
+        while sum(url.endswith("/stop") for url in failed) < 4:
+            page.wait_for_event("requestfailed")
+        network.mend()
+        expect(page.locator(".answer")).to_have_attribute("data-status", "stopped", timeout=20_000)
+    assert source(page) == stored_answer(page).content == "so far"
+
+
+def test_words_of_a_killed_worker_that_were_never_saved_are_not_copied_either(
+    start_apart: "StartApart", alice: Person, page: Page, upstream: Upstream
+) -> None:
+    gate = wire.Gate()
+    key = upstream.script([wire.role(), *wire.text("saved, "), gate, *wire.text("and lost"), wire.Stall()])
+    apart = start_apart(alice)
+    page.context.add_cookies([{"name": "sessionid", "value": apart.session, "url": apart.site.url}])
+    page.goto(apart.site.url)
+    wait_until_live(page)
+    ask(page, key)
+    expect(page.locator("[data-body]")).to_have_text("saved,")
+    answer = page.locator(".answer").get_attribute("data-answer") or ""
+    wait_until(lambda: apart.mirrored(answer) == b"saved, ")
+    apart.valkey.pause()
+    gate.open()
+    expect(page.locator("[data-body]")).to_have_text("saved, and lost")
+    apart.site.kill9()
+    apart.valkey.stop()
+    apart.valkey.start()
+    apart.site.start()
+    expect(page.locator(".answer")).to_have_attribute("data-status", "failed", timeout=30_000)
+    assert apart.answer(answer) == ("failed", "", "worker_lost")
+    expect(page.locator("[data-body]")).to_have_text("")
+    assert source(page) == ""
 
 
 def test_a_prompt_that_is_sent_again_because_no_word_came_back_is_asked_once(

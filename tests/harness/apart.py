@@ -36,13 +36,13 @@ class Apart:
         self.site = site
         self.valkey = valkey
         self._database = database
-        self._session = session
+        self.session = session
         self._clients: list[Client] = []
 
     def client_on(self, site: Site) -> Client:
         """A new client, signed in as the person whom the site was made for."""
         client = Client(site.url)
-        client.http.cookies.set("sessionid", self._session)
+        client.http.cookies.set("sessionid", self.session)
         self._clients.append(client)
         return client
 

@@ -19,6 +19,7 @@ class CuttableNetwork:
         self._lock = threading.Lock()
         self._open: set[socket.socket] = set()
         self._is_cut = False
+        self._silenced: set[socket.socket] = set()
         self._limits: list[int] = []
         self.cuts = 0
 
@@ -41,6 +42,11 @@ class CuttableNetwork:
     def mend(self) -> None:
         with self._lock:
             self._is_cut = False
+
+    def silence(self) -> None:
+        """Nothing comes down any connection there is now, and none is closed until it is used: what a network does that forgot them."""
+        with self._lock:
+            self._silenced = set(self._open)
 
     def cut_after(self, *counts: int) -> None:
         """The next connections that bring something from the site each break after that many more bytes; those after them do not."""
@@ -72,6 +78,8 @@ class CuttableNetwork:
     def _pump_up(self, client: socket.socket, server: socket.socket) -> None:
         with contextlib.suppress(OSError):
             while data := client.recv(_READ_BYTES):
+                if client in self._silenced:
+                    break
                 server.sendall(data)
         _break(server)
 
@@ -82,6 +90,8 @@ class CuttableNetwork:
                 with self._lock:
                     if left is None and self._limits:
                         left = self._limits.pop(0)
+                if client in self._silenced:
+                    continue
                 client.sendall(data[:left])
                 if left is not None and len(data) > left:
                     self.cuts += 1

@@ -3,7 +3,6 @@
 import { Refusal, stopAnswer } from "./api.js";
 import { AnswerStream } from "./stream.js";
 
-const STOP_ATTEMPTS = 3;
 const STOP_PAUSE_MS = 1000;
 
 export class Turn {
@@ -14,6 +13,7 @@ export class Turn {
   #model = "";
   #hasStarted;
   #stopWanted = false;
+  #hasEnded = false;
   #note = "";
   #status = null;
 
@@ -44,6 +44,7 @@ export class Turn {
       if (!this.#hasStarted) throw error;
       this.#note = this.#view.lose(error instanceof Refusal && error.message ? error.message : "The connection was lost. Reload the page to see the answer.");
     }
+    this.#hasEnded = true;
     this.#announcer.end(this.#note);
     return this.#status;
   }
@@ -86,12 +87,14 @@ export class Turn {
     this.#note = this.#view.finish(payload, this.#model, size);
   }
 
+  // Whoever pressed Stop means it, however long the network is away.
   async #stop() {
-    for (let attempt = 1; attempt <= STOP_ATTEMPTS; attempt += 1) {
+    while (!this.#hasEnded) {
       try {
         await stopAnswer(this.#view.id);
         return;
-      } catch {
+      } catch (error) {
+        if (error instanceof Refusal && error.status < 500) return;
         await new Promise((resolve) => setTimeout(resolve, STOP_PAUSE_MS));
       }
     }
