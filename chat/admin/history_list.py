@@ -21,7 +21,7 @@ else:
 class LogEntryAdmin(NeverChanged, LogEntryBase):
     list_display = ("action_time", "user", "kind", "what", "change")
     list_display_links = None
-    list_filter = ("action_time", "action_flag", "content_type")
+    list_filter = ("action_time", "action_flag", ("content_type", admin.RelatedOnlyFieldListFilter))
     list_select_related = ("user", "content_type")
     search_fields = ("user__username", "object_repr", "change_message")
     show_full_result_count = False

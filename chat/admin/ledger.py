@@ -37,6 +37,8 @@ class UsageAdmin(NeverChanged, UsagePages, RunningPages, UsageBase):
     list_select_related = ("user",)
     search_fields = ("user__username", "limit_key")
     show_full_result_count = False
+    # Numbers beside the filters would be a count of all rows for each.
+    show_facets = admin.ShowFacets.NEVER
 
     def has_delete_permission(self, request: HttpRequest, obj: Usage | None = None) -> bool:
         return False

@@ -59,6 +59,8 @@ class PersonAdmin(TellsChanges, StopsAnswers, UserBase):
     list_display = ("username", "email", "quota", "paused", "is_active", "is_staff", "last_login")
     list_filter = (QuotaFilter, PausedFilter, "is_active", "is_staff", "is_superuser", "groups")
     show_full_result_count = False
+    # Numbers beside the filters would be a count of all rows for each.
+    show_facets = admin.ShowFacets.NEVER
     filter_horizontal = ("groups", "user_permissions")
     actions = ("reset_counters", "grant_tokens", "pause", "unpause", "stop_running")
     # The history outlives the account.

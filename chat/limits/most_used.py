@@ -58,7 +58,8 @@ def _use(request: HttpRequest, quota: Quota, row: dict[str, Any], user: User | N
 def _ranked(quota: Quota, now: datetime) -> "QuerySet[Usage, Any]":
     """Use by limit key, nearest to a limit first. The rank alone is a float; the figures are exact."""
     today = timezone.localdate(now)
-    rows = _rows(quota).filter(day__gte=min(today.replace(day=1), today - timedelta(days=1))).order_by()
+    longest = timedelta(seconds=max((rate.period for rate in quota.rates), default=0))
+    rows = _rows(quota).filter(day__gte=min(today.replace(day=1), timezone.localdate(now - longest))).order_by()
     settled = ~Q(outcome=Usage.Outcome.RUNNING)
     figures: dict[str, Any] = {
         "tokens": Sum(F("prompt_tokens") + F("completion_tokens"), filter=settled & Q(day=today)),
