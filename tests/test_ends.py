@@ -3,6 +3,7 @@
 import itertools
 from collections.abc import Iterator
 from decimal import Decimal
+from functools import partial
 from time import monotonic
 from typing import Any
 from uuid import uuid4
@@ -15,11 +16,14 @@ from tests.harness.answers import client_of_worker, ledger, message, other_worke
 from tests.harness.client import Client
 from tests.harness.ends import check_end, check_slot_is_free, figures, whole
 from tests.harness.environment import Environment
+from tests.harness.footprint import footprint
 from tests.harness.people import Person
 from tests.harness.site import Site, free_port
 from tests.harness.upstream import DEFAULT_TEXT
+from tests.harness.visitor import all_at_once
 
 GRACE_SECONDS = 2  # of the common site
+CUTS_AT_ONCE = 8
 
 
 @pytest.fixture(scope="module")
@@ -277,13 +281,29 @@ def test_answer_that_breaks_off_is_interrupted_and_keeps_its_text(client, upstre
         assert row.completion_tokens >= 2
 
 
-@pytest.mark.parametrize("part", range(1, 8))
-def test_cut_at_any_byte_keeps_what_came_before(client, upstream, part):
-    whole_text = wire.joined(wire.text("Hello ", "🙂 world"))
-    key = upstream.script([whole_text[: len(whole_text) * part // 8], wire.Cut()])
-    stream = whole(client.chat(content=key))
-    assert stream.text in ("", "Hello ")
-    check_end(stream, client, upstream, "interrupted" if stream.text else "failed", "upstream_cut")
+def test_cut_at_every_byte_of_a_short_answer_keeps_what_came_before(make_user, start_site, upstream):
+    site, person = start_site(UPSTREAM_RETRIES="0"), make_user("alice")
+    frames = [wire.frame({"choices": [{"delta": {"content": text}}]}) for text in ("Hé", "🙂")]
+    frames += [wire.frame({"choices": [{"delta": {}, "finish_reason": "stop"}]}), wire.DONE]
+    sent = wire.joined(frames)
+    ends = [len(wire.joined(frames[: number + 1])) for number in range(2)]
+    clients = [person.client_on(site) for _ in range(CUTS_AT_ONCE)]
+
+    def check(client: Client, places: range) -> None:
+        for place in places:
+            key = upstream.script([wire.HEADERS, sent[:place], wire.Cut()])
+            stream = whole(client.chat(content=f"Cut at a byte: {key}"))
+            # Until a blank line has come its event has not.
+            assert stream.text == ("Hé🙂" if place >= ends[1] else "Hé" if place >= ends[0] else ""), place
+            expected = "interrupted" if stream.text else "failed"
+            (done,) = stream.named("done")
+            assert (done["status"], message(stream).status, ledger(stream).outcome) == (expected,) * 3, place
+            assert message(stream).content == stream.text
+
+    all_at_once([partial(check, client, range(first, len(sent), CUTS_AT_ONCE)) for first, client in enumerate(clients)])
+    left = footprint(person.requester)
+    assert (left.slots, left.reservations, left.ledger) == (0, 0, len(sent))
+    wait_until(lambda: upstream.running("Cut at a byte") == 0)
 
 
 def test_half_a_surrogate_pair_at_the_break_is_replaced(client, upstream):

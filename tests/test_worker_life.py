@@ -12,6 +12,7 @@ from uuid import uuid4
 import httpx2
 import pytest
 
+from chat import recovery
 from chat import redis as chat_redis
 from chat.live import LiveAnswer
 from chat.mirror import Mirror
@@ -51,6 +52,18 @@ async def test_workers_name_fits_the_ledger_on_a_host_with_a_long_name(monkeypat
     here = Worker()
     await here.stop()
     assert len(here.id) <= Usage._meta.get_field("worker").max_length
+
+
+async def test_readers_of_other_workers_answers_cost_one_look_at_the_database_a_second_all_together(monkeypatch):
+    here, looks = Worker(), []
+    monkeypatch.setattr(recovery, "streaming", lambda answers: looks.append(len(answers)) or set(answers))
+    for _ in range(10):
+        here.follow(uuid4(), {}, "another worker")
+    for _ in range(2):
+        here._close_remotes(monotonic())
+        await asyncio.gather(*here._tasks)
+    assert looks == [10]
+    await here.stop()
 
 
 # --- Killed -------------------------------------------------------------------
