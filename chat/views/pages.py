@@ -9,10 +9,10 @@ from django.http.response import HttpResponseBase
 from django.shortcuts import render, resolve_url
 from django.views.decorators.http import require_http_methods, require_POST
 
-from chat import configuration, worker
+from chat import configuration, guests, worker
 from chat.conversations import NOTES, models_for, sidebar, thread
 from chat.limits import challenge
-from chat.models import Conversation, Quota, Requester
+from chat.models import Conversation, Requester
 from chat.threads import in_thread
 from chat.views import plain
 from chat.views.respond import requester_of
@@ -24,7 +24,7 @@ async def home(request: HttpRequest) -> HttpResponseBase:
     if request.method == "POST":
         return await plain.post(request)
     requester = await requester_of(request)
-    if requester.user_id is None and await in_thread(Quota.objects.for_requester, requester) is None:
+    if requester.user_id is None and not await in_thread(guests.may_chat):
         return redirect_to_login(request.get_full_path())
     return await in_thread(_page, request, requester)
 

@@ -21,9 +21,10 @@ from chat.models import Message, Requester
 from chat.threads import in_thread
 from chat.turns import Follow
 from chat.views.account import refusal_page
+from chat.views.guest_turns import chatter, named
 from chat.views.respond import known_requester
 from chat.views.stream import LiveResponse
-from chat.views.turns import begin, chatter, named
+from chat.views.turns import begin
 
 # Stands in the rendered page where the answer is to come.
 _PLACE = "<!--answer-->"

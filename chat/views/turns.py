@@ -1,25 +1,23 @@
 """The API of turns: begin one, follow an answer, stop it."""
 
 import asyncio
-import contextlib
 import re
-from collections.abc import AsyncGenerator, AsyncIterator
-from dataclasses import replace
-from secrets import token_urlsafe
+from collections.abc import AsyncGenerator
 from typing import Any
 from uuid import UUID
 
 from django.http import HttpRequest, JsonResponse
 from django.http.response import HttpResponseBase
 
-from chat import endings, guests, planning, recovery, turn_request, turns, worker
-from chat.errors import DatabaseUnavailable, Draining, InvalidRequest, NotFound, NotSignedIn, Refusal, UnsupportedMediaType
-from chat.limits import admission, challenge, once, readers, refusals
+from chat import endings, planning, recovery, turn_request, turns, worker
+from chat.errors import DatabaseUnavailable, Draining, InvalidRequest, NotFound, Refusal, UnsupportedMediaType
+from chat.limits import admission, once, readers, refusals
 from chat.live import LiveAnswer
-from chat.models import Message, Quota, Requester, Usage
+from chat.models import Message, Requester, Usage
 from chat.threads import in_thread
 from chat.turns import Follow
-from chat.views.respond import api, known_requester, requester_of
+from chat.views.guest_turns import challenged, chatter, named, remember
+from chat.views.respond import api, known_requester
 from chat.views.stream import EventStream
 
 _CURSOR = re.compile(r"\d{1,12}", re.ASCII)
@@ -44,23 +42,6 @@ async def chat(request: HttpRequest) -> HttpResponseBase:
     return EventStream(live.frames(0), headers)
 
 
-async def chatter(request: HttpRequest) -> Requester:
-    """Who asks; a guest without an id only if there is a quota for guests at all."""
-    requester = await requester_of(request)
-    if requester.user_id is not None or requester.guest:
-        return requester
-    if await in_thread(Quota.objects.for_requester, requester) is None:
-        raise NotSignedIn("Sign in to chat.")
-    return requester
-
-
-def named(requester: Requester, asked: turn_request.TurnRequest) -> Requester:
-    """With an id for a guest who has none yet: it comes of the challenge's solution, or at random."""
-    if requester.user_id is not None or requester.guest:
-        return requester
-    return replace(requester, guest=challenge.guest_id(asked.altcha) if asked.altcha else token_urlsafe(24))
-
-
 async def begin(request: HttpRequest, requester: Requester, asked: turn_request.TurnRequest) -> tuple[LiveAnswer | Follow, dict[str, str]]:
     """Begins the turn, or finds the answer that a copy of it has begun meanwhile."""
     turn = None if isinstance(asked, turn_request.Stateless) else asked.turn
@@ -68,24 +49,10 @@ async def begin(request: HttpRequest, requester: Requester, asked: turn_request.
         if turn is not None and (known := await in_thread(turns.find_turn, requester, asked)):
             begun: tuple[LiveAnswer | Follow, dict[str, str]] = known, {}
         else:
-            async with _challenged(request, requester, asked):
+            async with challenged(request, requester, asked):
                 begun = await _begin_new(request, requester, asked)
-    await _remember_guest(request, requester)
+    await remember(request, requester)
     return begun
-
-
-async def _remember_guest(request: HttpRequest, requester: Requester) -> None:
-    """A guest's id enters their session with the first turn that begins: a refused one leaves nothing behind, not even a session."""
-    if not requester.guest:
-        return
-    if await _is_remembered(request, requester):
-        await in_thread(guests.catch_up, requester)
-    else:
-        await request.session.aset(guests.SESSION_KEY, requester.guest)
-
-
-async def _is_remembered(request: HttpRequest, requester: Requester) -> bool:
-    return bool(await request.session.aget(guests.SESSION_KEY) == requester.guest)
 
 
 async def _begin_new(
@@ -117,25 +84,6 @@ def _plan(request: HttpRequest, requester: Requester, asked: turn_request.TurnRe
     plan = planning.plan(requester, asked)
     admission.look(request, plan.ask())
     return plan
-
-
-@contextlib.asynccontextmanager
-async def _challenged(request: HttpRequest, requester: Requester, asked: turn_request.TurnRequest) -> AsyncIterator[None]:
-    """A guest's proof of work, given back when the turn is refused after all."""
-    if requester.user_id is not None:
-        yield
-        return
-    known = await _is_remembered(request, requester)
-    try:
-        undo = await in_thread(challenge.admit_guest, requester, asked.altcha or "", known=known)
-    except Refusal as refusal:
-        refusals.note(requester, refusal.quota, refusal.code)
-        raise
-    try:
-        yield
-    except BaseException:
-        await in_thread(undo)
-        raise
 
 
 @api("GET")
