@@ -21,7 +21,7 @@ from tests.harness import wire
 from tests.harness.answers import client_of_worker, owner_pid
 from tests.harness.site import Site
 from tests.harness.upstream import Upstream
-from tests.harness.visitor import visitor
+from tests.harness.visitor import all_at_once, visitor
 from tests.test_refusal_counts import begin
 
 if TYPE_CHECKING:
@@ -178,6 +178,14 @@ def test_reset_twice_grants_nothing_twice(operator: Client, make_user: "MakeUser
     spent(person, tokens=12)
     act(operator, "reset_counters", person, sure="yes")
     assert list(Grant.objects.filter(user=person.user).order_by("pk").values_list("tokens", flat=True)) == [50, 30, 12]
+
+
+def test_operators_who_reset_at_once_grant_it_once(alice: "Person", make_user: "MakeUser") -> None:
+    person = make_user(tokens_per_day=100)
+    spent(person, tokens=30)
+    everybody = User.objects.filter(pk=person.user.pk)
+    all_at_once([lambda: resets.reset(REQUEST, everybody.all(), by=alice.user.pk)] * 6)
+    assert list(Grant.objects.filter(user=person.user).values_list("tokens", flat=True)) == [30]
 
 
 def test_reset_while_redis_is_away_does_nothing_and_says_so(operator: Client, bob: "Person", redis_away: None) -> None:
