@@ -5,12 +5,14 @@ Redis may go and come back, or be emptied: what was written then is not known,
 so the next flush writes the whole text again.
 """
 
-from collections.abc import Iterable, Sequence
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from uuid import UUID
 
 from redis import Redis as BlockingRedis
 from redis.asyncio import Redis
-from redis.asyncio.client import Pipeline
+from redis.asyncio.client import Pipeline, PubSub
 
 from chat import redis
 from chat.limits import slots
@@ -20,6 +22,8 @@ _TEXT_SECONDS = 3600
 WORKER_LEASE_SECONDS = 5
 _INBOX_SECONDS = 60
 _INBOX_BATCH = 1000
+# From an end that is saved to the word of it.
+_TELL_SECONDS = 1.0
 
 # KEYS text. ARGV its size, the bytes that follow. Returns the new size, or -1 where another text is there than was thought: no
 # reader may ever see the middle of an answer at the beginning of an emptied key.
@@ -54,6 +58,20 @@ def look(client: BlockingRedis, answers: Sequence[UUID], workers: Sequence[str])
         pipeline.exists(_worker_key(worker))
     replies = pipeline.execute()
     return replies[: len(answers)], [bool(reply) for reply in replies[len(answers) :]]
+
+
+def _channel(answer_id: UUID) -> str:
+    return f"chatsite:{{a:{answer_id}}}:told"
+
+
+async def _heard(channel: PubSub) -> str:
+    with contextlib.suppress(TimeoutError, *redis.Unavailable):
+        async with asyncio.timeout(_TELL_SECONDS):
+            while True:
+                message = await channel.get_message(timeout=_TELL_SECONDS)
+                if message is not None:
+                    return str(message["data"].decode())
+    return ""
 
 
 class Mirror:
@@ -115,6 +133,17 @@ class Mirror:
         pipeline.rpush(_inbox_key(worker), *notes)
         pipeline.expire(_inbox_key(worker), _INBOX_SECONDS)
         await pipeline.execute()
+
+    async def tell(self, answer_id: UUID, text: bytes) -> None:
+        """Says the text of a stateless answer that was stopped to whoever listens at this moment; nothing of it stays in Redis."""
+        await self._client.publish(_channel(answer_id), text)
+
+    @contextlib.asynccontextmanager
+    async def listening(self, answer_id: UUID) -> AsyncIterator[Callable[[], Awaitable[str]]]:
+        """Hears what `tell` says on another worker while the block runs. Gives a function that waits for it, but not for long: "" then."""
+        async with self._client.pubsub(ignore_subscribe_messages=True) as channel:
+            await channel.subscribe(_channel(answer_id))
+            yield lambda: _heard(channel)
 
     async def read(self, answers: Sequence[LiveAnswer]) -> list[bool]:
         """Appends to each answer, which another worker generates, what its mirror has more; returns which of them ended."""

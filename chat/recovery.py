@@ -58,6 +58,11 @@ def count_running(answer_ids: Sequence[UUID]) -> int:
     return Usage.objects.filter(answer__in=answer_ids, outcome=Usage.Outcome.RUNNING).count()
 
 
+def outcome(answer_id: UUID) -> str:
+    """How the ledger says that the answer ended."""
+    return Usage.objects.get(answer=answer_id).outcome
+
+
 def text_of(answer_id: UUID) -> tuple[str, str] | None:
     """Status and text of a stored answer; None where there is none (a stateless one, or one that was deleted)."""
     return Message.objects.filter(id=answer_id).values_list("status", "content").first()

@@ -12,7 +12,8 @@ import logging
 import math
 import os
 import socket
-from collections.abc import AsyncGenerator, Container, Coroutine, Iterable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Container, Coroutine, Iterable, Sequence
+from functools import partial
 from time import monotonic
 from typing import Any
 from uuid import UUID, uuid4
@@ -196,10 +197,22 @@ class Worker:
             await self._mirror.note(owner, [f"stop {answer_id}"])
         return False
 
-    def text_here(self, answer_id: UUID) -> str | None:
-        """The text so far of an answer that runs here; None if it does not."""
+    @contextlib.asynccontextmanager
+    async def last_words(self, answer_id: UUID) -> AsyncIterator[Callable[[], Awaitable[str]]]:
+        """For the block in which an answer is stopped; gives a function that returns its text once it has ended, "" if that is not known.
+
+        Of a stateless one nothing is kept that could be read afterwards.
+        """
         generation = self._running.get(answer_id)
-        return generation.live.text.decode() if generation is not None else None
+        if generation is not None:
+            yield partial(_text_of, generation.live)
+            return
+        async with contextlib.AsyncExitStack() as listening:
+            try:
+                hear = await listening.enter_async_context(self._mirror.listening(answer_id))
+            except redis.Unavailable:
+                hear = _nothing
+            yield hear
 
     def _live_here(self) -> list[LiveAnswer]:
         return [*(generation.live for generation in self._running.values()), *(remote.live for remote in self._remote.values())]
@@ -259,8 +272,15 @@ class Worker:
             return
         if verb == "stop":
             generation.halt(*STOPPED)
+            if not generation.job.stored:
+                self.spawn(self._tell_text(generation))
         elif verb == "watch":
             generation.watched_elsewhere = now + _WATCHED_SECONDS
+
+    async def _tell_text(self, generation: Generation) -> None:
+        await asyncio.wait([generation.task])
+        with contextlib.suppress(*redis.Unavailable):
+            await self._mirror.tell(generation.job.answer, bytes(generation.live.text))
 
     # --- answers of other workers -----------------------------------------------
 
@@ -382,6 +402,14 @@ class Worker:
             generation = self._running.get(answer_id)
             if generation is not None and answer_id not in owned:
                 generation.halt(*STOPPED)
+
+
+async def _text_of(live: LiveAnswer) -> str:
+    return live.text.decode()
+
+
+async def _nothing() -> str:
+    return ""
 
 
 class _Remote:

@@ -187,6 +187,17 @@ def test_stop_from_another_worker(person, site2, upstream, head):
     check_end(stream, client, upstream, "stopped", finish="stopped")
 
 
+def test_stateless_answer_stopped_from_another_worker_is_told_whole(person, site2, upstream, redis_client):
+    key = upstream.script([*wire.text("some text"), wire.Stall()])
+    with person.client_on(site2).chat(messages=[{"role": "user", "content": key}]) as stream:
+        stream.until_text("some text")
+        elsewhere = client_of_worker(person, site2, other_worker(site2, owner_pid(stream)))
+        assert elsewhere.stop(stream.answer).json() == {"status": "stopped", "content": "some text"}
+    # Whoever asks later is not told: nothing of it is kept.
+    assert elsewhere.stop(stream.answer).json() == {"status": "stopped", "content": ""}
+    assert redis_client.keys(f"*{stream.answer}*") == []
+
+
 def test_stopping_what_has_ended_changes_nothing(steady, upstream):
     stream = whole(steady.chat(content="Hello"))
     for _ in range(2):

@@ -2,7 +2,7 @@
 
 import asyncio
 import re
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from typing import Any
 from uuid import UUID
 
@@ -127,16 +127,16 @@ async def answer_stop(request: HttpRequest, answer_id: UUID) -> HttpResponseBase
     requester = await known_requester(request)
     usage = await in_thread(_own_usage, requester, answer_id)
     here = worker.current()
-    text = here.text_here(answer_id)
-    try:
-        async with asyncio.timeout(_STOP_SECONDS):
-            while not await here.stop_answer(answer_id, usage.worker):
-                if not await in_thread(recovery.is_running, answer_id):
-                    break
-                await asyncio.sleep(_STOP_POLL_SECONDS)
-    except TimeoutError:
-        raise DatabaseUnavailable("The answer is being stopped, but its end is not saved yet.", retry_after=2) from None
-    return JsonResponse(await in_thread(_stopped, answer_id, text))
+    async with here.last_words(answer_id) as last_words:
+        try:
+            async with asyncio.timeout(_STOP_SECONDS):
+                while not await here.stop_answer(answer_id, usage.worker):
+                    if not await in_thread(recovery.is_running, answer_id):
+                        break
+                    await asyncio.sleep(_STOP_POLL_SECONDS)
+        except TimeoutError:
+            raise DatabaseUnavailable("The answer is being stopped, but its end is not saved yet.", retry_after=2) from None
+        return JsonResponse(await _stopped(answer_id, last_words))
 
 
 def _own_usage(requester: Requester, answer_id: UUID) -> Usage:
@@ -156,8 +156,8 @@ def _is_own(requester: Requester, usage: Usage) -> bool:
     return usage.owner_key == requester.owner_key and not Message.objects.filter(id=usage.answer).exists()
 
 
-def _stopped(answer_id: UUID, text: str | None) -> dict[str, Any]:
-    stored = recovery.text_of(answer_id)
+async def _stopped(answer_id: UUID, last_words: Callable[[], Awaitable[str]]) -> dict[str, Any]:
+    stored = await in_thread(recovery.text_of, answer_id)
     if stored is not None:
         return {"status": stored[0], "content": stored[1]}
-    return {"status": Usage.objects.get(answer=answer_id).outcome, "content": text or ""}
+    return {"status": await in_thread(recovery.outcome, answer_id), "content": await last_words()}
