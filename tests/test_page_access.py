@@ -1,16 +1,19 @@
 """The chat page by keyboard and by ear, and with content that fits no design."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from playwright.sync_api import Page, expect
 
-from chat.models import Conversation, Message
+from chat.models import ChatModel, Conversation, Message
 from tests.harness import wire
 from tests.harness.chat_page import ask, conversation_of, ended, open_chat
 from tests.harness.people import Person
 from tests.harness.site import Site
 from tests.harness.upstream import Upstream
+
+if TYPE_CHECKING:
+    from tests.conftest import MakeUser
 
 # What a screen reader would have no name for, and headings of the page's own (not of an answer's text) that skip a level.
 FAULTS = """() => {
@@ -90,7 +93,9 @@ def test_escape_closes_the_innermost_and_gives_the_focus_back(site: Site, alice:
     expect(page.locator("[data-drawer-open]")).to_be_focused()
 
 
-def test_tab_goes_from_the_prompt_to_send_and_the_skip_link_past_the_list(site: Site, alice: Person, page: Page) -> None:
+def test_tab_goes_from_the_prompt_to_send_and_the_skip_link_past_the_list(site: Site, make_user: "MakeUser", page: Page) -> None:
+    # With one model there is none to choose between the prompt and Send.
+    alice = make_user(models=[ChatModel.objects.get(is_default=True)])
     open_chat(page, site, alice)
     ask(page, "hello")
     ended(page)

@@ -84,7 +84,7 @@ def test_an_idle_tab_holds_no_stream(site: Site, alice: Person, page: Page) -> N
     begin(page, site, alice)
     tab = page.context.new_page()
     streams: list[str] = []
-    tab.on("request", lambda request: streams.append(request.url) if "/api/" in request.url else None)
+    tab.on("request", lambda request: streams.append(request.url) if "/api/answers/" in request.url else None)
     tab.goto(page.url)
     wait_until_live(tab)
     hide(tab)

@@ -426,8 +426,8 @@ def test_redis_that_says_nothing_is_given_up_soon(serve: Serves, tmp_path: Path)
         assert refused.wait() == 1
     assert "does not answer" in refused.output
     assert len(refused.lines) == 1
-    # Two seconds of it are Python's and Django's start on a busy machine.
-    assert monotonic() - start < 8
+    # Most of it is Python's and Django's start on a busy machine; redis-py's own patience would be longer still.
+    assert monotonic() - start < 15
 
 
 def test_redis_inside_the_process_is_refused_for_two_workers(serve: Serves, tmp_path: Path) -> None:

@@ -17,10 +17,13 @@ from tests.harness.valkey import Valkey
 
 
 def copy_of_database(environment: Environment) -> Path:
-    """A copy of the common SQLite database, as it is now, people and sessions included."""
+    """A copy of the common SQLite database, as it is now, people and sessions included, what they said left out."""
     copy = environment.folder / f"apart-{uuid4()}.sqlite3"
     with contextlib.closing(sqlite3.connect(environment.folder / "db.sqlite3")) as common:
         common.execute("VACUUM INTO ?", [str(copy)])
+    with contextlib.closing(sqlite3.connect(copy)) as own, own:
+        for table in ("chat_message", "chat_conversation", "chat_usage"):
+            own.execute(f"DELETE FROM {table}")
     return copy
 
 
