@@ -1,5 +1,6 @@
 """The operator's usage page: the ledger added up by the database, as charts, tables and CSV."""
 
+import asyncio
 import csv
 import io
 import math
@@ -7,7 +8,7 @@ import re
 from collections.abc import Iterator
 from datetime import date, timedelta
 from decimal import Decimal
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 import pytest
@@ -18,10 +19,15 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from chat import reports, spreadsheet
+from chat.admin import usage
 from chat.models import RefusalCount, SitePolicy, Usage
 from chat.reports import Period
 from tests.harness.people import Person
+from tests.harness.site import Site
 from tests.harness.visitor import visitor
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
 
 pytestmark = pytest.mark.usefixtures("static_files")
 REPORT = "/admin/chat/usage/report/"
@@ -59,7 +65,7 @@ def use(day: date, who: Person | User | None = None, **fields: Any) -> Usage:
     return Usage.objects.create(answer=uuid4(), user=user, owner_key=key, limit_key=key, day=day, **plain | fields)
 
 
-def page(client: Client, period: Period) -> str:
+def opened(client: Client, period: Period) -> str:
     answer = client.get(REPORT, {"period": period.key})
     assert answer.status_code == 200
     return answer.content.decode()
@@ -202,7 +208,7 @@ def test_the_page_opens_for_every_period_that_an_address_may_name(operator: Clie
 
 def test_each_chart_has_its_table(operator: Client, month: Period, alice: Person) -> None:
     use(month.first, alice, first_token_ms=1200)
-    text = page(operator, month)
+    text = opened(operator, month)
     assert text.count('<svg class="chart"') == 4
     assert text.count('<table class="report-table"') >= 4 + 3
     assert f"{month.first.day} {month.first:%b}: complete 1, stopped 0, interrupted 0, failed 0" in text
@@ -226,11 +232,11 @@ def test_the_months_cost_stands_against_the_sites_budget(operator: Client) -> No
 def test_the_page_takes_as_many_queries_for_many_rows_as_for_one(operator: Client, month: Period, alice: Person) -> None:
     def queries() -> int:
         with CaptureQueriesContext(connection) as captured:
-            page(operator, month)
+            opened(operator, month)
         return len(captured)
 
     use(month.first, alice, first_token_ms=5)
-    page(operator, month)
+    opened(operator, month)
     few = queries()
     users = User.objects.bulk_create([User(username=f"row-{uuid4()}") for _ in range(40)])
     for number, user in enumerate(users):
@@ -247,6 +253,26 @@ def test_the_page_is_for_whoever_may_look_at_the_ledger(bob: Person) -> None:
 
 def test_the_ledgers_list_leads_to_the_charts(operator: Client) -> None:
     assert f'href="{REPORT}"' in operator.get("/admin/chat/usage/").content.decode()
+
+
+@pytest.mark.parametrize("width", [390, 1366])
+def test_the_page_fits_a_phone_and_has_a_name_for_everything(site: Site, alice: Person, month: Period, page: "Page", width: int) -> None:
+    staff(alice.user, "view_usage", "change_sitepolicy")
+    for number in range(40):
+        use(month.first + timedelta(days=number % 25), alice, first_token_ms=number * 100, model=f"a-model-with-a-long-name-{number % 9}")
+    page.set_viewport_size({"width": width, "height": 800})
+    page.context.add_cookies(alice.cookies(site))  # type: ignore[arg-type]
+    page.goto(f"{site.url}{REPORT}?period={month.key}")
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    nameless = """[...document.querySelectorAll('#content :is(a, button, summary, [role=region], [role=img])')]
+        .filter(each => !(each.ariaLabel || each.ariaLabelledByElements?.length || each.textContent.trim())).map(each => each.outerHTML)"""
+    assert page.evaluate(nameless) == []
+    first = page.locator(".chart").first.locator("rect.mark-1").first.bounding_box()
+    assert first
+    assert first["width"] > 2
+    assert first["height"] > 10
+    page.get_by_text("As a table").first.click()
+    assert page.locator(".report-table").first.is_visible()
 
 
 # --- CSV -------------------------------------------------------------------------
@@ -266,17 +292,30 @@ def test_each_table_can_be_taken_along(operator: Client, month: Period, alice: P
     assert named == f'attachment; filename="chatsite-cost-{month.first}-to-{month.last}.csv"'
 
 
-def test_the_whole_ledger_is_streamed(alice: Person, bob: Person, month: Period, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_whole_ledger_can_be_taken_along(alice: Person, bob: Person, month: Period) -> None:
     staff(alice.user, "view_usage")
-    rows = [use(month.first + timedelta(days=number % 2), bob, created=timezone.now()) for number in range(5)]
-    Usage.objects.filter(pk=rows[0].pk).update(created=rows[2].created)
+    rows = [use(month.first + timedelta(days=number % 2), bob) for number in range(5)]
     answer = alice.client.get(f"{EXPORT}?period={month.key}&table=ledger")
     assert "Content-Length" not in answer.headers
     found = list(csv.DictReader(io.StringIO(answer.text)))
     assert {row["answer"] for row in found} == {str(row.answer) for row in rows}
     assert [row["day"] for row in found] == sorted(row["day"] for row in found)
-    assert found[0]["username"] == bob.user.username
-    assert found[0]["cost_usd"] == "0.10000000"
+    assert (found[0]["username"], found[0]["cost_usd"]) == (bob.user.username, "0.10000000")
+
+
+def test_the_ledger_comes_in_batches_and_every_row_once(month: Period, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(usage, "_LEDGER_BATCH", 2)
+    moments = [timezone.now() - timedelta(seconds=second) for second in (9, 5, 5, 5, 5, 1)]
+    rows = [use(day, created=moment) for day in (month.first, month.last) for moment in moments]
+
+    async def taken() -> list[str]:
+        return [part async for part in usage._ledger(month)]
+
+    parts = asyncio.run(taken())
+    assert len(parts) == 1 + 3 + 3
+    found = list(csv.DictReader(io.StringIO("".join(parts))))
+    assert sorted(row["answer"] for row in found) == sorted(str(row.answer) for row in rows)
+    assert [(row["day"], row["created"]) for row in found] == sorted((row["day"], row["created"]) for row in found)
 
 
 @pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r"])
