@@ -82,9 +82,10 @@ def test_sixty_breaks_in_one_answer_lose_nothing_and_double_nothing(patient: Sit
     page.add_init_script(NOTE_PAUSES % 5)
     with CuttableNetwork(patient.port) as network:
         open_through(network, page, patient, alice)
+        ask(page, key)
+        expect(page.locator("[data-body]")).to_contain_text("0 é")
         # In the headers, in the first event, and anywhere in the text.
         network.cut_after(*(700 + number * 97 % 1500 for number in range(60)))
-        ask(page, key)
         expect(page.locator(".answer")).to_have_attribute("data-status", "complete", timeout=30_000)
         assert network.cuts == 60
     assert source(page) == stored_answer(page).content == "".join(pieces)
