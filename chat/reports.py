@@ -227,7 +227,13 @@ class Wait:
     p95: int | None = None
 
 
-# SQLite knows no percentiles, but both databases count off an index: a place costs as many steps as it is far from the day's fastest.
+_BY_POSTGRESQL = """
+SELECT day, COUNT(*),
+  percentile_disc(0.5) WITHIN GROUP (ORDER BY first_token_ms), percentile_disc(0.95) WITHIN GROUP (ORDER BY first_token_ms)
+FROM chat_usage WHERE day BETWEEN %s AND %s AND first_token_ms IS NOT NULL GROUP BY day
+"""
+# SQLite knows no percentiles, but counts off an index fast: a place costs as many steps as it is far from the day's fastest.
+# PostgreSQL takes ten times as long for that as for sorting them all.
 _AT_PLACE = """
 SELECT * FROM (
   SELECT day, first_token_ms FROM chat_usage WHERE day = %s AND first_token_ms IS NOT NULL ORDER BY first_token_ms LIMIT 1 OFFSET %s
@@ -236,14 +242,26 @@ SELECT * FROM (
 
 
 def waits(period: Period) -> list[Wait]:
-    """Every day of the period; percentiles by the nearest rank. Two queries."""
-    counted = Usage.objects.order_by().filter(day__gte=period.first, day__lte=period.last, first_token_ms__isnull=False)
-    counts = dict(counted.values_list("day").annotate(answers=Count("*")))
+    """Every day of the period; percentiles by the nearest rank. Two queries at most."""
+    measured = _sorted_out if connection.vendor == "postgresql" else _counted_off
+    found = {wait.day: wait for wait in measured(period)}
+    return [found.get(day, Wait(day)) for day in period.days]
+
+
+def _sorted_out(period: Period) -> list[Wait]:
+    with connection.cursor() as cursor:
+        cursor.execute(_BY_POSTGRESQL, [period.first.isoformat(), period.last.isoformat()])
+        return [Wait(*row) for row in cursor.fetchall()]
+
+
+def _counted_off(period: Period) -> list[Wait]:
+    measured = Usage.objects.order_by().filter(day__gte=period.first, day__lte=period.last, first_token_ms__isnull=False)
+    counts = dict(measured.values_list("day").annotate(answers=Count("*")))
     places = [(day, rank) for day, count in counts.items() for rank in (_rank(count, 50), _rank(count, 95))]
     found: dict[date, list[int]] = {}
     for day, milliseconds in _at(places):
         found.setdefault(day, []).append(milliseconds)
-    return [Wait(day, counts[day], min(found[day]), max(found[day])) if day in found else Wait(day) for day in period.days]
+    return [Wait(day, counts[day], min(values), max(values)) for day, values in found.items()]
 
 
 def _rank(count: int, percent: int) -> int:
@@ -257,11 +275,7 @@ def _at(places: list[tuple[date, int]]) -> list[tuple[date, int]]:
     parameters = [value for day, rank in places for value in (day.isoformat(), rank)]
     with connection.cursor() as cursor:
         cursor.execute(" UNION ALL ".join([_AT_PLACE] * len(places)), parameters)
-        return [(_as_date(day), milliseconds) for day, milliseconds in cursor.fetchall()]
-
-
-def _as_date(value: date | str) -> date:
-    return date.fromisoformat(value) if isinstance(value, str) else value
+        return cursor.fetchall()
 
 
 @dataclass(frozen=True)
