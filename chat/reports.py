@@ -275,7 +275,7 @@ def _at(places: list[tuple[date, int]]) -> list[tuple[date, int]]:
     parameters = [value for day, rank in places for value in (day.isoformat(), rank)]
     with connection.cursor() as cursor:
         cursor.execute(" UNION ALL ".join([_AT_PLACE] * len(places)), parameters)
-        return cursor.fetchall()
+        return [(day, milliseconds) for day, milliseconds in cursor.fetchall()]
 
 
 @dataclass(frozen=True)
