@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING
 from uuid import uuid4
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
-from chat.models import ChatModel
+from chat.models import ChatModel, Message
 from tests.harness import wire
 from tests.harness.answers import wait_until
 from tests.harness.chat_page import ask, ended, open_chat, source, stored_answer, wait_until_live
@@ -232,6 +232,25 @@ def test_a_prompt_that_is_sent_again_because_no_word_came_back_is_asked_once(
 
 
 # --- Waiting for the model --------------------------------------------------------
+
+
+def test_a_turn_that_meets_a_restarting_server_is_sent_again_by_the_page(site: Site, alice: Person, page: Page) -> None:
+    refused: list[str] = []
+
+    def drain_once(route: Route) -> None:
+        # The word of a worker that was told to stop; a browser's connection to one that is cannot be held for a test.
+        if refused:
+            return route.continue_()
+        refused.append(route.request.post_data_json["turn"])
+        error = {"code": "draining", "message": "This server is restarting.", "retry_after": 1}
+        return route.fulfill(status=503, headers={"Retry-After": "1"}, json={"error": error})
+
+    open_chat(page, site, alice)
+    page.route("**/api/chat", drain_once)
+    ask(page, "hello")
+    ended(page)
+    assert [str(message.turn) for message in Message.objects.filter(conversation__user=alice.user, turn__isnull=False)] == refused
+    expect(page.locator("[data-alert]")).to_be_hidden()
 
 
 def test_a_busy_model_is_said_with_a_countdown_that_goes_when_text_comes(site: Site, alice: Person, page: Page, upstream: Upstream) -> None:
