@@ -16,7 +16,7 @@ def render() -> str:
     by_outcome = list(
         ended.order_by()
         .values("model", "outcome")
-        .annotate(answers=Count("pk"), prompt=Sum("prompt_tokens"), completion=Sum("completion_tokens"), cost=ExactSum("cost_usd"))
+        .annotate(answers=Count("*"), prompt=Sum("prompt_tokens"), completion=Sum("completion_tokens"), cost=ExactSum("cost_usd"))
     )
     day = timezone.localdate()
     today = ended.filter(day=day).aggregate(first_token=Avg("first_token_ms"))
