@@ -94,7 +94,8 @@ export class Turn {
         await stopAnswer(this.#view.id);
         return;
       } catch (error) {
-        if (error instanceof Refusal && error.status < 500) return;
+        const isFinal = error instanceof Refusal && error.status < 500 && error.status !== 429;
+        if (isFinal) return;
         await new Promise((resolve) => setTimeout(resolve, STOP_PAUSE_MS));
       }
     }
