@@ -146,45 +146,31 @@ def total(parts: Iterable[Figures]) -> Figures:
     return sum(parts, start=Figures())
 
 
-def by_day(period: Period) -> list[Day]:
-    """Every day of the period, those without answers too."""
+def by_day_and_model(period: Period) -> tuple[list[Day], list[Share]]:
+    """Every day of the period, those without answers too; and the models, the most expensive first. One query, in an index's order."""
     figures: dict[date, Figures] = {}
     outcomes: dict[date, dict[str, int]] = {}
+    models: dict[str, Figures] = {}
     ended = Usage.objects.order_by().filter(day__gte=period.first, day__lte=period.last).exclude(outcome=Usage.Outcome.RUNNING)
-    rows: Any = ended.values("day", "outcome").annotate(**_SUMS)
+    rows: Any = ended.values("day", "outcome", "model").annotate(**_SUMS)
     for row in rows:
-        figures[row["day"]] = figures.get(row["day"], Figures()) + _figures(row)
-        outcomes.setdefault(row["day"], {})[row["outcome"]] = row["answers"]
-    return [Day(day, figures.get(day, Figures()), outcomes.get(day, {})) for day in period.days]
+        day, ends = row["day"], outcomes.setdefault(row["day"], {})
+        figures[day] = figures.get(day, Figures()) + _figures(row)
+        models[row["model"]] = models.get(row["model"], Figures()) + _figures(row)
+        ends[row["outcome"]] = ends.get(row["outcome"], 0) + row["answers"]
+    days = [Day(day, figures.get(day, Figures()), outcomes.get(day, {})) for day in period.days]
+    return days, _ranked([Share(name, sums) for name, sums in models.items()])
 
 
-@dataclass(frozen=True)
-class Shares:
-    """Who and what the figures are made of, each list with the most expensive first; of the same cost, with the most tokens.
-
-    `people` are the MOST_PEOPLE first and everybody else in one; guests, and people whose account is gone, count as one.
-    `groups` are those people are in today: whoever is in two counts in both, and whoever is in none has a line of its own.
-    """
-
-    models: list[Share]
-    people: list[Share]
-    groups: list[Share]
-
-
-# The ledger is read once. A person's rows are added up before they meet their groups, or every row would look for its groups.
-_SHARES = """
-WITH part AS (
-  SELECT user_id, model, COUNT(*) AS answers, SUM(prompt_tokens) AS prompt, SUM(completion_tokens) AS completion,
+# A person's rows are added up before they meet their groups, or every row of the ledger would look for its groups.
+_PEOPLE_AND_GROUPS = """
+WITH person AS (
+  SELECT user_id, COUNT(*) AS answers, SUM(prompt_tokens) AS prompt, SUM(completion_tokens) AS completion,
     SUM(CAST(ROUND(cost_usd * 100000000) AS BIGINT)) AS cost
-  FROM chat_usage WHERE day BETWEEN %s AND %s AND outcome <> 'running' GROUP BY user_id, model
-), person AS (
-  SELECT user_id, SUM(answers) AS answers, SUM(prompt) AS prompt, SUM(completion) AS completion, SUM(cost) AS cost
-  FROM part GROUP BY user_id
+  FROM chat_usage WHERE day BETWEEN %s AND %s AND outcome <> 'running' GROUP BY user_id
 ), first_people AS (
   SELECT * FROM person ORDER BY cost DESC, prompt + completion DESC, user_id LIMIT %s
 )
-SELECT 'model', CAST(NULL AS INTEGER), model, SUM(answers), SUM(prompt), SUM(completion), SUM(cost) FROM part GROUP BY model
-UNION ALL
 SELECT 'person', first_people.user_id, auth_user.username, answers, prompt, completion, cost
 FROM first_people LEFT JOIN auth_user ON auth_user.id = first_people.user_id
 UNION ALL
@@ -193,21 +179,25 @@ FROM person LEFT JOIN auth_user_groups ON auth_user_groups.user_id = person.user
   LEFT JOIN auth_group ON auth_group.id = auth_user_groups.group_id
 GROUP BY auth_group.id, auth_group.name
 """
-_NAMELESS = {"model": "no model", "person": "guests and deleted accounts", "group": "in no group"}
+_NAMELESS = {"person": "guests and deleted accounts", "group": "in no group"}
 
 
-def shares(period: Period) -> Shares:
-    """One query, for all three."""
+def by_person_and_group(period: Period, whole: Figures) -> tuple[list[Share], list[Share]]:
+    """The MOST_PEOPLE who cost most, and what they leave of the `whole` for everybody else; and the groups. One query.
+
+    Guests, and people whose account is gone, count as one person. Groups are those people are in today: whoever is
+    in two counts in both, and whoever is in none has a line of its own.
+    """
     with connection.cursor() as cursor:
-        cursor.execute(_SHARES, [period.first.isoformat(), period.last.isoformat(), MOST_PEOPLE])
+        cursor.execute(_PEOPLE_AND_GROUPS, [period.first.isoformat(), period.last.isoformat(), MOST_PEOPLE])
         rows = cursor.fetchall()
     found: dict[str, list[Share]] = {kind: [] for kind in _NAMELESS}
     for kind, key, name, answers, prompt, completion, cost in rows:
         figures = Figures(int(answers), int(prompt), int(completion), Decimal(int(cost)).scaleb(-8))
         found[kind].append(Share(name or _NAMELESS[kind], figures, key))
-    models, people, groups = (_ranked(found[kind]) for kind in ("model", "person", "group"))
-    rest = total(share.figures for share in models) - total(share.figures for share in people)
-    return Shares(models, [*people, Share("everybody else", rest, is_rest=True)] if rest.answers else people, groups)
+    people, groups = _ranked(found["person"]), _ranked(found["group"])
+    rest = whole - total(share.figures for share in people)
+    return [*people, Share("everybody else", rest, is_rest=True)] if rest.answers > 0 else people, groups
 
 
 def _ranked(shares: list[Share]) -> list[Share]:

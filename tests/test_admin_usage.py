@@ -86,13 +86,14 @@ def test_the_figures_of_a_period_are_the_sum_of_its_rows_to_the_last_cent(month:
     use(month.first, alice, outcome="failed", cost_usd=Decimal(0))
     use(month.first, alice, outcome="running", cost_usd=Decimal(99))
     use(month.last + timedelta(days=1), alice).delete()
-    days = reports.by_day(month)
+    days, models = reports.by_day_and_model(month)
     assert [day.day for day in days] == month.days
     assert days[0].outcomes == {"complete": 10, "failed": 1}
-    assert reports.total(day.figures for day in days) == reports.Figures(31, 310, 155, Decimal("3.00000030"))
-    shares = reports.shares(month)
-    assert [share.figures for share in shares.models] == [reports.Figures(31, 310, 155, Decimal("3.00000030"))]
-    assert [(share.name, share.key, share.figures.answers) for share in shares.people] == [
+    whole = reports.total(day.figures for day in days)
+    assert whole == reports.Figures(31, 310, 155, Decimal("3.00000030"))
+    assert [share.figures for share in models] == [reports.Figures(31, 310, 155, Decimal("3.00000030"))]
+    people, _ = reports.by_person_and_group(month, whole)
+    assert [(share.name, share.key, share.figures.answers) for share in people] == [
         (alice.user.username, alice.user.pk, 16),
         (bob.user.username, bob.user.pk, 15),
     ]
@@ -104,13 +105,13 @@ def test_people_count_in_each_of_their_groups_and_guests_in_none(month: Period, 
     bob.user.groups.set(groups[:1])
     for person, cost in ((alice, 4), (bob, 2), (None, 1)):
         use(month.first, person, cost_usd=Decimal(cost))
-    shares = reports.shares(month)
-    assert [(share.name, share.figures.cost) for share in shares.groups] == [
+    people, found = reports.by_person_and_group(month, reports.Figures(3))
+    assert [(share.name, share.figures.cost) for share in found] == [
         (groups[0].name, Decimal(6)),
         (groups[1].name, Decimal(4)),
         ("in no group", Decimal(1)),
     ]
-    assert shares.people[-1].name == "guests and deleted accounts"
+    assert people[-1].name == "guests and deleted accounts"
 
 
 def test_who_costs_most_is_named_and_the_others_are_one(month: Period) -> None:
@@ -122,7 +123,8 @@ def test_who_costs_most_is_named_and_the_others_are_one(month: Period) -> None:
         for cost, user in enumerate(users)
     ]
     Usage.objects.bulk_create(rows)
-    people = reports.shares(month).people
+    days, _ = reports.by_day_and_model(month)
+    people, _ = reports.by_person_and_group(month, reports.total(day.figures for day in days))
     assert [share.name for share in people[:3]] == [user.username for user in users[:-4:-1]]
     assert len(people) == reports.MOST_PEOPLE + 1
     assert (people[-1].name, people[-1].figures.tokens) == ("everybody else", 0 + 1 + 2 + 3 + 4)

@@ -77,19 +77,19 @@ class Report:
 
 
 def report_of(period: Period) -> Report:
-    """Five queries, however much there is to add up."""
-    days = reports.by_day(period)
-    shares = reports.shares(period)
+    """Five queries at most, however much there is to add up."""
+    days, models = reports.by_day_and_model(period)
     whole = reports.total(day.figures for day in days)
+    people, groups = reports.by_person_and_group(period, whole)
     panels = [
         _outcomes(days),
         _cost(days),
         _tokens(days),
         _waits(reports.waits(period)),
-        _ranking("models", "By model", "Model", shares.models),
+        _ranking("models", "By model", "Model", models),
         _refusals(reports.refusals(period)),
-        _ranking("people", "By person", "Person", shares.people, _person_url),
-        _ranking("groups", "By group", "Group", shares.groups, _group_url, "Whoever is in two groups counts in both."),
+        _ranking("people", "By person", "Person", people, _person_url),
+        _ranking("groups", "By group", "Group", groups, _group_url, "Whoever is in two groups counts in both."),
     ]
     return Report(period, whole, days, panels)
 

@@ -32,7 +32,7 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name="usage",
             index=models.Index(
-                fields=["day", "outcome", "cost_usd", "prompt_tokens", "completion_tokens", "model", "user"], name="usage_sums"
+                fields=["day", "outcome", "model", "user", "cost_usd", "prompt_tokens", "completion_tokens"], name="usage_sums"
             ),
         ),
         migrations.AddIndex(
