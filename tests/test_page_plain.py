@@ -42,6 +42,8 @@ def go_on(page: Page, site: Site, shown: str) -> None:
     """From the answer's page back to the conversation, where an answer that has ended already leads by itself."""
     expect(page.locator(ANSWER).or_(page.locator("[data-body]").last)).to_have_text(shown)
     link = page.get_by_role("link", name="Go on")
+    # The link comes a moment behind the last word.
+    expect(link.or_(page.locator("[data-composer]"))).to_be_visible()
     if link.is_visible():
         link.click()
     page.wait_for_url(f"{site.url}/c/{conversation_of(page).id}/")
