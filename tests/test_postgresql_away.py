@@ -1,6 +1,7 @@
 """PostgreSQL stopped under a running site: clear words, no traceback, and nothing lost."""
 
 import signal
+from functools import partial
 from time import monotonic
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,7 @@ from tests.harness.database import Database
 from tests.harness.people import Person
 from tests.harness.site import Site
 from tests.harness.upstream import DEFAULT_TEXT, Upstream
+from tests.harness.visitor import all_at_once
 
 if TYPE_CHECKING:
     from tests.conftest import StartSite
@@ -22,7 +24,7 @@ def test_pages_say_that_the_database_is_away_and_are_back_at_once_when_it_is(dat
     client = alice.client
     before = {path: client.get(path).status_code for path in PAGES}
     database.leave()
-    away = [client.get(path) for path in PAGES]
+    away = all_at_once([partial(client.get, path) for path in PAGES])
     database.come_back()
     # Connections that its end has broken are not what a request fails on.
     for _ in range(4):
