@@ -6,6 +6,7 @@ chat.attempts: the SDK's own retries are off.
 
 import asyncio
 import contextlib
+from calendar import timegm
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
@@ -25,6 +26,8 @@ _RETRIABLE = frozenset({408, 409, 429})
 _CONNECT_SECONDS = 5.0
 _REASON_CHARS = 40
 _DRAIN_SECONDS = 0.5
+# The layers between pass some of aiohttp's own errors on: for a header that is too long, for one.
+_BROKEN = (openai.APIConnectionError, httpx2.RequestError, httpx2.StreamError, aiohttp.ClientError)
 
 
 @dataclass(frozen=True)
@@ -124,7 +127,7 @@ async def run(client: Client, attempt: Attempt, sink: Sink) -> None:
     except openai.APIStatusError as error:
         attempt.reached = False
         raise _status_failure(error) from None
-    except (openai.APIConnectionError, httpx2.RequestError, httpx2.StreamError) as error:
+    except _BROKEN as error:
         attempt.reached = opened or not _never_sent(error)
         raise _connection_failure(opened, attempt) from None
     except TimeoutError:
@@ -234,8 +237,11 @@ def _refuse_bad(batch: Batch, attempt: Attempt) -> None:
 
 
 async def _drain(reads: AsyncIterator[bytes]) -> None:
-    """Reads the end of the body behind [DONE], so that the connection can be used again; not for longer than a moment."""
-    with contextlib.suppress(TimeoutError):
+    """Reads the end of the body behind [DONE], so that the connection can be used again; not for longer than a moment.
+
+    The answer is whole already: how the connection ends is nothing to it.
+    """
+    with contextlib.suppress(TimeoutError, *_BROKEN):
         async with asyncio.timeout(_DRAIN_SECONDS):
             async for _ in reads:
                 pass
@@ -298,5 +304,5 @@ def _retry_after(headers: Mapping[str, str]) -> float | None:
             # "inf" and "nan" are numbers to Python, and to nobody who is told to wait for them.
             return max(0.0, seconds) if isfinite(seconds) else None
     with contextlib.suppress(KeyError, ValueError, TypeError, OverflowError):
-        return max(0.0, parsedate_to_datetime(headers["retry-after"]).timestamp() - time())
+        return max(0.0, timegm(parsedate_to_datetime(headers["retry-after"]).utctimetuple()) - time())
     return None

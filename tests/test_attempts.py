@@ -1,6 +1,7 @@
 """What is tried again and what is not, what each attempt costs, and that all of it stays within what was reserved."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
 from decimal import Decimal
@@ -266,6 +267,31 @@ async def drip(gates: list[wire.Gate]) -> None:
     for gate in gates:
         await asyncio.sleep(0.25)
         gate.open()
+
+
+async def test_response_that_is_no_http_is_tried_again(ask: Ask, upstream: FakeUpstream) -> None:
+    key = upstream.script([wire.Http(200, b"", {"x-long": "a" * 20_000})], wire.answer("text"))
+    asked = await ask(prompt(key))
+    assert (asked.code, asked.received, asked.states) == ("", "text", ["retrying"])
+
+
+async def test_connection_that_breaks_behind_done_takes_nothing_from_the_answer(ask: Ask, upstream: FakeUpstream) -> None:
+    key = upstream.script([*wire.answer("text"), wire.Reset()])
+    asked = await ask(prompt(key))
+    assert (asked.code, asked.received, asked.call.finish_reason) == ("", "text", "stop")
+
+
+async def test_retry_after_as_a_date_of_any_form_is_in_universal_time(
+    ask: Ask, upstream: FakeUpstream, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TZ", "Asia/Tokyo")
+    time.tzset()
+    date = time.strftime("%a %b %d %H:%M:%S %Y", time.gmtime(time.time() + 600))  # asctime, as RFC 9110 allows it
+    asked = await ask(prompt(upstream.script(wire.refused(429, retry_after=date))))
+    monkeypatch.undo()
+    time.tzset()
+    assert asked.error
+    assert asked.error.retry_after == pytest.approx(600, abs=5)
 
 
 async def test_comments_for_ever_are_silence(ask: Ask, upstream: FakeUpstream) -> None:
