@@ -59,7 +59,8 @@ class LiveAnswer:
 
     `start` is the payload of the `start` event. `unwatched_since` is the
     monotonic time at which the last reader left (or, before the first came, at
-    which the answer began), None while there is one.
+    which the answer began), None while there is one. `was_watched`: somebody
+    has read it, or has left before there was anything to read.
     """
 
     def __init__(self, answer_id: UUID, start: dict[str, Any]) -> None:

@@ -119,6 +119,12 @@ class Mirror:
             return False
         return written is not None or bool(answer.text)
 
+    async def release(self, hold: slots.Hold) -> None:
+        """Frees a slot and its reservation. Without a thread: where a locked database holds all of them, leases must not wait for one."""
+        pipeline = self._client.pipeline(transaction=False)
+        slots.queue_release(pipeline, hold)
+        await pipeline.execute()
+
     async def ended(self, answer_id: UUID) -> None:
         """Tells other workers' readers that the answer is saved."""
         self._written.pop(answer_id, None)

@@ -16,8 +16,8 @@ from django.db import close_old_connections
 P = ParamSpec("P")
 T = TypeVar("T")
 
-_THREADS = 8
-_pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="work")
+THREADS = 8
+_pool = ThreadPoolExecutor(THREADS, thread_name_prefix="work")
 
 
 async def in_thread(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:

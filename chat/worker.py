@@ -27,7 +27,7 @@ from chat.completions import make_client
 from chat.cooldown import Cooldown
 from chat.errors import AnswerError, Refusal
 from chat.generation import ABANDONED, STOPPED, Generation, Job
-from chat.limits import admission, refusals, slots
+from chat.limits import refusals, slots
 from chat.live import LiveAnswer
 from chat.mirror import Mirror
 from chat.models import Message
@@ -46,6 +46,9 @@ _WATCHED_SECONDS = 5.0
 _SAVE_SECONDS = 8
 # Between the start of a response and its first frame lie a few steps of middleware.
 _FIRST_READER_SECONDS = 3.0
+# For so long `serve` has uvicorn wait for open connections; the last words need a part of it.
+_LAST_REQUESTS_SECONDS = 10
+_TELLING_SECONDS = 2
 
 
 class Worker:
@@ -78,10 +81,30 @@ class Worker:
         self.spawn(self._recover_forever())
 
     def drain(self) -> None:
-        """Takes no new turns and lets the readers go; running answers go on."""
-        self.draining = True
+        """Takes no new turns and lets those readers go that can go on elsewhere; running answers go on."""
+        if not self.draining:
+            self.draining = True
+            self.spawn(self._end_stateless())
         for live in self._live_here():
+            self._hand_over(live)
+
+    def _hand_over(self, live: LiveAnswer) -> None:
+        # A stateless answer is kept nowhere, so nobody can go on reading it elsewhere.
+        generation = self._running.get(live.id)
+        if generation is None or generation.job.stored:
             live.hand_over()
+
+    async def _end_stateless(self) -> None:
+        """Ends what could not be handed over while the server still waits for open connections, so that its readers are told."""
+        await asyncio.sleep(max(0, min(_LAST_REQUESTS_SECONDS, settings.DRAIN_SECONDS) - _TELLING_SECONDS))
+        for generation in list(self._running.values()):
+            if not generation.job.stored:
+                self._give_up(generation)
+
+    @staticmethod
+    def _give_up(generation: Generation) -> None:
+        error = AnswerError("worker_lost")
+        generation.halt(endings.status_for(error, bool(generation.live.text)), "drained", error)
 
     async def stop(self) -> None:
         """Waits for running answers up to DRAIN_SECONDS, ends the rest as interrupted, and saves them.
@@ -91,8 +114,7 @@ class Worker:
         self.drain()
         await self._all_ended(settings.DRAIN_SECONDS)
         for generation in list(self._running.values()):
-            error = AnswerError("worker_lost")
-            generation.halt(endings.status_for(error, bool(generation.live.text)), "drained", error)
+            self._give_up(generation)
         await self._all_ended(_SAVE_SECONDS)
         # redis-py can turn a cancellation into an error of its own, which the beat survives: one request to end is not enough.
         while self._tasks:
@@ -148,7 +170,10 @@ class Worker:
     async def _release(self, hold: slots.Hold) -> None:
         # Not while a flush is under way: it would renew what is released here.
         async with self._flushing:
-            if not await admission.release(hold):
+            try:
+                await self._mirror.release(hold)
+            except redis.Unavailable:
+                logger.warning("Redis is away: the slot of answer %s is free when that is back, or when its lease expires", hold.id)
                 self._unreleased.append(hold)
 
     def _release_late(self) -> None:
@@ -172,7 +197,7 @@ class Worker:
     def _readable(self, live: LiveAnswer) -> LiveAnswer:
         # Who comes while it drains, by a request that was under way, must not be waited for either.
         if self.draining:
-            live.hand_over()
+            self._hand_over(live)
         return live
 
     async def seated(self, frames: AsyncGenerator[bytes, None], seat: slots.Hold) -> AsyncGenerator[bytes, None]:
@@ -234,6 +259,7 @@ class Worker:
                 self._note_redis(down=False)
             except redis.Unavailable:
                 self._note_redis(down=True)
+                self._assume_watched(now)
             except Exception as error:
                 # Leases, timeouts and stops hang on the beat: no fault of one answer may end it.
                 logger.error("The beat failed: %s", type(error).__name__)
@@ -243,12 +269,20 @@ class Worker:
             self._redis_down = down
             logger.warning("Redis %s", "is away: running answers go on without it" if down else "is back")
 
+    def _assume_watched(self, now: float) -> None:
+        """While Redis is away nobody can say that an answer is watched on another worker, so nothing is closed for want of readers."""
+        for generation in self._running.values():
+            if generation.job.stored:
+                generation.watched_elsewhere = now + _WATCHED_SECONDS
+
     def _close_unwatched(self, now: float) -> None:
         for generation in self._running.values():
             since = generation.live.unwatched_since
             # A stateless answer is kept nowhere, so nobody can come back for it; but its first reader may be a moment late.
             grace = settings.RESUME_GRACE_SECONDS if generation.job.stored else 0 if generation.live.was_watched else _FIRST_READER_SECONDS
-            if since is not None and now - max(since, generation.watched_elsewhere) > grace and not self.draining:
+            if self.draining and generation.job.stored:
+                continue  # its readers were sent elsewhere
+            if since is not None and now - max(since, generation.watched_elsewhere) > grace:
                 generation.halt(*ABANDONED)
 
     async def _flush(self, now: float) -> None:

@@ -1,16 +1,18 @@
 """Every way an answer can end: told once, saved once, paid once, and nothing held afterwards."""
 
 import itertools
+import json
+import socket
 from collections.abc import Iterator
 from decimal import Decimal
 from functools import partial
-from time import monotonic
+from time import monotonic, sleep
 from typing import Any
 from uuid import uuid4
 
 import pytest
 
-from chat.models import ChatModel
+from chat.models import ChatModel, Usage
 from tests.harness import wire
 from tests.harness.answers import client_of_worker, ledger, message, other_worker, owner_pid, wait_until
 from tests.harness.client import Client
@@ -247,6 +249,26 @@ def test_tab_closed_before_the_first_token_ends_the_answer_too(person, upstream)
     upstream.wait_for_close(request)
     wait_until(lambda: ledger(stream).outcome == "stopped")
     check_slot_is_free(client)
+
+
+def send_and_leave(client: Client, site: Site, prompt: str, seconds: float) -> None:
+    """Asks statelessly, and leaves after so many seconds without having read anything."""
+    body = json.dumps({"messages": [{"role": "user", "content": prompt}]}).encode()
+    head = f"POST /api/chat HTTP/1.1\r\nHost: 127.0.0.1:{site.port}\r\nX-CSRFToken: {client.csrf}\r\nContent-Type: application/json\r\n"
+    head += "Cookie: " + "; ".join(f"{cookie.name}={cookie.value}" for cookie in client.http.cookies.jar)
+    with socket.create_connection(("127.0.0.1", site.port)) as connection:
+        connection.sendall(f"{head}\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body)
+        sleep(seconds)
+
+
+def test_stateless_answer_whose_reader_left_before_it_began_is_closed_within_a_second(alice, site, upstream):
+    key = upstream.script([wire.HEADERS, wire.Stall()])
+    # Some leave before the turn is known, some while it begins, some behind that: nobody can tell which.
+    for milliseconds in range(2, 30, 2):
+        send_and_leave(alice.client, site, key, milliseconds / 1000)
+    wait_until(lambda: upstream.requests(key) and not upstream.running(key))
+    assert max(upstream.wait_for_close(request) - request.received_at for request in upstream.requests(key)) < 1
+    wait_until(lambda: not Usage.objects.filter(user=alice.user, outcome="running").exists())
 
 
 def test_answer_goes_on_for_a_reader_that_comes_back_in_time(steady, upstream):

@@ -5,6 +5,8 @@ import os
 import re
 import signal
 import socket
+import threading
+from collections.abc import AsyncIterator
 from time import monotonic
 from typing import Any
 from uuid import uuid4
@@ -12,8 +14,10 @@ from uuid import uuid4
 import httpx2
 import pytest
 
-from chat import recovery
+from chat import recovery, threads
 from chat import redis as chat_redis
+from chat.limits import slots
+from chat.limits.slots import Hold
 from chat.live import LiveAnswer
 from chat.mirror import Mirror
 from chat.models import Conversation, Message, Usage
@@ -45,6 +49,22 @@ def check_slot_is_free(client: Client) -> None:
     with client.chat(content="Next, please") as following:
         assert following.status == 200
         assert whole(following).text == DEFAULT_TEXT
+
+
+@pytest.fixture
+async def locked_threads() -> AsyncIterator[threading.Event]:
+    """All threads for blocking work wait until it is set, as they do for a locked database."""
+    unlocked, waiting = threading.Event(), threading.Barrier(threads.THREADS + 1)
+
+    def wait() -> None:
+        waiting.wait(5)
+        unlocked.wait(20)
+
+    work = [asyncio.ensure_future(threads.in_thread(wait)) for _ in range(threads.THREADS)]
+    await asyncio.to_thread(waiting.wait, 5)
+    yield unlocked
+    unlocked.set()
+    await asyncio.gather(*work)
 
 
 async def test_workers_name_fits_the_ledger_on_a_host_with_a_long_name(monkeypatch):
@@ -205,6 +225,51 @@ def test_answer_that_outlasts_the_drain_is_interrupted_and_saved(person, start_s
     check_slot_is_free(person.client)
 
 
+def ask_statelessly(client: Client, key: str) -> Stream:
+    return client.chat(messages=[{"role": "user", "content": key}])
+
+
+def test_stateless_answer_is_read_to_its_end_while_the_site_drains(alice, start_site, upstream):
+    site, gate, last = start_site(), wire.Gate(), wire.Gate()
+    key = upstream.script([*wire.text("some "), gate, *wire.text("more "), last, *wire.answer("text")])
+    stream = ask_statelessly(alice.client_on(site), key)
+    stream.until_text("some ")
+    site.terminate()
+    wait_until(lambda: "Shutting down" in site.log())
+    gate.open()
+    stream.until_text("more ")
+    last.open()
+    assert (whole(stream).text, stream.ended) == ("some more text", True)
+    assert site.process.wait(10) in (0, -signal.SIGTERM)
+    assert ledger(stream).outcome == "complete"
+
+
+def test_stateless_answer_that_outlasts_the_drain_ends_with_a_word(alice, start_site, upstream):
+    site = start_site(DRAIN_SECONDS="3")
+    key = upstream.script([*wire.text("some text"), wire.Stall()])
+    stream = ask_statelessly(alice.client_on(site), key)
+    stream.until_text("some text")
+    site.terminate()
+    whole(stream)
+    assert [error["code"] for error in stream.named("error")] == ["worker_lost"]
+    assert (stream.named("done")[0]["status"], stream.ended) == ("interrupted", True)
+    upstream.wait_for_close(upstream.requests(key)[0])
+    assert site.process.wait(10) in (0, -signal.SIGTERM)
+
+
+def test_stateless_answer_whose_reader_leaves_during_the_drain_is_closed(alice, start_site, upstream):
+    site = start_site()
+    key = upstream.script([*wire.text("some text"), wire.Stall()])
+    stream = ask_statelessly(alice.client_on(site), key)
+    stream.until_text("some text")
+    site.terminate()
+    wait_until(lambda: "Shutting down" in site.log())
+    left_at = monotonic()
+    stream.close()
+    assert upstream.wait_for_close(upstream.requests(key)[0]) - left_at < 1
+    assert site.process.wait(10) in (0, -signal.SIGTERM)
+
+
 def read_until(connection: socket.socket, end: bytes) -> None:
     received = b""
     while not received.endswith(end):
@@ -347,6 +412,26 @@ def test_reader_on_another_worker_is_told_the_end_though_redis_is_gone(alice, st
         assert second.named("done") == first.named("done")
 
 
+def test_answer_that_is_read_on_another_worker_outlasts_a_redis_that_is_away_for_longer_than_the_grace_time(alice, start_apart, upstream):
+    apart, gate = start_apart(alice, workers=2, RESUME_GRACE_SECONDS="0"), wire.Gate()
+    key = upstream.script([*wire.text("some "), gate, *wire.answer("text")])
+    first = apart.client().chat(content=key)
+    first.until_text("some ")
+    (request,) = upstream.requests(key)
+    with apart.client_elsewhere(first.answer).resume(first.answer) as second:
+        second.until_text("some ")
+        assert not request.over.wait(0.5)
+        first.close()
+        assert not request.over.wait(0.5)
+        apart.valkey.stop()
+        # Longer than the word of the other worker's reader holds.
+        assert not request.over.wait(6.5)
+        apart.valkey.start()
+        gate.open()
+        assert whole(second).text == "some text"
+    assert apart.answer(first.answer) == ("complete", "some text", "")
+
+
 def test_reader_on_another_worker_gets_the_exact_text_after_redis_was_emptied(alice, start_apart, upstream):
     apart, gate, last = start_apart(alice, workers=2), wire.Gate(), wire.Gate()
     key = upstream.script([*wire.text("ab"), gate, *wire.text("0123456789"), last, *wire.answer("!")])
@@ -391,10 +476,29 @@ def test_emptied_redis_kills_no_living_answer(alice, start_apart, upstream):
     assert apart.answer(stream.answer) == ("complete", "some text", "")
 
 
+async def test_leases_do_not_wait_for_a_locked_database(redis_client, locked_threads):
+    here, seat = Worker(), Hold(uuid4().hex, (f"readers:{uuid4()}",), 0, 0)
+    await here.start()
+    slots.take(redis_client, seat.holders[0], seat, slots.Room())
+    frames = here.seated(LiveAnswer(uuid4(), {}).frames(0), seat)
+    await anext(frames)
+    await frames.aclose()
+    # The seat is given up although no thread is free; a lease is renewed behind that.
+    async with asyncio.timeout(5):
+        while slots.in_use(redis_client, seat.holders[0]):
+            await asyncio.sleep(0.02)
+    redis_client.pexpire(f"chatsite:{{w:{here.id}}}:alive", 3000)
+    async with asyncio.timeout(5):
+        while redis_client.pttl(f"chatsite:{{w:{here.id}}}:alive") < 3500:
+            await asyncio.sleep(0.02)
+    locked_threads.set()
+    await here.stop()
+
+
 # --- Threads ------------------------------------------------------------------------------
 
 
-def threads(pid: int) -> int:
+def threads_of(pid: int) -> int:
     return len(os.listdir(f"/proc/{pid}/task"))
 
 
@@ -403,14 +507,14 @@ def test_threads_do_not_grow_with_open_streams(alice, start_site, upstream):
     (pid,) = site.worker_pids()
     client = alice.client_on(site)
     whole(client.chat(content="Hello"))
-    idle = threads(pid)
+    idle = threads_of(pid)
     key = upstream.script([*wire.text("some "), gate, *wire.answer("text")])
     streams = [
         client.chat(content=key) if number % 2 else client.chat(messages=[{"role": "user", "content": key}]) for number in range(200)
     ]
     for stream in streams:
         stream.until_text("some ")
-    assert threads(pid) < idle + 15
+    assert threads_of(pid) < idle + 15
     gate.open()
     assert {whole(stream).text for stream in streams} == {"some text"}
     assert upstream.running(key) == 0

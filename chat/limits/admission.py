@@ -116,19 +116,12 @@ async def give_back(admission: Admission) -> None:
     await in_thread(_give_back, admission)
 
 
-async def release(hold: slots.Hold) -> bool:
-    """Frees the slot and the reservation of an answer that has ended. False where Redis is away: the lease expires by itself."""
-    return await in_thread(free, hold)
-
-
-def free(hold: slots.Hold) -> bool:
-    """What `release` does, in this thread."""
+def free(hold: slots.Hold) -> None:
+    """Frees the slot and the reservation, in this thread. Where Redis is away the lease expires by itself."""
     try:
         slots.release(redis.client(), hold)
     except redis.Unavailable:
         logger.warning("Redis is away: the slot of answer %s is free when its lease expires, if not before", hold.id)
-        return False
-    return True
 
 
 def _give_back(admission: Admission) -> None:

@@ -164,6 +164,12 @@ def release(client: Redis, hold: Hold) -> None:
         client.eval(_RELEASE, 3, *_keys(holder), hold.id)
 
 
+def queue_release(pipeline: "redis.asyncio.client.Pipeline", hold: Hold) -> None:
+    """Queues what `release` does, one reply a holder."""
+    for holder in hold.holders:
+        pipeline.eval(_RELEASE, 3, *_keys(holder), hold.id)
+
+
 def renew(pipeline: "redis.asyncio.client.Pipeline", hold: Hold) -> None:
     """Queues the renewal of the lease, one reply a holder; to be done every RENEW_SECONDS."""
     for holder in hold.holders:

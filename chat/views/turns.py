@@ -36,10 +36,23 @@ async def chat(request: HttpRequest) -> HttpResponseBase:
     asked = turn_request.parse(request.body)
     requester = named(requester, asked)
     # A task of its own: whoever leaves now leaves no half-made turn behind.
-    live, headers = await asyncio.shield(worker.current().spawn(begin(request, requester, asked)))
+    beginning = worker.current().spawn(begin(request, requester, asked))
+    try:
+        live, headers = await asyncio.shield(beginning)
+    except asyncio.CancelledError:
+        beginning.add_done_callback(_left)
+        raise
     if isinstance(live, Follow):
         return await _follow(requester, live, 0)
     return EventStream(live.frames(0), headers)
+
+
+def _left(beginning: "asyncio.Task[tuple[LiveAnswer | Follow, dict[str, str]]]") -> None:
+    """Whoever asked has left before the answer began."""
+    if not beginning.cancelled() and not beginning.exception():
+        live, _ = beginning.result()
+        if isinstance(live, LiveAnswer):
+            live.was_watched = True
 
 
 async def begin(request: HttpRequest, requester: Requester, asked: turn_request.TurnRequest) -> tuple[LiveAnswer | Follow, dict[str, str]]:
@@ -126,6 +139,8 @@ async def answer_stop(request: HttpRequest, answer_id: UUID) -> HttpResponseBase
     """POST /api/answers/<id>/stop: ends the answer, wherever it runs, and answers when the end is saved."""
     requester = await known_requester(request)
     usage = await in_thread(_own_usage, requester, answer_id)
+    if usage.outcome != Usage.Outcome.RUNNING:
+        return JsonResponse(await _stopped(answer_id))
     here = worker.current()
     async with here.last_words(answer_id) as last_words:
         try:
@@ -156,8 +171,8 @@ def _is_own(requester: Requester, usage: Usage) -> bool:
     return usage.owner_key == requester.owner_key and not Message.objects.filter(id=usage.answer).exists()
 
 
-async def _stopped(answer_id: UUID, last_words: Callable[[], Awaitable[str]]) -> dict[str, Any]:
+async def _stopped(answer_id: UUID, last_words: Callable[[], Awaitable[str]] | None = None) -> dict[str, Any]:
     stored = await in_thread(recovery.text_of, answer_id)
     if stored is not None:
         return {"status": stored[0], "content": stored[1]}
-    return {"status": await in_thread(recovery.outcome, answer_id), "content": await last_words()}
+    return {"status": await in_thread(recovery.outcome, answer_id), "content": await last_words() if last_words else ""}
