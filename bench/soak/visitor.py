@@ -23,6 +23,8 @@ _ANSWER_SECONDS = 60
 _CUT, _STOP, _LEAVE, _STATELESS, _GO_ON = 0.4, 0.15, 0.1, 0.1, 0.5
 _AGAIN = {"limits_unavailable", "draining", "database_unavailable", "too_many_streams", "too_many_readers", "turn_conflict"}
 _PROXYS_OWN = {502, 504}
+# Slots are not queued for: of a person's tabs one may find them taken for ever by the others, who ask again at once.
+_GIVE_UP = 0.2
 
 
 @dataclass
@@ -98,7 +100,7 @@ class Visitor:
             return reading.stored
         error = stream.json()["error"]
         self.counts[error["code"]] += 1
-        if error["code"] == "conversation_busy":
+        if error["code"] == "conversation_busy" or (error["code"] == "too_many_streams" and self._dice.random() < _GIVE_UP):
             return False
         if error["code"] not in _AGAIN:
             self.faults.append(f"{stream.status} {error['code']} for answer {reading.answer or '(not begun)'}: {error['message']}")
