@@ -24,6 +24,8 @@ _INBOX_SECONDS = 60
 _INBOX_BATCH = 1000
 # From an end that is saved to the word of it.
 _TELL_SECONDS = 1.0
+# Each holds a connection for as long as a stop takes; leases must never wait for one.
+_MOST_LISTENERS = 16
 
 # KEYS text. ARGV its size, the bytes that follow. Returns the new size, or -1 where another text is there than was thought: no
 # reader may ever see the middle of an answer at the beginning of an emptied key.
@@ -64,6 +66,11 @@ def _channel(answer_id: UUID) -> str:
     return f"chatsite:{{a:{answer_id}}}:told"
 
 
+async def nothing() -> str:
+    """What is heard where nobody listens."""
+    return ""
+
+
 async def _heard(channel: PubSub) -> str:
     with contextlib.suppress(TimeoutError, *redis.Unavailable):
         async with asyncio.timeout(_TELL_SECONDS):
@@ -82,6 +89,7 @@ class Mirror:
         self._worker = worker
         # How many bytes of each answer's text are in Redis; no entry where nothing is, or where that is not known.
         self._written: dict[UUID, int] = {}
+        self._listeners = 0
 
     async def flush(self, answers: Iterable[LiveAnswer], holds: Sequence[slots.Hold], renew: bool) -> list[str]:
         """Writes what is new, with `renew` also the leases, and returns the notes from other workers: one pipeline."""
@@ -146,10 +154,20 @@ class Mirror:
 
     @contextlib.asynccontextmanager
     async def listening(self, answer_id: UUID) -> AsyncIterator[Callable[[], Awaitable[str]]]:
-        """Hears what `tell` says on another worker while the block runs. Gives a function that waits for it, but not for long: "" then."""
-        async with self._client.pubsub(ignore_subscribe_messages=True) as channel:
-            await channel.subscribe(_channel(answer_id))
-            yield lambda: _heard(channel)
+        """Hears what `tell` says on another worker while the block runs. Gives a function that waits for it, but not for long: "" then.
+
+        Where too many listen already it hears nothing.
+        """
+        if self._listeners >= _MOST_LISTENERS:
+            yield nothing
+            return
+        self._listeners += 1
+        try:
+            async with self._client.pubsub(ignore_subscribe_messages=True) as channel:
+                await channel.subscribe(_channel(answer_id))
+                yield lambda: _heard(channel)
+        finally:
+            self._listeners -= 1
 
     async def read(self, answers: Sequence[LiveAnswer]) -> list[bool]:
         """Appends to each answer, which another worker generates, what its mirror has more; returns which of them ended."""

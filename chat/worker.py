@@ -29,7 +29,7 @@ from chat.errors import AnswerError, Refusal
 from chat.generation import ABANDONED, STOPPED, Generation, Job
 from chat.limits import refusals, slots
 from chat.live import LiveAnswer
-from chat.mirror import Mirror
+from chat.mirror import Mirror, nothing
 from chat.models import Message
 from chat.threads import in_thread
 
@@ -236,7 +236,7 @@ class Worker:
             try:
                 hear = await listening.enter_async_context(self._mirror.listening(answer_id))
             except redis.Unavailable:
-                hear = _nothing
+                hear = nothing
             yield hear
 
     def _live_here(self) -> list[LiveAnswer]:
@@ -440,10 +440,6 @@ class Worker:
 
 async def _text_of(live: LiveAnswer) -> str:
     return live.text.decode()
-
-
-async def _nothing() -> str:
-    return ""
 
 
 class _Remote:

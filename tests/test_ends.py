@@ -1,5 +1,7 @@
 """Every way an answer can end: told once, saved once, paid once, and nothing held afterwards."""
 
+import asyncio
+import contextlib
 import itertools
 import json
 import socket
@@ -12,6 +14,9 @@ from uuid import uuid4
 
 import pytest
 
+from chat import redis as chat_redis
+from chat.limits.slots import Hold
+from chat.mirror import Mirror
 from chat.models import ChatModel, Usage
 from tests.harness import wire
 from tests.harness.answers import client_of_worker, ledger, message, other_worker, owner_pid, wait_until
@@ -198,6 +203,21 @@ def test_stateless_answer_stopped_from_another_worker_is_told_whole(person, site
     # Whoever asks later is not told: nothing of it is kept.
     assert elsewhere.stop(stream.answer).json() == {"status": "stopped", "content": ""}
     assert redis_client.keys(f"*{stream.answer}*") == []
+
+
+async def test_stops_of_stateless_answers_leave_connections_to_the_leases():
+    client = chat_redis.async_client()
+    mirror, answer = Mirror(client, "worker"), uuid4()
+    async with contextlib.AsyncExitStack() as listening:
+        hear = [await listening.enter_async_context(mirror.listening(answer)) for _ in range(40)]
+        await mirror.release(Hold("a", ("nobody",), 0, 0))
+        await mirror.tell(answer, b"some text")
+        heard = await asyncio.gather(*(one() for one in hear))
+    async with mirror.listening(answer) as again:
+        await mirror.tell(answer, b"some text")
+        assert await again() == "some text"
+    await client.aclose()
+    assert set(heard) == {"some text", ""}
 
 
 def test_stopping_what_has_ended_changes_nothing(steady, upstream):
