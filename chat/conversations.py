@@ -19,7 +19,7 @@ NOTES = {
     "failed": "No answer came.",
     "length": "The answer has reached its length limit.",
     "content_filter": "The provider's content filter has cut this answer short.",
-    "trimmed": "The oldest messages were left out: the conversation is longer than the model can read.",
+    "trimmed": "The oldest messages were left out: the conversation is longer than what can be sent at once.",
 }
 
 

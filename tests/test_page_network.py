@@ -313,7 +313,7 @@ def test_how_an_answer_ended_is_said_alike_at_once_and_after_a_reload(
     expect(note).to_have_text(said)
 
 
-TRIMMED = "The oldest messages were left out: the conversation is longer than the model can read."
+TRIMMED = "The oldest messages were left out: the conversation is longer than what can be sent at once."
 
 
 @pytest.mark.parametrize("context_tokens", [100, 100_000], ids=["by our estimate", "when the upstream finds it too long"])
