@@ -51,6 +51,7 @@ class Attempt:
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
     deltas: int = 0
+    thoughts: int = 0
 
 
 class Retriable(Exception):
@@ -177,14 +178,14 @@ async def _read(response: Any, attempt: Attempt, sink: Sink, timer: asyncio.Time
         _note(batch, attempt)
         if batch.text:
             sink.text(batch.text)
-        if batch.deltas or (attempt.deltas and events.in_line):
+        if batch.deltas or batch.thoughts or (attempt.deltas and events.in_line):
             # Comments, and chunks that say nothing, are silence too: they may go on for ever.
             idle.put_off()
         _refuse_bad(batch, attempt)
         if batch.done:
             await _drain(reads)
             break
-        if attempt.deltas > attempt.target.max_output_tokens:
+        if attempt.deltas + attempt.thoughts > attempt.target.max_output_tokens:
             # A delta is at least a token: the upstream does not keep to the limit it was given, and the reservation counts on it.
             attempt.finish_reason = "length"
             break
@@ -219,6 +220,7 @@ class _IdleTimer:
 
 def _note(batch: Batch, attempt: Attempt) -> None:
     attempt.deltas += batch.deltas
+    attempt.thoughts += batch.thoughts
     if batch.finish_reason:
         # A word in OpenAI's protocol; a server of another make must not keep the row from being saved.
         # NUL and lone surrogates are what a database refuses.

@@ -20,6 +20,9 @@ class BrokenStream(Exception):
 class _Delta(msgspec.Struct):
     content: str | None = None
     refusal: str | None = None
+    # What a model thinks before it speaks, as servers of other makes call it: OpenAI keeps it to itself.
+    reasoning_content: Any = None
+    reasoning: Any = None
 
 
 class _Choice(msgspec.Struct):
@@ -35,13 +38,14 @@ class _Chunk(msgspec.Struct):
 
 @dataclass(slots=True)
 class Batch:
-    """What one read brought: text, how many deltas it came in, and what else was said.
+    """What one read brought: text, how many deltas it came in, how many brought `thoughts` instead, and what else was said.
 
     `error` is the upstream's own error object; `broken` says that an event behind the text was no chunk.
     """
 
     text: str = ""
     deltas: int = 0
+    thoughts: int = 0
     finish_reason: str | None = None
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
@@ -161,6 +165,8 @@ class ChunkDecoder:
                 text = choice.delta.content or choice.delta.refusal
                 if text:
                     pieces.append(text)
+                elif choice.delta.reasoning_content or choice.delta.reasoning:
+                    batch.thoughts += 1
             if choice.finish_reason:
                 batch.finish_reason = choice.finish_reason
         if chunk.usage is not None:

@@ -304,6 +304,18 @@ async def test_comments_for_ever_are_silence(ask: Ask, upstream: FakeUpstream) -
     dripping.cancel()
 
 
+async def test_model_that_thinks_aloud_before_it_speaks_is_not_silent_and_is_paid_for_it(ask: Ask, upstream: FakeUpstream) -> None:
+    gates = [wire.Gate() for _ in range(12)]
+    thoughts = [step for gate in gates for step in (gate, wire.chunk({"reasoning_content": "hm "}))]
+    key = upstream.script([*thoughts, *wire.text("Yes."), wire.Cut()])
+    dripping = asyncio.create_task(drip(gates))
+    asked = await ask(prompt(key))
+    await dripping
+    assert (asked.code, asked.received) == ("upstream_cut", "Yes.")
+    assert asked.call.attempts[0].thoughts == 12
+    assert len(upstream.requests(key)) == 1
+
+
 async def test_large_delta_that_comes_slowly_is_no_silence(ask: Ask, upstream: FakeUpstream) -> None:
     gates = [wire.Gate() for _ in range(12)]
     large = wire.joined(wire.text("x" * 12_000))
