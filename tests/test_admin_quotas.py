@@ -316,3 +316,17 @@ def test_windows_are_not_used_up_by_looking(operator: Client, make_user: "MakeUs
     for _ in range(3):
         page_of(operator, quota)
     assert [window.used for window in windows.peek(REQUEST, admission.GROUP, person.requester.limit_key, quota.rates)] == [0]
+
+
+@pytest.mark.parametrize("wrong", [{"requests": "ten a minute"}, {"tokens_per_day": "-1"}, {"spend_per_month_usd": "NaN"}, {"name": ""}])
+def test_form_with_a_wrong_value_says_so_and_shows_the_use_of_the_limits_that_hold(
+    operator: Client, make_user: "MakeUser", wrong: dict[str, str]
+) -> None:
+    person = make_user(requests="10/m", tokens_per_day=1000)
+    quota = person.quota
+    form = {"name": quota.name, "mode": "enforce", "priority": "0", "requests": "10/m", "users": str(person.user.pk), **wrong}
+    page = text(operator.post(f"{QUOTAS}{quota.pk}/change/", form))
+    assert "errorlist" in page
+    assert person.user.username in page
+    quota.refresh_from_db()
+    assert (quota.requests, quota.tokens_per_day) == ("10/m", 1000)

@@ -86,7 +86,9 @@ class QuotaAdmin(TellsChanges, QuotaBase):
     def render_change_form(self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any) -> HttpResponse:
         quota = kwargs.get("obj")
         if quota is not None:
-            context |= self._use(request, quota)
+            # A form that was refused has put its values into the object: what is used is of the limits that hold.
+            saved = Quota.objects.get(pk=quota.pk) if request.method == "POST" else quota
+            context |= self._use(request, saved)
         return super().render_change_form(request, context, *args, **kwargs)
 
     def _use(self, request: HttpRequest, quota: Quota) -> dict[str, Any]:
