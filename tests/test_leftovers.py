@@ -13,13 +13,13 @@ import pytest
 
 from chat.models import Message, Usage
 from tests.harness import wire
-from tests.harness.answers import wait_until
+from tests.harness.answers import client_of_worker, wait_until
 from tests.harness.footprint import footprint
 
 TURNS = 200
 AT_ONCE = 12
 # A worker keeps idle connections to the upstream, to Redis and to clients for a while.
-_FEW = 25
+_FEW = 40
 # asyncio's own pool, which looks up names: as many as its documentation says.
 _LOOP_THREADS = min(32, (os.cpu_count() or 1) + 4)
 
@@ -52,6 +52,15 @@ def scripts(upstream) -> list[str]:
 
 def read_whole(client, prompt):
     client.chat(content=prompt, turn=str(uuid4())).read()
+
+
+def warm_up(person, site, pid, prompt):
+    """What a worker opens once, for its threads and for as many requests at a time, is open before anything is counted."""
+    clients = [client_of_worker(person, site, pid) for _ in range(AT_ONCE)]
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        list(pool.map(lambda client: read_whole(client, prompt), clients))
+    for client in clients:
+        client.close()
 
 
 def leave_early(client, prompt):
@@ -90,8 +99,8 @@ def test_nothing_is_left_behind_after_two_hundred_turns_with_every_kind_of_end(m
     person = make_user("alice")
     dice = random.Random(7)
     clients = [person.client_on(site) for _ in range(AT_ONCE)]
-    for client in clients:
-        read_whole(client, scripts[0])
+    for pid in site.worker_pids():
+        warm_up(person, site, pid, scripts[0])
     before = {pid: (threads(pid), descriptors(pid)) for pid in site.worker_pids()}
     keys_before = set(redis_client.keys("chatsite:*"))
 
