@@ -1,6 +1,6 @@
 """Conversations from outside: whose, when and how long."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin
 from django.db.models import Count, QuerySet
@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     ConversationBase = admin.ModelAdmin[Conversation]
 else:
     ConversationBase = admin.ModelAdmin
+
+
+# By what an address may narrow the list down.
+_ASKED_FOR = {"id", "user", "created", "updated"}
 
 
 @admin.register(Conversation)
@@ -36,6 +40,10 @@ class ConversationAdmin(NeverChanged, StopsAnswers, ContentPages, ConversationBa
 
     def get_queryset(self, request: HttpRequest) -> "QuerySet[Conversation]":
         return super().get_queryset(request).annotate(message_count=Count("messages"))
+
+    def lookup_allowed(self, lookup: str, value: Any, request: HttpRequest) -> bool:
+        """Django lets an address ask for any field of the table: `?title__startswith=a`, and on to `b`, would be a way to read it."""
+        return lookup.partition("__")[0] in _ASKED_FOR and super().lookup_allowed(lookup, value, request)
 
     @admin.display(description="messages", ordering="message_count")
     def messages(self, conversation: Conversation) -> int:
