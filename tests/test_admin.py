@@ -8,6 +8,7 @@ from uuid import uuid4
 
 import pytest
 from django.contrib.auth.models import Group, User
+from django.core.exceptions import ValidationError
 from django.db import connection
 from django.http import HttpResponse
 from django.test import Client
@@ -147,6 +148,26 @@ def test_a_models_price_is_edited_in_the_list_to_the_millionth(operator: Client)
     model.delete()
 
 
+def test_the_last_models_that_a_quota_names_cannot_be_deleted(operator: Client, bob: Person) -> None:
+    """It would name none then, and one that names none allows all of them."""
+    first, second = models = [ChatModel.objects.create(slug=f"model-{uuid4()}", enabled=False) for _ in range(2)]
+    bob.quota.models.set(models)
+    both = {"action": "delete_selected", "_selected_action": [str(model.pk) for model in models], "post": "yes"}
+    assert f"{QUOTAS}{bob.quota.pk}/change/" in text(operator.post("/admin/chat/chatmodel/", both))
+    assert operator.post(f"/admin/chat/chatmodel/{first.pk}/delete/", {"post": "yes"}).status_code == 302
+    assert f"{QUOTAS}{bob.quota.pk}/change/" in text(operator.post(f"/admin/chat/chatmodel/{second.pk}/delete/", {"post": "yes"}))
+    assert list(bob.quota.models.all()) == [second]
+    bob.quota.models.clear()
+    assert operator.post(f"/admin/chat/chatmodel/{second.pk}/delete/", {"post": "yes"}).status_code == 302
+    assert not ChatModel.objects.filter(pk=second.pk).exists()
+
+
+@pytest.mark.parametrize("field", ["input_usd_per_million", "output_usd_per_million", "context_tokens", "max_output_tokens"])
+def test_a_model_has_no_figure_that_no_ledger_could_hold(db_ready: None, field: str) -> None:
+    with pytest.raises(ValidationError, match="less than or equal"):
+        ChatModel(slug="m", **{field: 900_000_000}).full_clean(exclude=["slug"])
+
+
 def test_a_model_cannot_take_over_from_itself(operator: Client) -> None:
     model = ChatModel.objects.create(slug=f"model-{uuid4()}", enabled=False)
     fields = {name: str(getattr(model, name)) for name in ("slug", "context_tokens", "max_output_tokens", "position")}
@@ -248,6 +269,16 @@ def test_operators_see_no_title_and_no_text(operator: Client, bob: Person) -> No
 def test_a_conversation_is_not_found_by_its_content(operator: Client, bob: Person) -> None:
     conversation = Conversation.objects.create(user=bob.user, title="private title")
     assert str(conversation.pk) not in text(operator.get("/admin/chat/conversation/", {"q": "private"}))
+
+
+@pytest.mark.parametrize(
+    "field", ["title", "title__startswith", "title__regex", "system_prompt__contains", "guest__gt", "messages__content__contains"]
+)
+def test_a_conversation_is_not_guessed_at_in_the_address(operator: Client, bob: Person, field: str) -> None:
+    """Letter by letter, an answer to "does it start with …?" is the text."""
+    Conversation.objects.create(user=bob.user, title="private title", system_prompt="private rule")
+    assert operator.get("/admin/chat/conversation/", {field: "private"}).status_code == 400
+    assert operator.get("/admin/chat/conversation/", {"user__id__exact": bob.user.pk}).status_code == 200
 
 
 def test_deleting_a_person_takes_their_conversations_along_and_keeps_the_ledger(operator: Client, bob: Person) -> None:
