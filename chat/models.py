@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 from django.conf import settings
 from django.contrib.auth.models import Group, User
 from django.core.exceptions import ValidationError
-from django.core.validators import MinValueValidator
+from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import Case, Count, Exists, OuterRef, Q, QuerySet, Subquery, When
 from django.db.models.functions import Coalesce
@@ -159,6 +159,11 @@ class ConfiguredQuerySet(models.QuerySet[T]):
         return made
 
 
+# Beyond what there is; a turn's cost and the sums of the ledger stay numbers that a database can hold.
+_MOST_USD_PER_MILLION = 10_000
+_MOST_TOKENS = 100_000_000
+
+
 class ChatModel(models.Model):
     """A model of the upstream that people may choose."""
 
@@ -171,7 +176,7 @@ class ChatModel(models.Model):
         max_digits=12,
         decimal_places=6,
         default=Decimal(0),
-        validators=[MinValueValidator(0)],
+        validators=[MinValueValidator(0), MaxValueValidator(_MOST_USD_PER_MILLION)],
         help_text="Price of a million prompt tokens.",
     )
     output_usd_per_million = models.DecimalField(
@@ -179,14 +184,14 @@ class ChatModel(models.Model):
         max_digits=12,
         decimal_places=6,
         default=Decimal(0),
-        validators=[MinValueValidator(0)],
+        validators=[MinValueValidator(0), MaxValueValidator(_MOST_USD_PER_MILLION)],
         help_text="Price of a million completion tokens.",
     )
     context_tokens = models.PositiveIntegerField(
-        default=128_000, validators=[MinValueValidator(1)], help_text="Prompt and answer together."
+        default=128_000, validators=[MinValueValidator(1), MaxValueValidator(_MOST_TOKENS)], help_text="Prompt and answer together."
     )
     max_output_tokens = models.PositiveIntegerField(
-        default=16_384, validators=[MinValueValidator(1)], help_text="The limit sent with every request."
+        default=16_384, validators=[MinValueValidator(1), MaxValueValidator(_MOST_TOKENS)], help_text="The limit sent with every request."
     )
     legacy_max_tokens = models.BooleanField(
         "send max_tokens", default=False, help_text="For servers that do not know max_completion_tokens."
@@ -365,12 +370,16 @@ class SitePolicy(models.Model):
 # --- What an operator does for or against one person --------------------------
 
 
+# A trillion: however many grants there are, their sum is a number that a database can hold.
+MOST_GRANTED_TOKENS = 10**12
+
+
 class Grant(models.Model):
     """Budget beyond the quota, once: `tokens` on its day, `usd` in the month of its day. It is kept as a record of who gave it."""
 
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="grants")
     day = models.DateField(default=timezone.localdate, help_text="In the site's time zone.")
-    tokens = models.PositiveBigIntegerField(default=0)
+    tokens = models.PositiveBigIntegerField(default=0, validators=[MaxValueValidator(MOST_GRANTED_TOKENS)])
     usd = models.DecimalField("USD", max_digits=12, decimal_places=4, default=Decimal(0), validators=[MinValueValidator(0)])
     reason = models.CharField(max_length=200, blank=True)
     created = models.DateTimeField(default=timezone.now, editable=False)

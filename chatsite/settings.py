@@ -194,6 +194,8 @@ METRICS_TOKEN = env.secret("METRICS_TOKEN")
 # A prompt of 100,000 characters in the widest script is 400 kB; JSON escapes can make six bytes of one.
 MAX_BODY_BYTES = 4 * 1024 * 1024
 DATA_UPLOAD_MAX_MEMORY_SIZE = MAX_BODY_BYTES
+# A quota may name ten thousand people, each a field of its form; Django's 1,000 would refuse to save it.
+DATA_UPLOAD_MAX_NUMBER_FIELDS = 20_000
 # More of a body than this waits for its end on the disk: whoever sends slowly, over many connections, fills no memory.
 FILE_UPLOAD_MAX_MEMORY_SIZE = 256 * 1024
 

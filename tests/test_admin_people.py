@@ -215,6 +215,14 @@ def test_extra_tokens_are_asked_for_and_granted_for_today(operator: Client, alic
     assert told(person) == [f"Granted 5,000 tokens for {timezone.localdate()} (a busy day)."]
 
 
+@pytest.mark.parametrize("tokens", ["9223372036854775807", "99999999999999999999"])
+def test_grant_that_no_sum_could_hold_is_refused(operator: Client, bob: "Person", tokens: str) -> None:
+    """Two of them, and the database could not add up what the person was granted: no turn would pass any more."""
+    fields = {"user": str(bob.user.pk), "day": "2026-11-23", "tokens": tokens, "usd": "0"}
+    assert "less than or equal to" in text(operator.post("/admin/chat/grant/add/", fields))
+    assert not Grant.objects.filter(user=bob.user).exists()
+
+
 def test_pause_and_unpause(operator: Client, alice: "Person", bob: "Person") -> None:
     act(operator, "pause", bob, sure="yes", note="Come and talk to us.")
     assert Pause.objects.get(user=bob.user).created_by == alice.user

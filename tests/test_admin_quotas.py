@@ -125,6 +125,16 @@ def test_people_of_a_quota_are_searched_for_and_not_all_listed(operator: Client,
 # --- How much is used ----------------------------------------------------------------
 
 
+def test_quota_that_names_thousands_is_saved(operator: Client, make_user: "MakeUser") -> None:
+    quota = make_user().quota
+    named = User.objects.bulk_create([User(username=f"{uuid4()}") for _ in range(2_000)])
+    fields = {"name": quota.name, "mode": "enforce", "priority": "0", "requests": "7/m", "users": [str(user.pk) for user in named]}
+    assert operator.post(f"{QUOTAS}{quota.pk}/change/", fields).status_code == 302
+    quota.refresh_from_db()
+    assert (quota.requests, quota.users.count()) == ("7/m", 2_000)
+    User.objects.filter(pk__in=quota.users.values("pk")).delete()
+
+
 def test_page_shows_who_is_nearest_to_a_limit(operator: Client, make_user: "MakeUser") -> None:
     quota, (much, little, none) = shared(
         make_user, 3, requests="10/m", concurrent_streams=2, tokens_per_day=1_000, spend_per_month_usd=Decimal(4)

@@ -19,10 +19,8 @@ from chat.admin.base import stop_and_wait
 from chat.admin.history import record
 from chat.limits import resets
 from chat.limits.resets import Reset
-from chat.models import Grant, Pause, Usage
+from chat.models import MOST_GRANTED_TOKENS, Grant, Pause, Usage
 from chat.templatetags.humane import figure, usd
-
-_MOST_TOKENS = 10**12
 
 
 class NoFields(forms.Form):
@@ -30,7 +28,7 @@ class NoFields(forms.Form):
 
 
 class GrantFields(forms.Form):
-    tokens = forms.IntegerField(min_value=1, max_value=_MOST_TOKENS)
+    tokens = forms.IntegerField(min_value=1, max_value=MOST_GRANTED_TOKENS)
     reason = forms.CharField(max_length=200, required=False, widget=forms.TextInput(attrs={"class": "vTextField"}))
 
 
