@@ -164,6 +164,18 @@ def test_a_turn_given_back_is_in_the_pass_again(db_ready: None) -> None:
 # --- Turns on a running site ---------------------------------------------------------------
 
 
+def test_a_solution_whose_pass_another_turn_has_used_is_not_given_back(db_ready: None) -> None:
+    """Or one solution would do for ever: a turn that opens the pass and is refused, and beside it one that uses it."""
+    guest, proof = new_guest(), solution()
+    undo = challenge.admit_guest(guest, proof, known=True)
+    challenge.admit_guest(guest, "", known=True)
+    undo()
+    assert refused(lambda: challenge.admit_guest(guest, proof, known=False))
+    for _ in range(challenge.MOST_TURNS - 1):
+        challenge.admit_guest(guest, "", known=True)
+    assert refused(lambda: challenge.admit_guest(guest, "", known=True))
+
+
 def test_a_challenge_is_given_out_to_anybody_and_kept_nowhere(site: Site) -> None:
     with Client(site.url) as client:
         one, other = (client.get("/api/challenge") for _ in range(2))

@@ -47,6 +47,13 @@ return 0
 """
 # KEYS[1] a pass that may have expired meanwhile.
 _RESTORE = "if redis.call('EXISTS', KEYS[1]) == 1 then redis.call('INCR', KEYS[1]) end return 1"
+# KEYS[1] a pass; ARGV[1] its turns when it was opened. Returns whether nobody has used it since: it is closed then, else its turn comes back.
+_CLOSE = """
+local left = redis.call('GET', KEYS[1])
+if left == ARGV[1] then return redis.call('DEL', KEYS[1]) end
+if left then redis.call('INCR', KEYS[1]) end
+return 0
+"""
 
 
 class _Solution(msgspec.Struct, frozen=True):
@@ -105,13 +112,15 @@ def admit_guest(requester: Requester, solution: str, *, known: bool) -> Undo:
         if known and redis.client().eval(_SPEND, 1, key):
             return _undo(lambda: redis.client().eval(_RESTORE, 1, key))
         give_back = use(solution)
-        redis.client().set(key, MOST_TURNS - 1, ex=PASS_SECONDS)
+        left = MOST_TURNS - 1
+        redis.client().set(key, left, ex=PASS_SECONDS)
     except redis.Unavailable:
         decide_without_redis()
         if not known:
             _checked(solution)
         return _nothing
-    return _undo(lambda: (give_back(), redis.client().delete(key)))
+    # A solution whose pass another turn has used stays used, or it would open passes without end.
+    return _undo(lambda: redis.client().eval(_CLOSE, 1, key, left) and give_back())
 
 
 def use(solution: str) -> Undo:
