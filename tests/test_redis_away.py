@@ -218,16 +218,15 @@ def test_what_an_answer_held_that_ended_while_redis_hung_is_free_as_soon_as_it_i
     key = held_open(upstream, gate)
     person = make_user(concurrent_streams=1, tokens_per_day=100_000)
     client = person.client_on(start_site(REDIS_URL=valkey.url))
-    with client.chat(content=key) as stream:
+    holder = f"chatsite:{{{person.requester.limit_key}}}"
+    with redis.Redis.from_url(valkey.url) as there, client.chat(content=key) as stream:
         stream.until_text("so")
+        assert there.zcard(f"{holder}:slots") == 1
         valkey.pause()
         refused_in_time(client)  # for a moment after this Redis is not even asked
         gate.open()
         finish([stream])
-    holder = f"chatsite:{{{person.requester.limit_key}}}"
-    with redis.Redis.from_url(valkey.url) as there:
         valkey.resume()
-        assert there.zcard(f"{holder}:slots") == 1
         # Long before the lease runs out, which is 12 s.
         wait_until(lambda: there.zcard(f"{holder}:slots") == there.hlen(f"{holder}:held") == 0, 5)
 

@@ -47,7 +47,7 @@ return 0
 """
 # KEYS[1] a pass that may have expired meanwhile.
 _RESTORE = "if redis.call('EXISTS', KEYS[1]) == 1 then redis.call('INCR', KEYS[1]) end return 1"
-# KEYS[1] a pass; ARGV[1] its turns when it was opened. Returns whether nobody has used it since: it is closed then, else its turn comes back.
+# KEYS[1] a pass; ARGV[1] its turns when it was opened. Returns 1 and closes it if nobody has used it since; else its turn comes back.
 _CLOSE = """
 local left = redis.call('GET', KEYS[1])
 if left == ARGV[1] then return redis.call('DEL', KEYS[1]) end
