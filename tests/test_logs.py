@@ -141,3 +141,12 @@ def test_json_log_is_one_object_a_line(alice, start_site: StartSite, start_valke
     assert ours
     for line in ours:
         assert set(json.loads(line)) >= {"time", "level", "logger", "message"}
+
+
+def test_what_is_refused_on_a_page_is_logged_and_what_the_api_refuses_is_not(alice: Person, start_site: StartSite) -> None:
+    site = start_site()
+    client = alice.client_on(site)
+    assert client.get("/nowhere/").status_code == 404
+    assert client.get("/api/chat").status_code == 405
+    assert "Not Found: /nowhere/" in site.log()
+    assert "/api/chat" not in site.log()

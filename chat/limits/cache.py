@@ -66,13 +66,29 @@ def noting() -> Iterator[list[str]]:
         _noted.reset(token)
 
 
+_peeking: ContextVar[bool] = ContextVar("peeking", default=False)
+
+
+@contextmanager
+def peeking() -> Iterator[None]:
+    """While open, this thread adds nothing: what is not there is read as the zero that it stands for."""
+    token = _peeking.set(True)
+    try:
+        yield
+    finally:
+        _peeking.reset(token)
+
+
 class CountingCache(RedisCache):
-    """django-redis' cache; outside `counting` and `noting` it is exactly that."""
+    """django-redis' cache; outside `counting`, `noting` and `peeking` it is exactly that."""
 
     def add(self, key: str, value: Any, *args: Any, **kwargs: Any) -> bool:
         if (noted := _noted.get()) is not None:
             noted.append(self._redis_key(key))
             return True
+        if _peeking.get():
+            # django-ratelimit writes a count of zero before it reads: a look is half as dear without, and leaves no keys behind.
+            return False
         count = _current.get()
         if count is None or not value:
             return bool(super().add(key, value, *args, **kwargs))

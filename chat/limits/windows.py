@@ -16,7 +16,7 @@ from django_ratelimit.core import get_usage
 
 from chat import redis
 from chat.errors import LimitsUnavailable
-from chat.limits.cache import CountingCache, counting, noting
+from chat.limits.cache import CountingCache, counting, noting, peeking
 from chat.rates import Rate
 
 _NO_LIMIT = 10**9
@@ -46,7 +46,8 @@ class Taken:
 
 def peek(request: HttpRequest, group: str, value: str, rates: Sequence[Rate]) -> list[Window]:
     """The windows as they are, nothing counted. Raises LimitsUnavailable when Redis does not answer."""
-    return [_usage(request, group, value, rate, increment=False) for rate in rates]
+    with peeking():
+        return [_usage(request, group, value, rate, increment=False) for rate in rates]
 
 
 def take(request: HttpRequest, group: str, value: str, rates: Sequence[Rate]) -> Taken:
