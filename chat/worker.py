@@ -9,7 +9,6 @@ import asyncio
 import contextlib
 import contextvars
 import logging
-import math
 import os
 import socket
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Container, Coroutine, Iterable, Sequence
@@ -30,22 +29,18 @@ from chat.generation import ABANDONED, STOPPED, Generation, Job
 from chat.limits import refusals, slots
 from chat.live import LiveAnswer
 from chat.mirror import Mirror, nothing
-from chat.models import Message
+from chat.reflections import FIRST_READER_SECONDS, Reflections
 from chat.threads import in_thread
 
 logger = logging.getLogger("chat.worker")
 
 TICK_SECONDS = 0.1
 _HOST_CHARS = 40
-_REMOTE_CHECK_SECONDS = 1.0
-_WATCH_SECONDS = 2.0
 _RECOVER_SECONDS = 2.0
 # A note "somebody watches" from another worker holds for this long.
 _WATCHED_SECONDS = 5.0
 # What an answer has for being saved when the drain is over: several tries, and time for the beat to mirror its last words.
 _SAVE_SECONDS = 8
-# Between the start of a response and its first frame lie a few steps of middleware.
-_FIRST_READER_SECONDS = 3.0
 # For so long `serve` has uvicorn wait for open connections; the last words need a part of it.
 _LAST_REQUESTS_SECONDS = 10
 _TELLING_SECONDS = 2
@@ -63,8 +58,7 @@ class Worker:
         self._client = make_client()
         self._upstream = Upstream(self._client, Cooldown(self._redis))
         self._running: dict[UUID, Generation] = {}
-        self._remote: dict[UUID, _Remote] = {}
-        self._looked_after_remotes = 0.0
+        self._reflections = Reflections(self._mirror, self.spawn)
         self._seats: set[slots.Hold] = set()
         self._unreleased: list[slots.Hold] = []
         self._tasks: set[asyncio.Task[Any]] = set()
@@ -187,12 +181,8 @@ class Worker:
         generation = self._running.get(answer_id)
         if generation is not None:
             return self._readable(generation.live)
-        remote = self._remote.get(answer_id)
-        if remote is None:
-            remote = self._remote[answer_id] = _Remote(LiveAnswer(answer_id, start), owner)
-            # It was this worker's until a moment ago: it has ended since the database was asked.
-            remote.ended = owner == self.id
-        return self._readable(remote.live)
+        # One that was this worker's until a moment ago has ended since the database was asked.
+        return self._readable(self._reflections.of(answer_id, start, owner, ended=owner == self.id))
 
     def _readable(self, live: LiveAnswer) -> LiveAnswer:
         # Who comes while it drains, by a request that was under way, must not be waited for either.
@@ -240,7 +230,7 @@ class Worker:
             yield hear
 
     def _live_here(self) -> list[LiveAnswer]:
-        return [*(generation.live for generation in self._running.values()), *(remote.live for remote in self._remote.values())]
+        return [*(generation.live for generation in self._running.values()), *self._reflections.lives()]
 
     # --- the beat -------------------------------------------------------------
 
@@ -250,12 +240,12 @@ class Worker:
             now = monotonic()
             try:
                 self._close_unwatched(now)
-                self._close_remotes(now)
+                self._reflections.close(now)
                 for live in self._live_here():
                     for reader in live.readers:
                         reader.ping_if_silent(now)
                 await self._flush(now)
-                await self._read_remote(now)
+                await self._reflections.read(now)
                 self._note_redis(down=False)
             except redis.Unavailable:
                 self._note_redis(down=True)
@@ -279,7 +269,7 @@ class Worker:
         for generation in self._running.values():
             since = generation.live.unwatched_since
             # A stateless answer is kept nowhere, so nobody can come back for it; but its first reader may be a moment late.
-            grace = settings.RESUME_GRACE_SECONDS if generation.job.stored else 0 if generation.live.was_watched else _FIRST_READER_SECONDS
+            grace = settings.RESUME_GRACE_SECONDS if generation.job.stored else 0 if generation.live.was_watched else FIRST_READER_SECONDS
             if self.draining and generation.job.stored:
                 continue  # its readers were sent elsewhere
             if since is not None and now - max(since, generation.watched_elsewhere) > grace:
@@ -315,71 +305,6 @@ class Worker:
         await asyncio.wait([generation.task])
         with contextlib.suppress(*redis.Unavailable):
             await self._mirror.tell(generation.job.answer, bytes(generation.live.text))
-
-    # --- answers of other workers -----------------------------------------------
-
-    async def _read_remote(self, now: float) -> None:
-        for answer_id, remote in list(self._remote.items()):
-            since = remote.live.unwatched_since
-            if since is not None and now - since > _FIRST_READER_SECONDS:
-                del self._remote[answer_id]
-        remotes = list(self._remote.values())
-        if not remotes:
-            return
-        ended = await self._mirror.read([remote.live for remote in remotes])
-        for remote, has_ended in zip(remotes, ended, strict=True):
-            remote.ended |= has_ended
-        await self._tell_owners(remotes, now)
-
-    async def _tell_owners(self, remotes: "list[_Remote]", now: float) -> None:
-        by_owner: dict[str, list[str]] = {}
-        for remote in remotes:
-            if now - remote.told >= _WATCH_SECONDS:
-                remote.told = now
-                by_owner.setdefault(remote.owner, []).append(f"watch {remote.live.id}")
-        for owner, notes in by_owner.items():
-            await self._mirror.note(owner, notes)
-
-    def _close_remotes(self, now: float) -> None:
-        """Ends the reflections of what has ended. The database is asked too, once a second for all of them: Redis may be away."""
-        for remote in self._remote.values():
-            if remote.ended and not remote.closing:
-                remote.closing = True
-                self.spawn(self._close_remote(remote))
-        if self._remote and now - self._looked_after_remotes >= _REMOTE_CHECK_SECONDS:
-            # Until it has answered it is not asked again.
-            self._looked_after_remotes = math.inf
-            self.spawn(self._look_after_remotes())
-
-    async def _look_after_remotes(self) -> None:
-        try:
-            remotes = list(self._remote.values())
-            streaming = await in_thread(recovery.streaming, [remote.live.id for remote in remotes])
-            for remote in remotes:
-                remote.ended |= remote.live.id not in streaming
-        except (DatabaseError, InterfaceError):
-            pass  # asked again in a second
-        finally:
-            self._looked_after_remotes = monotonic()
-
-    async def _close_remote(self, remote: "_Remote") -> None:
-        """Ends the reflection if the answer is saved; else it goes on being one."""
-        try:
-            message = await in_thread(lambda: Message.objects.filter(id=remote.live.id).first())
-            if message is None:
-                self._remote.pop(remote.live.id, None)
-                remote.live.hand_over()
-            elif message.status != Message.Status.STREAMING:
-                done, error = await in_thread(endings.saved_end, message)
-                self._remote.pop(remote.live.id, None)
-                remote.live.settle(message.content.encode())
-                remote.live.end(done, error)
-            else:
-                remote.ended = False
-        except (DatabaseError, InterfaceError):
-            pass  # asked again in a second
-        finally:
-            remote.closing = False
 
     # --- answers of lost workers --------------------------------------------------
 
@@ -440,17 +365,6 @@ class Worker:
 
 async def _text_of(live: LiveAnswer) -> str:
     return live.text.decode()
-
-
-class _Remote:
-    """An answer that another worker generates, as readers here see it."""
-
-    def __init__(self, live: LiveAnswer, owner: str) -> None:
-        self.live = live
-        self.owner = owner
-        self.told = 0.0
-        self.ended = False
-        self.closing = False
 
 
 _worker: Worker | None = None

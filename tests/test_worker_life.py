@@ -80,7 +80,7 @@ async def test_readers_of_other_workers_answers_cost_one_look_at_the_database_a_
     for _ in range(10):
         here.follow(uuid4(), {}, "another worker")
     for _ in range(2):
-        here._close_remotes(monotonic())
+        here._reflections.close(monotonic())
         await asyncio.gather(*here._tasks)
     assert looks == [10]
     await here.stop()
