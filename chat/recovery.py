@@ -40,7 +40,8 @@ def claim(answer_id: UUID, text: str) -> bool:
         completion_tokens=completion,
         cost_usd=prices.cost(prompt, completion) if prices else usage.cost_usd,
         estimated=True,
-        duration_ms=round((timezone.now() - usage.created).total_seconds() * 1000),
+        # The clock of the host that was lost may have been ahead of ours.
+        duration_ms=max(0, round((timezone.now() - usage.created).total_seconds() * 1000)),
     )
     if not endings.save(answer_id, ending):
         return False

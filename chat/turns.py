@@ -1,11 +1,12 @@
 """What a turn writes to the database, and the answers there are already. All functions block on the database."""
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 from django.db import IntegrityError, transaction
+from django.db.models import Max
 from django.utils import timezone
 
 from chat.errors import (
@@ -101,7 +102,7 @@ def start(plan: Plan, admission: Admission, worker: str) -> Job | Follow:
 
 def _write_messages(plan: Plan, request: Stored | Again) -> dict[str, Any]:
     conversation = _locked(plan) if plan.conversation else _new_conversation(plan, request)
-    now = timezone.now()
+    now = _after_the_last(conversation)
     if isinstance(request, Stored):
         prompt = Message.objects.create(
             conversation=conversation, parent=plan.parent, role=Message.Role.USER, content=request.content, created=now
@@ -125,6 +126,13 @@ def _write_messages(plan: Plan, request: Stored | Again) -> dict[str, Any]:
     if plan.conversation:
         Conversation.objects.filter(id=conversation.id).update(updated=now)
     return _start_payload(conversation, prompt.id, plan.answer, plan.targets[0].slug)
+
+
+def _after_the_last(conversation: Conversation) -> datetime:
+    """The time; where a clock was set back, or another host's is ahead, the moment after the newest message: their order is by time."""
+    newest = conversation.messages.aggregate(newest=Max("created"))["newest"]
+    now = timezone.now()
+    return now if newest is None or newest < now else newest + timedelta(microseconds=1)
 
 
 def _locked(plan: Plan) -> Conversation:

@@ -164,11 +164,15 @@ class Worker:
     async def _release(self, hold: slots.Hold) -> None:
         # Not while a flush is under way: it would renew what is released here.
         async with self._flushing:
-            try:
-                await self._mirror.release(hold)
-            except redis.Unavailable:
-                logger.warning("Redis is away: the slot of answer %s is free when that is back, or when its lease expires", hold.id)
-                self._unreleased.append(hold)
+            # Many answers that end while Redis hangs must not find that out one behind the other: their readers wait for this.
+            if not self._redis_down:
+                try:
+                    await self._mirror.release(hold)
+                    return
+                except redis.Unavailable:
+                    self._note_redis(down=True)
+        logger.warning("Redis is away: the slot of answer %s is free when that is back, or when its lease expires", hold.id)
+        self._unreleased.append(hold)
 
     def _release_late(self) -> None:
         """Frees what could not be freed while Redis was away; else nobody would before a lease and a claim have run out."""
@@ -246,7 +250,6 @@ class Worker:
                         reader.ping_if_silent(now)
                 await self._flush(now)
                 await self._reflections.read(now)
-                self._note_redis(down=False)
             except redis.Unavailable:
                 self._note_redis(down=True)
                 self._assume_watched(now)
@@ -285,6 +288,7 @@ class Worker:
             notes = await self._mirror.flush(stored, [*holds, *self._seats], renew)
         if renew:
             self._renewed = now
+            self._note_redis(down=False)
             self._release_late()
         for note in notes:
             self._act_on(note, now)
@@ -338,7 +342,11 @@ class Worker:
         stored = [answer_id for answer_id, is_stored in here if is_stored]
         self._close_ownerless(stored, await in_thread(recovery.not_deleted, stored))
         owners = [owner for owner in running if owner != self.id]
-        alive = await self._mirror.alive(owners) if owners else []
+        here_alive, *alive = await self._mirror.alive([self.id, *owners]) if owners else [True]
+        if not here_alive:
+            # Redis can be read but not written (it is full, or a replica), or this worker stood still: who lives cannot be told.
+            self._suspects = set()
+            return
         missing = {answer for owner, lives in zip(owners, alive, strict=True) if not lives for answer in running[owner]}
         # An answer of this worker that does not run here was left by a fault of ours.
         missing |= {answer for answer in running.get(self.id, ()) if answer not in self._running}

@@ -1,8 +1,10 @@
 """An answer as it streams: events and headers, exact text, one turn paid once, resuming anywhere, branches, what is sent upstream."""
 
+from datetime import timedelta
 from uuid import uuid4
 
 import pytest
+from django.db.models import F
 
 from chat.models import ChatModel, Conversation, Message, Usage
 from tests.harness import wire
@@ -424,6 +426,17 @@ def test_turn_without_parent_follows_the_answer_created_last(alice, upstream):
     second = said(alice, two, conversation=first.events[0].data["conversation"])
     assert message(str(message(second).parent_id)).parent_id == message(first).id
     assert sent(upstream, two) == [("user", one), ("assistant", "A1"), ("user", two)]
+
+
+def test_messages_are_in_the_order_of_their_turns_though_the_clock_was_set_back(alice, upstream):
+    one, two = upstream.script(wire.answer("A1"), wire.answer("A2")), upstream.key()
+    first = said(alice, one)
+    conversation = first.events[0].data["conversation"]
+    Message.objects.filter(conversation=conversation).update(created=F("created") + timedelta(hours=1))
+    again = whole(alice.client.chat(conversation=conversation, regenerate=first.answer))
+    assert message(again).created > message(first).created
+    said(alice, two, conversation=conversation)
+    assert sent(upstream, two) == [("user", one), ("assistant", "A2"), ("user", two)]
 
 
 def test_regenerate_makes_a_sibling(alice, upstream):

@@ -7,12 +7,14 @@ import signal
 import socket
 import threading
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from time import monotonic
 from typing import Any
 from uuid import uuid4
 
 import httpx2
 import pytest
+from django.utils import timezone
 
 from chat import recovery, threads
 from chat import redis as chat_redis
@@ -169,6 +171,14 @@ def test_lost_answers_without_text_or_without_a_row_are_settled_too(make_user, s
     assert apart.answer(silent) == ("failed", "", "worker_lost")
     assert (apart.usage(silent), apart.usage(stateless)) == (("failed", True), ("failed", True))
     check_slot_is_free(apart.client())
+
+
+def test_answer_of_a_host_whose_clock_was_ahead_is_claimed(person):
+    ahead = timezone.now() + timedelta(hours=1)
+    usage = Usage.objects.create(answer=uuid4(), owner_key="u:0", limit_key="u:0", model="gpt-4o-mini", worker="lost", created=ahead)
+    assert recovery.claim(usage.answer, "some text")
+    usage.refresh_from_db()
+    assert (usage.outcome, usage.duration_ms) == ("interrupted", 0)
 
 
 # --- Told to stop -----------------------------------------------------------------
@@ -474,6 +484,38 @@ def test_emptied_redis_kills_no_living_answer(alice, start_apart, upstream):
         gate.open()
         assert whole(stream).text == "some text"
     assert apart.answer(stream.answer) == ("complete", "some text", "")
+
+
+async def test_worker_whose_own_lease_is_missing_takes_no_other_for_lost(monkeypatch):
+    """A Redis that is full, or a replica, is read as before and forgets every lease: nobody can write theirs again."""
+    here, answer, claimed = Worker(), uuid4(), []
+    monkeypatch.setattr(recovery, "running", lambda: {"another worker": [answer]})
+    monkeypatch.setattr(recovery, "claim", lambda answer, text: claimed.append(answer))
+    for _ in range(3):
+        await here.recover()
+    assert claimed == []
+    await here.start()
+    async with asyncio.timeout(10):
+        while not claimed:
+            await asyncio.sleep(0.05)
+    assert claimed == [answer]
+    await here.stop()
+
+
+def test_answers_that_end_while_redis_hangs_do_not_wait_for_each_other(alice, start_apart, upstream):
+    apart, gate = start_apart(alice), wire.Gate()
+    client = apart.client()
+    key = upstream.script([*wire.text("some "), gate, *wire.answer("text")])
+    streams = [client.chat(content=key) for _ in range(12)]
+    for stream in streams:
+        stream.until_text("some ")
+    apart.valkey.pause()
+    paused_at = monotonic()
+    gate.open()
+    assert {whole(stream).text for stream in streams} == {"some text"}
+    # One of them finds out that Redis does not answer, which takes half a second.
+    assert monotonic() - paused_at < 4
+    apart.valkey.resume()
 
 
 async def test_leases_do_not_wait_for_a_locked_database(redis_client, locked_threads):
