@@ -87,9 +87,10 @@ def _note(message: Message) -> str:
     return " ".join(filter(None, (ended, error, NOTES["trimmed"] if message.trimmed else "")))
 
 
-def sidebar(requester: Requester) -> list[Conversation]:
-    """The requester's newest conversations, by their last turn."""
-    return list(Conversation.objects.of(requester).only("id", "title")[:LISTED])
+def sidebar(requester: Requester) -> tuple[list[Conversation], bool]:
+    """The requester's newest conversations, by their last turn; and whether there are older ones."""
+    found = list(Conversation.objects.of(requester).only("id", "title")[: LISTED + 1])
+    return found[:LISTED], len(found) > LISTED
 
 
 def models_for(requester: Requester) -> list[ChatModel]:

@@ -111,7 +111,7 @@ def test_of_sixty_turns_at_once_on_two_workers_exactly_ten_pass(site2: Site, mak
         finish(streams)
         for stream in streams:
             if stream.status == 429:
-                assert_refused(stream, 429, "rate_limited", retry_after=range(1, 61), limit="10/m", word="10/m")
+                assert_refused(stream, 429, "rate_limited", retry_after=range(1, 61), limit="10/m", word="10 a minute")
                 assert stream.headers["RateLimit"].startswith('"m";r=0;t=')
     assert len(upstream.requests(key)) == 10
     after = footprint(person.requester, "10/m")

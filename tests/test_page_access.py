@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from playwright.sync_api import Page, expect
 
+from chat.conversations import LISTED
 from chat.models import ChatModel, Conversation, Message
 from tests.harness import wire
 from tests.harness.chat_page import ask, conversation_of, ended, open_chat
@@ -110,6 +111,20 @@ def test_tab_goes_from_the_prompt_to_send_and_the_skip_link_past_the_list(site: 
     assert page.evaluate("document.activeElement.closest('.message') !== null")
 
 
+def test_a_model_that_is_silent_at_first_is_seen_and_heard_to_be_waited_for(
+    site: Site, alice: Person, page: Page, upstream: Upstream
+) -> None:
+    gate = wire.Gate()
+    key = upstream.script([wire.role(), gate, *wire.answer("At last.")[1:]])
+    open_chat(page, site, alice)
+    ask(page, key)
+    expect(page.locator("[data-progress]")).to_have_text("Waiting for the model…")
+    expect(page.locator("[data-announcer]")).to_have_text("Waiting for the model…")
+    gate.open()
+    ended(page)
+    expect(page.locator("[data-progress]")).to_have_text("")
+
+
 def test_whole_sentences_are_announced_and_nothing_twice(site: Site, alice: Person, page: Page, upstream: Upstream) -> None:
     gate = wire.Gate()
     key = upstream.script([wire.role(), *wire.text("One is said. ", "Two is ha"), gate, *wire.text("lf said."), *wire.answer()[1:]])
@@ -122,6 +137,58 @@ def test_whole_sentences_are_announced_and_nothing_twice(site: Site, alice: Pers
     expect(heard.locator("p")).to_have_text(["One is said. ", "Two is half said."])
     live = page.locator("[aria-live], [role=status], [role=alert]")
     assert live.evaluate_all("all => all.filter((one) => one.textContent.includes('Two is')).length") == 1
+
+
+# --- Fingers, small screens, paper ------------------------------------------------
+
+# Of a phone's 390 px; links in running text may be as high as its lines.
+SMALL_TARGETS = """() => [...document.querySelectorAll("button, summary, select, textarea, input:not([type=hidden]), a[href]")]
+    .filter((element) => !element.matches("p a, h2 a, .prose a"))
+    .filter((element) => element.checkVisibility({ visibilityProperty: true }) && !element.closest(".skip-link"))
+    .map((element) => [element.getBoundingClientRect(), element.outerHTML.slice(0, 100)])
+    .filter(([box]) => box.width < 44 || box.height < 44)
+    .map(([box, html]) => `${box.width} x ${box.height}: ${html}`)"""
+
+
+def test_what_is_pressed_is_large_enough_for_a_finger(site: Site, alice: Person, page: Page) -> None:
+    conversation = conversation_with(alice, "Fingers", "q", "one", "```python\n1\n```", status="stopped")
+    page.set_viewport_size({"width": 390, "height": 844})
+    for path in ("/usage/", "/search/?q=one", "/accounts/password/"):
+        page.context.add_cookies(alice.cookies(site))  # type: ignore[arg-type]
+        page.goto(site.url + path)
+        assert page.evaluate(SMALL_TARGETS) == [], path
+    open_chat(page, site, alice, f"/c/{conversation.id}/")
+    page.click("[data-menu] > summary")
+    page.click(".menu-delete > summary")
+    assert page.evaluate(SMALL_TARGETS) == []
+    page.keyboard.press("Escape")
+    page.click("[data-edit]")
+    assert page.evaluate(SMALL_TARGETS) == []
+    page.click("[data-drawer-open]")
+    page.click(".user-menu > summary")
+    assert page.evaluate(SMALL_TARGETS) == []
+
+
+def test_a_short_screen_is_left_to_the_text(site: Site, alice: Person, page: Page) -> None:
+    conversation = conversation_with(alice, "Short", "q", "line\n\n" * 40)
+    # A phone on its side; and what 400 % leaves of a screen of 1280 by 1024.
+    for width, height in ((844, 390), (320, 256)):
+        page.set_viewport_size({"width": width, "height": height})
+        open_chat(page, site, alice, f"/c/{conversation.id}/")
+        page.evaluate("scrollTo(0, 400)")
+        covered = page.evaluate("innerHeight - document.querySelector('[data-composer]').getBoundingClientRect().top")
+        assert page.evaluate("document.querySelector('.conversation-header').getBoundingClientRect().bottom") <= 0
+        assert covered < height / 2, f"{covered} of {height}"
+
+
+def test_paper_has_what_was_said_and_nothing_to_press(site: Site, alice: Person, page: Page) -> None:
+    conversation = conversation_with(alice, "Paper", "q", "```python\n" + "print('wide') + " * 40 + "1\n```")
+    open_chat(page, site, alice, f"/c/{conversation.id}/")
+    page.click("[data-theme-toggle]")  # dark
+    page.emulate_media(media="print", color_scheme="light")
+    assert page.evaluate("[...document.querySelectorAll('button, summary, textarea')].filter((each) => each.checkVisibility()).length") == 0
+    assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+    assert page.locator("[data-body] pre").evaluate("pre => pre.scrollWidth <= pre.clientWidth")
 
 
 # --- Content that fits no design --------------------------------------------------
@@ -190,3 +257,14 @@ def test_a_conversation_without_a_title_can_be_found_and_named(site: Site, alice
     ended(page)
     expect(page.locator("[data-conversations] a")).to_have_text("Untitled")
     assert conversation_of(page).title == ""
+
+
+def test_who_has_more_conversations_than_the_list_is_told_where_they_are(site: Site, alice: Person, page: Page) -> None:
+    Conversation.objects.bulk_create(Conversation(user=alice.user, title=f"number {number}") for number in range(LISTED))
+    open_chat(page, site, alice)
+    expect(page.locator("[data-conversations] > li")).to_have_count(LISTED)
+    expect(page.locator(".sidebar-older")).to_have_count(0)
+    Conversation.objects.create(user=alice.user, title="one more")
+    page.reload()
+    expect(page.locator("[data-conversations] > li")).to_have_count(LISTED)
+    expect(page.locator(".sidebar-older a")).to_have_attribute("href", "/search/")

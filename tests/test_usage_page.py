@@ -51,7 +51,7 @@ def test_what_is_used_is_shown_beside_its_limit(make_user: "MakeUser") -> None:
     assert (found.streams, found.tokens, found.spend) == (1, 1234, Decimal("0.000405"))
     page = page_of(person)
     assert f"“Quota of {person.user.username}” applies to you: it names you" in page
-    for text in ("Requests a minute", "Requests a day", ">4<", ">500<", ">1234<", ">9999<", "$0.000405", "$20.00"):
+    for text in ("Requests a minute", "Requests a day", ">4<", ">500<", ">1,234<", ">9,999<", "$0.000405", "$20.00"):
         assert text in page
 
 

@@ -21,6 +21,7 @@ from chat.errors import LimitsUnavailable, RateLimited, Refusal, SpendExhausted,
 from chat.limits import budgets, refusals, slots, windows
 from chat.models import Quota, Requester, SitePolicy, Usage
 from chat.rates import Rate
+from chat.templatetags.humane import per
 from chat.threads import in_thread
 
 logger = logging.getLogger("chat.limits")
@@ -189,8 +190,9 @@ def record_in_shadow(quota: Quota, requester: Requester, refusal: Refusal) -> No
 def _rate_limited(full: list[windows.Window], seen: list[windows.Window]) -> RateLimited:
     seconds = windows.retry_after(full)
     limit = ", ".join(f"{window.rate.limit}/{window.rate.name}" for window in full)
+    words = ", ".join(f"{window.rate.limit} {per(window.rate.period)}" for window in full)
     return RateLimited(
-        f"You have reached your limit of requests ({limit}).", retry_after=seconds, limit=limit, headers=windows.headers(seen)
+        f"You have reached your limit of requests: {words}.", retry_after=seconds, limit=limit, headers=windows.headers(seen)
     )
 
 

@@ -77,10 +77,12 @@ def _delete(requester: Requester, conversation_id: UUID) -> None:
 
 def _page(request: HttpRequest, requester: Requester, conversation_id: UUID | None = None) -> HttpResponse:
     shown = _own(requester, conversation_id) if conversation_id else None
+    conversations, there_are_older = sidebar(requester)
     context: dict[str, Any] = {
         "conversation": shown,
         "entries": thread(shown, _message_id(request.GET.get("at", ""))) if shown else [],
-        "conversations": sidebar(requester),
+        "conversations": conversations,
+        "there_are_older": there_are_older,
         "models": models_for(requester),
         "notes": NOTES,
         "turn": uuid4(),

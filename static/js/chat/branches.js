@@ -6,7 +6,9 @@ export function markAsVersionOf(fresh, old) {
   Object.assign(fresh.dataset, { place: count, count });
   const nav = fresh.querySelector("[data-branches]");
   nav.querySelector("[data-place]").textContent = `${count}/${count}`;
-  nav.querySelector("[data-previous]").href = `?at=${old.dataset.newest}#m-${old.dataset.newest}`;
+  const previous = nav.querySelector("[data-previous]");
+  previous.href = `?at=${old.dataset.newest}#m-${old.dataset.newest}`;
+  previous.removeAttribute("aria-disabled");
   nav.hidden = false;
 }
 

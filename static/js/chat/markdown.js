@@ -107,6 +107,7 @@ function openCode(data, open) {
 function openTable(data, open) {
   const scroll = document.createElement("div");
   scroll.className = "table-scroll";
+  scroll.tabIndex = 0; // so that the keyboard can scroll it
   scroll.append(document.createElement("table"));
   open(data, scroll, scroll.firstElementChild);
 }

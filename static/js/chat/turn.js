@@ -4,6 +4,7 @@ import { Refusal, stopAnswer } from "./api.js";
 import { AnswerStream } from "./stream.js";
 
 const STOP_PAUSE_MS = 1000;
+const QUIET_MS = 2000; // a model that thinks first says nothing for longer: then the page does
 
 export class Turn {
   #view;
@@ -16,6 +17,7 @@ export class Turn {
   #hasEnded = false;
   #note = "";
   #status = null;
+  #quietTimer = null;
 
   /** `body`: what begins it, null for an answer that is being written already. `onStart(payload)` is called once. */
   constructor({ view, announcer, body = null, onStart = () => {} }) {
@@ -45,6 +47,7 @@ export class Turn {
       this.#note = this.#view.lose(error instanceof Refusal && error.message ? error.message : "The connection was lost. Reload the page to see the answer.");
     }
     this.#hasEnded = true;
+    clearTimeout(this.#quietTimer);
     this.#announcer.end(this.#note);
     return this.#status;
   }
@@ -56,6 +59,7 @@ export class Turn {
   }
 
   #handle(name, payload, cursor) {
+    clearTimeout(this.#quietTimer);
     if (name === "start") this.#start(payload);
     else if (name === "delta") this.#grow(payload.text);
     else if (name === "status") this.#wait(payload);
@@ -65,6 +69,7 @@ export class Turn {
 
   #start(payload) {
     this.#model = payload.model ?? "";
+    this.#quietTimer = setTimeout(() => this.#wait({ state: "waiting" }), QUIET_MS);
     if (this.#hasStarted) return;
     this.#hasStarted = true;
     this.#view.started(payload.answer);
