@@ -38,6 +38,14 @@ class Bill:
         )
 
 
+@dataclass(frozen=True)
+class SoFar:
+    """What a running answer has cost until now, and the model that was asked last ("" where that is not known)."""
+
+    model: str
+    bill: Bill
+
+
 class Account:
     """The costs of one answer. `prices` are by the models' slugs; `reserved` is None where no budget applies."""
 

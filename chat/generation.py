@@ -16,7 +16,7 @@ from uuid import UUID
 from django.db import InterfaceError, OperationalError
 
 from chat import endings
-from chat.accounting import Account, Reserved, alarm_if_overrun
+from chat.accounting import Account, Reserved, SoFar, alarm_if_overrun
 from chat.attempts import Call, Question, Upstream
 from chat.completions import Target
 from chat.endings import Ending
@@ -92,6 +92,11 @@ class Generation:
             if self._upstream is not None:
                 self._upstream.cancel()
 
+    @property
+    def so_far(self) -> SoFar:
+        """What it has cost until now."""
+        return SoFar(self._call.model, self._account.bill(self._call.attempts, len(self.live.text)))
+
     # --- the sink of the completion -----------------------------------------
 
     def text(self, text: str) -> None:
@@ -129,7 +134,7 @@ class Generation:
             status, finish_reason, error = self._halted
         else:
             status, finish_reason = endings.status_for(error, bool(text)), call.finish_reason or ""
-        bill = self._account.bill(call.attempts, len(self.live.text))
+        bill = self.so_far.bill
         alarm_if_overrun(self.job.answer, call.attempts, bill)
         return Ending(
             status=status,

@@ -1,4 +1,4 @@
-"""The live answer's reflection in Redis: its text, the lease of its worker, and notes from other workers.
+"""The live answer's reflection in Redis: its text and cost, the lease of its worker, and notes from other workers.
 
 One flush per worker writes the new text of all its answers in one pipeline.
 Redis may go and come back, or be emptied: what was written then is not known,
@@ -7,7 +7,9 @@ so the next flush writes the whole text again.
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
 from uuid import UUID
 
 from redis import Redis as BlockingRedis
@@ -15,6 +17,7 @@ from redis.asyncio import Redis
 from redis.asyncio.client import Pipeline, PubSub
 
 from chat import redis
+from chat.accounting import Bill, SoFar
 from chat.limits import slots
 from chat.live import LiveAnswer
 
@@ -39,6 +42,10 @@ def _text_key(answer_id: UUID) -> str:
     return f"chatsite:{{a:{answer_id}}}:text"
 
 
+def _cost_key(answer_id: UUID) -> str:
+    return f"chatsite:{{a:{answer_id}}}:cost"
+
+
 def _end_key(answer_id: UUID) -> str:
     return f"chatsite:{{a:{answer_id}}}:end"
 
@@ -51,15 +58,27 @@ def _inbox_key(worker: str) -> str:
     return f"chatsite:{{w:{worker}}}:inbox"
 
 
-def look(client: BlockingRedis, answers: Sequence[UUID], workers: Sequence[str]) -> tuple[list[int], list[bool]]:
-    """How many bytes of each answer's text are mirrored, and which of the workers hold a lease: one pipeline, of a client that blocks."""
+def look(client: BlockingRedis, answers: Sequence[UUID], workers: Sequence[str]) -> tuple[list[SoFar], list[bool]]:
+    """What each answer has cost so far, and which of the workers hold a lease: one pipeline, of a client that blocks."""
     pipeline = client.pipeline(transaction=False)
     for answer in answers:
-        pipeline.strlen(_text_key(answer))
+        pipeline.get(_cost_key(answer))
     for worker in workers:
         pipeline.exists(_worker_key(worker))
     replies = pipeline.execute()
-    return replies[: len(answers)], [bool(reply) for reply in replies[len(answers) :]]
+    return [_so_far(reply) for reply in replies[: len(answers)]], [bool(reply) for reply in replies[len(answers) :]]
+
+
+def _packed(so_far: SoFar) -> str:
+    bill = so_far.bill
+    return f"{bill.prompt_tokens} {bill.completion_tokens} {bill.cost_usd} {so_far.model}"
+
+
+def _so_far(packed: object) -> SoFar:
+    if not isinstance(packed, bytes):
+        return SoFar("", Bill())
+    prompt, completion, cost, model = packed.decode().split(" ", 3)
+    return SoFar(model, Bill(int(prompt), int(completion), Decimal(cost), estimated=True))
 
 
 def _channel(answer_id: UUID) -> str:
@@ -81,6 +100,14 @@ async def _heard(channel: PubSub) -> str:
     return ""
 
 
+@dataclass(frozen=True)
+class Lasting:
+    """What is renewed once a second: the leases, and what each running answer has cost so far."""
+
+    holds: Sequence[slots.Hold]
+    costs: Mapping[UUID, SoFar]
+
+
 class Mirror:
     """Redis as one worker uses it for its live answers. All methods raise what `chat.redis.Unavailable` names."""
 
@@ -91,14 +118,12 @@ class Mirror:
         self._written: dict[UUID, int] = {}
         self._listeners = 0
 
-    async def flush(self, answers: Iterable[LiveAnswer], holds: Sequence[slots.Hold], renew: bool) -> list[str]:
-        """Writes what is new, with `renew` also the leases, and returns the notes from other workers: one pipeline."""
+    async def flush(self, answers: Iterable[LiveAnswer], lasting: Lasting | None) -> list[str]:
+        """Writes what is new, with `lasting` also that, and returns the notes from other workers: one pipeline."""
         pipeline = self._client.pipeline(transaction=False)
-        sizes = {answer.id: len(answer.text) for answer in answers if self._queue_text(pipeline, answer, renew)}
-        if renew:
-            pipeline.set(_worker_key(self._worker), "1", ex=WORKER_LEASE_SECONDS)
-            for hold in holds:
-                slots.renew(pipeline, hold)
+        sizes = {answer.id: len(answer.text) for answer in answers if self._queue_text(pipeline, answer, lasting is not None)}
+        if lasting is not None:
+            self._queue_lasting(pipeline, lasting)
         pipeline.lpop(_inbox_key(self._worker), _INBOX_BATCH)
         try:
             *results, notes = await pipeline.execute()
@@ -112,6 +137,13 @@ class Mirror:
             else:
                 self._written.pop(answer_id, None)
         return [note.decode() for note in notes or []]
+
+    def _queue_lasting(self, pipeline: Pipeline, lasting: Lasting) -> None:
+        pipeline.set(_worker_key(self._worker), "1", ex=WORKER_LEASE_SECONDS)
+        for hold in lasting.holds:
+            slots.renew(pipeline, hold)
+        for answer_id, so_far in lasting.costs.items():
+            pipeline.set(_cost_key(answer_id), _packed(so_far), ex=_TEXT_SECONDS)
 
     def _queue_text(self, pipeline: Pipeline, answer: LiveAnswer, renew: bool) -> bool:
         """Queues what brings the mirror up to date; its reply is True or the size that the text in Redis then has."""
@@ -133,10 +165,14 @@ class Mirror:
         slots.queue_release(pipeline, hold)
         await pipeline.execute()
 
-    async def ended(self, answer_id: UUID) -> None:
-        """Tells other workers' readers that the answer is saved."""
+    async def ended(self, answer_id: UUID, *, stored: bool) -> None:
+        """Forgets what the answer cost and, where it is `stored`, tells other workers' readers that it is saved."""
         self._written.pop(answer_id, None)
-        await self._client.set(_end_key(answer_id), "1", ex=_TEXT_SECONDS)
+        pipeline = self._client.pipeline(transaction=False)
+        pipeline.delete(_cost_key(answer_id))
+        if stored:
+            pipeline.set(_end_key(answer_id), "1", ex=_TEXT_SECONDS)
+        await pipeline.execute()
 
     def forget(self, answer_id: UUID) -> None:
         self._written.pop(answer_id, None)
@@ -182,10 +218,10 @@ class Mirror:
                 answer.append_bytes(more)
         return [bool(ended) for ended in results[1::2]]
 
-    async def text(self, answer_id: UUID) -> str:
-        """The mirrored text of an answer whose worker was lost, up to its last flush."""
-        text = await self._client.get(_text_key(answer_id))
-        return text.decode(errors="replace") if isinstance(text, bytes) else ""
+    async def left(self, answer_id: UUID) -> tuple[str, SoFar]:
+        """What there is of an answer whose worker was lost: its text up to the last flush, and its cost up to the last renewal."""
+        text, packed = await self._client.mget(_text_key(answer_id), _cost_key(answer_id))
+        return text.decode(errors="replace") if isinstance(text, bytes) else "", _so_far(packed)
 
     async def alive(self, workers: Sequence[str]) -> list[bool]:
         """Which of the workers hold a lease."""

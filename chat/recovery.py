@@ -6,6 +6,7 @@ from uuid import UUID
 from django.utils import timezone
 
 from chat import endings
+from chat.accounting import Bill, SoFar
 from chat.endings import Ending
 from chat.errors import AnswerError
 from chat.limits import admission, budgets, slots
@@ -20,25 +21,21 @@ def running() -> dict[str, list[UUID]]:
     return found
 
 
-def claim(answer_id: UUID, text: str) -> bool:
-    """Ends a lost answer with the text up to its last flush; False when somebody else already has."""
+def claim(answer_id: UUID, text: str, so_far: SoFar) -> bool:
+    """Ends a lost answer with the text and the cost up to its last flush; False when somebody else already has."""
     usage = Usage.objects.filter(answer=answer_id, outcome=Usage.Outcome.RUNNING).first()
     if usage is None:
         return False
     error = AnswerError("worker_lost")
-    model = ChatModel.objects.filter(slug=usage.model).first()
-    prices = budgets.Prices(model.input_usd_per_million, model.output_usd_per_million) if model else None
-    # The reserved figures are upper bounds; of the prompt nothing better is known here, so a quarter of its bytes.
-    prompt = usage.prompt_tokens // 4
-    completion = budgets.estimate_completion(len(text.encode()), 0)
+    bill = _bill(usage, text, so_far)
     ending = Ending(
         status=endings.status_for(error, bool(text)),
         text=text,
-        model=usage.model,
+        model=so_far.model or usage.model,
         error=error,
-        prompt_tokens=prompt,
-        completion_tokens=completion,
-        cost_usd=prices.cost(prompt, completion) if prices else usage.cost_usd,
+        prompt_tokens=bill.prompt_tokens,
+        completion_tokens=bill.completion_tokens,
+        cost_usd=bill.cost_usd,
         estimated=True,
         # The clock of the host that was lost may have been ahead of ours.
         duration_ms=max(0, round((timezone.now() - usage.created).total_seconds() * 1000)),
@@ -47,6 +44,23 @@ def claim(answer_id: UUID, text: str) -> bool:
         return False
     admission.free(slots.Hold(str(answer_id), (usage.limit_key, admission.SITE), 0, 0))
     return True
+
+
+def _bill(usage: Usage, text: str, so_far: SoFar) -> Bill:
+    """What a lost answer may have cost: what its worker last said, and what came after it.
+
+    A worker that has said nothing of an upstream may have reached one since:
+    the reserved figures are upper bounds, and of the prompt nothing better is
+    known then than a quarter of its bytes.
+    """
+    known = so_far.bill
+    prompt = known.prompt_tokens or usage.prompt_tokens // 4
+    completion = max(known.completion_tokens, budgets.estimate_completion(len(text.encode()), 0))
+    model = ChatModel.objects.filter(slug=so_far.model or usage.model).first()
+    if model is None:
+        return Bill(prompt, completion, usage.cost_usd)
+    prices = budgets.Prices(model.input_usd_per_million, model.output_usd_per_million)
+    return Bill(prompt, completion, known.cost_usd + prices.cost(prompt - known.prompt_tokens, completion - known.completion_tokens))
 
 
 def is_running(answer_id: UUID) -> bool:

@@ -28,7 +28,7 @@ from chat.errors import AnswerError, Refusal
 from chat.generation import ABANDONED, STOPPED, Generation, Job
 from chat.limits import refusals, slots
 from chat.live import LiveAnswer
-from chat.mirror import Mirror, nothing
+from chat.mirror import Lasting, Mirror, nothing
 from chat.reflections import FIRST_READER_SECONDS, Reflections
 from chat.threads import in_thread
 
@@ -157,9 +157,8 @@ class Worker:
         finally:
             self._running.pop(answer_id, None)
             self._mirror.forget(answer_id)
-        if generation.job.stored:
-            with contextlib.suppress(*redis.Unavailable):
-                await self._mirror.ended(answer_id)
+        with contextlib.suppress(*redis.Unavailable):
+            await self._mirror.ended(answer_id, stored=generation.job.stored)
 
     async def _release(self, hold: slots.Hold) -> None:
         # Not while a flush is under way: it would renew what is released here.
@@ -284,14 +283,18 @@ class Worker:
             return
         async with self._flushing:
             stored = [generation.live for generation in self._running.values() if generation.job.stored]
-            holds = [generation.job.hold for generation in self._running.values()]
-            notes = await self._mirror.flush(stored, [*holds, *self._seats], renew)
+            notes = await self._mirror.flush(stored, self._lasting() if renew else None)
         if renew:
             self._renewed = now
             self._note_redis(down=False)
             self._release_late()
         for note in notes:
             self._act_on(note, now)
+
+    def _lasting(self) -> Lasting:
+        holds = [generation.job.hold for generation in self._running.values()]
+        costs = {answer_id: generation.so_far for answer_id, generation in self._running.items()}
+        return Lasting([*holds, *self._seats], costs)
 
     def _act_on(self, note: str, now: float) -> None:
         verb, _, answer = note.partition(" ")
@@ -351,10 +354,9 @@ class Worker:
         # An answer of this worker that does not run here was left by a fault of ours.
         missing |= {answer for answer in running.get(self.id, ()) if answer not in self._running}
         for answer_id in missing & self._suspects:
-            text = await self._mirror.text(answer_id)
-            if await in_thread(recovery.claim, answer_id, text):
+            if await in_thread(recovery.claim, answer_id, *await self._mirror.left(answer_id)):
                 logger.warning("Answer %s was left by a lost worker: saved as far as it came", answer_id)
-                await self._mirror.ended(answer_id)
+                await self._mirror.ended(answer_id, stored=True)
         self._suspects = missing
 
     def _close_ownerless(self, here: Iterable[UUID], owned: Container[UUID]) -> None:

@@ -24,6 +24,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from chat import recovery, redis
+from chat.accounting import Bill, SoFar
 from chat.errors import Refusal
 from chat.limits import admission, budgets, slots, windows
 from chat.limits.admission import Ask
@@ -247,7 +248,7 @@ class Gates(RuleBasedStateMachine):
         """What living workers do with the answers of a lost one, some seconds later."""
         for answer, turn in list(self.turns.items()):
             if turn.crashed and turn.lease is not None and turn.lease <= self.clock.now:
-                assert recovery.claim(answer, "")
+                assert recovery.claim(answer, "", SoFar("", Bill()))
                 row = Usage.objects.get(answer=answer)
                 spent = budgets.micros(row.cost_usd)
                 self.ledger.append(Settled(turn.person, row.prompt_tokens + row.completion_tokens, spent, turn.day))

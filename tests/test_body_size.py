@@ -98,7 +98,7 @@ UNREADABLE = [
     ("multipart/form-data; boundary=", b"x"),
     (f"multipart/form-data; boundary={'a' * 300}", b"x"),
     ("application/x-www-form-urlencoded; charset=latin-1", b"a=b"),
-    ("application/x-www-form-urlencoded", b"a=b&" * 1_500),
+    ("application/x-www-form-urlencoded", b"a=b&" * 20_001),
     ("multipart/form-data; boundary=b", b'--b\r\nContent-Disposition: form-data; name="a"; filename="x"\r\n\r\nx\r\n' * 150 + b"--b--\r\n"),
 ]
 

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator
 from datetime import timedelta
 from time import monotonic
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import httpx2
 import pytest
@@ -18,6 +18,7 @@ from django.utils import timezone
 
 from chat import recovery, threads
 from chat import redis as chat_redis
+from chat.accounting import Bill, SoFar
 from chat.limits import slots
 from chat.limits.slots import Hold
 from chat.live import LiveAnswer
@@ -176,9 +177,22 @@ def test_lost_answers_without_text_or_without_a_row_are_settled_too(make_user, s
 def test_answer_of_a_host_whose_clock_was_ahead_is_claimed(person):
     ahead = timezone.now() + timedelta(hours=1)
     usage = Usage.objects.create(answer=uuid4(), owner_key="u:0", limit_key="u:0", model="gpt-4o-mini", worker="lost", created=ahead)
-    assert recovery.claim(usage.answer, "some text")
+    assert recovery.claim(usage.answer, "some text", SoFar("", Bill()))
     usage.refresh_from_db()
     assert (usage.outcome, usage.duration_ms) == ("interrupted", 0)
+
+
+def test_lost_answer_of_which_no_text_is_kept_is_paid_for_as_far_as_it_came(make_user, start_apart, upstream):
+    apart = start_apart(make_user(concurrent_streams=2))
+    silent = upstream.script([wire.role(), *[wire.chunk({"reasoning_content": "hm "})] * 300, wire.Stall()])
+    spoken = [{"role": "user", "content": upstream.script([*wire.text("word " * 200), wire.Stall()])}]
+    with apart.client().chat(content=silent) as thinking, apart.client().chat(messages=spoken) as stateless:
+        wait_until(lambda: min(apart.tokens_so_far(stream.answer) for stream in (thinking, stateless)) >= 250)
+        apart.site.kill9()
+    apart.site.start()
+    for stream in (thinking, stateless):
+        wait_until(lambda stream=stream: apart.usage(stream.answer) == ("failed", True), CLAIMED_SECONDS)
+        assert apart.rows("SELECT completion_tokens >= 250 FROM chat_usage WHERE answer = ?", UUID(stream.answer).hex) == [(1,)]
 
 
 # --- Told to stop -----------------------------------------------------------------
@@ -462,7 +476,7 @@ async def test_text_on_its_way_from_redis_is_not_added_to_an_answer_that_ended_m
     client, answer_id = chat_redis.async_client(), uuid4()
     mirror, here, elsewhere = Mirror(client, "worker"), LiveAnswer(answer_id, {}), LiveAnswer(answer_id, {})
     elsewhere.append("some text")
-    await mirror.flush([elsewhere], [], renew=False)
+    await mirror.flush([elsewhere], None)
     reading = asyncio.ensure_future(mirror.read([here]))
     await asyncio.sleep(0)
     here.append("some text")
@@ -490,7 +504,7 @@ async def test_worker_whose_own_lease_is_missing_takes_no_other_for_lost(monkeyp
     """A Redis that is full, or a replica, is read as before and forgets every lease: nobody can write theirs again."""
     here, answer, claimed = Worker(), uuid4(), []
     monkeypatch.setattr(recovery, "running", lambda: {"another worker": [answer]})
-    monkeypatch.setattr(recovery, "claim", lambda answer, text: claimed.append(answer))
+    monkeypatch.setattr(recovery, "claim", lambda answer, *left: claimed.append(answer))
     for _ in range(3):
         await here.recover()
     assert claimed == []

@@ -16,8 +16,7 @@ from django.utils import timezone
 from chat import mirror, redis
 from chat.admin.base import may_stop_answers, stop_and_wait
 from chat.admin.history import record
-from chat.limits.budgets import estimate_completion
-from chat.models import Message, Usage
+from chat.models import Usage
 
 if TYPE_CHECKING:
     ModelAdmin = admin.ModelAdmin[Usage]
@@ -29,7 +28,7 @@ _MOST = 500
 
 @dataclass(frozen=True)
 class Running:
-    """One running answer. `seconds` is its age, `tokens` an estimate of how many it has; None where nobody but its worker knows."""
+    """One running answer. `seconds` is its age, `tokens` an estimate of how many it has; None where Redis cannot be asked."""
 
     usage: Usage
     seconds: int
@@ -43,23 +42,19 @@ class Running:
 
 
 def running_answers() -> tuple[list[Running], bool]:
-    """The oldest first, _MOST at most, and whether Redis could be asked. Two queries."""
+    """The oldest first, _MOST at most, and whether Redis could be asked. One query."""
     rows = list(Usage.objects.filter(outcome=Usage.Outcome.RUNNING).select_related("user").order_by("created")[:_MOST])
-    answers, workers = [row.answer for row in rows], sorted({row.worker for row in rows})
-    # The text of a stateless answer is in its worker's memory and nowhere else.
-    stored = set(Message.objects.filter(id__in=answers).values_list("id", flat=True))
+    workers = sorted({row.worker for row in rows})
     try:
-        sizes, leases = mirror.look(redis.client(), answers, workers)
+        costs, leases = mirror.look(redis.client(), [row.answer for row in rows], workers)
     except redis.Unavailable:
         return [_running(row, None, True) for row in rows], False
     alive = dict(zip(workers, leases, strict=True))
-    known = zip(rows, sizes, strict=True)
-    return [_running(row, size if row.answer in stored else None, alive[row.worker]) for row, size in known], True
+    return [_running(row, cost.bill.completion_tokens, alive[row.worker]) for row, cost in zip(rows, costs, strict=True)], True
 
 
-def _running(row: Usage, size: int | None, alive: bool) -> Running:
+def _running(row: Usage, tokens: int | None, alive: bool) -> Running:
     seconds = int((timezone.now() - row.created).total_seconds())
-    tokens = estimate_completion(size, 0) if size is not None else None
     return Running(row, max(0, seconds), tokens, ":".join(row.worker.split(":")[:2]), alive)
 
 

@@ -9,6 +9,7 @@ from uuid import UUID, uuid4
 
 import redis
 
+from chat import mirror
 from tests.harness.answers import client_of_worker, other_worker
 from tests.harness.client import Client
 from tests.harness.environment import Environment
@@ -78,6 +79,12 @@ class Apart:
         with redis.Redis.from_url(self.valkey.url) as client:
             text = client.get(mirror_key(answer))
         return text if isinstance(text, bytes) else b""
+
+    def tokens_so_far(self, answer: str) -> int:
+        """How many tokens the answer has, as its worker last said."""
+        with redis.Redis.from_url(self.valkey.url) as client:
+            [so_far], _ = mirror.look(client, [UUID(answer)], [])
+        return so_far.bill.completion_tokens
 
     def empty_redis(self) -> None:
         with redis.Redis.from_url(self.valkey.url) as client:
