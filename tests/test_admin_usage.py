@@ -20,6 +20,7 @@ from django.utils import timezone
 
 from chat import reports, spreadsheet
 from chat.admin import usage
+from chat.limits import budgets
 from chat.models import RefusalCount, SitePolicy, Usage
 from chat.reports import Period
 from tests.harness.people import Person
@@ -218,8 +219,12 @@ def test_the_months_cost_stands_against_the_sites_budget(operator: Client) -> No
         SitePolicy.objects.filter(pk=1).update(spend_per_month_usd=None)
 
 
-def test_the_page_takes_as_many_queries_for_many_rows_as_for_one(operator: Client, month: Period, alice: Person) -> None:
+def test_the_page_takes_as_many_queries_for_many_rows_as_for_one(
+    operator: Client, month: Period, alice: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def queries() -> int:
+        # What is remembered for two seconds may or may not be asked for again.
+        monkeypatch.setattr(budgets, "_past", None)
         with CaptureQueriesContext(connection) as captured:
             opened(operator, month)
         return len(captured)
