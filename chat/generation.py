@@ -13,14 +13,12 @@ from time import monotonic
 from typing import Any
 from uuid import UUID
 
-from django.db import InterfaceError, OperationalError
-
 from chat import endings
 from chat.accounting import Account, Reserved, SoFar, alarm_if_overrun
 from chat.attempts import Call, Question, Upstream
 from chat.completions import Target
 from chat.endings import Ending
-from chat.errors import AnswerError
+from chat.errors import DATABASE_AWAY, AnswerError
 from chat.limits import budgets
 from chat.limits.slots import Hold
 from chat.live import LiveAnswer
@@ -160,7 +158,7 @@ class Generation:
         while True:
             try:
                 return await self._save_once(ending, attempt)
-            except (OperationalError, InterfaceError) as error:
+            except DATABASE_AWAY as error:
                 wait = _SAVE_RETRY_SECONDS[min(attempt, len(_SAVE_RETRY_SECONDS) - 1)]
                 attempt += 1
                 logger.warning("Answer %s waits to be saved: %s", self.job.answer, type(error).__name__)

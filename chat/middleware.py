@@ -3,13 +3,13 @@
 import logging
 from collections.abc import Awaitable, Callable
 
-from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.shortcuts import render
 from django.utils.decorators import async_only_middleware
 
 from chat import importmap
+from chat.errors import DATABASE_AWAY
 
 logger = logging.getLogger("chat.pages")
 
@@ -69,7 +69,7 @@ def database_away(get_response: GetResponse) -> GetResponse:
 
 
 def _page_without_database(request: HttpRequest, error: Exception) -> HttpResponseBase | None:
-    if not isinstance(error, OperationalError | InterfaceError):
+    if not isinstance(error, DATABASE_AWAY):
         return None
     logger.error("The database failed: %s", type(error).__name__)
     words = {"title": "The database cannot be reached", "text": "Nothing is lost. Try again in a moment."}

@@ -5,9 +5,12 @@ from functools import partial
 from time import monotonic
 from typing import TYPE_CHECKING
 
+import psycopg
+
 from tests.harness import wire
 from tests.harness.answers import ledger, message, wait_until
 from tests.harness.database import Database
+from tests.harness.environment import Environment
 from tests.harness.people import Person
 from tests.harness.site import Site
 from tests.harness.upstream import DEFAULT_TEXT, Upstream
@@ -54,6 +57,31 @@ def test_turns_and_stops_are_refused_with_their_reason(database: Database, alice
         assert again.status == 200
         again.read()
     assert again.text == DEFAULT_TEXT
+
+
+def test_database_that_takes_no_writes_is_one_that_is_away(
+    environment: Environment, alice: Person, start_site: "StartSite", upstream: Upstream
+) -> None:
+    """So is a standby after a failover, and a server that was made read-only because its disk is full."""
+    site, gate = start_site(), wire.Gate()
+    key = upstream.script([*wire.text("some "), gate, *wire.answer("text")])
+    client = alice.client_on(site)
+    assert environment.postgres
+    with psycopg.connect(environment.postgres.url, autocommit=True) as server, client.chat(content=key) as stream:
+        stream.until_text("some ")
+        server.execute("ALTER SYSTEM SET default_transaction_read_only = on")
+        server.execute("SELECT pg_reload_conf()")
+        wait_until(lambda: client.chat(content="Hello").status == 503)
+        renamed = client.post(f"/c/{stream.events[0].data['conversation']}/rename/", data={"title": "New"})
+        gate.open()
+        stream.until("status")
+        server.execute("ALTER SYSTEM RESET default_transaction_read_only")
+        server.execute("SELECT pg_reload_conf()")
+        stream.read()
+    assert (renamed.status_code, stream.named("status")[0]["state"]) == (503, "saving")
+    assert (message(stream).status, message(stream).content) == ("complete", "some text")
+    assert (ledger(stream).outcome, ledger(stream).estimated) == ("complete", False)
+    assert "Traceback" not in site.log()
 
 
 def test_worker_that_is_told_to_stop_ends_and_its_answer_is_saved_whole_when_the_database_is_back(
