@@ -54,6 +54,14 @@ def page_of(client: Client, quota: Quota) -> str:
     return text(client.get(f"{QUOTAS}{quota.pk}/change/"))
 
 
+@pytest.mark.parametrize("path", [QUOTAS, "/admin/chat/chatmodel/"])
+def test_fields_of_a_list_are_called_by_their_row(operator: Client, path: str) -> None:
+    form = text(operator.get(path)).partition('id="changelist-form"')[2]
+    fields = re.findall(r'<input type="(?:text|number|checkbox)"[^>]* id="id_form-\d+-[^>]*>', form)
+    assert fields
+    assert [field for field in fields if not re.search(r'aria-label="[^"]+ of [^"]+"', field)] == []
+
+
 def shared(make_user: "MakeUser", people: int, **limits: object) -> "tuple[Quota, list[Person]]":
     """A quota that names all of these people, and no other does."""
     quota = Quota.objects.create(name=f"Shared {uuid4()}", **limits)

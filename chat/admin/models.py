@@ -10,7 +10,7 @@ from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from chat.admin.base import make_default, only_one
+from chat.admin.base import RowForm, make_default, only_one
 from chat.admin.history import TellsChanges
 from chat.models import ChatModel, Quota
 
@@ -44,6 +44,9 @@ class ChatModelAdmin(TellsChanges, ModelBase):
     list_editable = ("enabled", "input_usd_per_million", "output_usd_per_million", "position")
     search_fields = ("slug", "label")
     actions = ("make_default",)
+
+    def get_changelist_form(self, request: HttpRequest, **kwargs: Any) -> "type[forms.ModelForm[ChatModel]]":
+        return super().get_changelist_form(request, form=RowForm, **kwargs)
 
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> tuple[list[Any], dict[str, int], set[str], list[Any]]:
         """The last models of a quota stay, or it would name none, which allows all of them: the dear ones too."""

@@ -12,7 +12,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from chat.admin import gauges
-from chat.admin.base import make_default, only_one
+from chat.admin.base import RowForm, make_default, only_one
 from chat.admin.history import TellsChanges
 from chat.limits import refusals
 from chat.limits.most_used import most_used
@@ -105,7 +105,7 @@ class QuotaAdmin(TellsChanges, QuotaBase):
 
     def get_changelist_form(self, request: HttpRequest, **kwargs: Any) -> "type[forms.ModelForm[Quota]]":
         kwargs["widgets"] = {"requests": forms.TextInput(attrs={"size": 14})}
-        return super().get_changelist_form(request, **kwargs)
+        return super().get_changelist_form(request, form=RowForm, **kwargs)
 
     def has_delete_permission(self, request: HttpRequest, obj: Quota | None = None) -> bool:
         """The default stays, or nobody without a quota of their own could chat."""
