@@ -438,7 +438,7 @@ def test_a_full_window_is_429_and_counts_nothing(make_user: "MakeUser", upstream
     key = upstream.key()
     for _ in range(3):
         answer = post(person.client, {"content": key})
-        assert_refused(answer, 429, "rate_limited", retry_after=range(1, 86401), limit="1/d", word="1/d")
+        assert_refused(answer, 429, "rate_limited", retry_after=range(1, 86401), limit="1/d", word="1 a day")
     assert (footprint(person.requester), upstream.requests(key)) == (before, [])
 
 
