@@ -39,6 +39,10 @@ Send = Callable[[Message], Awaitable[None]]
 # uvicorn copies what it is given and then waits until the client reads: a copy of a whole answer for each client that does not is too much.
 _WRITE_BYTES = 128 * 1024
 
+# Who still sends a body that was refused is listened to for so long, and not beyond such a silence.
+_LINGER_SECONDS = 30
+_LINGER_SILENCE_SECONDS = 2
+
 
 # Filled when the request's own thread opens a database connection, which is then closed with it. Most requests open none.
 _opened: ContextVar[list[bool] | None] = ContextVar("opened", default=None)
@@ -71,7 +75,20 @@ class Handler(ASGIHandler):
         try:
             await self.handle(scope, _measured(scope, receive), send)
         except BodyTooLarge as refusal:
-            await self.send_response(refusal_response(refusal), send)
+            await self._refuse_body(refusal, receive, send)
+
+    async def _refuse_body(self, refusal: BodyTooLarge, receive: Receive, send: Send) -> None:
+        """The refusal whole, and only later the end of the response, with which the connection is closed.
+
+        One that is closed on top of unread data is reset: whoever is still sending would not see why, and send it again.
+        """
+
+        async def unended(message: Message) -> None:
+            await send({**message, "more_body": True} if message["type"] == "http.response.body" else message)
+
+        await self.send_response(refusal_response(refusal), unended)
+        await _discard(receive)
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
 
     async def run_get_response(self, request: HttpRequest) -> HttpResponseBase:
         async with ThreadSensitiveContext():
@@ -141,6 +158,16 @@ def _measured(scope: Scope, receive: Receive) -> Receive:
         return message
 
     return measured
+
+
+async def _discard(receive: Receive) -> None:
+    """Reads the rest of a body and keeps none of it."""
+    more = True
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(_LINGER_SECONDS):
+            while more:
+                async with asyncio.timeout(_LINGER_SILENCE_SECONDS):
+                    more = bool((await receive()).get("more_body"))
 
 
 def _declared_length(scope: Scope) -> int:

@@ -66,6 +66,16 @@ def test_a_body_without_a_length_is_cut_at_the_limit_on_every_address(site: Site
         assert_too_large(connection)
 
 
+@pytest.mark.parametrize("length", [f"Content-Length: {LIMIT * 3}", "Transfer-Encoding: chunked"])
+def test_whoever_sends_all_of_it_before_reading_finds_the_refusal(site: Site, length: str) -> None:
+    """Most clients do. A connection that is closed on top of unread data is reset, and the refusal lost with it."""
+    with opened(site, "POST /api/chat", length) as connection:
+        body = b"a" * (LIMIT * 3) if length.startswith("Content") else chunk(MEBIBYTE) * 12 + b"0\r\n\r\n"
+        connection.sendall(body)
+        assert_too_large(connection)
+        assert connection.recv(1) == b""
+
+
 def test_the_connection_ends_with_the_refusal(site: Site) -> None:
     with opened(site, "POST /", f"Content-Length: {LIMIT + 1}") as connection:
         assert_too_large(connection)
