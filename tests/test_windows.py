@@ -4,6 +4,7 @@ from collections.abc import Callable
 from itertools import count
 from time import sleep, time
 from typing import TYPE_CHECKING
+from uuid import uuid4
 
 import pytest
 import redis
@@ -12,6 +13,7 @@ from django.test import RequestFactory
 from chat.errors import LimitsUnavailable
 from chat.limits import windows
 from chat.limits.windows import Taken, Window
+from chat.models import Usage
 from chat.rates import parse_rates
 from tests.harness.footprint import seconds_left, used, with_time_left
 from tests.harness.site import Site
@@ -185,8 +187,8 @@ def test_retry_after_is_a_second_at_least_and_the_window_at_most(take: Take) -> 
 # --- The headers ------------------------------------------------------------------------
 
 
-def ask(person: "Person") -> "Stream":
-    with person.client.chat(content="hello") as stream:
+def ask(person: "Person", **fields: str) -> "Stream":
+    with person.client.chat(content="hello", **fields) as stream:
         if stream.status == 200:
             stream.read()
         else:
@@ -215,6 +217,28 @@ def test_a_refusal_says_what_is_left_of_every_window(site: Site, make_user: "Mak
     assert refused.headers["Retry-After"] == items[0].partition(";t=")[2]
     assert refused.json()["error"]["limit"] == "1/5m"
     assert used(person.requester, "1/5m, 7/d") == [1, 1]
+
+
+@pytest.mark.parametrize("requests", ["9/m", "1/m"])
+def test_a_refusal_by_another_gate_says_it_too(site: Site, make_user: "MakeUser", requests: str) -> None:
+    person = with_time_left(make_user, 15, requests=requests, tokens_per_day=2_000)
+    assert ask(person).status == 200
+    Usage.objects.filter(user=person.user).update(prompt_tokens=1_990)
+    refused = ask(person)
+    assert refused.json()["error"]["code"] == "tokens_exhausted"
+    left = int(requests[0]) - 1
+    assert refused.headers["RateLimit-Policy"] == f'"m";q={requests[0]};w=60'
+    assert refused.headers["RateLimit"].startswith(f'"m";r={left};t=')
+
+
+def test_a_turn_that_is_sent_again_says_what_is_left_and_uses_nothing(site: Site, make_user: "MakeUser") -> None:
+    person = with_time_left(make_user, 15, requests="5/d")
+    turn = str(uuid4())
+    for _ in range(2):
+        stream = ask(person, turn=turn)
+        assert stream.status == 200
+        assert stream.headers["RateLimit-Policy"] == '"d";q=5;w=86400'
+        assert stream.headers["RateLimit"].startswith('"d";r=4;t=')
 
 
 def test_without_a_limit_there_is_no_header(site: Site, make_user: "MakeUser") -> None:

@@ -61,27 +61,35 @@ class Admission:
     unchecked: bool = False
 
 
-def look(request: HttpRequest, ask: Ask) -> None:
-    """The cheap refusal: raises it where a request window is full already, and counts nothing.
+def look(request: HttpRequest, ask: Ask) -> dict[str, str]:
+    """The cheap refusal: raises it where a request window is full already, and counts nothing. Else as `standing`.
 
     Blocks on Redis; where that is away, `admit` decides.
     """
-    if ask.quota.mode == Quota.Mode.SHADOW:
-        return
+    seen = _seen(request, ask.requester, ask.quota)
+    if full := _full(seen):
+        slowest = _slowest([_rate_limited(full, seen), *_exhausted(ask, held=True)])
+        slowest.quota, slowest.headers = ask.quota.name, windows.headers(seen)
+        raise slowest
+    return windows.headers(seen)
+
+
+def standing(request: HttpRequest, requester: Requester, quota: Quota) -> dict[str, str]:
+    """The RateLimit headers as the windows stand; none in shadow mode, where they limit nothing, and while Redis is away. Blocks on it."""
+    return windows.headers(_seen(request, requester, quota))
+
+
+def _seen(request: HttpRequest, requester: Requester, quota: Quota) -> list[windows.Window]:
+    if quota.mode == Quota.Mode.SHADOW:
+        return []
     try:
-        _look_at_windows(request, ask)
-    except RateLimited as refusal:
-        slowest = _slowest([refusal, *_exhausted(ask, held=True)])
-        slowest.quota = ask.quota.name
-        raise slowest from None
+        return windows.peek(request, GROUP, requester.limit_key, quota.rates)
     except (LimitsUnavailable, *redis.Unavailable):
-        return
+        return []
 
 
-def _look_at_windows(request: HttpRequest, ask: Ask) -> None:
-    seen = windows.peek(request, GROUP, ask.requester.limit_key, ask.quota.rates)
-    if full := [window for window in seen if window.remaining < 1]:
-        raise _rate_limited(full, seen)
+def _full(seen: list[windows.Window]) -> list[windows.Window]:
+    return [window for window in seen if window.remaining < 1]
 
 
 async def admit(request: HttpRequest, ask: Ask) -> Admission:
@@ -179,6 +187,12 @@ def _in_shadow(request: HttpRequest, ask: Ask) -> Admission:
         _give_back(admission)
         raise
     return admission
+
+
+def _look_at_windows(request: HttpRequest, ask: Ask) -> None:
+    seen = windows.peek(request, GROUP, ask.requester.limit_key, ask.quota.rates)
+    if full := _full(seen):
+        raise _rate_limited(full, seen)
 
 
 def record_in_shadow(quota: Quota, requester: Requester, refusal: Refusal) -> None:

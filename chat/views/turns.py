@@ -9,7 +9,7 @@ from uuid import UUID
 from django.http import HttpRequest, JsonResponse
 from django.http.response import HttpResponseBase
 
-from chat import endings, planning, recovery, turn_request, turns, worker
+from chat import configuration, endings, planning, recovery, turn_request, turns, worker
 from chat.errors import DatabaseUnavailable, Draining, InvalidRequest, NotFound, Refusal, UnsupportedMediaType
 from chat.limits import admission, once, readers, refusals
 from chat.live import LiveAnswer
@@ -43,7 +43,7 @@ async def chat(request: HttpRequest) -> HttpResponseBase:
         beginning.add_done_callback(_left)
         raise
     if isinstance(live, Follow):
-        return await _follow(requester, live, 0)
+        return await _follow(requester, live, 0, headers)
     return EventStream(live.frames(0), headers)
 
 
@@ -56,11 +56,11 @@ def _left(beginning: "asyncio.Task[tuple[LiveAnswer | Follow, dict[str, str]]]")
 
 
 async def begin(request: HttpRequest, requester: Requester, asked: turn_request.TurnRequest) -> tuple[LiveAnswer | Follow, dict[str, str]]:
-    """Begins the turn, or finds the answer that a copy of it has begun meanwhile."""
+    """Begins the turn, or finds the answer that a copy of it has begun meanwhile; with the RateLimit headers."""
     turn = None if isinstance(asked, turn_request.Stateless) else asked.turn
     async with once.turn_lock(requester, turn):
         if turn is not None and (known := await in_thread(turns.find_turn, requester, asked)):
-            begun: tuple[LiveAnswer | Follow, dict[str, str]] = known, {}
+            begun: tuple[LiveAnswer | Follow, dict[str, str]] = known, await in_thread(_standing, request, requester)
         else:
             async with challenged(request, requester, asked):
                 begun = await _begin_new(request, requester, asked)
@@ -75,10 +75,12 @@ async def _begin_new(
     here = worker.current()
     if here.draining:
         raise Draining("This server is restarting. Try again in a moment.", retry_after=_DRAINING_RETRY_SECONDS)
+    standing: dict[str, str] = {}
     try:
-        plan = await in_thread(_plan, request, requester, asked)
+        plan, standing = await in_thread(_plan, request, requester, asked)
         admitted = await admission.admit(request, plan.ask())
     except Refusal as refusal:
+        refusal.headers = standing | refusal.headers
         refusals.note(requester, refusal.quota, refusal.code)
         raise
     try:
@@ -88,15 +90,20 @@ async def _begin_new(
         raise
     if isinstance(started, Follow):
         await admission.give_back(admitted)
-        return started, {}
+        return started, standing
     return here.generate(started), admitted.headers
 
 
-def _plan(request: HttpRequest, requester: Requester, asked: turn_request.TurnRequest) -> planning.Plan:
+def _plan(request: HttpRequest, requester: Requester, asked: turn_request.TurnRequest) -> tuple[planning.Plan, dict[str, str]]:
     """Validation and, in the same thread, a look at the windows: a flood of turns that they refuse is to cost little."""
     plan = planning.plan(requester, asked)
-    admission.look(request, plan.ask())
-    return plan
+    return plan, admission.look(request, plan.ask())
+
+
+def _standing(request: HttpRequest, requester: Requester) -> dict[str, str]:
+    """The RateLimit headers of whoever asks again for an answer there is: it counts nothing."""
+    quota = configuration.current().standing(requester).quota
+    return admission.standing(request, requester, quota) if quota else {}
 
 
 @api("GET")
@@ -115,14 +122,14 @@ def _cursor(request: HttpRequest) -> int:
     return int(text)
 
 
-async def _follow(requester: Requester, known: Follow, cursor: int) -> EventStream:
+async def _follow(requester: Requester, known: Follow, cursor: int, headers: dict[str, str] | None = None) -> EventStream:
     message = known.message
     if message.status != Message.Status.STREAMING:
-        return EventStream(await _finished(known, cursor))
+        return EventStream(await _finished(known, cursor), headers)
     live = worker.current().follow(message.id, known.start, known.owner)
     live.check_cursor(cursor)
     seat = await readers.take_seat(requester)
-    return EventStream(worker.current().seated(live.frames(cursor), seat))
+    return EventStream(worker.current().seated(live.frames(cursor), seat), headers)
 
 
 async def _finished(known: Follow, cursor: int) -> AsyncGenerator[bytes, None]:
