@@ -10,7 +10,6 @@ import pytest
 from django.contrib.auth.models import Group, User
 from django.core.exceptions import ValidationError
 from django.db import connection
-from django.http import HttpResponse
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
@@ -20,17 +19,10 @@ from chat.models import ChatModel, Conversation, Invitation, Message, Quota, Sit
 from tests.harness import wire
 from tests.harness.people import Person
 from tests.harness.upstream import Upstream
-from tests.harness.visitor import visitor
+from tests.harness.visitor import text, visitor
 
 pytestmark = pytest.mark.usefixtures("static_files")
 QUOTAS = "/admin/chat/quota/"
-
-
-@pytest.fixture
-def operator(alice: Person) -> Client:
-    """Alice runs the site."""
-    User.objects.filter(pk=alice.user.pk).update(is_staff=True, is_superuser=True)
-    return visitor(alice.user)
 
 
 @pytest.fixture
@@ -44,11 +36,6 @@ def default_kept(db_ready: None) -> Iterator[None]:
 
 def quota_fields(**fields: str) -> dict[str, str]:
     return {"name": f"Quota {uuid4()}", "mode": "enforce", "priority": "0", "requests": "10/m", **fields}
-
-
-def text(answer: HttpResponse) -> str:
-    assert answer.status_code == 200
-    return answer.content.decode()
 
 
 @pytest.mark.parametrize("model", ["quota", "chatmodel", "usage", "conversation", "invitation", "user", "group"])

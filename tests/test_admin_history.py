@@ -1,6 +1,5 @@
 """The admin's history: who changed which limit, from what to what."""
 
-from collections.abc import Iterator
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
@@ -18,19 +17,6 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.usefixtures("static_files")
 QUOTAS = "/admin/chat/quota/"
-
-
-@pytest.fixture
-def operator(alice: "Person") -> Client:
-    User.objects.filter(pk=alice.user.pk).update(is_staff=True, is_superuser=True)
-    return visitor(alice.user)
-
-
-@pytest.fixture
-def policy_kept(db_ready: None) -> Iterator[None]:
-    before = SitePolicy.objects.filter(pk=1).values().first() or {}
-    yield
-    SitePolicy.objects.filter(pk=1).update(**before)
 
 
 def told(obj: Model) -> list[str]:

@@ -21,7 +21,7 @@ from tests.harness import wire
 from tests.harness.answers import client_of_worker, owner_pid
 from tests.harness.site import Site
 from tests.harness.upstream import Upstream
-from tests.harness.visitor import all_at_once, visitor
+from tests.harness.visitor import all_at_once, text, visitor
 from tests.test_refusal_counts import begin
 
 if TYPE_CHECKING:
@@ -31,17 +31,6 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.usefixtures("static_files")
 PEOPLE = "/admin/auth/user/"
 REQUEST = RequestFactory().get("/")
-
-
-@pytest.fixture
-def operator(alice: "Person") -> Client:
-    User.objects.filter(pk=alice.user.pk).update(is_staff=True, is_superuser=True)
-    return visitor(alice.user)
-
-
-def text(answer: HttpResponse) -> str:
-    assert answer.status_code == 200
-    return answer.content.decode()
 
 
 def act(client: Client, action: str, *people: "Person", **fields: str) -> HttpResponse:

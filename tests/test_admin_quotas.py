@@ -1,7 +1,6 @@
 """What the operator sees of a quota: to whom it applies, who is nearest to its limits, whom it refused; and the site's budgets."""
 
 import re
-from collections.abc import Iterator
 from decimal import Decimal
 from random import Random
 from typing import TYPE_CHECKING
@@ -10,7 +9,6 @@ from uuid import uuid4
 import pytest
 from django.contrib.auth.models import Group, Permission, User
 from django.db import connection
-from django.http import HttpResponse
 from django.test import Client, RequestFactory
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
@@ -20,7 +18,7 @@ from chat.admin.gauges import Gauge
 from chat.limits import admission, refusals, slots, windows
 from chat.limits.most_used import MOST, most_used
 from chat.models import Grant, Quota, RefusalCount, Requester, SitePolicy, Usage
-from tests.harness.visitor import visitor
+from tests.harness.visitor import text, visitor
 from tests.test_admin_people import spent, take
 
 if TYPE_CHECKING:
@@ -30,24 +28,6 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.usefixtures("static_files")
 QUOTAS = "/admin/chat/quota/"
 REQUEST = RequestFactory().get("/")
-
-
-@pytest.fixture
-def operator(alice: "Person") -> Client:
-    User.objects.filter(pk=alice.user.pk).update(is_staff=True, is_superuser=True)
-    return visitor(alice.user)
-
-
-@pytest.fixture
-def policy_kept(db_ready: None) -> Iterator[None]:
-    before = SitePolicy.objects.filter(pk=1).values().first() or {}
-    yield
-    SitePolicy.objects.filter(pk=1).update(**before)
-
-
-def text(answer: HttpResponse) -> str:
-    assert answer.status_code == 200
-    return answer.content.decode()
 
 
 def page_of(client: Client, quota: Quota) -> str:

@@ -4,7 +4,7 @@ import base64
 import hashlib
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
@@ -15,7 +15,7 @@ from django.contrib.sessions.models import Session
 from chat import redis
 from chat.errors import ChallengeRequired
 from chat.limits import challenge
-from chat.models import Conversation, Quota, Requester, SitePolicy
+from chat.models import Conversation, Quota, Requester
 from tests.harness import wire
 from tests.harness.challenge import solution, solved
 from tests.harness.client import Client
@@ -33,20 +33,6 @@ if TYPE_CHECKING:
 
 PASSWORD = "another-fine-day-in-may"
 NOBODY = Requester(None, "", "127.0.0.1")
-
-
-@pytest.fixture
-def guests(db_ready: None) -> Iterator[Quota]:
-    quota = Quota.objects.create(name=f"Guests {uuid4()}", for_guests=True)
-    yield quota
-    quota.delete()
-
-
-@pytest.fixture
-def open_signup(db_ready: None) -> Iterator[None]:
-    SitePolicy.objects.filter(pk=1).update(signup="open")
-    yield
-    SitePolicy.objects.filter(pk=1).update(signup="closed")
 
 
 def new_guest() -> Requester:

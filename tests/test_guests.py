@@ -29,14 +29,8 @@ from tests.test_refusals import assert_refused
 if TYPE_CHECKING:
     from tests.harness.people import Person
 
+pytestmark = pytest.mark.usefixtures("guests")
 NEW_PASSWORD = "another-fine-day-in-may"
-
-
-@pytest.fixture(autouse=True)
-def guests(db_ready: None) -> Iterator[Quota]:
-    quota = Quota.objects.create(name=f"Guests {uuid4()}", for_guests=True)
-    yield quota
-    quota.delete()
 
 
 @pytest.fixture

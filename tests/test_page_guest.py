@@ -1,6 +1,5 @@
 """A guest in the browser: the challenge is solved unseen, the answer streams, and after signing in the conversation is theirs."""
 
-from collections.abc import Iterator
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
@@ -8,7 +7,7 @@ import pytest
 from django.contrib.auth.models import User
 from playwright.sync_api import Page, expect
 
-from chat.models import Conversation, Quota, SitePolicy
+from chat.models import Conversation
 from tests.harness import chat_page, wire
 from tests.harness.client import Client
 from tests.harness.site import Site
@@ -17,21 +16,8 @@ from tests.harness.upstream import Upstream
 if TYPE_CHECKING:
     from tests.harness.people import Person
 
+pytestmark = pytest.mark.usefixtures("guests")
 NEW_PASSWORD = "another-fine-day-in-may"
-
-
-@pytest.fixture(autouse=True)
-def guests(db_ready: None) -> Iterator[Quota]:
-    quota = Quota.objects.create(name=f"Guests {uuid4()}", for_guests=True)
-    yield quota
-    quota.delete()
-
-
-@pytest.fixture
-def open_signup(db_ready: None) -> Iterator[None]:
-    SitePolicy.objects.filter(pk=1).update(signup="open")
-    yield
-    SitePolicy.objects.filter(pk=1).update(signup="closed")
 
 
 def open_as_guest(page: Page, site: Site) -> None:

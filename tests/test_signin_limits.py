@@ -1,6 +1,6 @@
 """Failed sign-ins, sign-ups and password resets are limited; nothing else is, and nobody learns who has an account."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import pytest
@@ -9,7 +9,6 @@ from django.http import HttpResponse
 from django.test import Client, RequestFactory
 
 from chat.limits import signin, windows
-from chat.models import SitePolicy
 from tests.harness.challenge import solved
 from tests.harness.client import Client as SiteClient
 from tests.harness.people import PASSWORD
@@ -30,13 +29,6 @@ def carol(make_user: "MakeUser", fast_passwords: None) -> User:
     user.set_password(PASSWORD)
     user.save()
     return user
-
-
-@pytest.fixture
-def open_signup(db_ready: None) -> Iterator[None]:
-    SitePolicy.objects.filter(pk=1).update(signup="open")
-    yield
-    SitePolicy.objects.filter(pk=1).update(signup="closed")
 
 
 def sign_in(client: Client, username: str, password: str) -> HttpResponse:

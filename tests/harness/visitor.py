@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 from django.contrib.auth.models import User
 from django.db import connections
+from django.http import HttpResponse
 from django.test import Client
 
 T = TypeVar("T")
@@ -26,6 +27,12 @@ def visitor(user: User | None = None, address: str | None = None, **options: Any
     if user is not None:
         client.force_login(user)
     return client
+
+
+def text(answer: HttpResponse) -> str:
+    """What a page says that is there."""
+    assert answer.status_code == 200
+    return answer.content.decode()
 
 
 def all_at_once(calls: Sequence[Callable[[], T]]) -> list[T]:
