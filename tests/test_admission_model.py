@@ -152,16 +152,17 @@ class Gates(RuleBasedStateMachine):
     def ask_wait_as_told_and_ask_again(self, who: int, tokens: int) -> None:
         """J5: when Retry-After has passed and nobody else asked, the turn passes; but for slots, whose time nobody knows.
 
-        Nor does anybody know it of a clock that was set back: the windows to come may have been used already.
+        Nor does anybody know, where all slots are taken, what those answers will have cost by then; or, where a clock was set
+        back, whether the windows to come were used already.
         """
-        was_set_back = self.clock.now < self.latest
+        known = not self._slots_are_taken(self.people[who]) and self.clock.now >= self.latest
         refusal = self._ask_as_the_model_says(self.people[who], tokens)
         if refusal is None or refusal.code not in WAITING_HELPS:
             return
         assert refusal.retry_after
         self._advance(timedelta(seconds=refusal.retry_after))
         again = self._ask_as_the_model_says(self.people[who], tokens)
-        assert again is None or again.code == "too_many_streams" or was_set_back
+        assert again is None or again.code == "too_many_streams" or not known
 
     @rule(who=st.integers(0, 1), tokens=st.integers(1, 100))
     def ask_and_give_back(self, who: int, tokens: int) -> None:
@@ -284,9 +285,7 @@ class Gates(RuleBasedStateMachine):
         for rate in self.quota.rates:
             if self.counted.get((person, rate.period, self._window(person, rate.period)), 0) >= rate.limit:
                 codes.add("rate_limited")
-        mine = [turn for turn in self.turns.values() if turn.person == person]
-        running = [turn for turn in mine if turn.lease is None or turn.lease > self.clock.now]
-        if self.quota.concurrent_streams is not None and len(running) >= self.quota.concurrent_streams:
+        if self._slots_are_taken(person):
             codes.add("too_many_streams")
         if self._over(self.quota.tokens_per_day, self._tokens(person) + asked.tokens):
             codes.add("tokens_exhausted")
@@ -297,6 +296,11 @@ class Gates(RuleBasedStateMachine):
         if self._over(self.policy.tokens_per_day, self._tokens(None) + asked.tokens):
             codes.add("tokens_exhausted")
         return codes
+
+    def _slots_are_taken(self, person: str) -> bool:
+        mine = [turn for turn in self.turns.values() if turn.person == person]
+        running = [turn for turn in mine if turn.lease is None or turn.lease > self.clock.now]
+        return self.quota.concurrent_streams is not None and len(running) >= self.quota.concurrent_streams
 
     @staticmethod
     def _over(limit: int | None, tokens: int) -> bool:
