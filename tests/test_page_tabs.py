@@ -1,6 +1,6 @@
 """Several tabs of one person: what happens in one is seen in the others, and none that waits holds a stream."""
 
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import APIResponse, Browser, Page, Route, expect
 
 from chat.models import Conversation
 from tests.harness import wire
@@ -78,6 +78,35 @@ def test_turns_one_after_the_other_from_both_tabs_are_in_order_in_both(site: Sit
             expect(each.locator(".answer[data-status=complete]")).to_have_count(turn)
     for each in (page, tab):
         assert each.locator(".prompt [data-text]").all_inner_texts() == ["hello", "prompt 2", "prompt 3", "prompt 4"]
+
+
+def test_what_a_tab_shows_is_not_taken_back_by_an_older_page_that_comes_late(
+    site: Site, alice: Person, page: Page, upstream: Upstream
+) -> None:
+    gate = wire.Gate()
+    late: list[tuple[Route, APIResponse]] = []
+    key = upstream.script([wire.role(), *wire.text("seen "), gate, *wire.text("whole"), *wire.answer()[1:]])
+    begin(page, site, alice)
+    tab = open_tab(page)
+
+    def hold_the_first(route: Route) -> None:
+        if late:
+            route.continue_()
+        else:
+            late.append((route, route.fetch()))
+            gate.open()
+
+    tab.route(page.url, hold_the_first)
+    ask(page, key)
+    for each in (page, tab):
+        expect(each.locator(".answer[data-status=complete]")).to_have_count(2)
+    shown = tab.locator(".answer").last.element_handle()
+    (held, response), *_ = late
+    held.fulfill(response=response)
+    ask(page, "and then?")
+    for each in (page, tab):
+        expect(each.locator(".answer[data-status=complete]")).to_have_count(3)
+    assert shown.evaluate("element => element.isConnected")
 
 
 def test_an_idle_tab_holds_no_stream(site: Site, alice: Person, page: Page) -> None:

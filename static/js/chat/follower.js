@@ -8,6 +8,7 @@ export class Follower {
   #sidebar;
   #stale = false;
   #at = null;
+  #looks = 0;
   #listening = new AbortController();
 
   constructor(conversation, sidebar) {
@@ -52,8 +53,10 @@ export class Follower {
   async catchUp() {
     if (!this.#stale || !this.#mayShow) return;
     this.#stale = false;
+    const look = ++this.#looks;
     try {
       const page = await conversationPage(this.#conversation.id, this.#at, this.#listening.signal);
+      if (look !== this.#looks) return; // it was overtaken by a newer one
       // What began here meanwhile is newer than that page.
       if (this.#mayShow && !this.#stale) this.#conversation.update(page);
       else this.#stale = true;
