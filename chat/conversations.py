@@ -1,7 +1,7 @@
 """Reading conversations for the page: the sidebar's list, and the branch of the tree that is shown. Functions with a query block."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass, replace
 from uuid import UUID
 
@@ -10,6 +10,10 @@ from chat.markdown import render
 from chat.models import ChatModel, Conversation, Message, Quota, Requester, Usage
 
 LISTED = 200
+# Of a long branch a page has at least so many of its newest messages (10,000 would take a server 5 s and a browser longer), and
+# begins at a multiple of the step: while it grows by a turn, what stands above stays where it is.
+SHOWN = 200
+STEP = 100
 
 # What stands under an answer of that finish reason or, for other reasons, of that status; and of which messages were left out.
 NOTES = {
@@ -67,11 +71,30 @@ def _entry(message: Message, siblings: Sequence[Message]) -> Entry:
     )
 
 
-def thread(conversation: Conversation, through: UUID | None = None) -> list[Entry]:
-    """The branch with everything the page shows of it: finished answers as HTML, and what they used. Two queries."""
-    entries = branch(conversation.messages.all(), through)
+@dataclass(frozen=True)
+class Thread:
+    """What a page shows of a branch; `earlier` is the message at which it would begin with a step more, None where nothing is left out."""
+
+    entries: Sequence[Entry] = ()
+    earlier: UUID | None = None
+
+
+def thread(conversation: Conversation, through: UUID | None = None, since: UUID | None = None) -> Thread:
+    """The end of the branch, from `through` or `since` on if one of them is further up, with everything the page shows of it.
+
+    That is: finished answers as HTML, and what they used. Two queries.
+    """
+    path = branch(conversation.messages.all(), through)
+    first = _first_shown(path, {through, since})
+    entries = path[first:]
     usage = Usage.objects.in_bulk([entry.message.id for entry in entries if entry.message.role == Message.Role.ASSISTANT])
-    return [_shown(entry, usage.get(entry.message.id)) for entry in entries]
+    earlier = path[max(0, first - STEP)].message.id if first else None
+    return Thread([_shown(entry, usage.get(entry.message.id)) for entry in entries], earlier)
+
+
+def _first_shown(path: Sequence[Entry], wanted: Container[UUID | None]) -> int:
+    usual = max(0, (len(path) - SHOWN) // STEP * STEP)
+    return next((place for place, entry in enumerate(path[:usual]) if entry.message.id in wanted), usual)
 
 
 def _shown(entry: Entry, usage: Usage | None) -> Entry:

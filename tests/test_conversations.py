@@ -1,12 +1,14 @@
 """The branch of a conversation's tree that the page shows, and whose pages they are."""
 
+import re
 from datetime import timedelta
+from html import unescape
 from uuid import UUID, uuid4
 
 import pytest
 from django.utils import timezone
 
-from chat.conversations import branch
+from chat.conversations import SHOWN, STEP, branch
 from chat.models import Conversation, Message
 from tests.harness.people import Person
 from tests.harness.site import Site
@@ -92,3 +94,28 @@ def test_the_pages_of_a_conversation_are_its_owners_alone(site: Site, alice: Per
     assert conversation.title == "Still hers"
     assert alice.client.post(f"{address}delete/").status_code == 302
     assert not Conversation.objects.filter(id=conversation.id).exists()
+
+
+def test_a_very_long_conversation_shows_its_end_and_the_rest_by_steps(site: Site, alice: Person) -> None:
+    conversation = Conversation.objects.create(user=alice.user, title="Long")
+    tree = Tree()
+    for number in range(SHOWN + 2 * STEP + 10):
+        tree(f"message {number}", tree.messages[-1].id if tree.messages else None)
+    for message in tree.messages:
+        message.conversation = conversation
+    Message.objects.bulk_create(tree.messages)
+    wanted = [f"m-{message.id}" for message in tree.messages]
+
+    def shown(query: str) -> tuple[list[str], str | None]:
+        page = alice.client.get(f"/c/{conversation.id}/{query}").text
+        earlier = re.search(r'href="([^"#]+)#[^"]+">Show earlier', page)
+        return re.findall(r'<article class="message[^>]* id="(m-[^"]+)"', page), earlier and unescape(earlier[1])
+
+    newest, earlier = shown("")
+    assert newest == wanted[2 * STEP :]
+    assert shown(f"?at={tree.messages[5].id}")[0] == wanted[5:]
+    for first in (STEP, 0):
+        assert earlier
+        more, earlier = shown(earlier)
+        assert more == wanted[first:]
+    assert earlier is None

@@ -10,7 +10,7 @@ from django.shortcuts import render, resolve_url
 from django.views.decorators.http import require_http_methods, require_POST
 
 from chat import configuration, guests, worker
-from chat.conversations import NOTES, models_for, sidebar, thread
+from chat.conversations import NOTES, Thread, models_for, sidebar, thread
 from chat.limits import challenge
 from chat.models import Conversation, Requester
 from chat.threads import in_thread
@@ -31,7 +31,7 @@ async def home(request: HttpRequest) -> HttpResponseBase:
 
 @require_http_methods(["GET", "HEAD", "POST"])
 async def conversation(request: HttpRequest, conversation_id: UUID) -> HttpResponseBase:
-    """One conversation. `?at=<message>` shows the branch through that message instead of the newest one."""
+    """One conversation. `?at=<message>` shows the branch through that message instead of the newest one, `?from=` more of a long one."""
     if request.method == "POST":
         return await plain.post(request, conversation_id)
     requester = await requester_of(request)
@@ -77,10 +77,11 @@ def _delete(requester: Requester, conversation_id: UUID) -> None:
 
 def _page(request: HttpRequest, requester: Requester, conversation_id: UUID | None = None) -> HttpResponse:
     shown = _own(requester, conversation_id) if conversation_id else None
+    ids = [_message_id(request.GET.get(name, "")) for name in ("at", "from")]
     conversations, there_are_older = sidebar(requester)
     context: dict[str, Any] = {
         "conversation": shown,
-        "entries": thread(shown, _message_id(request.GET.get("at", ""))) if shown else [],
+        "thread": thread(shown, *ids) if shown else Thread(),
         "conversations": conversations,
         "there_are_older": there_are_older,
         "models": models_for(requester),

@@ -6,10 +6,12 @@ import { clone } from "./templates.js";
 export class Thread {
   #element;
   #empty;
+  #earlier;
 
   constructor(element) {
     this.#element = element;
     this.#empty = element.querySelector("[data-empty]");
+    this.#earlier = element.querySelector("[data-earlier]");
   }
 
   /** The id of the last message: what the next prompt follows; null in a new conversation. */
@@ -46,17 +48,25 @@ export class Thread {
   }
 
   clear() {
+    this.#earlier.hidden = true;
     this.remove(...this.#messages);
   }
 
   /** Takes over a fresh rendering of the same conversation. Up to the first difference all stays as it is, and so does who reads it. */
   update(rendered) {
+    this.#showEarlier(rendered.querySelector("[data-earlier]"));
     const [old, fresh] = [this.#messages, messagesIn(rendered)];
     const different = fresh.findIndex((message, place) => !isSame(message, old[place]));
     const same = different < 0 ? fresh.length : different;
     this.remove(...old.slice(same));
     fresh.slice(same).forEach((message) => message.querySelector("noscript")?.remove());
     if (fresh.length > same) this.append(...fresh.slice(same));
+  }
+
+  // The link to what a long conversation has above what is shown.
+  #showEarlier(rendered) {
+    this.#earlier.replaceWith(rendered);
+    this.#earlier = rendered;
   }
 
   get #messages() {
