@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TypeVar
 from urllib.parse import urlsplit
+from zoneinfo import available_timezones
 
 from django.core.exceptions import ImproperlyConfigured
 from dotenv import dotenv_values
@@ -74,6 +75,16 @@ class Env:
 
         return self._parsed(name, [], parse, "a comma-separated list of networks such as 10.0.0.0/8 or ::1")
 
+    def zone(self, name: str, default: str) -> str:
+        """The name of a time zone."""
+
+        def parse(text: str) -> str:
+            if text not in available_timezones():
+                raise ValueError
+            return text
+
+        return self._parsed(name, default, parse, "a time zone such as Europe/Berlin")
+
     def origins(self, name: str) -> list[str]:
         """A comma-separated list of origins, exactly as browsers send them; empty when unset."""
         return self._parsed(
@@ -91,6 +102,15 @@ class Env:
             return parse(text)
         except (KeyError, ValueError):
             raise ImproperlyConfigured(f"{name}={text} is not valid: it takes {expected}.") from None
+
+
+def is_address(text: str) -> bool:
+    """Whether it is an http or https URL that names a host, and nobody's name or password."""
+    try:
+        parts = urlsplit(text)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0 and "@" not in parts.netloc
+    except ValueError:
+        return False
 
 
 def _origin(text: str) -> str:

@@ -9,8 +9,9 @@ from urllib.parse import urlsplit
 
 import dj_database_url
 from django.core.exceptions import ImproperlyConfigured
+from redis.connection import parse_url as parse_redis_url
 
-from chatsite.env import from_process
+from chatsite.env import from_process, is_address
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = from_process(BASE_DIR)
@@ -26,9 +27,10 @@ WORKERS = env.integer("WORKERS", 1, minimum=1, maximum=256)
 
 _default_host = "localhost" if HOST in ("0.0.0.0", "::") else HOST  # noqa: S104
 SITE_URL = env.text("SITE_URL", f"http://{f'[{_default_host}]' if ':' in _default_host else _default_host}:{PORT}").rstrip("/")
-_site = urlsplit(SITE_URL)
-if _site.scheme not in ("http", "https") or not _site.hostname or _site.path or _site.query:
+if not is_address(SITE_URL) or set(SITE_URL.partition("://")[2]) & set("/?#"):
     raise ImproperlyConfigured(f"SITE_URL={SITE_URL} is not valid: it takes an address such as https://chat.example.org.")
+_site = urlsplit(SITE_URL)
+_site_host = _site.hostname or ""
 SITE_IS_HTTPS = _site.scheme == "https"
 
 
@@ -68,7 +70,7 @@ def _secret_key() -> str:
 SECRET_KEY = _secret_key()
 DEBUG = env.flag("DEBUG", False)
 _loopback = [".localhost", "localhost", "127.0.0.1", "[::1]"]
-ALLOWED_HOSTS = env.words("ALLOWED_HOSTS", [f"[{_site.hostname}]" if ":" in _site.hostname else _site.hostname, *_loopback])
+ALLOWED_HOSTS = env.words("ALLOWED_HOSTS", [f"[{_site_host}]" if ":" in _site_host else _site_host, *_loopback])
 CSRF_TRUSTED_ORIGINS = env.words("CSRF_TRUSTED_ORIGINS", [SITE_URL])
 
 INSTALLED_APPS = [
@@ -127,13 +129,21 @@ TEMPLATES = [
 # --- Database ---------------------------------------------------------------
 
 
-def _database() -> dict[str, Any]:
-    url = env.secret("DATABASE_URL")
+def _parsed_database(url: str) -> dict[str, Any]:
     try:
-        config: dict[str, Any] = dict(dj_database_url.parse(url or f"sqlite:///{DATA_DIR / 'db.sqlite3'}"))
-    except (ValueError, dj_database_url.ParseError, dj_database_url.UnknownSchemeError):
+        config: dict[str, Any] = dict(dj_database_url.parse(url))
+    except (KeyError, ValueError, dj_database_url.ParseError, dj_database_url.UnknownSchemeError):
+        config = {}
+    # A database in memory would be another one for each thread.
+    named = config.get("NAME", "") not in ("", ":memory:") or "service" in config.get("OPTIONS", {})
+    if not named or not config["ENGINE"].endswith((".sqlite3", ".postgresql")):
         # The URL may hold a password, so it is not repeated.
-        raise ImproperlyConfigured("DATABASE_URL is not valid: it takes postgres://user:password@host/name or sqlite:///path.") from None
+        raise ImproperlyConfigured("DATABASE_URL is not valid: it takes postgres://user:password@host/name or sqlite:///path.")
+    return config
+
+
+def _database() -> dict[str, Any]:
+    config = _parsed_database(env.secret("DATABASE_URL") or f"sqlite:///{DATA_DIR / 'db.sqlite3'}")
     options = config.setdefault("OPTIONS", {})
     if config["ENGINE"].endswith("sqlite3"):
         # The few threads of chat.threads keep theirs: closing the last connection to a database in
@@ -142,7 +152,7 @@ def _database() -> dict[str, Any]:
         # IMMEDIATE: a transaction that reads and then writes would otherwise fail
         # with "database is locked" at once, whatever the timeout.
         options |= {"timeout": 20, "transaction_mode": "IMMEDIATE", "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;"}
-    elif config["ENGINE"].endswith("postgresql"):
+    else:
         # Persistent connections are off under ASGI: the pool keeps them instead.
         options.setdefault("connect_timeout", 3)
         # The pool would wait twice as long before each attempt to connect, for up to 5 minutes: after an outage of one it would
@@ -163,6 +173,14 @@ VALKEY_SOCKET = DATA_DIR / "valkey.sock"
 REDIS_URL = env.secret("REDIS_URL") or f"unix://{VALKEY_SOCKET}"
 REDIS_IS_EMBEDDED = not env.secret("REDIS_URL")
 REDIS_IN_PROCESS = REDIS_URL == "memory://"
+try:
+    if not (REDIS_IS_EMBEDDED or REDIS_IN_PROCESS):
+        parse_redis_url(REDIS_URL)  # type: ignore[no-untyped-call]
+except ValueError:
+    # The parser's own words may quote a piece of a password.
+    raise ImproperlyConfigured(
+        "REDIS_URL is not valid: it takes redis://:password@host:6379/0, unix:///path or memory://; in a password write / as %2F."
+    ) from None
 # Sign-in sessions live in SQL: emptying Redis signs nobody out.
 SESSION_ENGINE = "django.contrib.sessions.backends.db"
 CACHES = {
@@ -179,6 +197,11 @@ RATELIMIT_USE_CACHE = "default"
 
 OPENAI_API_KEY = env.secret("OPENAI_API_KEY")
 OPENAI_BASE_URL = env.text("OPENAI_BASE_URL")
+if OPENAI_BASE_URL and not is_address(OPENAI_BASE_URL):
+    # Not repeated either: whoever writes a key into the address has it refused, not logged.
+    raise ImproperlyConfigured(
+        "OPENAI_BASE_URL is not valid: it takes an address such as http://127.0.0.1:8001/v1, the key in OPENAI_API_KEY."
+    )
 OPENAI_MODEL = env.text("OPENAI_MODEL", "gpt-4o-mini")
 UPSTREAM_FIRST_TOKEN_SECONDS = env.integer("UPSTREAM_FIRST_TOKEN_SECONDS", 60, minimum=1)
 UPSTREAM_IDLE_SECONDS = env.integer("UPSTREAM_IDLE_SECONDS", 30, minimum=1)
@@ -231,12 +254,12 @@ EMAIL_HOST_PASSWORD = env.secret("EMAIL_HOST_PASSWORD")
 EMAIL_USE_TLS = env.flag("EMAIL_USE_TLS", False)
 EMAIL_USE_SSL = env.flag("EMAIL_USE_SSL", False)
 EMAIL_TIMEOUT = 10
-DEFAULT_FROM_EMAIL = env.text("DEFAULT_FROM_EMAIL", f"chatsite@{_site.hostname}")
+DEFAULT_FROM_EMAIL = env.text("DEFAULT_FROM_EMAIL", f"chatsite@{_site_host}")
 
 # --- Language, time, static files -------------------------------------------
 
 LANGUAGE_CODE = "en"
-TIME_ZONE = env.text("TIME_ZONE", "UTC")
+TIME_ZONE = env.zone("TIME_ZONE", "UTC")
 USE_TZ = True
 STATIC_URL = "static/"
 STATICFILES_DIRS = [BASE_DIR / "static"]

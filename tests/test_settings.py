@@ -51,6 +51,17 @@ def refusal(data_dir: Path, **settings: str) -> str:
         ("WORKERS", "0", "WORKERS=0 is not valid: it takes a whole number from 1 to 256."),
         ("DEBUG", "maybe", "DEBUG=maybe is not valid: it takes true or false."),
         ("LIMITS_WHEN_REDIS_DOWN", "hope", "LIMITS_WHEN_REDIS_DOWN=hope is not valid: it takes refuse or allow."),
+        ("TIME_ZONE", "Mars/Olympus", "TIME_ZONE=Mars/Olympus is not valid: it takes a time zone such as Europe/Berlin."),
+        (
+            "SITE_URL",
+            "http://chat.example.org:99999",
+            "SITE_URL=http://chat.example.org:99999 is not valid: it takes an address such as https://chat.example.org.",
+        ),
+        (
+            "SITE_URL",
+            "https://chat.example.org/#a",
+            "SITE_URL=https://chat.example.org/#a is not valid: it takes an address such as https://chat.example.org.",
+        ),
         ("SITE_URL", "chat.example.org", "SITE_URL=chat.example.org is not valid: it takes an address such as https://chat.example.org."),
         (
             "TRUSTED_PROXIES",
@@ -63,11 +74,41 @@ def test_wrong_value_is_refused_by_name(tmp_path: Path, name: str, value: str, e
     assert refusal(tmp_path, **{name: value}) == expected
 
 
-def test_password_in_a_wrong_database_url_is_not_repeated(tmp_path: Path) -> None:
-    done = start(tmp_path, [], DATABASE_URL="nonsense://user:hunter2@host/name")
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("DATABASE_URL", "nonsense://user:hunter2@host/name"),
+        ("DATABASE_URL", "mysql://user:hunter2@host/name"),
+        ("DATABASE_URL", "postgres://user:hunter2@host"),
+        ("DATABASE_URL", "sqlite://"),
+        ("REDIS_URL", "http://:hunter2@host"),
+        ("REDIS_URL", "redis://:hunter2/3@host:6379/0"),
+        ("REDIS_URL", "localhost:6379"),
+        ("OPENAI_BASE_URL", "127.0.0.1:8001/v1"),
+        ("OPENAI_BASE_URL", "https://me:hunter2@api.example.org/v1"),
+        ("OPENAI_BASE_URL", "http://[::1/v1"),
+    ],
+)
+def test_a_wrong_address_is_refused_by_name_and_a_password_in_it_is_not_repeated(tmp_path: Path, name: str, value: str) -> None:
+    done = start(tmp_path, [], **{name: value})
     assert done.returncode == 1
-    assert "DATABASE_URL is not valid" in done.stderr
+    assert done.stderr.splitlines()[-1].startswith(f"django.core.exceptions.ImproperlyConfigured: {name} is not valid: it takes ")
     assert "hunter2" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("DATABASE_URL", "postgres://user:hunter2@host/name?sslmode=require"),
+        ("DATABASE_URL", "postgres://?service=chat"),
+        ("REDIS_URL", "rediss://:hunter%2F2@host:6379/1"),
+        ("REDIS_URL", "unix:///run/redis.sock?db=1"),
+        ("OPENAI_BASE_URL", "http://[::1]:8001/v1"),
+        ("TIME_ZONE", "America/Argentina/Buenos_Aires"),
+    ],
+)
+def test_a_right_address_is_taken(tmp_path: Path, name: str, value: str) -> None:
+    assert start(tmp_path, [], **{name: value}).returncode == 0
 
 
 def test_command_line_says_it_in_one_line(tmp_path: Path) -> None:

@@ -47,9 +47,6 @@ def check_redis(url: str) -> None:
         try:
             redis.client().ping()
             return
-        except ValueError:
-            # The parser's own words quote the address, a password in it included.
-            raise CannotStart("REDIS_URL is not valid: it takes redis://:password@host:6379/0 or unix:///path.") from None
         except redis.Unavailable as error:
             # A refused password does not mend itself.
             if isinstance(error, redis_py.AuthenticationError) or monotonic() > deadline:
