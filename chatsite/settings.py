@@ -198,7 +198,7 @@ RATELIMIT_USE_CACHE = "default"
 OPENAI_API_KEY = env.secret("OPENAI_API_KEY")
 OPENAI_BASE_URL = env.text("OPENAI_BASE_URL")
 if OPENAI_BASE_URL and not is_address(OPENAI_BASE_URL):
-    # Not repeated either: whoever writes a key into the address has it refused, not logged.
+    # Not repeated either: it may hold a password, with which the client would send no request at all.
     raise ImproperlyConfigured(
         "OPENAI_BASE_URL is not valid: it takes an address such as http://127.0.0.1:8001/v1, the key in OPENAI_API_KEY."
     )

@@ -194,7 +194,7 @@ def test_nothing_there_at_all_is_said_part_by_part(environment: Environment, tmp
     nowhere = {
         "SITE_URL": "",
         "REDIS_URL": f"redis://:secret@127.0.0.1:{free_port()}",
-        "OPENAI_BASE_URL": f"http://x:secret@127.0.0.1:{port}/v1",
+        "OPENAI_BASE_URL": f"http://127.0.0.1:{port}/v1",
     }
     visit = Visit(environment, DATA_DIR=str(tmp_path), DATABASE_URL="", PORT=port, **nowhere)
     assert visit.code == 1

@@ -38,7 +38,7 @@ async def _offered() -> list[str]:
 
 def _name() -> str:
     """The host alone: an address may hold a password."""
-    return urlsplit(settings.OPENAI_BASE_URL).netloc.rpartition("@")[2] or "OpenAI"
+    return urlsplit(settings.OPENAI_BASE_URL).netloc or "OpenAI"
 
 
 def _refusal(status: int | None) -> Finding:
