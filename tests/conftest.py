@@ -41,8 +41,12 @@ collect_ignore_glob = [] if os.environ.get("TEST_DATABASE") == "postgresql" else
 _environment: Environment | None = None
 _LOG_TAIL_CHARS = 4000
 
-# A busy machine takes its time over an input now and then; that is no fault of what is tested.
-hypothesis.settings.register_profile("site", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+# A busy machine takes its time over an input now and then; that is no fault of what is tested. The same inputs in every run, for a
+# change is to be judged by itself; `--hypothesis-profile=search` tries others each time.
+for _profile, _derandomize in (("search", False), ("site", True)):
+    hypothesis.settings.register_profile(
+        _profile, deadline=None, derandomize=_derandomize, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+    )
 hypothesis.settings.load_profile("site")
 
 

@@ -254,7 +254,7 @@ class Gates(RuleBasedStateMachine):
     def _claim(self) -> None:
         """What living workers do with the answers of a lost one, some seconds later."""
         for answer, turn in list(self.turns.items()):
-            if turn.crashed and turn.lease is not None and turn.lease <= self.clock.now:
+            if turn.crashed and (turn.lease is None or turn.lease <= self.clock.now):
                 assert recovery.claim(answer, "", SoFar("", Bill()))
                 row = Usage.objects.get(answer=answer)
                 spent = budgets.micros(row.cost_usd)
@@ -336,7 +336,7 @@ class Gates(RuleBasedStateMachine):
             assert all(not self._held(holder) for holder in (*map(self._key, self.people), admission.SITE))
 
 
-Gates.TestCase.settings = hypothesis_settings(max_examples=60, stateful_step_count=30, deadline=None, phases=[Phase.generate])
+Gates.TestCase.settings = hypothesis_settings(max_examples=100, stateful_step_count=30, deadline=None, phases=[Phase.generate])
 
 
 @pytest.mark.usefixtures("db_ready")
