@@ -231,6 +231,22 @@ def test_a_prompt_that_is_sent_again_because_no_word_came_back_is_asked_once(
     assert stored_answer(page).conversation.messages.count() == 2
 
 
+def test_a_page_of_somebody_elses_in_the_place_of_the_answer_is_as_good_as_no_network(
+    site: Site, alice: Person, page: Page, upstream: Upstream
+) -> None:
+    key = upstream.script(wire.answer("only once"))
+    page.add_init_script(NOTE_PAUSES % 20)
+    open_chat(page, site, alice)
+    page.route("**/api/chat", lambda route: route.fulfill(content_type="text/html", body="<h1>Welcome to our hotel!</h1>"))
+    ask(page, key)
+    expect(page.locator("[data-alert]")).to_contain_text("cannot be reached")
+    assert page.input_value("#content") == key
+    page.unroute("**/api/chat")
+    page.press("#content", "Enter")
+    ended(page)
+    assert source(page) == "only once"
+
+
 # --- Waiting for the model --------------------------------------------------------
 
 

@@ -55,8 +55,11 @@ export class AnswerStream {
     }
   }
 
-  #open(signal) {
-    return this.#answer ? answerStream(this.#answer, this.#cursor, signal) : beginTurn(this.#turn, signal);
+  async #open(signal) {
+    const response = await (this.#answer ? answerStream(this.#answer, this.#cursor, signal) : beginTurn(this.#turn, signal));
+    // The sign-in page of a hotel's network, say: not a word of the site's.
+    if (!response.headers.get("Content-Type")?.startsWith("text/event-stream")) throw new TypeError("no event stream");
+    return response;
   }
 
   // The same turn sent again begins nothing new, so a beginning may be repeated like a reading.
