@@ -7,6 +7,8 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from chat.models import Message
+from chat.sse import PAD_BYTES
+from chat.views.plain import padded
 from tests.harness import wire
 from tests.harness.chat_page import conversation_of, last_body
 from tests.harness.people import Person
@@ -113,3 +115,9 @@ def test_nothing_is_offered_that_needs_javascript(site: Site, alice: Person, pla
     assert [button for button in plain_page.locator(needy).all() if button.is_visible()] == []
     plain_page.set_viewport_size({"width": 390, "height": 844})
     expect(plain_page.locator("[data-conversations] a").first).to_be_visible()
+
+
+def test_pieces_of_the_page_cannot_be_told_apart_by_size() -> None:
+    assert {len(padded(b"a" * size)) for size in range(58)} == {PAD_BYTES}
+    assert padded(b"word").startswith(b"word<!--")
+    assert padded(b"word").endswith(b"-->")

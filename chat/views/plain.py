@@ -18,6 +18,7 @@ from chat import turn_request, turns, worker
 from chat.errors import InvalidRequest, NotFound, Refusal, TooManyReaders
 from chat.limits import readers
 from chat.models import Message, Requester
+from chat.sse import PAD_BYTES
 from chat.threads import in_thread
 from chat.turns import Follow
 from chat.views.account import refusal_page
@@ -100,7 +101,13 @@ async def _streamed(page: str, known: Follow) -> AsyncGenerator[bytes, None]:
     yield (head + " " * 1024).encode()
     live = worker.current().follow(known.message.id, known.start, known.owner)
     async for piece in live.pieces():
-        yield escape(piece).encode() if piece else b"<!-- -->"
+        yield padded(escape(piece).encode())
     if not live.ended:
         yield " […]".encode()
     yield tail.encode()
+
+
+def padded(html: bytes) -> bytes:
+    """The piece of a page and a comment, together a multiple of PAD_BYTES: what is read along must not be told by its size."""
+    size = len(html) + len(b"<!---->")
+    return b"%s<!--%s-->" % (html, b"0" * (-size % PAD_BYTES))
