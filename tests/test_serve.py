@@ -18,6 +18,8 @@ import httpx2
 import pytest
 import redis
 
+from tests.harness.answers import wait_until
+
 ROOT = Path(__file__).resolve().parents[1]
 START_SECONDS = 40
 END_SECONDS = 30
@@ -317,6 +319,32 @@ def test_without_redis_and_with_a_key_it_starts_uvicorn_alone(serve: Serves, tmp
     site.process.terminate()
     assert site.wait() == 0
     assert "demo" not in site.output
+
+
+def test_several_workers_that_drain_refuse_new_connections_too(serve: Serves, tmp_path: Path) -> None:
+    """A proxy then asks the next instance. Were they only left waiting, it would wait as long as the drain lasts."""
+    site = serve(tmp_path, WORKERS="2", DRAIN_SECONDS="300")
+    link = site.wait_for_line("/setup/").split()[-1]
+    with visit(site) as browser:
+        set_up(browser, link)
+        leave_an_answer(browser, "a long answer, please")
+
+    site.process.terminate()
+    wait_until(lambda: refuses_connections(site))
+
+    assert site.process.poll() is None, "the answer was to go on"
+    # Sooner it would count as the same press.
+    sleep(1.1)
+    site.interrupt()
+    assert site.wait(5) == 1
+
+
+def refuses_connections(site: Serve) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", site.port), timeout=2).close()
+    except ConnectionRefusedError:
+        return True
+    return False
 
 
 def test_web_server_that_dies_ends_everything_with_its_code(serve: Serves, tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """Everything that makes a site on one machine, started, watched and ended in order."""
 
 import http.client
+import json
 import os
 import socket
 import subprocess
@@ -101,7 +102,7 @@ class Supervisor:
         if not settings.DEBUG:
             _collect_static()
         self._signals.wait(0)
-        server = processes.start(self._uvicorn(), env=self._environment())
+        server = processes.start(self._web_server(), env=self._environment())
         running.callback(processes.end, server, settings.DRAIN_SECONDS + _DRAIN_MARGIN_SECONDS)
         host = _EVERYWHERE.get(settings.HOST, settings.HOST)
         _wait_for_http(server, host, settings.PORT, "/healthz", "The site", self._signals.wait)
@@ -135,17 +136,27 @@ class Supervisor:
     def _environment(self) -> dict[str, str]:
         """The workers': without the first admin's password, and with the demo model's address where it answers."""
         environment = {name: value for name, value in os.environ.items() if not name.startswith("DJANGO_SUPERUSER_")}
+        environment["PYTHONPATH"] = os.pathsep.join(filter(None, (str(settings.BASE_DIR), environment.get("PYTHONPATH"))))
         return environment | {"OPENAI_BASE_URL": self._demo.base_url} if self._demo else environment
 
-    def _uvicorn(self) -> list[str]:
-        # Lifespan on: `auto` hides a failure at the start. No proxy headers: the site decides itself who the client is.
-        # No access log: uvicorn writes query strings into it, search words and tokens among them.
-        options = ["--lifespan", "on", "--no-proxy-headers", "--no-server-header", "--no-access-log", "--ws", "none"]
-        logging = ["--log-level", "warning", "--log-config", str(Path(__file__).with_name("uvicorn_logging.json"))]
-        options += ["--timeout-graceful-shutdown", str(max(1, min(_LAST_REQUESTS_SECONDS, settings.DRAIN_SECONDS)))]
-        where = ["--host", settings.HOST, "--port", str(settings.PORT), "--workers", str(settings.WORKERS)]
-        application = ["-m", "uvicorn", "chat.management.served:application", "--app-dir", str(settings.BASE_DIR)]
-        return [sys.executable, *application, *where, *options, *logging]
+    def _web_server(self) -> list[str]:
+        options = {
+            "host": settings.HOST,
+            "port": settings.PORT,
+            "workers": settings.WORKERS,
+            # `auto` hides a failure at the start.
+            "lifespan": "on",
+            "ws": "none",
+            # The site decides itself who the client is.
+            "proxy_headers": False,
+            "server_header": False,
+            # uvicorn's writes query strings, search words and tokens among them.
+            "access_log": False,
+            "log_level": "warning",
+            "log_config": str(Path(__file__).with_name("uvicorn_logging.json")),
+            "timeout_graceful_shutdown": max(1, min(_LAST_REQUESTS_SECONDS, settings.DRAIN_SECONDS)),
+        }
+        return [sys.executable, "-P", "-m", "chat.management.web_server", json.dumps(options)]
 
     def _welcome(self, link: str | None) -> None:
         self._say(f"Chatsite is ready at {settings.SITE_URL}")

@@ -1,0 +1,42 @@
+"""uvicorn as `manage.py serve` runs it, in a process of its own: `python -m chat.management.web_server OPTIONS`, these as JSON.
+
+The options are those of `uvicorn.Config`. With one worker the exit code is
+uvicorn's own; with several it is 0 even when they could not start.
+"""
+
+import contextlib
+import json
+import sys
+
+import uvicorn
+from uvicorn.config import STARTUP_FAILURE
+from uvicorn.supervisors import Multiprocess
+
+APPLICATION = "chat.management.served:application"
+
+
+class Workers(Multiprocess):
+    """Several workers on one socket, which nobody keeps open once they are told to stop."""
+
+    def terminate_all(self) -> None:
+        # Kept open here, the kernel would go on taking connections, which nobody answers until the drain is over:
+        # a proxy in front must be refused, so that it asks the next instance.
+        for socket in self.sockets:
+            socket.close()
+        super().terminate_all()
+
+
+def main() -> None:
+    config = uvicorn.Config(APPLICATION, **json.loads(sys.argv[1]))
+    if config.workers > 1:
+        Workers(config, sockets=[config.bind_socket()]).run()
+        return
+    server = uvicorn.Server(config)
+    with contextlib.suppress(KeyboardInterrupt):
+        server.run()
+    if not server.started:
+        sys.exit(STARTUP_FAILURE)
+
+
+if __name__ == "__main__":
+    main()
