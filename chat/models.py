@@ -14,7 +14,7 @@ from django.conf import settings
 from django.contrib.auth.models import Group, User
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
-from django.db import models
+from django.db import models, transaction
 from django.db.models import Case, Count, Exists, OuterRef, Q, QuerySet, Subquery, When
 from django.db.models.functions import Coalesce
 from django.dispatch import Signal
@@ -53,6 +53,15 @@ class ConversationQuerySet(models.QuerySet["Conversation"]):
         if requester.user_id is not None:
             return self.filter(user_id=requester.user_id)
         return self.filter(user=None, guest=requester.guest) if requester.guest else self.none()
+
+    def delete(self) -> tuple[int, dict[str, int]]:
+        """Locked before their messages are looked up: one that a turn adds meanwhile would be left without its conversation."""
+        with transaction.atomic():
+            list(self.select_for_update().order_by("pk").values_list("pk"))
+            return super().delete()
+
+    delete.alters_data = True  # type: ignore[attr-defined]
+    delete.queryset_only = True  # type: ignore[attr-defined]
 
 
 class Conversation(models.Model):

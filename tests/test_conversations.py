@@ -2,6 +2,7 @@
 
 import re
 from datetime import timedelta
+from functools import partial
 from html import unescape
 from uuid import UUID, uuid4
 
@@ -12,6 +13,7 @@ from chat.conversations import SHOWN, STEP, branch
 from chat.models import Conversation, Message
 from tests.harness.people import Person
 from tests.harness.site import Site
+from tests.harness.visitor import all_at_once
 
 
 class Tree:
@@ -94,6 +96,22 @@ def test_the_pages_of_a_conversation_are_its_owners_alone(site: Site, alice: Per
     assert conversation.title == "Still hers"
     assert alice.client.post(f"{address}delete/").status_code == 302
     assert not Conversation.objects.filter(id=conversation.id).exists()
+
+
+def ask_anew(person: Person, conversation: Conversation) -> None:
+    """Two turns at the conversation's beginning, one after the other, while it is there."""
+    for _ in range(2):
+        with person.client.chat(content="Hello", conversation=str(conversation.id), parent=None) as stream:
+            stream.read()
+
+
+def test_a_conversation_to_which_turns_are_added_can_be_deleted_all_the_same(alice: Person) -> None:
+    for _ in range(8):
+        conversation = Conversation.objects.create(user=alice.user)
+        Message.objects.bulk_create([Message(conversation=conversation, content=str(number)) for number in range(400)])
+        outcomes = all_at_once([partial(alice.client.post, f"/c/{conversation.id}/delete/")] + [partial(ask_anew, alice, conversation)] * 3)
+        assert outcomes[0].status_code == 302
+        assert not Conversation.objects.filter(id=conversation.id).exists()
 
 
 def test_a_very_long_conversation_shows_its_end_and_the_rest_by_steps(site: Site, alice: Person) -> None:

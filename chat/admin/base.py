@@ -69,9 +69,21 @@ class StopsAnswers:
             self._stop(self.model._default_manager.filter(pk=obj.pk))
         return super().delete_view(request, object_id, extra_context)  # type: ignore[misc, no-any-return]
 
+    def delete_model(self: Any, request: HttpRequest, obj: Any) -> None:
+        self._lock(self.model._default_manager.filter(pk=obj.pk))
+        super().delete_model(request, obj)  # type: ignore[misc]
+
     def delete_queryset(self, request: HttpRequest, queryset: "QuerySet[Any]") -> None:
         self._stop(queryset)
-        super().delete_queryset(request, queryset)  # type: ignore[misc]
+        with transaction.atomic():
+            self._lock(queryset)
+            super().delete_queryset(request, queryset)  # type: ignore[misc]
+
+    def _lock(self, queryset: "QuerySet[Any]") -> None:
+        """A turn that begins meanwhile waits, and finds nothing: what it adds would be left without its owner."""
+        for rows in (queryset, self.conversations_of(queryset)):
+            table: Any = rows.model._default_manager
+            list(table.filter(pk__in=rows.values("pk")).select_for_update().order_by("pk").values_list("pk"))
 
     def _stop(self, queryset: "QuerySet[Any]") -> None:
         running = self.conversations_of(queryset).filter(messages__status=Message.Status.STREAMING).distinct()
