@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from threading import Barrier, Thread
 from time import monotonic, sleep
@@ -363,6 +363,20 @@ def test_use_of_yesterday_and_of_last_month_is_no_use_of_today(site: Site, make_
         )
     Usage.objects.filter(user=person.user).update(day=timezone.localdate() - timedelta(days=32))
     assert ask(person.client).status == 200
+
+
+@pytest.mark.parametrize("whole_site", [False, True])
+def test_what_a_clock_that_was_ahead_has_dated_tomorrow_is_spent_in_its_month(db_ready: None, whole_site: bool) -> None:
+    key = f"u:{uuid4()}"
+    days = [date(2041, 11, 30), date(2041, 12, 5), date(2041, 12, 31), date(2042, 1, 1)]
+    rows = [
+        Usage(answer=uuid4(), owner_key="", limit_key=key, model="m", outcome="complete", prompt_tokens=10**n, cost_usd=10**n, day=day)
+        for n, day in enumerate(days)
+    ]
+    Usage.objects.bulk_create(rows)
+    spent = budgets.spent(None if whole_site else key, date(2041, 12, 5))
+    assert (spent.tokens, spent.micros) == (10, 110_000_000)
+    Usage.objects.filter(limit_key=key).delete()
 
 
 @pytest.mark.parametrize("status", [400, 401, 403, 404])

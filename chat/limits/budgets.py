@@ -88,7 +88,7 @@ def seconds_until(moment: datetime, now: datetime) -> int:
 
 @dataclass(frozen=True)
 class Spent:
-    """What the ledger has: tokens of a day, and micros (millionths of a USD) of its month up to the day.
+    """What the ledger has: tokens of a day, and micros (millionths of a USD) of its month.
 
     What is `held` is what running answers have reserved.
     """
@@ -129,7 +129,7 @@ def spent(limit_key: str | None, day: date) -> Spent:
     """What was spent, of one person or (None) of the whole site."""
     if limit_key is None:
         return _spent_by_all(day)
-    return _spent(day.replace(day=1), day, day, limit_key)
+    return _spent(day.replace(day=1), _month_end(day), day, limit_key)
 
 
 def _spent_by_all(day: date) -> Spent:
@@ -137,13 +137,18 @@ def _spent_by_all(day: date) -> Spent:
     global _past
     first = day.replace(day=1)
     if day == first:
-        return _spent(first, day, day, None)
+        return _spent(first, _month_end(day), day, None)
     if _past is None or _past.day != day or not 0 <= monotonic() - _past.read_at < _PAST_SECONDS:
         _past = _Past(day, monotonic(), _spent(first, day - timedelta(days=1), day, None))
     # What runs since before midnight may be settled at any moment.
     past = _spent(first, day - timedelta(days=1), day, None) if _past.spent.held_micros or _is_young(day) else _past.spent
-    today = _spent(day, day, day, None)
+    today = _spent(day, _month_end(day), day, None)
     return Spent(today.tokens, today.held_tokens, past.micros + today.micros, past.held_micros + today.held_micros)
+
+
+def _month_end(day: date) -> date:
+    """Its last day, not today: where a clock was set back, or another host's is ahead, there are rows of tomorrow."""
+    return (day.replace(day=28) + timedelta(days=4)).replace(day=1) - timedelta(days=1)
 
 
 def _is_young(day: date) -> bool:
