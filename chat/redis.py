@@ -22,6 +22,7 @@ Unavailable = (redis.RedisError, OSError)
 _AWAY = (redis.ConnectionError, redis.TimeoutError, OSError)
 # While Redis is away, one thread in this many seconds finds out whether it is back, and the others do not wait for that.
 _ASK_AGAIN_SECONDS = SOCKET_SECONDS + 0.1
+_CHECK_SECONDS = 60
 
 
 class _Client(redis.Redis):
@@ -58,6 +59,11 @@ def client() -> redis.Redis:
 
         return fakeredis.FakeRedis(server=_memory_server())
     return _Client.from_url(settings.REDIS_URL, **_options(Retry(NoBackoff(), 0)), max_connections=64)
+
+
+def check() -> None:
+    """Raises what `Unavailable` names unless Redis answers and takes writes: one that is full, or a replica, is of no use."""
+    client().set("chatsite:check", "1", ex=_CHECK_SECONDS)
 
 
 def async_client() -> redis.asyncio.Redis:

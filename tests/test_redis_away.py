@@ -170,6 +170,20 @@ def test_without_redis_a_turn_is_refused_in_time_and_passes_again_when_it_is_bac
     assert "Traceback" not in site.log()
 
 
+def test_a_redis_that_is_full_is_one_that_is_away(start_site: "StartSite", valkey: Valkey, make_user: "MakeUser") -> None:
+    person = make_user(requests="100/d")
+    site = start_site(REDIS_URL=valkey.url)
+    client = person.client_on(site)
+    with redis.Redis.from_url(valkey.url) as there:
+        there.config_set("maxmemory", "1")
+        refused_in_time(client)
+        ready = client.get("/readyz")
+        assert (ready.status_code, ready.json()["redis"]) == (503, "unavailable")
+        there.config_set("maxmemory", "0")
+    passes_again(client)
+    assert "Traceback" not in site.log()
+
+
 def test_without_redis_nothing_of_the_site_breaks(
     start_site: "StartSite", valkey: Valkey, make_user: "MakeUser", take_away: tuple[Callable[[], None], Callable[[], None]]
 ) -> None:

@@ -37,9 +37,10 @@ def _database_answers() -> bool:
 
 def _redis_answers() -> bool:
     try:
-        return bool(redis.client().ping())
+        redis.check()
     except redis.Unavailable:
         return False
+    return True
 
 
 async def readyz(request: HttpRequest) -> JsonResponse:

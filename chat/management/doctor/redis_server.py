@@ -21,9 +21,9 @@ def check() -> Iterator[Finding]:
         )
         return
     try:
-        redis.client().ping()
+        redis.check()
     except redis.Unavailable as error:
-        yield fail(PART, f"it does not answer: {error}", _remedy())
+        yield fail(PART, f"it does not answer, or takes no writes: {error}", _remedy())
     else:
         yield _judged()
 
@@ -31,7 +31,7 @@ def check() -> Iterator[Finding]:
 def _remedy() -> str:
     if settings.REDIS_IS_EMBEDDED:
         return f"manage.py serve brings it, on {settings.VALKEY_SOCKET}: start the site, or set DATA_DIR or REDIS_URL to what it uses."
-    return "See that it runs, and that REDIS_URL is right. Until then turns are refused or not counted."
+    return "See that it runs, has memory left, is no replica, and that REDIS_URL is right. Until then turns are refused or not counted."
 
 
 def _judged() -> Finding:
