@@ -6,10 +6,13 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from http.client import HTTPResponse
 
+import httpx2
 import pytest
 
 from bench.measure import rss_bytes
 from tests.harness.client import Client
+from tests.harness.environment import Environment
+from tests.harness.nginx import Nginx
 from tests.harness.site import Site
 
 LIMIT = 4 * 1024 * 1024
@@ -74,6 +77,16 @@ def test_whoever_sends_all_of_it_before_reading_finds_the_refusal(site: Site, le
         connection.sendall(body)
         assert_too_large(connection)
         assert connection.recv(1) == b""
+
+
+def test_the_proxy_refuses_with_the_words_of_the_site(environment: Environment, site: Site, nginx: Nginx) -> None:
+    nginx.start_deployed([site.port], environment.folder / "static")
+    refusals = []
+    for address in (site.url, f"https://127.0.0.1:{nginx.port}"):
+        with httpx2.Client(verify=False, trust_env=False) as client:
+            refused = client.post(f"{address}/api/chat", content=b"a" * (LIMIT + 1), headers={"Content-Type": "application/json"})
+        refusals.append((refused.status_code, refused.headers["Content-Type"], refused.json()))
+    assert refusals[0] == refusals[1]
 
 
 def test_the_connection_ends_with_the_refusal(site: Site) -> None:
