@@ -102,6 +102,51 @@ def test_the_model_that_was_picked_answers(site: Site, make_user: "MakeUser", pa
     picked.delete()
 
 
+def test_what_was_typed_survives_a_reload_and_signing_in_again_but_not_signing_out(
+    site: Site, alice: Person, bob: Person, page: Page
+) -> None:
+    open_chat(page, site, alice)
+    page.fill("#content", "half a thought")
+    page.reload()
+    wait_until_live(page)
+    expect(page.locator("#content")).to_have_value("half a thought")
+    page.context.clear_cookies(name="sessionid")
+    page.keyboard.press("Enter")
+    page.get_by_role("link", name="Reload the page").click()
+    page.fill("[name=username]", alice.user.username)
+    page.fill("[name=password]", alice.password)
+    page.keyboard.press("Enter")
+    wait_until_live(page)
+    expect(page.locator("#content")).to_have_value("half a thought")
+    page.click(".user-menu > summary")
+    page.get_by_role("button", name="Sign out").click()
+    page.locator("[name=username]").wait_for()
+    assert page.evaluate("sessionStorage.length") == 0
+    open_chat(page, site, bob)
+    expect(page.locator("#content")).to_have_value("")
+
+
+def test_a_draft_belongs_to_its_conversation_and_is_gone_when_it_is_sent(site: Site, alice: Person, page: Page) -> None:
+    open_chat(page, site, alice)
+    page.fill("#content", "first")
+    page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")  # as when one looks at another tab
+    page.keyboard.press("Enter")
+    ended(page)
+    page.fill("#content", "more of the first")
+    page.click(".new-conversation")
+    wait_until_live(page)
+    expect(page.locator("#content")).to_have_value("")
+    page.click(".sidebar-list a")
+    wait_until_live(page)
+    expect(page.locator("#content")).to_have_value("more of the first")
+    page.keyboard.press("Enter")
+    expect(page.locator(".answer")).to_have_count(2)
+    ended(page)
+    page.reload()
+    wait_until_live(page)
+    expect(page.locator("#content")).to_have_value("")
+
+
 # --- Stopping, coming back ------------------------------------------------------
 
 
@@ -171,7 +216,7 @@ def test_a_lost_connection_is_taken_up_where_it_broke(site: Site, alice: Person,
             await reader.cancel();
             out.error(new TypeError("network error"));
           } });
-          return new Response(body, { status: 200 });
+          return new Response(body, { headers: response.headers });
         };""")
     open_chat(page, site, alice)
     with page.expect_request(re.compile(r"/stream\?after=")):
