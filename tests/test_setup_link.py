@@ -42,7 +42,9 @@ def set_up(site: Site, username: str) -> int:
 
 def test_the_link_makes_the_first_admin_and_signs_them_in(empty_site: Site) -> None:
     link = path()
+    hint = "Nobody has an account yet"
     with Client(empty_site.url) as client:
+        assert hint in client.get("/accounts/login/").text
         assert client.get(link).status_code == 200
         weak = client.post(link, data={"username": "ada", "password1": "1", "password2": "1"})
         assert weak.status_code == 200
@@ -51,6 +53,8 @@ def test_the_link_makes_the_first_admin_and_signs_them_in(empty_site: Site) -> N
         assert (made.status_code, made.headers["location"]) == (302, "/")
         assert client.get("/admin/").status_code == 200
         assert client.get(link).status_code == 404
+    with Client(empty_site.url) as client:
+        assert hint not in client.get("/accounts/login/").text
     assert set_up(empty_site, "eve") == 404
 
 

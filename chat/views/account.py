@@ -59,6 +59,10 @@ class SignIn(RefusalsAsPages, auth.LoginView):
         target = super().get_success_url()
         return self.get_default_redirect_url() if urlsplit(target).path == self.request.path else target
 
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        """`nobody_yet`: whoever has just installed the site comes here, and cannot sign in."""
+        return super().get_context_data(**kwargs) | {"nobody_yet": not User.objects.exists()}
+
     @property
     def username(self) -> str:
         return self.request.POST.get("username", "")

@@ -70,7 +70,7 @@ def _is_api(request: HttpRequest) -> bool:
 
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponseBase:
     if _is_api(request):
-        return refusal_response(CsrfFailed("The request has no valid CSRF token. Reload the page."))
+        return refusal_response(CsrfFailed("The page is out of date, or the request has no CSRF token."))
     return render(request, "error.html", {"title": "That form has expired", "text": "Go back, reload the page and try again."}, status=403)
 
 

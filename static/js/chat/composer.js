@@ -93,6 +93,14 @@ export class Composer {
     this.#endCountdown = countdown(seconds, tick, () => this.clearAlert());
   }
 
+  /** Adds to what `refuse` has said a link to this page, which leads to signing in where that is what is missing. */
+  offerReload() {
+    const link = document.createElement("a");
+    link.href = location.pathname + location.search;
+    link.textContent = "Reload the page; what you wrote is kept.";
+    this.#alert.append(link);
+  }
+
   clearAlert() {
     this.#endCountdown?.();
     this.#endCountdown = null;

@@ -8,6 +8,8 @@ import { identifyPrompt, makePrompt } from "./thread.js";
 import { Turn } from "./turn.js";
 
 const UNREACHABLE = "The site cannot be reached. Your prompt is kept; send it again in a moment.";
+// Signing in again, or a fresh token, is a page away, and the draft is kept.
+const MENDED_BY_RELOADING = ["not_signed_in", "csrf_failed"];
 const DELETED = "This conversation was deleted in another tab. What you send now begins a new one.";
 
 export class Conversation {
@@ -182,6 +184,7 @@ export class Conversation {
   #explain(error) {
     const isRefusal = error instanceof Refusal && error.message;
     this.#composer.refuse(isRefusal ? error.message : UNREACHABLE, error.retryAfter);
+    if (MENDED_BY_RELOADING.includes(error.code)) this.#composer.offerReload();
   }
 
   #started({ conversation, title: written }) {

@@ -5,6 +5,7 @@ import { prepareTurn } from "./begin.js";
 import { Composer } from "./composer.js";
 import { Conversation } from "./conversation.js";
 import { listenForCopy } from "./copy.js";
+import { Draft } from "./draft.js";
 import { Follower } from "./follower.js";
 import { ConversationMenu } from "./menu.js";
 import { closeMenus } from "./menus.js";
@@ -52,6 +53,7 @@ const composer = new Composer(root.querySelector("[data-composer]"), {
   onSend: (text) => conversation.ask(text),
   onStop: () => conversation.stop(),
 });
+const draft = new Draft(document.getElementById("content"), root.dataset.person, () => root.dataset.conversation);
 const follower = new Follower(conversation, sidebar);
 const tabs = new Tabs(root.dataset.person, (message) => follower.hear(message));
 
@@ -61,14 +63,19 @@ function start() {
 }
 
 function stop() {
+  draft.keep();
   tabs.stop();
   follower.stop();
 }
 
 conversation.useComposer(composer);
 listenForCopy(root, announcer);
+draft.restore();
 start();
 window.addEventListener("pagehide", stop);
+// A phone may end a tab that is out of sight without a further word.
+document.addEventListener("visibilitychange", () => draft.keep());
+document.querySelector("[data-sign-out]")?.addEventListener("submit", () => draft.forgetAll());
 // A page that the browser had put aside comes back as it was, deaf to what happened meanwhile.
 window.addEventListener("pageshow", ({ persisted }) => {
   if (!persisted) return;
