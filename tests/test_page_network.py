@@ -64,6 +64,7 @@ def test_what_was_written_while_the_network_was_away_is_shown_once_it_is_back(
     assert len(upstream.requests(key)) == 1
 
 
+COME_BACK = "sign => (sign === 'online' ? window : document).dispatchEvent(new Event(sign))"
 # Pauses between attempts have fractions of a millisecond, by their random part; they are noted, and last as long as the test says.
 NOTE_PAUSES = """
     window.pauses = [];
@@ -151,6 +152,28 @@ def test_a_connection_that_says_nothing_any_more_is_given_up(patient: Site, alic
 
 
 @pytest.mark.parametrize("sign", ["online", "visibilitychange"])
+def test_a_laptop_that_wakes_up_does_not_wait_for_a_connection_that_died_in_its_sleep(
+    patient: Site, alice: Person, page: Page, upstream: Upstream, sign: str
+) -> None:
+    gate = wire.Gate()
+    key = upstream.script([wire.role(), *wire.text("so far, "), gate, *wire.text("so good"), *wire.answer()[1:]])
+    page.clock.install()
+    with CuttableNetwork(patient.port) as network:
+        open_through(network, page, patient, alice)
+        ask(page, key)
+        expect(page.locator("[data-body]")).to_have_text("so far,")
+        network.silence()
+        gate.open()
+        page.clock.fast_forward(21_000)
+        # By itself it would be given up after 24 s more.
+        with page.expect_request("**/stream?after=*", timeout=10_000):
+            page.evaluate(COME_BACK, sign)
+        ended(page)
+    assert source(page) == "so far, so good"
+    assert len(upstream.requests(key)) == 1
+
+
+@pytest.mark.parametrize("sign", ["online", "visibilitychange"])
 def test_a_reader_who_is_back_does_not_wait_for_the_next_attempt(
     patient: Site, alice: Person, page: Page, upstream: Upstream, sign: str
 ) -> None:
@@ -165,7 +188,7 @@ def test_a_reader_who_is_back_does_not_wait_for_the_next_attempt(
         wait_until(lambda: page.evaluate("pauses.length") == 1)
         network.mend()
         gate.open()
-        page.evaluate("sign => (sign === 'online' ? window : document).dispatchEvent(new Event(sign))", sign)
+        page.evaluate(COME_BACK, sign)
         ended(page)
     assert source(page) == "so far, so good"
 

@@ -5,6 +5,7 @@ import { beginTurn } from "./begin.js";
 import { EventDecoder } from "./sse.js";
 
 const SILENCE_MS = 45_000; // the site says something every 15 s; three misses mean that the connection is dead
+const QUIET_MS = 20_000; // after one miss whoever is back does not wait for two more
 const NOTICE_MS = 2_000; // shorter interruptions are not worth telling
 const FIRST_PAUSE_MS = 500;
 const LONGEST_PAUSE_MS = 15_000;
@@ -116,13 +117,15 @@ export class AnswerStream {
   }
 }
 
-/** Aborts `signal` when nothing has fed it for SILENCE_MS. */
+/** Aborts `signal` when nothing has fed it for SILENCE_MS; for QUIET_MS when a laptop wakes up, whose timers have slept along with it. */
 class Watchdog {
   #controller = new AbortController();
   #timer;
+  #fedAt;
 
   constructor() {
     this.feed();
+    onReturn(() => Date.now() - this.#fedAt > QUIET_MS && this.#controller.abort(), this.signal);
   }
 
   get signal() {
@@ -130,6 +133,7 @@ class Watchdog {
   }
 
   feed() {
+    this.#fedAt = Date.now();
     clearTimeout(this.#timer);
     this.#timer = setTimeout(() => this.#controller.abort(), SILENCE_MS);
   }
@@ -151,7 +155,12 @@ function waited(ms) {
       resolve();
     };
     const timer = setTimeout(end, ms);
-    window.addEventListener("online", end, { signal: listening.signal });
-    document.addEventListener("visibilitychange", () => document.visibilityState === "visible" && end(), { signal: listening.signal });
+    onReturn(end, listening.signal);
   });
+}
+
+/** Calls `act` when the network or the reader comes back, until `signal` is aborted. */
+function onReturn(act, signal) {
+  window.addEventListener("online", act, { signal });
+  document.addEventListener("visibilitychange", () => document.visibilityState === "visible" && act(), { signal });
 }
