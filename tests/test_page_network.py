@@ -163,11 +163,11 @@ def test_a_laptop_that_wakes_up_does_not_wait_for_a_connection_that_died_in_its_
         ask(page, key)
         expect(page.locator("[data-body]")).to_have_text("so far,")
         network.silence()
-        gate.open()
         page.clock.fast_forward(21_000)
         # By itself it would be given up after 24 s more.
         with page.expect_request("**/stream?after=*", timeout=10_000):
             page.evaluate(COME_BACK, sign)
+        gate.open()
         ended(page)
     assert source(page) == "so far, so good"
     assert len(upstream.requests(key)) == 1
