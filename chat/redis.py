@@ -21,7 +21,7 @@ SOCKET_SECONDS = 0.5
 Unavailable = (redis.RedisError, OSError)
 _AWAY = (redis.ConnectionError, redis.TimeoutError, OSError)
 # While Redis is away, one thread in this many seconds finds out whether it is back, and the others do not wait for that.
-_ASK_AGAIN_SECONDS = SOCKET_SECONDS + 0.1
+ASK_AGAIN_SECONDS = SOCKET_SECONDS + 0.1
 _CHECK_SECONDS = 60
 
 
@@ -34,11 +34,11 @@ class _Client(redis.Redis):
         if self._away_until is not None:
             if monotonic() < self._away_until:
                 raise redis.ConnectionError("Redis did not answer a moment ago.")
-            self._away_until = monotonic() + _ASK_AGAIN_SECONDS
+            self._away_until = monotonic() + ASK_AGAIN_SECONDS
         try:
             reply = super().execute_command(*args, **options)  # type: ignore[no-untyped-call]
         except _AWAY:
-            self._away_until = monotonic() + _ASK_AGAIN_SECONDS
+            self._away_until = monotonic() + ASK_AGAIN_SECONDS
             raise
         self._away_until = None
         return reply

@@ -3,6 +3,7 @@
 import ipaddress
 import os
 from collections.abc import Callable, Mapping
+from io import StringIO
 from pathlib import Path
 from typing import TypeVar
 from urllib.parse import urlsplit
@@ -10,6 +11,7 @@ from zoneinfo import available_timezones
 
 from django.core.exceptions import ImproperlyConfigured
 from dotenv import dotenv_values
+from dotenv.parser import parse_stream
 
 T = TypeVar("T")
 
@@ -20,11 +22,12 @@ class Env:
     """Settings from the process environment, and below it from a `.env` file.
 
     Every reader takes the name of a variable and a default; an empty value
-    counts as unset. All raise `ImproperlyConfigured` with the name in it.
+    counts as unset. All raise `ImproperlyConfigured` with the name in it, and
+    making it does for a file that cannot be read.
     """
 
     def __init__(self, environ: Mapping[str, str], dotenv: Path | None = None) -> None:
-        file_values = dotenv_values(dotenv, interpolate=False) if dotenv and dotenv.is_file() else {}
+        file_values = _values_in(dotenv) if dotenv and dotenv.is_file() else {}
         self._values = {name: value for name, value in file_values.items() if value} | dict(environ)
 
     def text(self, name: str, default: str = "") -> str:
@@ -102,6 +105,20 @@ class Env:
             return parse(text)
         except (KeyError, ValueError):
             raise ImproperlyConfigured(f"{name}={text} is not valid: it takes {expected}.") from None
+
+
+def _values_in(dotenv: Path) -> dict[str, str | None]:
+    """What a `.env` file sets. A line of it that would be passed over is refused by its number; it may hold a secret."""
+    try:
+        text = dotenv.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ImproperlyConfigured(f"{dotenv} cannot be read: {error}.") from None
+    for binding in parse_stream(StringIO(text)):
+        if binding.error or (binding.key and binding.value is None):
+            written = binding.original.string
+            empty_lines = written[: len(written) - len(written.lstrip())].count("\n")
+            raise ImproperlyConfigured(f"{dotenv}, line {binding.original.line + empty_lines}, is not valid: it takes NAME=value.")
+    return dotenv_values(stream=StringIO(text), interpolate=False)
 
 
 def is_address(text: str) -> bool:

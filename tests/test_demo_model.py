@@ -13,6 +13,7 @@ from typing import Any
 import httpx2
 import openai
 import pytest
+from django.core.management import CommandError, call_command
 
 from chat.management.demo_answer import answer_to, tokens_of
 from chat.management.demo_server import DemoServer
@@ -41,6 +42,12 @@ class Demo:
                 assert self.process.poll() is None, "the demo model ended at its start"
                 assert monotonic() < deadline, "the demo model did not start"
                 sleep(0.05)
+
+
+@pytest.mark.parametrize(("option", "value"), [("--port", "0"), ("--port", "65536"), ("--tokens-per-second", "0")])
+def test_an_option_that_cannot_be_right_is_one_clear_line(option: str, value: str) -> None:
+    with pytest.raises(CommandError, match=f"{option} takes a number "):
+        call_command("demo_model", option, value)
 
 
 @pytest.fixture(scope="module")

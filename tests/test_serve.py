@@ -443,6 +443,7 @@ def test_redis_that_is_not_there_is_one_clear_line_without_its_password(serve: S
     refused = serve(tmp_path, REDIS_URL=f"redis://user:hunter2@127.0.0.1:{port}/0?password=hunter2")
     assert refused.wait() == 1
     assert refused.output.startswith(f"REDIS_URL=redis://127.0.0.1:{port}/0 does not answer: ")
+    assert "Connection refused" in refused.output
     assert len(refused.lines) == 1
     assert "hunter2" not in refused.output
 

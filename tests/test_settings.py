@@ -187,6 +187,30 @@ def test_secret_may_come_from_a_file_but_not_from_both(tmp_path: Path) -> None:
         Env({"KEY_FILE": str(tmp_path / "none")}).secret("KEY")
 
 
+@pytest.mark.parametrize(
+    ("content", "refusal"),
+    [
+        (b"ONE=1\nthe key is hunter2\n", "line 2, is not valid: it takes NAME=value"),
+        (b"ONE=1\n\nKEY\n", "line 3, is not valid: it takes NAME=value"),
+        (b"KEY=hunter2\xff\n", "cannot be read"),
+    ],
+)
+def test_a_dotenv_file_that_cannot_be_read_is_refused_and_not_repeated(tmp_path: Path, content: bytes, refusal: str) -> None:
+    dotenv = tmp_path / ".env"
+    dotenv.write_bytes(content)
+    with pytest.raises(ImproperlyConfigured, match=refusal) as refused:
+        Env({}, dotenv)
+    assert str(refused.value).startswith(str(dotenv))
+    assert "hunter2" not in str(refused.value)
+
+
+def test_a_dotenv_file_may_have_comments_quotes_and_exports(tmp_path: Path) -> None:
+    dotenv = tmp_path / ".env"
+    dotenv.write_bytes(b"\xef\xbb\xbf# the site\r\nexport ONE='a b' # here\r\n\r\nTWO=\r\n")
+    env = Env({}, dotenv)
+    assert [env.text("ONE"), env.text("TWO", "unset")] == ["a b", "unset"]
+
+
 def test_environment_wins_over_the_dotenv_file(tmp_path: Path) -> None:
     dotenv = tmp_path / ".env"
     dotenv.write_text("ONE=file\nTWO=$ONE\nTHREE=file\n")

@@ -51,7 +51,8 @@ def check_redis(url: str) -> None:
             # A refused password does not mend itself.
             if isinstance(error, redis_py.AuthenticationError) or monotonic() > deadline:
                 raise CannotStart(f"REDIS_URL={_without_password(url)} does not answer: {error}") from None
-        sleep(0.1)
+        # Asked sooner, the client would answer for it, and say less of why.
+        sleep(redis.ASK_AGAIN_SECONDS)
 
 
 def _without_password(url: str) -> str:

@@ -17,6 +17,8 @@ class Command(BaseCommand):
         parser.add_argument("--tokens-per-second", type=float, default=30, help="how fast it writes; 30 is about as fast as people read")
 
     def handle(self, *args: Any, **options: Any) -> None:
+        if not 1 <= options["port"] <= 65_535:
+            raise CommandError("--port takes a number from 1 to 65535.")
         if options["tokens_per_second"] <= 0:
             raise CommandError("--tokens-per-second takes a number above 0.")
         server = DemoServer(options["tokens_per_second"], [settings.OPENAI_MODEL])
