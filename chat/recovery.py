@@ -12,6 +12,9 @@ from chat.errors import AnswerError
 from chat.limits import admission, budgets, slots
 from chat.models import ChatModel, Message, Usage
 
+# What a running answer has for its finish reason while somebody wishes it to end.
+_TO_BE_STOPPED = "stopped"
+
 
 def running() -> dict[str, list[UUID]]:
     """The running answers by the worker that runs them, as the ledger says."""
@@ -88,9 +91,16 @@ def streaming(answer_ids: list[UUID]) -> set[UUID]:
     return set(Message.objects.filter(id__in=answer_ids, status=Message.Status.STREAMING).values_list("id", flat=True))
 
 
-def not_deleted(answer_ids: list[UUID]) -> set[UUID]:
-    """Those of the stored answers whose conversation is still there."""
-    return set(Message.objects.filter(id__in=answer_ids).values_list("id", flat=True)) if answer_ids else set()
+def wanted(answer_ids: list[UUID]) -> set[UUID]:
+    """Those of the stored answers whose conversation is still there, and which nobody wishes to end."""
+    if not answer_ids:
+        return set()
+    return set(Message.objects.filter(id__in=answer_ids).exclude(finish_reason=_TO_BE_STOPPED).values_list("id", flat=True))
+
+
+def wish_to_stop(answer_id: UUID) -> None:
+    """Has the worker that generates a stored answer end it, within seconds, where Redis cannot tell it to."""
+    Message.objects.filter(id=answer_id, status=Message.Status.STREAMING).update(finish_reason=_TO_BE_STOPPED)
 
 
 def running_in(conversation_id: UUID) -> list[tuple[UUID, str]]:

@@ -211,8 +211,10 @@ class Worker:
             generation.halt(*STOPPED)
             await asyncio.wait([generation.task])
             return True
-        with contextlib.suppress(*redis.Unavailable):
+        try:
             await self._mirror.note(owner, [f"stop {answer_id}"])
+        except redis.Unavailable:
+            await in_thread(recovery.wish_to_stop, answer_id)
         return False
 
     @contextlib.asynccontextmanager
@@ -343,7 +345,7 @@ class Worker:
         running = await in_thread(recovery.running)
         self._close_ownerless([answer_id for answer_id, _ in here], running.get(self.id, ()))
         stored = [answer_id for answer_id, is_stored in here if is_stored]
-        self._close_ownerless(stored, await in_thread(recovery.not_deleted, stored))
+        self._close_ownerless(stored, await in_thread(recovery.wanted, stored))
         owners = [owner for owner in running if owner != self.id]
         here_alive, *alive = await self._mirror.alive([self.id, *owners]) if owners else [True]
         if not here_alive:
@@ -360,7 +362,7 @@ class Worker:
         self._suspects = missing
 
     def _close_ownerless(self, here: Iterable[UUID], owned: Container[UUID]) -> None:
-        """Closes the upstream of what runs `here` but is not `owned` by anybody any more.
+        """Closes the upstream of what runs `here` but is not `owned` by anybody any more, or not wanted.
 
         A worker that stood still for longer than its lease goes on with answers
         that another has claimed: what they still cost would be in no budget. A

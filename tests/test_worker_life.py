@@ -436,6 +436,18 @@ def test_reader_on_another_worker_is_told_the_end_though_redis_is_gone(alice, st
         assert second.named("done") == first.named("done")
 
 
+def test_answer_is_stopped_from_another_worker_though_redis_is_gone(alice, start_apart, upstream):
+    apart = start_apart(alice, workers=2)
+    key = upstream.script([*wire.text("some text"), wire.Stall()])
+    stream = apart.client().chat(content=key)
+    stream.until_text("some text")
+    elsewhere = apart.client_elsewhere(stream.answer)
+    apart.valkey.stop()
+    assert elsewhere.stop(stream.answer).json() == {"status": "stopped", "content": "some text"}
+    assert apart.answer(stream.answer) == ("stopped", "some text", "")
+    assert whole(stream).named("done")[0]["finish_reason"] == "stopped"
+
+
 def test_answer_that_is_read_on_another_worker_outlasts_a_redis_that_is_away_for_longer_than_the_grace_time(alice, start_apart, upstream):
     apart, gate = start_apart(alice, workers=2, RESUME_GRACE_SECONDS="0"), wire.Gate()
     key = upstream.script([*wire.text("some "), gate, *wire.answer("text")])
