@@ -41,8 +41,7 @@ _RECOVER_SECONDS = 2.0
 _WATCHED_SECONDS = 5.0
 # What an answer has for being saved when the drain is over: several tries, and time for the beat to mirror its last words.
 _SAVE_SECONDS = 8
-# For so long `serve` has uvicorn wait for open connections; the last words need a part of it.
-_LAST_REQUESTS_SECONDS = 10
+# The readers of what could not be handed over are told before the drain is over: then the web server hangs up.
 _TELLING_SECONDS = 2
 
 
@@ -53,6 +52,7 @@ class Worker:
         # The ledger holds 64 characters of it; PostgreSQL would refuse every turn of a host with a longer name.
         self.id = f"{socket.gethostname()[:_HOST_CHARS]}:{os.getpid()}:{uuid4().hex[:8]}"
         self.draining = False
+        self._drain_until = 0.0
         self._redis = redis.async_client()
         self._mirror = Mirror(self._redis, self.id)
         self._client = make_client()
@@ -78,6 +78,7 @@ class Worker:
         """Takes no new turns and lets those readers go that can go on elsewhere; running answers go on."""
         if not self.draining:
             self.draining = True
+            self._drain_until = monotonic() + settings.DRAIN_SECONDS
             self.spawn(self._end_stateless())
         for live in self._live_here():
             self._hand_over(live)
@@ -89,8 +90,8 @@ class Worker:
             live.hand_over()
 
     async def _end_stateless(self) -> None:
-        """Ends what could not be handed over while the server still waits for open connections, so that its readers are told."""
-        await asyncio.sleep(max(0, min(_LAST_REQUESTS_SECONDS, settings.DRAIN_SECONDS) - _TELLING_SECONDS))
+        """Ends what could not be handed over while the web server still waits for open connections, so that its readers are told."""
+        await asyncio.sleep(max(0, settings.DRAIN_SECONDS - _TELLING_SECONDS))
         for generation in list(self._running.values()):
             if not generation.job.stored:
                 self._give_up(generation)
@@ -106,7 +107,7 @@ class Worker:
         Where the database is away they stay in Redis, whole, and another worker claims them when it is back.
         """
         self.drain()
-        await self._all_ended(settings.DRAIN_SECONDS)
+        await self._all_ended(max(0, self._drain_until - monotonic()))
         for generation in list(self._running.values()):
             self._give_up(generation)
         await self._all_ended(_SAVE_SECONDS)

@@ -28,6 +28,7 @@ django.setup(set_prefix=False)
 from chat import worker  # noqa: E402  (needs Django's apps)
 from chat.errors import BodyTooLarge  # noqa: E402
 from chat.limits.client_ip import client_address, is_trusted, parse_address  # noqa: E402
+from chat.scope import PEER  # noqa: E402
 from chat.views.respond import refusal_response  # noqa: E402
 from chat.views.stream import LiveResponse  # noqa: E402
 
@@ -132,7 +133,7 @@ def _decide_client(scope: Scope) -> None:
     """Puts the client's address and scheme into the scope: the peer's own, or what a trusted proxy says of them."""
     peer = scope["client"][0] if scope.get("client") else None
     # What the peer was, for `manage.py doctor`, which tells whether that is a proxy we trust.
-    scope["chatsite.peer"] = peer
+    scope[PEER] = peer
     headers = scope["headers"]
     forwarded = [value.decode("latin-1") for name, value in headers if name == b"x-forwarded-for"]
     scope["client"] = (client_address(peer, forwarded, settings.TRUSTED_PROXIES), 0)

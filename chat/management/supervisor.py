@@ -26,8 +26,6 @@ from chatsite.env import from_process
 _START_SECONDS = 60.0
 # On top of DRAIN_SECONDS: for the last requests, to save what was still running, and to end.
 _DRAIN_MARGIN_SECONDS = 25.0
-# A client that has stopped reading, or that never sends the rest of its request, must not hold up the end: the drain begins behind it.
-_LAST_REQUESTS_SECONDS = 10
 _OWNER_ALONE = 0o077
 _READABLE_TO_ALL = 0o022
 _LOOPBACK = "127.0.0.1"
@@ -154,7 +152,8 @@ class Supervisor:
             "access_log": False,
             "log_level": "warning",
             "log_config": str(Path(__file__).with_name("uvicorn_logging.json")),
-            "timeout_graceful_shutdown": max(1, min(_LAST_REQUESTS_SECONDS, settings.DRAIN_SECONDS)),
+            "http": "chat.management.protocol:Protocol",
+            "timeout_graceful_shutdown": max(1, settings.DRAIN_SECONDS),
         }
         return [sys.executable, "-P", "-m", "chat.management.web_server", json.dumps(options)]
 

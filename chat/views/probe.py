@@ -10,6 +10,7 @@ from django.http import HttpRequest
 
 from chat import probe, sse, worker
 from chat.errors import Draining, NotFound
+from chat.scope import PEER
 from chat.views.respond import api
 from chat.views.stream import EventStream
 
@@ -30,7 +31,7 @@ async def stream(request: HttpRequest) -> EventStream:
 def _seen(request: HttpRequest) -> dict[str, Any]:
     """`peer` is who connected to this process, `client` who that is taken for."""
     return {
-        "peer": cast(ASGIRequest, request).scope.get("chatsite.peer"),
+        "peer": cast(ASGIRequest, request).scope.get(PEER),
         "client": request.META.get("REMOTE_ADDR", ""),
         "scheme": request.scheme,
         "host": request.get_host(),

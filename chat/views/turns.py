@@ -3,9 +3,10 @@
 import asyncio
 import re
 from collections.abc import AsyncGenerator, Awaitable, Callable
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
+from django.core.handlers.asgi import ASGIRequest
 from django.http import HttpRequest, JsonResponse
 from django.http.response import HttpResponseBase
 
@@ -14,6 +15,7 @@ from chat.errors import DatabaseUnavailable, Draining, InvalidRequest, NotFound,
 from chat.limits import admission, once, readers, refusals
 from chat.live import LiveAnswer
 from chat.models import Message, Requester, Usage
+from chat.scope import AWAITED
 from chat.threads import in_thread
 from chat.turns import Follow
 from chat.views.guest_turns import challenged, chatter, named, remember
@@ -44,6 +46,9 @@ async def chat(request: HttpRequest) -> HttpResponseBase:
         raise
     if isinstance(live, Follow):
         return await _follow(requester, live, 0, headers)
+    if isinstance(asked, turn_request.Stateless):
+        # It is kept nowhere else: a shutdown waits for its reader.
+        cast(dict[str, Any], cast(ASGIRequest, request).scope)[AWAITED] = True
     return EventStream(live.frames(0), headers)
 
 

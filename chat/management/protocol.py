@@ -1,0 +1,33 @@
+"""The web server's side of a connection, which holds up a shutdown only while that is worth waiting for."""
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from chat.scope import AWAITED
+
+_LAST_REQUEST_SECONDS = 10
+_LOOK_SECONDS = 1
+
+
+class Protocol(HttpToolsProtocol):
+    """uvicorn's own, which is hung up some seconds after the server was told to stop.
+
+    A client that never sends the rest of its request, or that has stopped
+    reading, would otherwise hold up the end for the whole drain. An answer that
+    can be read nowhere else is not cut, as long as somebody reads it.
+    """
+
+    def shutdown(self) -> None:
+        super().shutdown()
+        self.loop.call_later(_LAST_REQUEST_SECONDS, self._hang_up)
+
+    def _hang_up(self) -> None:
+        if self._is_read_to_its_end():
+            self.loop.call_later(_LOOK_SECONDS, self._hang_up)
+        else:
+            self.transport.abort()
+
+    def _is_read_to_its_end(self) -> bool:
+        cycle = self.cycle
+        if cycle is None or cycle.response_complete or self.flow.write_paused:
+            return False
+        return bool(cycle.scope.get(AWAITED))
