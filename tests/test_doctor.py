@@ -275,10 +275,11 @@ def judged(settings: Settings, url: str, trusted: str, **seen: Any) -> Finding:
         ("http://127.0.0.1:8000", "127.0.0.1", "127.0.0.1", FORGED, FORGED, "warn", "asked past the proxy"),
         ("http://a.example", "127.0.0.1", "127.0.0.1", "127.0.0.1", "", "FAIL", "Have the proxy say it"),
         ("http://a.example", "", None, "0.0.0.0", FORGED, "FAIL", "Set TRUSTED_PROXIES=127.0.0.1"),
+        ("http://127.0.0.1:9000", "", "127.0.0.1", "127.0.0.1", FORGED, "FAIL", "no proxy, give doctor the PORT"),
         ("http://a.example", "127.0.0.1", None, "198.51.100.7", "198.51.100.7", "ok", "this machine is 198.51.100.7"),
         ("http://a.example:8000", "", "198.51.100.7", "198.51.100.7", FORGED, "ok", "this machine is 198.51.100.7"),
     ],
-    ids=["uvicorn believes", "too wide", "appended", "past the proxy", "kept back", "socket", "good", "no proxy"],
+    ids=["uvicorn believes", "too wide", "appended", "past the proxy", "kept back", "socket", "another port", "good", "no proxy"],
 )
 def test_what_the_site_saw_is_judged(
     settings: Settings, url: str, trusted: str, peer: str | None, client: str, forwarded: str, level: str, text: str

@@ -65,12 +65,14 @@ def _believed(seen: dict[str, Any], direct: bool) -> Finding:
 
 def _unbelieved(seen: dict[str, Any], direct: bool) -> Finding:
     peer, entries = seen["peer"], _entries(seen)
-    # A proxy that leaves the header as it was is still known by its place: on the site's own machine.
-    proxied = entries != [FORGED_ADDRESS] or (not direct and (peer is None or _is_loopback(peer)))
+    # A proxy that leaves the header as it was is still known by its place: on the site's own machine, at another port than the site's.
+    by_port = entries == [FORGED_ADDRESS] and not direct and (peer is None or _is_loopback(peer))
+    proxied = by_port or entries != [FORGED_ADDRESS]
     trusted = is_trusted(parse_address(peer) if peer else None, settings.TRUSTED_PROXIES)
     text = "the site does not learn who is asking: all clients seem to have the proxy's address, and share its limits"
     if proxied and not trusted:
-        return fail(PART, text, f"Set TRUSTED_PROXIES={peer or '127.0.0.1'}, and start the site again. {_OVERWRITE}")
+        without = " If there is no proxy, give doctor the PORT that the site has." if by_port else ""
+        return fail(PART, text, f"Set TRUSTED_PROXIES={peer or '127.0.0.1'}, and start the site again. {_OVERWRITE}{without}")
     if proxied and not entries:
         return fail(PART, text, "Have the proxy say it: proxy_set_header X-Forwarded-For $remote_addr; (deploy/nginx.conf).")
     return ok(PART, f"a forged X-Forwarded-For is not believed; this machine is {seen['client']}")
