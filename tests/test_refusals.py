@@ -416,12 +416,16 @@ def test_more_readers_than_twenty_are_429_and_a_place_comes_free(carol: "Person"
     gate = wire.Gate()
     key = upstream.script([*wire.text("so"), gate, *wire.answer(" on")])
     with ExitStack() as stack:
-        stream = stack.enter_context(carol.client.chat(content=key))
+        turn = str(uuid4())
+        stream = stack.enter_context(carol.client.chat(content=key, turn=turn))
         answer = stream.answer
         stream.until_text("so")
         readers = [stack.enter_context(carol.client.resume(answer)) for _ in range(20)]
         assert {reader.status for reader in readers} == {200}
         assert_refused(carol.client.get(f"/api/answers/{answer}/stream"), 429, "too_many_readers", retry_after=range(2, 3))
+        again = post(carol.client, {"content": key, "turn": turn})
+        assert_refused(again, 429, "too_many_readers", retry_after=range(2, 3))
+        assert again.headers["RateLimit"].startswith('"d";r=9;t=')
         page = carol.client.get(f"/c/{stream.events[0].data['conversation']}/answers/{answer}/")
         assert (page.status_code, page.headers["retry-after"]) == (429, "2")
         gate.open()

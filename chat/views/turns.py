@@ -45,7 +45,11 @@ async def chat(request: HttpRequest) -> HttpResponseBase:
         beginning.add_done_callback(_left)
         raise
     if isinstance(live, Follow):
-        return await _follow(requester, live, 0, headers)
+        try:
+            return await _follow(requester, live, 0, headers)
+        except Refusal as refusal:
+            refusal.headers = headers | refusal.headers
+            raise
     if isinstance(asked, turn_request.Stateless):
         # It is kept nowhere else: a shutdown waits for its reader.
         cast(dict[str, Any], cast(ASGIRequest, request).scope)[AWAITED] = True
