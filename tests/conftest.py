@@ -362,9 +362,9 @@ def page(browser: "Browser") -> "Iterator[Page]":
 
     To sign in: `page.context.add_cookies(alice.cookies(site))`.
     """
-    from tests.harness.browser import watch_problems
+    from tests.harness.browser import new_context, watch_problems
 
-    with browser.new_context() as context:
+    with new_context(browser) as context:
         page = context.new_page()
         problems = watch_problems(page)
         yield page

@@ -10,6 +10,7 @@ from chat.models import Message
 from chat.sse import PAD_BYTES
 from chat.views.plain import padded
 from tests.harness import wire
+from tests.harness.browser import new_context
 from tests.harness.chat_page import conversation_of, last_body
 from tests.harness.people import Person
 from tests.harness.site import Site
@@ -23,7 +24,7 @@ ANSWER = "[aria-label='The answer']"
 
 @pytest.fixture
 def plain_page(browser: Browser) -> Iterator[Page]:
-    with browser.new_context(java_script_enabled=False) as context:
+    with new_context(browser, java_script_enabled=False) as context:
         yield context.new_page()
 
 

@@ -4,6 +4,7 @@ from playwright.sync_api import APIResponse, Browser, Page, Route, expect
 
 from chat.models import Conversation
 from tests.harness import wire
+from tests.harness.browser import new_context
 from tests.harness.chat_page import ask, conversation_of, ended, last_body, open_chat, wait_until_live
 from tests.harness.people import Person
 from tests.harness.site import Site
@@ -226,7 +227,7 @@ def test_renaming_does_not_disturb_an_answer_that_is_written(site: Site, alice: 
 
 
 def test_nobody_hears_of_another_persons_turns(site: Site, alice: Person, bob: Person, browser: Browser) -> None:
-    with browser.new_context() as context:
+    with new_context(browser) as context:
         page = context.new_page()
         open_chat(page, site, alice)
         # The same browser, later: a tab of Alice's is still open when Bob has signed in.

@@ -19,6 +19,7 @@ import pytest
 import redis
 
 from tests.harness.answers import wait_until
+from tests.harness.processes import descendants
 
 ROOT = Path(__file__).resolve().parents[1]
 START_SECONDS = 40
@@ -38,23 +39,6 @@ def clean_environment(data_dir: Path, **settings: str) -> dict[str, str]:
     unset = {variant: "" for name in names for variant in (name, f"{name}_FILE")}
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("DJANGO_")}
     return inherited | unset | {"DATA_DIR": str(data_dir), "PORT": str(free_port()), "DRAIN_SECONDS": "20"} | settings
-
-
-def descendants(pid: int) -> set[int]:
-    """Every process below `pid` that is alive."""
-    parents = {}
-    for folder in Path("/proc").glob("[0-9]*"):
-        try:
-            state, parent = (folder / "stat").read_text().rpartition(")")[2].split()[:2]
-        except OSError:  # it has ended meanwhile
-            continue
-        if state != "Z":
-            parents[int(folder.name)] = int(parent)
-    found: set[int] = set()
-    layer = {pid}
-    while layer := {child for child, parent in parents.items() if parent in layer}:
-        found |= layer
-    return found
 
 
 def is_alive(pid: int) -> bool:

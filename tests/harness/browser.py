@@ -1,12 +1,20 @@
 """Chromium through Playwright, living beside async tests and Django's ORM in one thread."""
 
 import asyncio
+import contextlib
 import os
 import shutil
+import signal
 from collections.abc import Iterator
-from contextlib import contextmanager
+from pathlib import Path
+from threading import Timer
+from typing import Any
 
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Error, Page, sync_playwright
+
+from tests.harness.processes import descendants
+
+_CLOSE_SECONDS = 20
 
 
 class BrowserHost:
@@ -18,21 +26,26 @@ class BrowserHost:
     """
 
     def __init__(self) -> None:
-        executable = shutil.which("chromium")
-        assert executable, "the tests of the page need Chromium: apt-get install chromium"
         self._playwright = sync_playwright().start()
-        self.browser: Browser = self._playwright.chromium.launch(
-            executable_path=executable, args=["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"]
-        )
+        self.browser = self._launch()
         self._loop = asyncio.get_running_loop()
         asyncio._set_running_loop(None)
 
-    @contextmanager
+    def _launch(self) -> Browser:
+        executable = shutil.which("chromium")
+        assert executable, "the tests of the page need Chromium: apt-get install chromium"
+        return self._playwright.chromium.launch(
+            executable_path=executable, args=["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"]
+        )
+
+    @contextlib.contextmanager
     def held(self) -> Iterator[Browser]:
         """While open, Playwright may be called, and so may the ORM: Django would refuse it in a thread with a running loop."""
         asyncio._set_running_loop(self._loop)
         os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
         try:
+            if not self.browser.is_connected():
+                self.browser = self._launch()
             yield self.browser
         finally:
             del os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"]
@@ -40,8 +53,55 @@ class BrowserHost:
 
     def close(self) -> None:
         with self.held():
-            self.browser.close()
+            with _not_for_ever(self.browser):
+                self.browser.close()
             self._playwright.stop()
+
+
+@contextlib.contextmanager
+def new_context(browser: Browser, **options: Any) -> Iterator[BrowserContext]:
+    """A context that is closed after the block."""
+    context = browser.new_context(**options)
+    try:
+        yield context
+    finally:
+        with _not_for_ever(browser):
+            context.close()
+
+
+@contextlib.contextmanager
+def _not_for_ever(browser: Browser) -> Iterator[None]:
+    """For what closes. Now and then, on a busy machine, Chromium does not come back from that, and Playwright would wait for ever.
+
+    It is ended then, and the next test starts another.
+    """
+    ending = Timer(_CLOSE_SECONDS, _end_chromium)
+    ending.start()
+    try:
+        yield
+    except Error:
+        if browser.is_connected():
+            raise
+    finally:
+        ending.cancel()
+
+
+def _end_chromium() -> None:
+    for pid in chromium_pids():
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+
+
+def chromium_pids() -> list[int]:
+    """The processes of this run's Chromium."""
+    return [pid for pid in descendants(os.getpid()) if b"chromium" in _program(pid)]
+
+
+def _program(pid: int) -> bytes:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes().partition(b"\0")[0]
+    except OSError:  # it has ended meanwhile
+        return b""
 
 
 def watch_problems(page: Page) -> list[str]:
