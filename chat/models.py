@@ -57,7 +57,9 @@ class ConversationQuerySet(models.QuerySet["Conversation"]):
     def delete(self) -> tuple[int, dict[str, int]]:
         """Locked before their messages are looked up: one that a turn adds meanwhile would be left without its conversation."""
         with transaction.atomic():
-            list(self.select_for_update().order_by("pk").values_list("pk"))
+            # By themselves: the admin's list counts messages, and PostgreSQL locks no groups.
+            own = self.model._default_manager.filter(pk__in=self.order_by().values("pk"))
+            list(own.select_for_update().order_by("pk").values_list("pk"))
             return super().delete()
 
     delete.alters_data = True  # type: ignore[attr-defined]
