@@ -14,9 +14,6 @@ from typing import Any
 from uuid import UUID
 
 from chat import endings
-from chat.accounting import Account, Reserved, SoFar, alarm_if_overrun
-from chat.attempts import Call, Question, Upstream
-from chat.completions import Target
 from chat.endings import Ending
 from chat.errors import DATABASE_AWAY, AnswerError
 from chat.limits import budgets
@@ -24,6 +21,9 @@ from chat.limits.slots import Hold
 from chat.live import LiveAnswer
 from chat.models import Message
 from chat.threads import in_thread
+from chat.upstream.client import Target
+from chat.upstream.cost import Account, Reserved, SoFar, alarm_if_overrun
+from chat.upstream.retry import Call, Question, Upstream
 
 logger = logging.getLogger("chat.generation")
 

@@ -17,9 +17,9 @@ from redis.asyncio import Redis
 from redis.asyncio.client import Pipeline, PubSub
 
 from chat import redis
-from chat.accounting import Bill, SoFar
 from chat.limits import slots
 from chat.live import LiveAnswer
+from chat.upstream.cost import Bill, SoFar
 
 _TEXT_SECONDS = 3600
 WORKER_LEASE_SECONDS = 5

@@ -12,9 +12,7 @@ from uuid import UUID, uuid4
 import msgspec
 from django.utils import timezone
 
-from chat import configuration, trimming
-from chat.accounting import Reserved
-from chat.completions import Target
+from chat import configuration
 from chat.configuration import Configuration
 from chat.errors import (
     ConversationBusy,
@@ -31,6 +29,9 @@ from chat.limits import budgets
 from chat.limits.admission import Ask, has_budget, record_in_shadow
 from chat.models import ChatModel, Conversation, Message, Quota, Requester, SitePolicy
 from chat.turn_request import Again, Stateless, Stored, TurnRequest
+from chat.upstream import trimming
+from chat.upstream.client import Target
+from chat.upstream.cost import Reserved
 
 _MOST_FALLBACKS = 3
 _PAUSED_RETRY_SECONDS = 30

@@ -6,11 +6,11 @@ from uuid import UUID
 from django.utils import timezone
 
 from chat import endings
-from chat.accounting import Bill, SoFar
 from chat.endings import Ending
 from chat.errors import AnswerError
 from chat.limits import admission, budgets, slots
 from chat.models import ChatModel, Message, Usage
+from chat.upstream.cost import Bill, SoFar
 
 # What a running answer has for its finish reason while somebody wishes it to end.
 _TO_BE_STOPPED = "stopped"

@@ -21,9 +21,6 @@ from django.conf import settings
 from django.db import DatabaseError, InterfaceError
 
 from chat import endings, recovery, redis
-from chat.attempts import Upstream
-from chat.completions import make_client
-from chat.cooldown import Cooldown
 from chat.errors import AnswerError, Refusal
 from chat.generation import ABANDONED, STOPPED, Generation, Job
 from chat.limits import refusals, slots
@@ -31,6 +28,9 @@ from chat.live import LiveAnswer
 from chat.mirror import Lasting, Mirror, nothing
 from chat.reflections import FIRST_READER_SECONDS, Reflections
 from chat.threads import in_thread
+from chat.upstream.client import make_client
+from chat.upstream.cooldown import Cooldown
+from chat.upstream.retry import Upstream
 
 logger = logging.getLogger("chat.worker")
 

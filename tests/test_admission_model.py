@@ -24,11 +24,11 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from chat import recovery, redis
-from chat.accounting import Bill, SoFar
 from chat.errors import Refusal
 from chat.limits import admission, budgets, slots, windows
 from chat.limits.admission import Ask
 from chat.models import Quota, Requester, SitePolicy, Usage
+from chat.upstream.cost import Bill, SoFar
 
 WAITING_HELPS = {"rate_limited", "tokens_exhausted", "spend_exhausted"}
 # Far from the days of any other test's rows; a month with a 31st, so that days and months end in different steps.

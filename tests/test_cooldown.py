@@ -8,11 +8,12 @@ from uuid import uuid4
 
 import pytest
 
-from chat import attempts, cooldown, redis
-from chat.attempts import Upstream
-from chat.completions import make_client
-from chat.cooldown import Cooldown
+from chat import redis
 from chat.models import ChatModel
+from chat.upstream import cooldown, retry
+from chat.upstream.client import make_client
+from chat.upstream.cooldown import Cooldown
+from chat.upstream.retry import Upstream
 from tests.harness import wire
 from tests.harness.answers import client_of_worker, other_worker, owner_pid
 from tests.harness.calls import Asked, prompt, target
@@ -183,7 +184,7 @@ async def test_model_that_stands_in_is_asked_at_once(worker, upstream):
 
 
 async def test_wait_that_grows_meanwhile_is_waited_for_in_full(worker, upstream, monkeypatch):
-    monkeypatch.setattr(attempts, "_SPREAD_SECONDS", 0.0)
+    monkeypatch.setattr(retry, "_SPREAD_SECONDS", 0.0)
     busy, here, key = target(), worker(), upstream.script(wire.answer("here"))
     await here.cooldown.begin(busy.slug, 0.5)
     asked = Asked(here, prompt(key), [busy])

@@ -18,12 +18,12 @@ from django.utils import timezone
 
 from chat import recovery, threads
 from chat import redis as chat_redis
-from chat.accounting import Bill, SoFar
 from chat.limits import slots
 from chat.limits.slots import Hold
 from chat.live import LiveAnswer
 from chat.mirror import Mirror
 from chat.models import Conversation, Message, Usage
+from chat.upstream.cost import Bill, SoFar
 from chat.worker import Worker
 from tests.harness import wire
 from tests.harness.answers import client_of_worker, ledger, message, other_worker, owner_pid, serving_pid, wait_until

@@ -5,11 +5,11 @@ from decimal import Decimal
 from typing import Any
 from uuid import uuid4
 
-from chat.accounting import Account, Bill, Reserved
-from chat.attempts import Call, Question, Upstream
-from chat.completions import Target
 from chat.errors import AnswerError
 from chat.limits.budgets import Prices
+from chat.upstream.client import Target
+from chat.upstream.cost import Account, Bill, Reserved
+from chat.upstream.retry import Call, Question, Upstream
 
 DEAR = Prices(Decimal(1000), Decimal(2000))  # USD per million tokens: a tenth and a fifth of a cent each
 CHEAP = Prices(Decimal(10), Decimal(20))

@@ -7,9 +7,9 @@ from urllib.parse import urlsplit
 from django.conf import settings
 from django.db import Error
 
-from chat.completions import NotListed, make_client, offered_models
 from chat.management.doctor.findings import Finding, fail, ok, warn
 from chat.models import ChatModel
+from chat.upstream.client import NotListed, make_client, offered_models
 
 PART = "upstream"
 _SECONDS = 10

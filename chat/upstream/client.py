@@ -1,17 +1,13 @@
 """One call of the upstream, and the only importer of openai: messages in, pieces of text out, then usage.
 
 What is tried again, after how long and on which model, is decided in
-chat.attempts: the SDK's own retries are off.
+chat.upstream.retry: the SDK's own retries are off.
 """
 
 import asyncio
 import contextlib
-from calendar import timegm
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from email.utils import parsedate_to_datetime
-from math import isfinite
-from time import time
 from typing import Any, Protocol
 
 import aiohttp
@@ -19,10 +15,11 @@ import httpx2
 import openai
 from django.conf import settings
 
-from chat.errors import CONTENT_FILTER, CONTEXT_LENGTH, NO_CREDIT, AnswerError
-from chat.upstream_stream import Batch, BrokenStream, ChunkDecoder, EventDecoder
+from chat.errors import AnswerError
+from chat.upstream import failures
+from chat.upstream.decoder import Batch, BrokenStream, ChunkDecoder, EventDecoder
+from chat.upstream.failures import Retriable
 
-_RETRIABLE = frozenset({408, 409, 429})
 _CONNECT_SECONDS = 5.0
 _REASON_CHARS = 40
 _DRAIN_SECONDS = 0.5
@@ -52,15 +49,6 @@ class Attempt:
     completion_tokens: int | None = None
     deltas: int = 0
     thoughts: int = 0
-
-
-class Retriable(Exception):
-    """An attempt that failed before any text, in a way that another may not. `retry_after` is seconds, if the upstream said them."""
-
-    def __init__(self, error: AnswerError, retry_after: float | None = None) -> None:
-        super().__init__(error.code)
-        self.error = error
-        self.retry_after = retry_after
 
 
 class Sink(Protocol):
@@ -127,7 +115,7 @@ async def run(client: Client, attempt: Attempt, sink: Sink) -> None:
             await _read(response, attempt, sink, timer)
     except openai.APIStatusError as error:
         attempt.reached = False
-        raise _status_failure(error) from None
+        raise failures.of_status(error.status_code, error.body, error.response.headers) from None
     except _BROKEN as error:
         attempt.reached = opened or not _never_sent(error)
         raise _connection_failure(opened, attempt) from None
@@ -233,7 +221,10 @@ def _note(batch: Batch, attempt: Attempt) -> None:
 
 def _refuse_bad(batch: Batch, attempt: Attempt) -> None:
     if batch.error:
-        raise _stream_failure(batch.error, attempt)
+        if attempt.deltas:
+            raise AnswerError("upstream_cut")
+        failure, attempt.reached = failures.in_stream(batch.error)
+        raise failure
     if batch.broken:
         raise AnswerError("upstream_cut")
 
@@ -247,64 +238,3 @@ async def _drain(reads: AsyncIterator[bytes]) -> None:
         async with asyncio.timeout(_DRAIN_SECONDS):
             async for _ in reads:
                 pass
-
-
-# --- What went wrong, as the contract says it -------------------------------
-
-
-def _status_failure(error: openai.APIStatusError) -> Exception:
-    status = error.status_code
-    if rejection := _rejection(error.body):
-        return rejection
-    if status == 429:
-        retry_after = _retry_after(error.response.headers)
-        return Retriable(AnswerError("upstream_rate_limited", retry_after=retry_after), retry_after)
-    if status >= 500 or status in _RETRIABLE:
-        return Retriable(AnswerError("upstream_unavailable"), _retry_after(error.response.headers))
-    # A redirect leads to what is no upstream of ours.
-    return AnswerError("upstream_rejected" if status >= 400 else "upstream_unavailable")
-
-
-_REJECTIONS = {
-    "context_length_exceeded": CONTEXT_LENGTH,
-    "exceed_context_size_error": CONTEXT_LENGTH,
-    "string_above_max_length": CONTEXT_LENGTH,
-    "content_filter": CONTENT_FILTER,
-    "content_policy_violation": CONTENT_FILTER,
-    "insufficient_quota": NO_CREDIT,
-}
-# Servers of other makes name no code.
-_TOO_LONG = "maximum context length"
-
-
-def _rejection(error: Any) -> AnswerError | None:
-    """The refusal with a reason of its own that an upstream's error object stands for; None for any other."""
-    if not isinstance(error, dict):
-        return None
-    for word in (error.get("code"), error.get("type")):
-        if isinstance(word, str) and word in _REJECTIONS:
-            return AnswerError("upstream_rejected", reason=_REJECTIONS[word])
-    return AnswerError("upstream_rejected", reason=CONTEXT_LENGTH) if _TOO_LONG in str(error.get("message")) else None
-
-
-def _stream_failure(error: Any, attempt: Attempt) -> Exception:
-    """An error object inside a stream that began with status 200. One that says no before any text is a refusal, and costs nothing."""
-    if attempt.deltas:
-        return AnswerError("upstream_cut")
-    code = str(error.get("code") or error.get("type") or "") if isinstance(error, dict) else ""
-    rejection = _rejection(error) or (AnswerError("upstream_rejected") if code == "invalid_request_error" else None)
-    busy = code in ("rate_limit_exceeded", "429")
-    attempt.reached = not (rejection or busy)
-    return rejection or Retriable(AnswerError("upstream_rate_limited" if busy else "upstream_unavailable"))
-
-
-def _retry_after(headers: Mapping[str, str]) -> float | None:
-    """Seconds to wait as the upstream says it: `retry-after-ms`, or Retry-After in seconds or as a date (RFC 9110, section 10.2.3)."""
-    for name, scale in (("retry-after-ms", 1000), ("retry-after", 1)):
-        with contextlib.suppress(KeyError, ValueError):
-            seconds = float(headers[name]) / scale
-            # "inf" and "nan" are numbers to Python, and to nobody who is told to wait for them.
-            return max(0.0, seconds) if isfinite(seconds) else None
-    with contextlib.suppress(KeyError, ValueError, TypeError, OverflowError):
-        return max(0.0, timegm(parsedate_to_datetime(headers["retry-after"]).utctimetuple()) - time())
-    return None

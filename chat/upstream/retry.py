@@ -15,11 +15,13 @@ from time import monotonic
 
 from django.conf import settings
 
-from chat import completions, trimming
-from chat.accounting import Account
-from chat.completions import Attempt, Client, Retriable, Sink, Target
-from chat.cooldown import Cooldown
 from chat.errors import CONTEXT_LENGTH, AnswerError
+from chat.upstream import client as upstream_client
+from chat.upstream import trimming
+from chat.upstream.client import Attempt, Client, Sink, Target
+from chat.upstream.cooldown import Cooldown
+from chat.upstream.cost import Account
+from chat.upstream.failures import Retriable
 
 _BACKOFF_SECONDS = 0.5
 _MAX_BACKOFF_SECONDS = 8.0
@@ -120,7 +122,7 @@ class Call:
     async def _attempt(self, target: Target) -> None:
         attempt = Attempt(replace(target, max_output_tokens=self._output_left(target)), self._messages)
         self.attempts.append(attempt)
-        await completions.run(self._upstream.client, attempt, self._sink)
+        await upstream_client.run(self._upstream.client, attempt, self._sink)
 
     # --- what is allowed ----------------------------------------------------
 

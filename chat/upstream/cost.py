@@ -5,11 +5,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
-from chat.completions import Attempt, Target
 from chat.limits import budgets
 from chat.limits.budgets import Prices
+from chat.upstream.client import Attempt, Target
 
-logger = logging.getLogger("chat.accounting")
+logger = logging.getLogger("chat.upstream.cost")
 
 
 @dataclass(frozen=True)

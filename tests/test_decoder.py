@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chat import upstream_stream
-from chat.upstream_stream import Batch, BrokenStream, ChunkDecoder, EventDecoder
+from chat.upstream import decoder
+from chat.upstream.decoder import Batch, BrokenStream, ChunkDecoder, EventDecoder
 from tests.harness import wire
 
 _NOT_KEPT = str.maketrans({"\0": "\ufffd"})
@@ -233,7 +233,7 @@ def test_event_that_is_no_chunk_breaks_the_stream_behind_the_text_before_it(data
 
 
 def test_line_without_end_breaks_the_stream(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(upstream_stream, "_MAX_EVENT_BYTES", 1000)
+    monkeypatch.setattr(decoder, "_MAX_EVENT_BYTES", 1000)
     events = EventDecoder()
     assert events.feed(b"data: " + b"x" * 900) == []
     with pytest.raises(BrokenStream):
@@ -241,7 +241,7 @@ def test_line_without_end_breaks_the_stream(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_bound_counts_only_the_line_that_has_not_ended(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(upstream_stream, "_MAX_EVENT_BYTES", 1000)
+    monkeypatch.setattr(decoder, "_MAX_EVENT_BYTES", 1000)
     events = EventDecoder()
     for _ in range(20):
         assert len(events.feed(b"data: " + b"x" * 500 + b"\n\n")) == 1
@@ -258,7 +258,7 @@ def test_huge_delta_in_small_reads_takes_linear_time() -> None:
 
 
 def test_event_of_many_lines_without_end_breaks_the_stream(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(upstream_stream, "_MAX_EVENT_BYTES", 1000)
+    monkeypatch.setattr(decoder, "_MAX_EVENT_BYTES", 1000)
     events = EventDecoder()
     for _ in range(4):
         assert events.feed(b"data: " + b"x" * 200 + b"\n") == []

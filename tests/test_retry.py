@@ -9,13 +9,14 @@ from typing import Any
 
 import pytest
 
-from chat import attempts, redis
-from chat.accounting import Account, Reserved
-from chat.attempts import Upstream
-from chat.completions import Attempt, make_client
-from chat.cooldown import Cooldown
+from chat import redis
 from chat.errors import CONTENT_FILTER, CONTEXT_LENGTH, NO_CREDIT
 from chat.limits import budgets
+from chat.upstream import retry
+from chat.upstream.client import Attempt, make_client
+from chat.upstream.cooldown import Cooldown
+from chat.upstream.cost import Account, Reserved
+from chat.upstream.retry import Upstream
 from tests.harness import wire
 from tests.harness.calls import CHEAP, DEAR, Asked, prompt, target
 from tests.harness.site import free_port
@@ -28,7 +29,7 @@ Ask = Callable[..., Awaitable[Asked]]
 def quick(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     settings.UPSTREAM_FIRST_TOKEN_SECONDS = settings.UPSTREAM_IDLE_SECONDS = 1
     settings.UPSTREAM_RETRIES = 2
-    monkeypatch.setattr(attempts, "_BACKOFF_SECONDS", 0.01)
+    monkeypatch.setattr(retry, "_BACKOFF_SECONDS", 0.01)
 
 
 @pytest.fixture
@@ -335,7 +336,7 @@ async def test_waits_grow_and_half_of_each_is_fixed(ask: Ask, upstream: FakeUpst
     settings.UPSTREAM_RETRIES = 4
     asked = await ask(prompt(upstream.script(wire.refused(503))))
     assert len(asked.statuses) == 4
-    backoffs = [[attempts._backoff(attempt) for _ in range(200)] for attempt in range(1, 12)]
+    backoffs = [[retry._backoff(attempt) for _ in range(200)] for attempt in range(1, 12)]
     ceilings = [min(8.0, 0.01 * 2**attempt) for attempt in range(1, 12)]
     for waits, ceiling in zip(backoffs, ceilings, strict=True):
         assert min(waits) >= ceiling / 2
@@ -350,7 +351,7 @@ async def test_nobody_waits_long_where_another_model_stands_in(ask: Ask, upstrea
 
 
 async def test_no_other_model_is_asked_when_the_time_is_over(ask: Ask, upstream: FakeUpstream, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(attempts, "RETRY_BUDGET_SECONDS", 0.5)
+    monkeypatch.setattr(retry, "RETRY_BUDGET_SECONDS", 0.5)
     key = upstream.script([wire.Stall()], wire.answer("never asked for"))
     asked = await ask(prompt(key), target(), target())
     assert (asked.code, len(upstream.requests(key))) == ("upstream_timeout", 1)
