@@ -21,7 +21,7 @@ from chat.limits.slots import Hold
 from chat.live import LiveAnswer
 from chat.models import Message
 from chat.threads import in_thread
-from chat.upstream.client import Target
+from chat.upstream.attempt import Target
 from chat.upstream.cost import Account, Reserved, SoFar, alarm_if_overrun
 from chat.upstream.retry import Call, Question, Upstream
 

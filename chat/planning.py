@@ -30,7 +30,7 @@ from chat.limits.admission import Ask, has_budget, record_in_shadow
 from chat.models import ChatModel, Conversation, Message, Quota, Requester, SitePolicy
 from chat.turn_request import Again, Stateless, Stored, TurnRequest
 from chat.upstream import trimming
-from chat.upstream.client import Target
+from chat.upstream.attempt import Target
 from chat.upstream.cost import Reserved
 
 _MOST_FALLBACKS = 3

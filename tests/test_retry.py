@@ -13,7 +13,8 @@ from chat import redis
 from chat.errors import CONTENT_FILTER, CONTEXT_LENGTH, NO_CREDIT
 from chat.limits import budgets
 from chat.upstream import retry
-from chat.upstream.client import Attempt, make_client
+from chat.upstream.attempt import Attempt
+from chat.upstream.client import make_client
 from chat.upstream.cooldown import Cooldown
 from chat.upstream.cost import Account, Reserved
 from chat.upstream.retry import Upstream

@@ -7,7 +7,7 @@ from decimal import Decimal
 
 from chat.limits import budgets
 from chat.limits.budgets import Prices
-from chat.upstream.client import Attempt, Target
+from chat.upstream.attempt import Attempt, Target
 
 logger = logging.getLogger("chat.upstream.cost")
 

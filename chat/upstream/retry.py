@@ -18,7 +18,8 @@ from django.conf import settings
 from chat.errors import CONTEXT_LENGTH, AnswerError
 from chat.upstream import client as upstream_client
 from chat.upstream import trimming
-from chat.upstream.client import Attempt, Client, Sink, Target
+from chat.upstream.attempt import Attempt, Sink, Target
+from chat.upstream.client import Client
 from chat.upstream.cooldown import Cooldown
 from chat.upstream.cost import Account
 from chat.upstream.failures import Retriable

@@ -7,7 +7,7 @@ from uuid import uuid4
 
 from chat.errors import AnswerError
 from chat.limits.budgets import Prices
-from chat.upstream.client import Target
+from chat.upstream.attempt import Target
 from chat.upstream.cost import Account, Bill, Reserved
 from chat.upstream.retry import Call, Question, Upstream
 

@@ -1,0 +1,38 @@
+"""One request of the upstream: what is asked, how far it came, and where its text goes."""
+
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+
+@dataclass(frozen=True)
+class Target:
+    """A model as the upstream is asked for it; `max_output_tokens` is sent with the request, `context_tokens` is what it can hold."""
+
+    slug: str
+    max_output_tokens: int
+    context_tokens: int
+    legacy_max_tokens: bool = False
+
+
+@dataclass(slots=True)
+class Attempt:
+    """One request, and how far it came. `reached`: the upstream may have taken it, and want to be paid."""
+
+    target: Target
+    messages: list[dict[str, str]]
+    reached: bool = False
+    finish_reason: str | None = None
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
+    deltas: int = 0
+    thoughts: int = 0
+
+
+class Sink(Protocol):
+    """Where a completion goes, called on the event loop as it comes."""
+
+    def text(self, text: str) -> None:
+        """A piece of text, never empty, with no NUL and no surrogate in it."""
+
+    def status(self, data: dict[str, Any]) -> None:
+        """The payload of a `status` event."""
