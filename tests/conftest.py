@@ -160,6 +160,15 @@ def site2(environment: Environment, db_ready: None) -> Site:
     return environment.start_site(workers=2)
 
 
+@pytest.fixture(scope="module")
+def quick(environment: Environment, db_ready: None) -> Iterator[Site]:
+    """A site that waits for nothing longer than a second, and tries twice."""
+    seconds = {"UPSTREAM_FIRST_TOKEN_SECONDS": "1", "UPSTREAM_IDLE_SECONDS": "1"}
+    site = environment.start_site(UPSTREAM_RETRIES="1", **seconds)
+    yield site
+    site.stop()
+
+
 @pytest.fixture
 def start_site(environment: Environment, db_ready: None) -> Iterator[StartSite]:
     """Starts sites of the test's own: `start_site(workers=2, RESUME_GRACE_SECONDS="1")`. They are stopped after it."""

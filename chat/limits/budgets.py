@@ -14,6 +14,7 @@ from django.utils import timezone
 from chat.models import Usage
 
 _BYTES_PER_TOKEN = 4  # a rule of thumb for estimates; no token is shorter than a byte, which is what bounds use
+_MIN_BYTES_PER_TOKEN = 2  # on average over a text
 _TOKENS_PER_MESSAGE = 16
 _MILLION = Decimal(1_000_000)
 
@@ -53,8 +54,12 @@ def estimate_prompt(messages: list[dict[str, str]]) -> int:
 
 
 def estimate_completion(text_bytes: int, deltas: int) -> int:
-    """About how many tokens a text is, for when the upstream did not say: a delta is a token or more."""
-    return max(deltas, ceil(text_bytes / _BYTES_PER_TOKEN))
+    """Returns about how many tokens a text is, for when the upstream did not say.
+
+    A delta is mostly a token; where deltas are shorter than any text's tokens are on average,
+    they are not.
+    """
+    return max(min(deltas, text_bytes // _MIN_BYTES_PER_TOKEN), ceil(text_bytes / _BYTES_PER_TOKEN))
 
 
 # --- Periods: days and months of the site's time zone -------------------------

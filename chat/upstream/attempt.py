@@ -16,7 +16,11 @@ class Target:
 
 @dataclass(slots=True)
 class Attempt:
-    """One request, and how far it came. `reached`: the upstream may have taken it, and want to be paid."""
+    """One request, and how far it came. `reached`: the upstream may have taken it, and want to be paid.
+
+    Text came in `deltas`; `thoughts` are the deltas of something else: thinking, calls of tools.
+    `chars` counts both.
+    """
 
     target: Target
     messages: list[dict[str, str]]
@@ -26,6 +30,8 @@ class Attempt:
     completion_tokens: int | None = None
     deltas: int = 0
     thoughts: int = 0
+    thought_chars: int = 0
+    chars: int = 0
 
 
 class Sink(Protocol):

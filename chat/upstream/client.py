@@ -15,7 +15,7 @@ from django.conf import settings
 from chat.errors import AnswerError
 from chat.upstream import failures, stream
 from chat.upstream.attempt import Attempt, Sink
-from chat.upstream.decoder import BrokenStream
+from chat.upstream.event_stream import BrokenStream
 from chat.upstream.failures import Retriable
 
 _CONNECT_SECONDS = 5.0

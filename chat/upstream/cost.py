@@ -76,7 +76,7 @@ class Account:
         if prompt is None:
             prompt = budgets.estimate_prompt(attempt.messages)
         if output is None:
-            output = budgets.estimate_completion(text_bytes, attempt.deltas + attempt.thoughts)
+            output = budgets.estimate_completion(text_bytes + attempt.thought_chars, attempt.deltas + attempt.thoughts)
         return Bill(prompt, output, self._prices[attempt.target.slug].cost(prompt, output), estimated)
 
 

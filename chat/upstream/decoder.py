@@ -1,4 +1,4 @@
-"""From the bytes of a chat-completions stream to pieces of text, cheaply. Pure; imports nothing of the project.
+"""From the events of a chat-completions stream to pieces of text, cheaply. Pure but for what reads the shapes of chunks.
 
 One read of the socket becomes one batch, whatever number of deltas it held: on
 the hot path there is one msgspec decode per delta and no object of the client.
@@ -10,19 +10,19 @@ from typing import Any
 
 import msgspec
 
-_MAX_EVENT_BYTES = 32 * 1024 * 1024
+from chat.upstream import chunk_shapes, finish_reasons, usage_figures
+from chat.upstream.chunk_shapes import Chunk, NoChunk
+from chat.upstream.event_stream import ErrorData
+from chat.upstream.thinking import ThinkingFilter
 
-
-class BrokenStream(Exception):
-    """The upstream sent what is no event stream."""
+_DONE = frozenset({b"[DONE]", b"DONE"})
 
 
 class _Delta(msgspec.Struct):
     content: str | None = None
-    refusal: str | None = None
-    # What a model thinks before it speaks, as servers of other makes call it: OpenAI keeps it to itself.
-    reasoning_content: Any = None
-    reasoning: Any = None
+    # What a model thinks before it speaks, as most servers call it: OpenAI keeps it to itself.
+    reasoning_content: str | None = None
+    reasoning: str | None = None
 
 
 class _Choice(msgspec.Struct):
@@ -30,7 +30,7 @@ class _Choice(msgspec.Struct):
     finish_reason: str | None = None
 
 
-class _Chunk(msgspec.Struct):
+class _DeltaChunk(msgspec.Struct):
     choices: list[_Choice] | None = None
     usage: Any = None
     error: Any = None
@@ -38,141 +38,129 @@ class _Chunk(msgspec.Struct):
 
 @dataclass(slots=True)
 class Batch:
-    """What one read brought: text, how many deltas it came in, how many brought `thoughts` instead, and what else was said.
+    """What one read brought.
 
-    `error` is the upstream's own error object; `broken` says that an event behind the text was no chunk.
+    `text` came in so many `deltas`; so many `thoughts` (deltas of something else, of `thought_chars`
+    characters) show that the model is at work. `ends_in_usage`: behind the last text stands a chunk
+    of nothing but figures. `done`: the upstream said that this is all. `error` is the upstream's own
+    JSON, or its text; `broken` says that an event behind the text was no chunk.
     """
 
     text: str = ""
     deltas: int = 0
     thoughts: int = 0
+    thought_chars: int = 0
     finish_reason: str | None = None
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
+    ends_in_usage: bool = False
     done: bool = False
     error: Any = None
     broken: bool = False
-
-
-def _tokens(usage: Any, name: str) -> int | None:
-    """A figure of a usage object; None for what is no count. A wrong figure is no reason to break off an answer."""
-    figure = usage.get(name) if isinstance(usage, dict) else None
-    return figure if type(figure) is int and figure >= 0 else None
-
-
-class EventDecoder:
-    """Bytes in any split to the data of complete events (WHATWG event stream; other fields are of no use here)."""
-
-    def __init__(self) -> None:
-        self._parts: list[bytes] = []
-        self._size = 0
-        self._data: list[bytes] = []
-        self._data_size = 0
-        self._started = False
-
-    def feed(self, chunk: bytes) -> list[bytes]:
-        """The data of the events that `chunk` completes. Raises BrokenStream for an event without end."""
-        if b"\n" not in chunk and b"\r" not in chunk:
-            # A large delta comes in many reads; joining them once keeps it linear.
-            self._keep(chunk)
-            return []
-        text = b"".join((*self._parts, chunk))
-        held = b""
-        if b"\r" in text:
-            if text.endswith(b"\r"):
-                text, held = text[:-1], b"\r"  # it may be half of a CRLF
-            text = text.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
-        if not self._started:
-            text = text.removeprefix(b"\xef\xbb\xbf")
-        self._started = True
-        *lines, rest = text.split(b"\n")
-        self._parts, self._size = [], 0
-        self._keep(rest + held)
-        return self._events(lines)
-
-    @property
-    def in_line(self) -> bool:
-        """Whether a line has begun and not ended: of a large delta many reads bring only a part."""
-        return bool(self._parts)
-
-    def _keep(self, rest: bytes) -> None:
-        if rest:
-            self._parts.append(rest)
-            self._size += len(rest)
-            if self._size > _MAX_EVENT_BYTES:
-                raise BrokenStream("a line without end")
-
-    def _events(self, lines: list[bytes]) -> list[bytes]:
-        events = []
-        data = self._data
-        for line in lines:
-            if line.startswith(b"data:"):
-                data.append(line[6:] if line[5:6] == b" " else line[5:])
-                self._data_size += len(line)
-            elif not line and data:
-                events.append(data[0] if len(data) == 1 else b"\n".join(data))
-                data.clear()
-                self._data_size = 0
-        if self._data_size > _MAX_EVENT_BYTES:
-            raise BrokenStream("an event without end")
-        return events
 
 
 class ChunkDecoder:
     """The data of events to batches. Joins surrogate pairs that were cut between deltas; NUL and lone surrogates become U+FFFD."""
 
     def __init__(self) -> None:
-        self._decode = msgspec.json.Decoder(_Chunk).decode
+        self._decode = msgspec.json.Decoder(_DeltaChunk).decode
         self._high_surrogate = ""
+        self._thinking = ThinkingFilter()
+        self._has_deltas = False
 
     def batch(self, events: list[bytes]) -> Batch:
-        """All that the events say, up to the first that is not JSON of a chunk: what came before it is part of the answer."""
+        """Returns all that the events say, up to the first that is not JSON of a chunk: what came before it is part of the answer."""
         batch = Batch()
         pieces: list[str] = []
         for data in events:
             if data.startswith(b"[DONE]"):
                 batch.done = True
                 break
-            chunk = self._chunk(data)
-            if chunk is None:
-                batch.broken = True
+            if not self._read_delta(data, batch, pieces):
+                self._read_other(data, batch, pieces)
+            if batch.broken or batch.done:
                 break
-            self._read(chunk, batch, pieces)
-        batch.deltas = len(pieces)
-        batch.text = self._clean("".join(pieces))
+        if pieces:
+            self._join(pieces, batch)
         return batch
 
-    def rest(self) -> str:
-        """What was held back at the end of the stream: U+FFFD for half a surrogate pair, else nothing."""
+    def rest(self, *, complete: bool) -> str:
+        """Returns what was held back at the end of the stream; `complete`: the upstream said that the answer is whole."""
         held, self._high_surrogate = self._high_surrogate, ""
-        return "\ufffd" if held else ""
+        text = "\ufffd" if held else ""
+        return text if self._thinking.speaking else self._thinking.rest(complete=complete) + text
 
-    def _chunk(self, data: bytes) -> _Chunk | None:
+    # --- one event ------------------------------------------------------------
+
+    def _read_delta(self, data: bytes, batch: Batch, pieces: list[str]) -> bool:
+        """Reads a chunk that holds a delta of text or thinking, as nearly all do; False for any other."""
         try:
-            return self._decode(data)
+            chunk = self._decode(data)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            # msgspec refuses lone surrogates, which Python's own parser passes on.
-            try:
-                return msgspec.convert(json.loads(data), _Chunk)
-            except (ValueError, RecursionError, msgspec.ValidationError):
-                return None
-
-    @staticmethod
-    def _read(chunk: _Chunk, batch: Batch, pieces: list[str]) -> None:
-        if chunk.choices:
-            choice = chunk.choices[0]
-            if choice.delta is not None:
-                text = choice.delta.content or choice.delta.refusal
-                if text:
-                    pieces.append(text)
-                elif choice.delta.reasoning_content or choice.delta.reasoning:
-                    batch.thoughts += 1
-            if choice.finish_reason:
-                batch.finish_reason = choice.finish_reason
+            return False
+        if not chunk.choices or chunk.error or (delta := chunk.choices[0].delta) is None:
+            return False
+        if delta.content:
+            pieces.append(delta.content)
+            self._has_deltas = True
+        elif thought := delta.reasoning_content or delta.reasoning:
+            batch.thoughts += 1
+            batch.thought_chars += len(thought)
+        else:
+            return False
+        batch.ends_in_usage = False
+        if reason := chunk.choices[0].finish_reason:
+            batch.finish_reason = finish_reasons.read(reason) or batch.finish_reason
         if chunk.usage is not None:
-            batch.prompt_tokens, batch.completion_tokens = _tokens(chunk.usage, "prompt_tokens"), _tokens(chunk.usage, "completion_tokens")
-        if chunk.error:
-            batch.error = chunk.error
+            _note_usage(batch, *usage_figures.read(chunk.usage))
+        return True
+
+    def _read_other(self, data: bytes, batch: Batch, pieces: list[str]) -> None:
+        try:
+            value = json.loads(data)
+            if isinstance(data, ErrorData):
+                batch.error = value
+                return
+            if isinstance(value, str) and value.strip().encode() in _DONE:
+                batch.done = True
+                return
+            for chunk in chunk_shapes.read(value, after_deltas=self._has_deltas):
+                self._take(chunk, batch, pieces)
+        except (ValueError, RecursionError, NoChunk):
+            # Python's parser passes lone surrogates on, which msgspec refuses.
+            if isinstance(data, ErrorData):
+                batch.error = data.decode(errors="replace")
+            elif data.strip().upper() in _DONE:
+                batch.done = True
+            else:
+                batch.broken = True
+
+    def _take(self, chunk: Chunk, batch: Batch, pieces: list[str]) -> None:
+        if chunk.text:
+            pieces.append(chunk.text)
+            self._has_deltas = True
+        if chunk.thought:
+            batch.thoughts += 1
+            batch.thought_chars += chunk.thought
+        batch.finish_reason = finish_reasons.read(chunk.finish_reason) or batch.finish_reason
+        has_usage = (chunk.prompt_tokens, chunk.completion_tokens) != (None, None)
+        if chunk.text or chunk.thought or has_usage:
+            batch.ends_in_usage = has_usage and not (chunk.text or chunk.thought)
+        _note_usage(batch, chunk.prompt_tokens, chunk.completion_tokens)
+        batch.error = chunk.error or batch.error
+        batch.done = batch.done or chunk.whole
+
+    # --- text -----------------------------------------------------------------
+
+    def _join(self, pieces: list[str], batch: Batch) -> None:
+        text = self._clean("".join(pieces))
+        if not self._thinking.speaking:
+            text, thought = self._thinking.feed(text)
+            batch.thought_chars += thought
+            if not text:
+                batch.thoughts += len(pieces)
+                return
+        batch.text, batch.deltas = text, len(pieces)
 
     def _clean(self, text: str) -> str:
         if "\0" in text:
@@ -189,3 +177,11 @@ class ChunkDecoder:
             # UTF-16 joins the pairs; what stays alone is replaced.
             text = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
         return text
+
+
+def _note_usage(batch: Batch, prompt: int | None, completion: int | None) -> None:
+    """A figure that is not said again stays."""
+    if prompt is not None:
+        batch.prompt_tokens = prompt
+    if completion is not None:
+        batch.completion_tokens = completion

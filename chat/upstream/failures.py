@@ -65,6 +65,8 @@ def in_stream(error: Any) -> tuple[AnswerError | Retriable, bool]:
 
     One that says no is a refusal, and costs nothing.
     """
+    if isinstance(error, dict):
+        error = error.get("error") or error
     code = str(error.get("code") or error.get("type") or "") if isinstance(error, dict) else ""
     rejection = _rejection(error) or (AnswerError("upstream_rejected") if code == "invalid_request_error" else None)
     busy = code in ("rate_limit_exceeded", "429")

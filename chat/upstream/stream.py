@@ -1,4 +1,8 @@
-"""Reads one streamed completion to its end: from the response's bytes to the sink, within the time that a silence may last."""
+"""Reads one streamed completion to its end: from the response's bytes to the sink.
+
+An answer is whole when the upstream has said so in one of its ways: [DONE], a
+finish reason, or figures of what was used with nothing behind them but the end.
+"""
 
 import asyncio
 import contextlib
@@ -10,43 +14,197 @@ import httpx2
 from django.conf import settings
 
 from chat.errors import AnswerError
-from chat.upstream import failures
+from chat.upstream import failures, finish_reasons
 from chat.upstream.attempt import Attempt, Sink
-from chat.upstream.decoder import Batch, ChunkDecoder, EventDecoder
+from chat.upstream.decoder import Batch, ChunkDecoder
+from chat.upstream.event_stream import BrokenStream, EventDecoder
+from chat.upstream.failures import Retriable
 
-_REASON_CHARS = 40
 _DRAIN_SECONDS = 0.5
+# Behind a finish reason come figures and [DONE], from most servers in the same packet.
+_TAIL_SECONDS = 5.0
+_TAIL_SECONDS_WITH_USAGE = 1.0
+# A delta can be less than a token, and many characters can be one: an answer is beyond its limit for
+# sure when it has more deltas, and more characters a token than any text has on average; or so many
+# characters that no tokens can be as long.
+_MAX_MEAN_CHARS_PER_TOKEN = 16
+_MAX_CHARS_PER_TOKEN = 512
 # The layers between pass some of aiohttp's own errors on: for a header that is too long, for one.
 CONNECTION_ERRORS = (httpx2.RequestError, httpx2.StreamError, aiohttp.ClientError)
 
 
 async def read(response: Any, attempt: Attempt, sink: Sink, timer: asyncio.Timeout) -> None:
-    """Reads the stream to its end. Raises AnswerError when it ends without having said that it is whole."""
-    if response.headers.get("content-type", "").startswith(("text/html", "application/json")):
-        raise AnswerError("upstream_unavailable")
-    events, chunks = EventDecoder(), ChunkDecoder()
-    idle = _IdleTimer(timer)
-    reads = _reads(response)
-    async for data in reads:
-        batch = chunks.batch(events.feed(data))
-        _note(batch, attempt)
-        if batch.text:
-            sink.text(batch.text)
-        if batch.deltas or batch.thoughts or (attempt.deltas and events.in_line):
+    """Reads the stream to its end into `sink`; `attempt` is filled as it goes. `timer` ends a silence.
+
+    Raises AnswerError or Retriable when the upstream reports an error or the answer is not whole,
+    and what the connection raises when that breaks before.
+    """
+    reading = _Reading(response, attempt, sink, timer)
+    await reading.read_answer()
+    if not reading.ended:
+        timer.reschedule(None)
+        await reading.read_tail()
+    reading.conclude()
+
+
+class _Reading:
+    def __init__(self, response: Any, attempt: Attempt, sink: Sink, timer: asyncio.Timeout) -> None:
+        self.ended = False
+        self._attempt = attempt
+        self._sink = sink
+        self._reads = _reads(response)
+        self._events, self._chunks = EventDecoder(), ChunkDecoder()
+        self._idle = _IdleTimer(timer)
+        self._done = False
+        self._ends_in_usage = False
+        self._is_event_stream = False
+
+    async def read_answer(self) -> None:
+        """Reads up to the first sign that the answer is whole, or the end of the body."""
+        try:
+            async for data in self._reads:
+                batch = self._feed(data)
+                self._refuse_bad(batch)
+                if self._done:
+                    await self._drain()
+                if self.ended or self._is_whole:
+                    return
+            self._refuse_bad(self._take(self._events.end()))
+        except CONNECTION_ERRORS:
+            if not self._ends_in_usage:
+                raise
+        self.ended = True
+
+    async def read_tail(self) -> None:
+        """Reads what comes behind that sign. However it ends, what is whole stays whole."""
+        now = asyncio.get_running_loop().time
+        with contextlib.suppress(TimeoutError, BrokenStream, *CONNECTION_ERRORS):
+            async with asyncio.timeout(self._tail_seconds) as timer:
+                async for data in self._reads:
+                    batch = self._feed(data)
+                    self._refuse_bad(batch)
+                    if self.ended or batch.error or batch.broken:
+                        return
+                    if batch.text:
+                        # Some say `stop`, or what was used, in every chunk.
+                        timer.reschedule(now() + settings.UPSTREAM_IDLE_SECONDS)
+                    elif batch.ends_in_usage or batch.finish_reason:
+                        timer.reschedule(now() + self._tail_seconds)
+                self._take(self._events.end())
+
+    @property
+    def _tail_seconds(self) -> float:
+        attempt = self._attempt
+        said_all = attempt.finish_reason is not None and attempt.completion_tokens is not None
+        return _TAIL_SECONDS_WITH_USAGE if said_all else _TAIL_SECONDS
+
+    def conclude(self) -> None:
+        """Settles how the answer ended. Raises AnswerError or Retriable where it is not whole."""
+        attempt = self._attempt
+        self._raise_unframed()
+        whole = self._is_whole
+        if rest := self._chunks.rest(complete=whole and attempt.finish_reason != "length"):
+            self._emit(rest, 1)
+        if attempt.finish_reason == finish_reasons.ERROR:
+            raise _failure("upstream_unavailable", attempt)
+        # Nothing was said, and nothing was said about it: no answer was made.
+        silent = attempt.finish_reason is None and not (attempt.deltas or attempt.thoughts)
+        if silent or not whole:
+            raise _failure("upstream_cut", attempt)
+
+    # --- one read ---------------------------------------------------------------
+
+    def _feed(self, data: bytes) -> Batch:
+        batch = self._take(self._events.feed(data))
+        attempt = self._attempt
+        if batch.deltas or batch.thoughts or (attempt.deltas and self._events.in_line):
             # Comments, and chunks that say nothing, are silence too: they may go on for ever.
-            idle.put_off()
-        _refuse_bad(batch, attempt)
-        if batch.done:
-            await _drain(reads)
-            break
-        if attempt.deltas + attempt.thoughts > attempt.target.max_output_tokens:
-            # A delta is at least a token: the upstream does not keep to the limit it was given, and the reservation counts on it.
+            self._idle.put_off()
+        if _is_beyond_limit(attempt):
+            # It does not keep to the limit it was given, and the reservation counts on that.
             attempt.finish_reason = "length"
-            break
-    if rest := chunks.rest():
-        sink.text(rest)
-    if attempt.finish_reason is None:
-        raise AnswerError("upstream_cut")
+            self.ended = True
+        return batch
+
+    def _take(self, events: list[bytes]) -> Batch:
+        batch = self._chunks.batch(events)
+        self._is_event_stream = self._is_event_stream or bool(events)
+        self._note(batch)
+        if batch.text:
+            self._emit(batch.text, batch.deltas)
+        return batch
+
+    def _emit(self, text: str, deltas: int) -> None:
+        self._attempt.deltas += deltas
+        self._attempt.chars += len(text)
+        self._sink.text(text)
+
+    def _note(self, batch: Batch) -> None:
+        attempt = self._attempt
+        attempt.thoughts += batch.thoughts
+        attempt.thought_chars += batch.thought_chars
+        attempt.chars += batch.thought_chars
+        if batch.finish_reason:
+            attempt.finish_reason = finish_reasons.meaning(batch.finish_reason)
+        if batch.prompt_tokens is not None:
+            attempt.prompt_tokens = batch.prompt_tokens
+        if batch.completion_tokens is not None:
+            attempt.completion_tokens = batch.completion_tokens
+        if batch.deltas or batch.thoughts or batch.ends_in_usage:
+            self._ends_in_usage = batch.ends_in_usage and bool(attempt.deltas or batch.deltas)
+        if batch.done:
+            self._done = self.ended = True
+
+    @property
+    def _is_whole(self) -> bool:
+        return self._done or self._ends_in_usage or self._attempt.finish_reason is not None
+
+    # --- what went wrong ----------------------------------------------------------
+
+    def _refuse_bad(self, batch: Batch) -> None:
+        """Raises what an error of the upstream means. To an answer that is whole it means nothing."""
+        if self._is_whole and self._attempt.finish_reason != finish_reasons.ERROR:
+            return
+        if batch.error:
+            self._refuse(batch.error)
+        if batch.broken:
+            raise AnswerError("upstream_cut")
+
+    def _refuse(self, error: Any) -> None:
+        attempt = self._attempt
+        failure, may_cost = failures.in_stream(error)
+        if isinstance(failure, Retriable) and attempt.deltas:
+            raise failure.error
+        if not (attempt.deltas or attempt.thoughts):
+            attempt.reached = may_cost
+        raise failure
+
+    def _raise_unframed(self) -> None:
+        """A body that is no event stream is a page, or a sentence of something in between."""
+        if not self._is_event_stream and (text := self._events.unframed.strip()):
+            self._refuse(text)
+
+    async def _drain(self) -> None:
+        """Reads the end of the body behind [DONE], so that the connection can be used again; not for longer than a moment.
+
+        The answer is whole already: how the connection ends is nothing to it.
+        """
+        with contextlib.suppress(TimeoutError, *CONNECTION_ERRORS):
+            async with asyncio.timeout(_DRAIN_SECONDS):
+                async for _ in self._reads:
+                    pass
+
+
+def _is_beyond_limit(attempt: Attempt) -> bool:
+    limit = attempt.target.max_output_tokens
+    if attempt.deltas + attempt.thoughts > limit and attempt.chars > limit * _MAX_MEAN_CHARS_PER_TOKEN:
+        return True
+    return attempt.chars > limit * _MAX_CHARS_PER_TOKEN
+
+
+def _failure(code: str, attempt: Attempt) -> AnswerError | Retriable:
+    error = AnswerError(code)
+    return error if attempt.deltas else Retriable(error)
 
 
 def _reads(response: Any) -> AsyncIterator[bytes]:
@@ -70,37 +228,3 @@ class _IdleTimer:
         if now - self._moved >= 1:
             self._moved = now
             self._timer.reschedule(now + settings.UPSTREAM_IDLE_SECONDS + 1)
-
-
-def _note(batch: Batch, attempt: Attempt) -> None:
-    attempt.deltas += batch.deltas
-    attempt.thoughts += batch.thoughts
-    if batch.finish_reason:
-        # A word in OpenAI's protocol; a server of another make must not keep the row from being saved.
-        # NUL and lone surrogates are what a database refuses.
-        attempt.finish_reason = "".join(filter(str.isprintable, batch.finish_reason))[:_REASON_CHARS]
-    if batch.prompt_tokens is not None:
-        attempt.prompt_tokens = batch.prompt_tokens
-    if batch.completion_tokens is not None:
-        attempt.completion_tokens = batch.completion_tokens
-
-
-def _refuse_bad(batch: Batch, attempt: Attempt) -> None:
-    if batch.error:
-        if attempt.deltas:
-            raise AnswerError("upstream_cut")
-        failure, attempt.reached = failures.in_stream(batch.error)
-        raise failure
-    if batch.broken:
-        raise AnswerError("upstream_cut")
-
-
-async def _drain(reads: AsyncIterator[bytes]) -> None:
-    """Reads the end of the body behind [DONE], so that the connection can be used again; not for longer than a moment.
-
-    The answer is whole already: how the connection ends is nothing to it.
-    """
-    with contextlib.suppress(TimeoutError, *CONNECTION_ERRORS):
-        async with asyncio.timeout(_DRAIN_SECONDS):
-            async for _ in reads:
-                pass

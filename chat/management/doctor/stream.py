@@ -13,7 +13,7 @@ from django.urls import reverse
 from chat.live import PING_SECONDS
 from chat.management.doctor.findings import Finding, fail, ok, warn
 from chat.probe import make_token
-from chat.upstream.decoder import EventDecoder
+from chat.upstream.event_stream import EventDecoder
 
 PART = "stream"
 # From the range for documentation (RFC 5737): nobody has it, so whoever is taken for it was believed.

@@ -1,0 +1,154 @@
+"""Reads chunks in all the shapes that servers give them. Pure; imports nothing of the project.
+
+The hot path (chat.upstream.decoder) reads what OpenAI sends for a delta of text;
+everything else comes here, as the JSON that it is.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from chat.upstream import usage_figures
+
+# Of a delta: what is neither text nor thinking, and says nothing about what goes on.
+_NO_ACTIVITY = frozenset({"role", "content", "refusal", "name", "id", "type", "index", "object",
+                          "sender", "annotations", "citations", "references", "extra_content"})  # fmt: skip
+_TEXT_PARTS = frozenset({"", "text", "output_text", "input_text", "text_delta", "refusal"})
+_ERROR_NAMES = ("message", "detail", "error_msg", "errors", "error_code", "msg", "error_message", "fault", "code")
+
+
+class NoChunk(Exception):
+    """JSON that is no chunk of an answer."""
+
+
+@dataclass(slots=True)
+class Chunk:
+    """What a chunk says. `thought` is the number of characters in what is not the answer: thinking, calls of tools.
+
+    `error` is the JSON in which the upstream says that something went wrong; `whole` says that
+    the chunk is a completion, all of it.
+    """
+
+    text: str = ""
+    thought: int = 0
+    finish_reason: object = None
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
+    error: Any = None
+    whole: bool = False
+
+
+def read(value: Any, *, after_deltas: bool) -> Iterator[Chunk]:
+    """Yields the chunk that a JSON value is, or those that are in a list (Gemini's way for errors).
+
+    `after_deltas`: deltas came before it, so that a whole message beside them is a repetition.
+    Raises NoChunk.
+    """
+    if isinstance(value, Mapping):
+        yield _chunk(value, after_deltas)
+    elif isinstance(value, list) and value and all(isinstance(part, Mapping) for part in value):
+        for part in value:
+            yield _chunk(part, after_deltas)
+    else:
+        raise NoChunk
+
+
+def _chunk(value: Mapping[str, Any], after_deltas: bool) -> Chunk:
+    choices = value.get("choices")
+    if choices is not None and not isinstance(choices, list):
+        raise NoChunk
+    choice = choices[0] if choices else {}
+    if not isinstance(choice, Mapping):
+        raise NoChunk
+    chunk = _message(choice, after_deltas)
+    chunk.finish_reason = choice.get("finish_reason") or choice.get("finishReason") or choice.get("stop_reason")
+    figures = [usage_figures.read(usage) for usage in _usages(value, choice)]
+    chunk.prompt_tokens, chunk.completion_tokens = next((pair for pair in figures if pair != (None, None)), (None, None))
+    chunk.error = _error(value, choice)
+    return chunk
+
+
+def _message(choice: Mapping[str, Any], after_deltas: bool) -> Chunk:
+    delta, message = choice.get("delta"), choice.get("message")
+    if isinstance(delta, str):
+        return Chunk(text=delta)
+    if delta:
+        return _delta(delta)
+    if message and not after_deltas:
+        chunk = _delta({"content": message} if isinstance(message, str) else message)
+        chunk.whole = True
+        return chunk
+    text = choice.get("text")
+    return Chunk(text=text if isinstance(text, str) else "")
+
+
+def _delta(delta: Any) -> Chunk:
+    if not isinstance(delta, Mapping):
+        raise NoChunk
+    text, thought = _content(delta.get("content"))
+    if not text:
+        text = _content(delta.get("refusal"))[0]
+    thought += _characters(value for name, value in delta.items() if name not in _NO_ACTIVITY)
+    return Chunk(text=text, thought=thought)
+
+
+def _content(content: Any) -> tuple[str, int]:
+    """Returns the text of `content`, and how many characters of thinking are in it. Raises NoChunk."""
+    if content is None or isinstance(content, str):
+        return content or "", 0
+    if isinstance(content, int | float) and not isinstance(content, bool):
+        return str(content), 0
+    if isinstance(content, Mapping):
+        return _part(content)
+    if isinstance(content, list):
+        parts = [_content(part) for part in content]
+        return "".join(text for text, _ in parts), sum(thought for _, thought in parts)
+    raise NoChunk
+
+
+def _part(part: Mapping[str, Any]) -> tuple[str, int]:
+    """A part as Mistral's magistral, Anthropic's and OpenAI's responses have it."""
+    kind = part.get("type") or ""
+    if kind not in _TEXT_PARTS:
+        return "", _characters(value for name, value in part.items() if name != "type")
+    text = part.get("text", part.get("content", part.get("refusal")))
+    return _content(text.get("value") if isinstance(text, Mapping) else text)
+
+
+def _characters(values: Iterable[Any]) -> int:
+    """Returns how much text is in JSON: what a model says beside its answer has no other measure."""
+    total, pending = 0, list(values)
+    while pending:
+        value = pending.pop()
+        if isinstance(value, str):
+            total += len(value)
+        elif isinstance(value, Mapping):
+            pending += value.values()
+        elif isinstance(value, list):
+            pending += value
+    return total
+
+
+def _usages(value: Mapping[str, Any], choice: Mapping[str, Any]) -> Iterator[Any]:
+    """Yields where figures may stand: Moonshot has them in the choice, Groq in a field of its own."""
+    yield value.get("usage")
+    yield choice.get("usage")
+    groq = value.get("x_groq")
+    yield groq.get("usage") if isinstance(groq, Mapping) else None
+    yield value.get("usageMetadata")
+    yield value.get("usage_metadata")
+    yield value.get("timings")
+
+
+def _error(value: Mapping[str, Any], choice: Mapping[str, Any]) -> Any:
+    if value.get("error"):
+        return value
+    if choice.get("error"):
+        return choice
+    base = value.get("base_resp")
+    if isinstance(base, Mapping) and base.get("status_code"):
+        return value
+    # A refusal without the word: FastAPI's detail, DashScope's code and message, older vLLM's object.
+    if "choices" not in value and not value.get("usage") and any(value.get(name) for name in _ERROR_NAMES):
+        return value
+    return None

@@ -1,0 +1,157 @@
+"""From bytes in any split to the data of events (WHATWG event stream). Pure; imports nothing of the project.
+
+What servers send beside the grammar is taken for what it is: an error in a
+field `error`, JSON without a field around it, a last frame without its blank line.
+"""
+
+import json
+
+MAX_EVENT_BYTES = 32 * 1024 * 1024
+# Of a body that is no event stream (a page, a proxy's sentence) this much is kept to read its meaning.
+_MAX_UNFRAMED_BYTES = 64 * 1024
+_FIELDS = (b":", b"id:", b"retry:", b"data:", b"event:", b"error:")
+_HEARTBEATS = frozenset({b"ping", b"heartbeat", b"keepalive", b"keep-alive", b"keep_alive"})
+
+
+class BrokenStream(Exception):
+    """The upstream sent what is no event stream."""
+
+
+class ErrorData(bytes):
+    """The data of an event that its server calls an error."""
+
+
+class EventDecoder:
+    """Decodes one response. Fields other than `data`, `event` and `error` are of no use here."""
+
+    def __init__(self) -> None:
+        self._parts: list[bytes] = []
+        self._size = 0
+        self._data: list[bytes] = []
+        self._data_size = 0
+        self._name = b""
+        self._is_error = False
+        self._unframed: list[bytes] = []
+        self._unframed_size = 0
+        self._started = False
+
+    def feed(self, chunk: bytes) -> list[bytes]:
+        """Returns the data of the events that `chunk` completes. Raises BrokenStream for an event without end."""
+        if b"\n" not in chunk and b"\r" not in chunk:
+            # A large delta comes in many reads; joining them once keeps it linear.
+            self._keep(chunk)
+            return []
+        text = b"".join((*self._parts, chunk))
+        held = b""
+        if b"\r" in text:
+            if text.endswith(b"\r"):
+                text, held = text[:-1], b"\r"  # it may be half of a CRLF
+            text = text.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+        if not self._started:
+            text = text.removeprefix(b"\xef\xbb\xbf")
+        self._started = True
+        *lines, rest = text.split(b"\n")
+        self._parts, self._size = [], 0
+        self._keep(rest + held)
+        return self._events(lines)
+
+    def end(self) -> list[bytes]:
+        """Returns the data of what stands at the end of a body that ended cleanly, without its blank line."""
+        return self.feed(b"\n\n\n")
+
+    @property
+    def in_line(self) -> bool:
+        """Whether a line has begun and not ended: of a large delta many reads bring only a part."""
+        return bool(self._parts)
+
+    @property
+    def unframed(self) -> str:
+        """The beginning of what was in no event, at most 64 kB: all of it where the body is no event stream."""
+        return b"\n".join(self._unframed)[:_MAX_UNFRAMED_BYTES].decode(errors="replace")
+
+    def _keep(self, rest: bytes) -> None:
+        if rest:
+            self._parts.append(rest)
+            self._size += len(rest)
+            if self._size > MAX_EVENT_BYTES:
+                raise BrokenStream("a line without end")
+
+    def _events(self, lines: list[bytes]) -> list[bytes]:
+        events: list[bytes] = []
+        data = self._data
+        for line in lines:
+            if line.startswith(b"data:"):
+                data.append(line[6:] if line[5:6] == b" " else line[5:])
+                self._data_size += len(line)
+            elif not line:
+                if data or self._unframed:
+                    self._dispatch(events)
+                self._name, self._is_error = b"", False
+            else:
+                self._take_other(line, events)
+        if self._data_size > MAX_EVENT_BYTES:
+            raise BrokenStream("an event without end")
+        return events
+
+    def _dispatch(self, events: list[bytes]) -> None:
+        """Appends the event that a blank line ends. One whose data is empty is none (WHATWG)."""
+        data = self._data
+        joined = data[0] if len(data) == 1 else b"\n".join(data)
+        if self._unframed:
+            joined = self._with_unframed(joined)
+        data.clear()
+        self._data_size = 0
+        if not joined or joined.isspace():
+            return
+        if self._name in _HEARTBEATS and not joined.lstrip().startswith(b"{"):
+            return
+        is_error = self._is_error or self._name == b"error"
+        events.append(ErrorData(joined) if is_error else joined)
+
+    def _take_other(self, line: bytes, events: list[bytes]) -> None:
+        if line.startswith(b"event:"):
+            self._name = line[6:].strip().lower()
+        elif line.startswith(b"error:"):
+            # SGLang, TGI and llama.cpp before 2025 have such a field.
+            self._is_error = True
+            self._data.append(line[6:].strip())
+        elif line.startswith(_FIELDS):
+            pass
+        elif not self._unframed and not self._data and _is_json(line):
+            events.append(line)
+        else:
+            self._keep_unframed(line)
+
+    def _keep_unframed(self, line: bytes) -> None:
+        is_json = (self._unframed[0] if self._unframed else line).lstrip()[:1] in (b"{", b"[")
+        bound = MAX_EVENT_BYTES if is_json or self._data else _MAX_UNFRAMED_BYTES
+        if self._unframed_size + len(line) <= bound:
+            self._unframed.append(line)
+            self._unframed_size += len(line) + 1
+
+    def _with_unframed(self, data: bytes) -> bytes:
+        """Returns JSON that was written over several lines without fields; the data as it is where there is none."""
+        if data and _is_json(data):
+            self._drop_unframed()
+            return data
+        lines = b"\n".join([*([data] if data else []), *self._unframed])
+        if _is_json(lines):
+            self._drop_unframed()
+            return lines
+        return data
+
+    def _drop_unframed(self) -> None:
+        self._unframed.clear()
+        self._unframed_size = 0
+
+
+def _is_json(text: bytes) -> bool:
+    """Whether the text is a whole JSON object or list; cheap for what does not look like one."""
+    stripped = text.strip()
+    if (stripped[:1], stripped[-1:]) not in ((b"{", b"}"), (b"[", b"]")):
+        return False
+    try:
+        json.loads(stripped)
+    except (ValueError, RecursionError):
+        return False
+    return True

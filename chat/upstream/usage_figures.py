@@ -1,0 +1,47 @@
+"""Reads how many tokens a call used, as servers of different makes say it. Pure.
+
+Sources: OpenAI's `usage` of chat completions and of responses; Anthropic's, whose input leaves
+out what the cache held; Gemini's `usageMetadata`; llama.cpp's `timings`; Ollama's counts.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+_PROMPT = ("prompt_tokens", "input_tokens", "promptTokenCount", "promptTokens", "inputTokens",
+           "prompt_eval_count", "prompt_n")  # fmt: skip
+_COMPLETION = ("completion_tokens", "output_tokens", "candidatesTokenCount", "completionTokens",
+               "outputTokens", "eval_count", "predicted_n", "generated_tokens")  # fmt: skip
+_TOTAL = ("total_tokens", "totalTokenCount", "totalTokens")
+_CACHED_BESIDE = ("cache_read_input_tokens", "cache_creation_input_tokens")
+# As long as no number of tokens is.
+_MAX_DIGITS = 15
+
+
+def read(usage: object) -> tuple[int | None, int | None]:
+    """Returns prompt tokens and completion tokens; None for what is not said or is no count.
+
+    Where a total says more than its parts, the difference are tokens that the model thought:
+    Gemini and xAI leave them out of the completion. A total below its parts is not believed.
+    """
+    if not isinstance(usage, Mapping):
+        return None, None
+    prompt, completion, total = (_first(usage, names) for names in (_PROMPT, _COMPLETION, _TOTAL))
+    if prompt is not None and "prompt_tokens" not in usage:
+        prompt += sum(_count(usage.get(name)) or 0 for name in _CACHED_BESIDE)
+    if total is not None and prompt is not None and total > prompt + (completion or 0):
+        completion = total - prompt
+    return prompt, completion
+
+
+def _first(usage: Mapping[str, Any], names: tuple[str, ...]) -> int | None:
+    figures = (_count(usage.get(name)) for name in names)
+    return next((figure for figure in figures if figure is not None), None)
+
+
+def _count(value: object) -> int | None:
+    """Returns a whole number that is none below zero: 1000, 1000.0 and "1000" are the same."""
+    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= _MAX_DIGITS:
+        return int(value)
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    return value if type(value) is int and value >= 0 else None

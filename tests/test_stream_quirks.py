@@ -1,0 +1,94 @@
+"""What real servers put into a stream, through the whole site: shown, stored, paid and ended as it was meant."""
+
+from time import monotonic
+from typing import Any
+
+import pytest
+
+from tests.harness import wire
+from tests.harness.client import Client
+from tests.harness.ends import check_end, figures, whole
+from tests.harness.people import Person
+from tests.harness.site import Site
+from tests.harness.stream_quirks import QUIRKS, TEXT, WHOLE, Quirk
+from tests.harness.upstream import Upstream
+
+# Of a site whose patience is a second: nothing waits for a connection that lingers behind a whole answer.
+AT_ONCE_SECONDS = 8
+
+
+@pytest.fixture
+def person(make_user: Any) -> Person:
+    """Someone who has one slot: a slot that leaks is seen at the next turn."""
+    return make_user("alice", concurrent_streams=1)
+
+
+@pytest.fixture
+def client(person: Person, quick: Site) -> Client:
+    return person.client_on(quick)
+
+
+@pytest.mark.parametrize("quirk", QUIRKS.values(), ids=QUIRKS)
+def test_what_a_server_sends_is_taken_for_what_it_means(client: Client, upstream: Upstream, quirk: Quirk) -> None:
+    key = upstream.script(quirk.script)
+    stream = whole(client.chat(content=key))
+    assert stream.text == quirk.text
+    row = check_end(stream, client, upstream, quirk.status, quirk.code, finish=quirk.finish)
+    assert len(upstream.requests(key)) == quirk.asks
+    if quirk.usage is None:
+        assert row.estimated
+    else:
+        assert figures(row) == (*quirk.usage, False)
+
+
+def test_connection_that_lingers_behind_a_whole_answer_is_not_waited_for(person: Person, upstream: Upstream) -> None:
+    key = upstream.script([*WHOLE, wire.finish(), wire.usage(), wire.Stall()])
+    began = monotonic()
+    stream = whole(person.client.chat(content=key))
+    assert monotonic() - began < AT_ONCE_SECONDS
+    assert stream.text == TEXT
+    upstream.wait_for_close(upstream.requests(key)[0])
+
+
+SIGNS_OF_LIFE = {
+    "reasoning_content": {"reasoning_content": "hm"},
+    "reasoning": {"reasoning": "hm"},
+    "reasoning_details": {"content": "", "reasoning_details": [{"type": "reasoning.text", "text": "hm"}]},
+    "thinking": {"thinking": "hm"},
+    "thinking_blocks": {"content": None, "thinking_blocks": [{"type": "thinking", "thinking": "hm"}]},
+    "a name of its own": {"chain_of_thought": "hm"},
+    "tool calls": {"tool_calls": [{"index": 0, "function": {"arguments": '{"a"'}}]},
+    "function call": {"function_call": {"arguments": "x"}},
+    "parts": {"content": [{"type": "thinking", "thinking": [{"type": "text", "text": "hm"}]}]},
+    "tags": {"content": "<think>hm"},
+}
+
+
+@pytest.mark.parametrize("delta", SIGNS_OF_LIFE.values(), ids=SIGNS_OF_LIFE)
+def test_model_that_does_something_else_is_not_silent(client: Client, upstream: Upstream, delta: dict[str, Any]) -> None:
+    first, *others = [step for _ in range(10) for step in (wire.chunk(delta), wire.Pause(0.3))]
+    closing = [wire.chunk({"content": "</think>"})] if "<think>" in str(delta) else []
+    key = upstream.script([first, *others, *closing, *wire.answer(TEXT)])
+    stream = whole(client.chat(content=key))
+    assert stream.text.endswith(TEXT)
+    check_end(stream, client, upstream, "complete", finish="stop")
+
+
+def test_thoughts_are_paid_for_where_the_upstream_does_not_say_how_much(client: Client, upstream: Upstream) -> None:
+    thoughts = wire.text("<think>", "word " * 400, "</think>")
+    row = check_end(
+        whole(client.chat(content=upstream.script([*thoughts, *wire.text(TEXT), wire.finish(), wire.DONE]))),
+        client, upstream, "complete", finish="stop",
+    )  # fmt: skip
+    assert row.estimated
+    assert 400 <= row.completion_tokens <= 700
+
+
+def test_thoughts_are_not_sent_back_with_the_next_turn(client: Client, upstream: Upstream) -> None:
+    key = upstream.script(wire.answer("<think>A secret.</think>", TEXT))
+    first = whole(client.chat(content=key))
+    conversation = first.named("start")[0]["conversation"]
+    following = upstream.key()
+    whole(client.chat(content=following, conversation=conversation))
+    sent = [message["content"] for message in upstream.requests(following)[0].body["messages"]]
+    assert sent == [key, TEXT, following]
