@@ -5,7 +5,8 @@ from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass, replace
 from uuid import UUID
 
-from chat.errors import sentence
+from chat.ending_notes import ending_note
+from chat.errors import AnswerError
 from chat.markdown import render
 from chat.models import ChatModel, Conversation, Message, Quota, Requester, Usage
 
@@ -14,17 +15,6 @@ LISTED = 200
 # begins at a multiple of the step: while it grows by a turn, what stands above stays where it is.
 SHOWN = 200
 STEP = 100
-
-# What stands under an answer of that finish reason or, for other reasons, of that status; and of which messages were left out.
-NOTES = {
-    "stopped": "You stopped this answer.",
-    "abandoned": "This answer was stopped, because nobody was connected to read it.",
-    "interrupted": "This answer broke off.",
-    "failed": "No answer came.",
-    "length": "The answer has reached its length limit.",
-    "content_filter": "The provider's content filter has cut this answer short.",
-    "trimmed": "The oldest messages were left out: the conversation is longer than what can be sent at once.",
-}
 
 
 @dataclass(frozen=True)
@@ -105,9 +95,11 @@ def _shown(entry: Entry, usage: Usage | None) -> Entry:
 
 
 def _note(message: Message) -> str:
-    ended = NOTES.get(message.finish_reason) or NOTES.get(message.status, "")
-    error = sentence(message.error_code, message.error_reason) if message.error_code else ""
-    return " ".join(filter(None, (ended, error, NOTES["trimmed"] if message.trimmed else "")))
+    if message.role == Message.Role.USER or message.status == Message.Status.STREAMING:
+        return ""
+    error = AnswerError(message.error_code, reason=message.error_reason) if message.error_code else None
+    has_text = bool(message.content)
+    return ending_note(message.status, message.finish_reason, has_text=has_text, error=error, trimmed=message.trimmed)
 
 
 def sidebar(requester: Requester) -> tuple[list[Conversation], bool]:

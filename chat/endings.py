@@ -14,6 +14,7 @@ from uuid import UUID
 from django.db import transaction
 from django.utils.html import escape
 
+from chat.ending_notes import ending_note
 from chat.errors import AnswerError, sentence
 from chat.markdown import render
 from chat.models import Message, Usage
@@ -83,10 +84,12 @@ def save(answer_id: UUID, ending: Ending) -> bool:
     return True
 
 
-def done_payload(status: str, finish_reason: str, usage: dict[str, Any], text: str, trimmed: int) -> dict[str, Any]:
-    """The payload of the `done` event; renders the Markdown, so call it off the event loop."""
-    payload = {"status": status, "finish_reason": finish_reason or None, "usage": usage, "html": _html(text)}
-    return {**payload, "trimmed": trimmed} if trimmed else payload
+def done_payload(ending: Ending) -> dict[str, Any]:
+    """Returns the payload of the `done` event; renders the Markdown, so call it off the event loop."""
+    html, trimmed = _html(ending.text), ending.trimmed or 0
+    payload = {"status": ending.status, "finish_reason": ending.finish_reason or None, "usage": ending.usage, "html": html}
+    note = ending_note(ending.status, ending.finish_reason, has_text=bool(ending.text), error=ending.error, trimmed=trimmed)
+    return {**payload, **({"trimmed": trimmed} if trimmed else {}), **({"note": note} if note else {})}
 
 
 def _html(text: str) -> str:
@@ -107,8 +110,17 @@ def error_payload(error: AnswerError) -> dict[str, Any]:
 
 
 def saved_end(message: Message) -> tuple[dict[str, Any], dict[str, Any] | None]:
-    """The payloads of `done` and, if something went wrong, `error` of an answer that ended some time ago."""
+    """Returns the payloads of `done` and, if something went wrong, `error` of an answer that ended some time ago."""
     usage = Usage.objects.filter(answer=message.id).first()
-    figures = usage.figures() if usage else {"prompt_tokens": 0, "completion_tokens": 0, "estimated": True}
-    error = error_payload(AnswerError(message.error_code, reason=message.error_reason)) if message.error_code else None
-    return done_payload(message.status, message.finish_reason, figures, message.content, message.trimmed), error
+    figures = usage.figures() if usage else {"estimated": True}
+    error = AnswerError(message.error_code, reason=message.error_reason) if message.error_code else None
+    ending = Ending(
+        status=message.status,
+        text=message.content,
+        model=message.model,
+        finish_reason=message.finish_reason,
+        error=error,
+        trimmed=message.trimmed,
+        **figures,
+    )
+    return done_payload(ending), error_payload(error) if error else None

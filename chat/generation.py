@@ -180,7 +180,7 @@ class Generation:
 def _save(answer_id: UUID, ending: Ending) -> dict[str, Any] | None:
     if not endings.save(answer_id, ending):
         return None
-    return endings.done_payload(ending.status, ending.finish_reason, ending.usage, ending.text, ending.trimmed or 0)
+    return endings.done_payload(ending)
 
 
 STOPPED = (Message.Status.STOPPED, "stopped")

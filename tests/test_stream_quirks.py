@@ -1,5 +1,6 @@
 """What real servers put into a stream, through the whole site: shown, stored, paid and ended as it was meant."""
 
+from html import unescape
 from time import monotonic
 from typing import Any
 
@@ -92,3 +93,32 @@ def test_thoughts_are_not_sent_back_with_the_next_turn(client: Client, upstream:
     whole(client.chat(content=following, conversation=conversation))
     sent = [message["content"] for message in upstream.requests(following)[0].body["messages"]]
     assert sent == [key, TEXT, following]
+
+
+NOTES = {
+    "stop": (wire.answer(TEXT), ""),
+    "nothing": (wire.answer(), "The model said nothing."),
+    "nothing but [DONE] behind thoughts": ([*wire.text("<think>Hm.</think>"), wire.usage(), wire.DONE], "The model said nothing."),
+    "thought up to its limit": (wire.answer("<think>Hm.", reason="MAX_TOKENS"), "it reached its length limit before its first word"),
+    "held back": (wire.answer(reason="SAFETY"), "the provider's content filter held its answer back"),
+    "asked for a tool": (wire.answer(reason="tool_calls"), "it asked for a tool"),
+    "length": (wire.answer(TEXT, reason="MAX_TOKENS"), "The answer has reached its length limit."),
+    "filtered": (wire.answer(TEXT, reason="sensitive"), "content filter has cut this answer short"),
+    "unknown": (wire.answer(TEXT, reason="moon_phase"), "The model ended its answer with “moon_phase”."),
+    "failed": (
+        wire.answer(TEXT, reason="network_error"),
+        "This answer broke off. The model's server could not be reached or had a problem.",
+    ),
+}
+
+
+@pytest.mark.parametrize(("script", "note"), NOTES.values(), ids=NOTES)
+def test_end_that_is_not_as_usual_is_said_at_once_and_after_a_reload(
+    client: Client, upstream: Upstream, script: wire.Script, note: str
+) -> None:
+    stream = whole(client.chat(content=upstream.script(script)))
+    (done,) = stream.named("done")
+    assert note in done.get("note", "")
+    assert ("note" in done) is bool(note)
+    page = unescape(client.http.get(f"/c/{stream.named('start')[0]['conversation']}/").text)
+    assert f"data-note>{done.get('note', '')}</p>" in page

@@ -15,6 +15,7 @@ _NO_ACTIVITY = frozenset({"role", "content", "refusal", "name", "id", "type", "i
                           "sender", "annotations", "citations", "references", "extra_content"})  # fmt: skip
 _TEXT_PARTS = frozenset({"", "text", "output_text", "input_text", "text_delta", "refusal"})
 _ERROR_NAMES = ("message", "detail", "error_msg", "errors", "error_code", "msg", "error_message", "fault", "code")
+_SUCCESS_CODES = (0, 200, "0", "200", "Success", "OK")
 
 
 class NoChunk(Exception):
@@ -149,6 +150,7 @@ def _error(value: Mapping[str, Any], choice: Mapping[str, Any]) -> Any:
     if isinstance(base, Mapping) and base.get("status_code"):
         return value
     # A refusal without the word: FastAPI's detail, DashScope's code and message, older vLLM's object.
-    if "choices" not in value and not value.get("usage") and any(value.get(name) for name in _ERROR_NAMES):
-        return value
-    return None
+    says_well = value.get("code") in _SUCCESS_CODES or value.get("success") is True
+    if "choices" in value or value.get("usage") or says_well:
+        return None
+    return value if any(value.get(name) for name in _ERROR_NAMES) else None

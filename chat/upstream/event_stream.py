@@ -81,6 +81,9 @@ class EventDecoder:
         data = self._data
         for line in lines:
             if line.startswith(b"data:"):
+                if data and self._is_event():
+                    # Some end their frames with one line end.
+                    self._dispatch(events)
                 data.append(line[6:] if line[5:6] == b" " else line[5:])
                 self._data_size += len(line)
             elif not line:
@@ -92,6 +95,10 @@ class EventDecoder:
         if self._data_size > MAX_EVENT_BYTES:
             raise BrokenStream("an event without end")
         return events
+
+    def _is_event(self) -> bool:
+        """Whether the lines of data so far are one by themselves, so that another line is the next."""
+        return self._data == [b"[DONE]"] or _is_json(b"\n".join(self._data))
 
     def _dispatch(self, events: list[bytes]) -> None:
         """Appends the event that a blank line ends. One whose data is empty is none (WHATWG)."""

@@ -10,7 +10,7 @@ from django.shortcuts import render, resolve_url
 from django.views.decorators.http import require_http_methods, require_POST
 
 from chat import configuration, guests, worker
-from chat.conversations import NOTES, Thread, models_for, sidebar, thread
+from chat.conversations import Thread, models_for, sidebar, thread
 from chat.limits import challenge
 from chat.models import Conversation, Requester
 from chat.threads import in_thread
@@ -85,7 +85,6 @@ def _page(request: HttpRequest, requester: Requester, conversation_id: UUID | No
         "conversations": conversations,
         "there_are_older": there_are_older,
         "models": models_for(requester),
-        "notes": NOTES,
         "turn": uuid4(),
         "challenge_due": challenge.is_due(requester),
         "paused": configuration.current().paused(requester),

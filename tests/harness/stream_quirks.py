@@ -144,7 +144,8 @@ ENDS = {
     ),
     "last frame without its blank line": Quirk("vLLM behind a proxy", [*WHOLE, wire.usage(), wire.finish().rstrip(b"\n")]),
     "last frame with one line end": Quirk("vLLM behind a proxy", [*WHOLE, wire.usage(), wire.finish()[:-1]]),
-    "frames with single line ends": Quirk(
+    "frames with one line end each": Quirk("home-made servers", _each(lambda _, frame: frame[:-1])),
+    "frames with CRLF": Quirk(
         "llama-cpp-python", [b"data: %s\r\n\r\n" % step.strip()[6:] for step in wire.answer(TEXT) if isinstance(step, bytes)]
     ),
 }
@@ -274,6 +275,7 @@ NOT_BROKEN = {
         "DashScope", _each(lambda number, frame: b"id:%d\nevent:result\n:HTTP_STATUS/200\n%s" % (number, frame))
     ),
     "base_resp that says well": Quirk("MiniMax", _reason("stop", base_resp={"status_code": 0, "status_msg": ""})),
+    "code 0 and a message": Quirk("one-api", _between(wire.frame({"code": 0, "msg": "ok", "data": None}))),
     "error null": Quirk("one-api", [wire.chunk({"content": TEXT}, error=None), *wire.answer()[1:]]),
     "error behind the finish reason": Quirk("LiteLLM", [*WHOLE, wire.finish(), wire.usage(), wire.frame(wire.error("Logging failed."))]),
 }

@@ -16,7 +16,6 @@ export class AnswerView {
   #text = "";
   #progress = "";
   #endCountdown = () => {};
-  #error = "";
 
   /** Takes over an element that the server rendered, or makes a new one. */
   constructor(element = clone("answer-template")) {
@@ -52,21 +51,15 @@ export class AnswerView {
     return this.#showProgress(reconnecting ? "Reconnecting…" : "");
   }
 
-  /** From an `error` event: what went wrong, for the note under the answer. */
-  failed({ message }) {
-    this.#error = message;
-  }
-
   /** From the `done` event; `size` is that of the saved text in bytes. Returns the note that is shown, or "". */
-  finish({ status, finish_reason, usage, html, trimmed }, model, size) {
+  finish({ status, usage, html, note }, model, size) {
     this.#markdown.end();
     const finished = document.createElement("template");
     finished.innerHTML = html ?? ""; // rendered and sanitised by the site
     this.#body.replaceChildren(finished.content);
     this.element.querySelector("template[data-source]").content.replaceChildren(firstBytes(this.#text, size));
     this.element.querySelector("[data-usage]").textContent = usageLine(usage, model);
-    const notes = [note(finish_reason) || note(status), this.#error, trimmed ? note("trimmed") : ""];
-    return this.#end(status, notes.filter(Boolean).join(" "));
+    return this.#end(status, note ?? "");
   }
 
   /** The stream is gone for good, and with it the word of how the answer ended. Returns the note. */
@@ -104,11 +97,6 @@ export class AnswerView {
     this.#progress = text;
     this.element.querySelector("[data-progress-text]").textContent = text;
   }
-}
-
-/** What the page has to say of a finish reason or a status; "" where it has nothing. */
-function note(key) {
-  return document.getElementById(`note-${key}`)?.content.textContent ?? "";
 }
 
 /** Of an answer whose worker was lost the last words that were shown may not be saved: they are not copied either. */

@@ -63,7 +63,6 @@ export class Turn {
     if (name === "start") this.#start(payload);
     else if (name === "delta") this.#grow(payload.text);
     else if (name === "status") this.#wait(payload);
-    else if (name === "error") this.#view.failed(payload);
     else if (name === "done") this.#finish(payload, Number(cursor));
   }
 
