@@ -90,6 +90,8 @@ def _uvicorn(name: str, application: str, lifespan: str, settings: dict[str, str
         "SECRET_KEY": "bench" * 12,
         "OPENAI_API_KEY": "sk-bench",
         "OPENAI_BASE_URL": base_url,
+        "SESSION_COOKIE_NAME": "sessionid",
+        "CSRF_COOKIE_NAME": "csrftoken",
         **settings,
     }
     sessions = subprocess.run(

@@ -14,9 +14,12 @@ T = TypeVar("T")
 
 
 def site(request: HttpRequest) -> dict[str, Any]:
-    """`site_url`; and, asked only where a template does, `notice`, `site_paused`, `signup_is_open` and `guests_may_chat`."""
+    """Gives `site_url` and `csrf_cookie`, the name of that cookie; and what is asked only where a template does: `notice`,
+    `site_paused`, `signup_is_open` and `guests_may_chat`.
+    """
     return {
         "site_url": settings.SITE_URL,
+        "csrf_cookie": settings.CSRF_COOKIE_NAME,
         "notice": lambda: _answered(lambda: configuration.current().policy().notice, ""),
         "site_paused": lambda: _answered(lambda: configuration.current().policy().paused, False),
         "signup_is_open": lambda: _answered(_signup_is_open, False),

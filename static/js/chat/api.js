@@ -50,8 +50,11 @@ async function errorOf(response) {
   }
 }
 
+// The cookie first: another tab may have renewed the token since this page was rendered.
 function csrfToken() {
-  return document.cookie.match(/(?:^|; )csrftoken=([^;]+)/)?.[1] ?? document.querySelector("[name=csrfmiddlewaretoken]")?.value ?? "";
+  const prefix = `${document.querySelector("meta[name=csrf-cookie]")?.content ?? "csrftoken"}=`;
+  const cookie = document.cookie.split("; ").find((pair) => pair.startsWith(prefix));
+  return cookie?.slice(prefix.length) ?? document.querySelector("[name=csrfmiddlewaretoken]")?.value ?? "";
 }
 
 /** A random UUID; crypto.randomUUID exists in secure contexts only, and a site on a home network may have plain http. */
