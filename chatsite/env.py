@@ -6,12 +6,13 @@ from collections.abc import Callable, Mapping
 from io import StringIO
 from pathlib import Path
 from typing import TypeVar
-from urllib.parse import urlsplit
 from zoneinfo import available_timezones
 
 from django.core.exceptions import ImproperlyConfigured
 from dotenv import dotenv_values
 from dotenv.parser import parse_stream
+
+from chatsite.addresses import ascii_host, parse_origin
 
 T = TypeVar("T")
 
@@ -31,19 +32,26 @@ class Env:
         self._values = {name: value for name, value in file_values.items() if value} | dict(environ)
 
     def text(self, name: str, default: str = "") -> str:
-        return self._values.get(name, "").strip() or default
+        value = self._values.get(name, "").strip()
+        if any("\ud800" <= char <= "\udfff" for char in value):
+            raise ImproperlyConfigured(f"{name} is not valid: it is not UTF-8.")
+        return value or default
 
     def secret(self, name: str) -> str:
-        """The value of NAME, or the content of the file that NAME_FILE points at, without its last newline."""
+        """The value of NAME, or the content of the file that NAME_FILE points at, without blanks and line breaks at its ends."""
         path = self.text(f"{name}_FILE")
         if not path:
             return self.text(name)
         if self.text(name):
             raise ImproperlyConfigured(f"{name} and {name}_FILE are both set; keep one of them.")
         try:
-            return Path(path).read_text(encoding="utf-8").strip()
-        except (OSError, UnicodeDecodeError) as error:
+            # Some editors begin a file with a byte order mark.
+            value = Path(path).expanduser().read_text(encoding="utf-8-sig").strip()
+        except (OSError, UnicodeDecodeError, RuntimeError) as error:
             raise ImproperlyConfigured(f"{name}_FILE={path} cannot be read: {error}.") from None
+        if not value:
+            raise ImproperlyConfigured(f"{name}_FILE={path} is empty: write the value into it, or unset {name}_FILE.")
+        return value
 
     def flag(self, name: str, default: bool) -> bool:
         return self._parsed(name, default, lambda text: _BOOLS[text.lower()], "true or false")
@@ -65,16 +73,29 @@ class Env:
 
         return self._parsed(name, default, parse, " or ".join(choices))
 
-    def words(self, name: str, default: list[str]) -> list[str]:
-        """A comma-separated list."""
-        text = self.text(name)
-        return [word.strip() for word in text.split(",") if word.strip()] if text else default
+    def hosts(self, name: str) -> list[str]:
+        """A comma-separated list of hosts as ALLOWED_HOSTS takes them, in ASCII; empty when unset."""
+        return self._parsed(
+            name,
+            [],
+            lambda text: [_allowed_host(word) for word in _words(text)],
+            "a comma-separated list of hosts such as chat.example.org or .example.org, without scheme, port or path",
+        )
+
+    def trusted_origins(self, name: str) -> list[str]:
+        """A comma-separated list of origins as CSRF_TRUSTED_ORIGINS takes them, in ASCII; empty when unset."""
+        return self._parsed(
+            name,
+            [],
+            lambda text: [_trusted_origin(word) for word in _words(text)],
+            "a comma-separated list of origins such as https://chat.example.org or https://*.example.org, without path",
+        )
 
     def networks(self, name: str) -> list[ipaddress.IPv4Network | ipaddress.IPv6Network]:
         """A comma-separated list of addresses or CIDR networks; empty when unset."""
 
         def parse(text: str) -> list[ipaddress.IPv4Network | ipaddress.IPv6Network]:
-            return [ipaddress.ip_network(word.strip()) for word in text.split(",") if word.strip()]
+            return [ipaddress.ip_network(word) for word in _words(text)]
 
         return self._parsed(name, [], parse, "a comma-separated list of networks such as 10.0.0.0/8 or ::1")
 
@@ -93,7 +114,7 @@ class Env:
         return self._parsed(
             name,
             [],
-            lambda text: [_origin(word.strip()) for word in text.split(",") if word.strip()],
+            lambda text: [_origin(word) for word in _words(text)],
             "a comma-separated list of origins such as https://app.example.org, without path or wildcard",
         )
 
@@ -121,20 +142,25 @@ def _values_in(dotenv: Path) -> dict[str, str | None]:
     return dotenv_values(stream=StringIO(text), interpolate=False)
 
 
-def is_address(text: str) -> bool:
-    """Whether it is an http or https URL that names a host, and nobody's name or password."""
-    try:
-        parts = urlsplit(text)
-        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0 and "@" not in parts.netloc
-    except ValueError:
-        return False
+def _words(text: str) -> list[str]:
+    return [word.strip() for word in text.split(",") if word.strip()]
+
+
+def _allowed_host(word: str) -> str:
+    dot = "." if word.startswith(".") else ""
+    return word if word == "*" else dot + ascii_host(word.removeprefix(".").removeprefix("[").removesuffix("]"))
+
+
+def _trusted_origin(word: str) -> str:
+    scheme, wildcard, host = word.partition("://*.")
+    origin = str(parse_origin(f"{scheme}://{host}" if wildcard else word))
+    return origin.replace("://", "://*.", 1) if wildcard else origin
 
 
 def _origin(text: str) -> str:
-    parts = urlsplit(text.lower())
-    usual_port = {"http": 80, "https": 443}[parts.scheme]
-    origin = f"{parts.scheme}://{parts.netloc}"
-    if origin != text.lower() or not parts.hostname or parts.port == usual_port or not text.isascii() or set(text) & set("@*"):
+    """An origin that is written exactly as browsers send it, but for upper case."""
+    origin = str(parse_origin(text))
+    if origin != text.lower():
         raise ValueError
     return origin
 

@@ -4,33 +4,27 @@ import hmac
 import os
 import secrets
 from pathlib import Path
-from typing import Any
-from urllib.parse import urlsplit
 
-import dj_database_url
 from django.core.exceptions import ImproperlyConfigured
-from redis.connection import parse_url as parse_redis_url
 
-from chatsite.env import from_process, is_address
+from chatsite.certificates import use_certificates
+from chatsite.cookies import check_names, name_for
+from chatsite.env import from_process
+from chatsite.headers import header_lines, header_value, token
+from chatsite.stores import check_redis_url, database, socket_url
+from chatsite.values import folder, listening_host, mail_domain, mail_host, model_name, sender, site_origin, upstream_base_url
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = from_process(BASE_DIR)
 
 # --- Where things are -------------------------------------------------------
 
-DATA_DIR = Path(env.text("DATA_DIR", "var"))
-if not DATA_DIR.is_absolute():
-    DATA_DIR = BASE_DIR / DATA_DIR
-HOST = env.text("HOST", "127.0.0.1")
+DATA_DIR = folder("DATA_DIR", env.text("DATA_DIR", "var"), BASE_DIR)
+HOST = listening_host("HOST", env.text("HOST", "127.0.0.1"))
 PORT = env.integer("PORT", 8000, minimum=1, maximum=65535)
 WORKERS = env.integer("WORKERS", 1, minimum=1, maximum=256)
-
-_default_host = "localhost" if HOST in ("0.0.0.0", "::") else HOST  # noqa: S104
-SITE_URL = env.text("SITE_URL", f"http://{f'[{_default_host}]' if ':' in _default_host else _default_host}:{PORT}").rstrip("/")
-if not is_address(SITE_URL) or set(SITE_URL.partition("://")[2]) & set("/?#"):
-    raise ImproperlyConfigured(f"SITE_URL={SITE_URL} is not valid: it takes an address such as https://chat.example.org.")
-_site = urlsplit(SITE_URL)
-_site_host = _site.hostname or ""
+_site = site_origin(env.text("SITE_URL"), HOST, PORT)
+SITE_URL = str(_site)
 SITE_IS_HTTPS = _site.scheme == "https"
 
 
@@ -70,8 +64,8 @@ def _secret_key() -> str:
 SECRET_KEY = _secret_key()
 DEBUG = env.flag("DEBUG", False)
 _loopback = [".localhost", "localhost", "127.0.0.1", "[::1]"]
-ALLOWED_HOSTS = env.words("ALLOWED_HOSTS", [f"[{_site_host}]" if ":" in _site_host else _site_host, *_loopback])
-CSRF_TRUSTED_ORIGINS = env.words("CSRF_TRUSTED_ORIGINS", [SITE_URL])
+ALLOWED_HOSTS = env.hosts("ALLOWED_HOSTS") or [_site.host, *_loopback]
+CSRF_TRUSTED_ORIGINS = env.trusted_origins("CSRF_TRUSTED_ORIGINS") or [SITE_URL]
 
 INSTALLED_APPS = [
     "django.contrib.admin",
@@ -128,59 +122,18 @@ TEMPLATES = [
 
 # --- Database ---------------------------------------------------------------
 
-
-def _parsed_database(url: str) -> dict[str, Any]:
-    try:
-        config: dict[str, Any] = dict(dj_database_url.parse(url))
-    except (KeyError, ValueError, dj_database_url.ParseError, dj_database_url.UnknownSchemeError):
-        config = {}
-    # A database in memory would be another one for each thread.
-    named = config.get("NAME", "") not in ("", ":memory:") or "service" in config.get("OPTIONS", {})
-    if not named or not config["ENGINE"].endswith((".sqlite3", ".postgresql")):
-        # The URL may hold a password, so it is not repeated.
-        raise ImproperlyConfigured("DATABASE_URL is not valid: it takes postgres://user:password@host/name or sqlite:///path.")
-    return config
-
-
-def _database() -> dict[str, Any]:
-    config = _parsed_database(env.secret("DATABASE_URL") or f"sqlite:///{DATA_DIR / 'db.sqlite3'}")
-    options = config.setdefault("OPTIONS", {})
-    if config["ENGINE"].endswith("sqlite3"):
-        # The few threads of chat.threads keep theirs: closing the last connection to a database in
-        # WAL mode copies the whole log back, which cost more than the rest of a turn together.
-        config["CONN_MAX_AGE"] = None
-        # IMMEDIATE: a transaction that reads and then writes would otherwise fail
-        # with "database is locked" at once, whatever the timeout.
-        options |= {"timeout": 20, "transaction_mode": "IMMEDIATE", "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;"}
-    else:
-        # Persistent connections are off under ASGI: the pool keeps them instead.
-        options.setdefault("connect_timeout", 3)
-        # The pool would wait twice as long before each attempt to connect, for up to 5 minutes: after an outage of one it would
-        # stay away for another. Given up after 2 s, the next request is an attempt of its own.
-        options.setdefault("pool", {"min_size": 0, "max_size": 10, "timeout": 3, "reconnect_timeout": 2})
-        # Connections that PostgreSQL's restart has closed are found out by this, not by a request that fails.
-        config["CONN_HEALTH_CHECKS"] = True
-    return config
-
-
-DATABASES = {"default": _database()}
+DATABASES = {"default": database(env.secret("DATABASE_URL"), DATA_DIR, BASE_DIR)}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # --- Redis ------------------------------------------------------------------
 
 # Unset: the Valkey that `manage.py serve` embeds, on a socket that only its owner can open.
 VALKEY_SOCKET = DATA_DIR / "valkey.sock"
-REDIS_URL = env.secret("REDIS_URL") or f"unix://{VALKEY_SOCKET}"
+REDIS_URL = env.secret("REDIS_URL") or socket_url(VALKEY_SOCKET)
 REDIS_IS_EMBEDDED = not env.secret("REDIS_URL")
 REDIS_IN_PROCESS = REDIS_URL == "memory://"
-try:
-    if not (REDIS_IS_EMBEDDED or REDIS_IN_PROCESS):
-        parse_redis_url(REDIS_URL)  # type: ignore[no-untyped-call]
-except ValueError:
-    # The parser's own words may quote a piece of a password.
-    raise ImproperlyConfigured(
-        "REDIS_URL is not valid: it takes redis://:password@host:6379/0, unix:///path or memory://; in a password write / as %2F."
-    ) from None
+if not (REDIS_IS_EMBEDDED or REDIS_IN_PROCESS):
+    check_redis_url(REDIS_URL)
 # Sign-in sessions live in SQL: emptying Redis signs nobody out.
 SESSION_ENGINE = "django.contrib.sessions.backends.db"
 CACHES = {
@@ -195,14 +148,13 @@ RATELIMIT_USE_CACHE = "default"
 
 # --- OpenAI -----------------------------------------------------------------
 
-OPENAI_API_KEY = env.secret("OPENAI_API_KEY")
-OPENAI_BASE_URL = env.text("OPENAI_BASE_URL")
-if OPENAI_BASE_URL and not is_address(OPENAI_BASE_URL):
-    # Not repeated either: it may hold a password, with which the client would send no request at all.
-    raise ImproperlyConfigured(
-        "OPENAI_BASE_URL is not valid: it takes an address such as http://127.0.0.1:8001/v1, the key in OPENAI_API_KEY."
-    )
-OPENAI_MODEL = env.text("OPENAI_MODEL", "gpt-4o-mini")
+use_certificates(env)
+OPENAI_API_KEY = token("OPENAI_API_KEY", env.secret("OPENAI_API_KEY"))
+OPENAI_BASE_URL = upstream_base_url(env.text("OPENAI_BASE_URL"))
+OPENAI_ORG_ID = header_value("OPENAI_ORG_ID", env.text("OPENAI_ORG_ID"))
+OPENAI_PROJECT_ID = header_value("OPENAI_PROJECT_ID", env.text("OPENAI_PROJECT_ID"))
+OPENAI_CUSTOM_HEADERS = header_lines("OPENAI_CUSTOM_HEADERS", env.secret("OPENAI_CUSTOM_HEADERS"))
+OPENAI_MODEL = model_name("OPENAI_MODEL", env.text("OPENAI_MODEL", "gpt-4o-mini"))
 UPSTREAM_FIRST_TOKEN_SECONDS = env.integer("UPSTREAM_FIRST_TOKEN_SECONDS", 60, minimum=1)
 UPSTREAM_IDLE_SECONDS = env.integer("UPSTREAM_IDLE_SECONDS", 30, minimum=1)
 UPSTREAM_RETRIES = env.integer("UPSTREAM_RETRIES", 3, maximum=20)
@@ -213,7 +165,7 @@ RESUME_GRACE_SECONDS = env.integer("RESUME_GRACE_SECONDS", 20)
 DRAIN_SECONDS = env.integer("DRAIN_SECONDS", 300)
 LIMITS_WHEN_REDIS_DOWN = env.choice("LIMITS_WHEN_REDIS_DOWN", "refuse", ("refuse", "allow"))
 TRUSTED_PROXIES = env.networks("TRUSTED_PROXIES")
-METRICS_TOKEN = env.secret("METRICS_TOKEN")
+METRICS_TOKEN = token("METRICS_TOKEN", env.secret("METRICS_TOKEN"))
 # A prompt of 100,000 characters in the widest script is 400 kB; JSON escapes can make six bytes of one.
 MAX_BODY_BYTES = 4 * 1024 * 1024
 DATA_UPLOAD_MAX_MEMORY_SIZE = MAX_BODY_BYTES
@@ -237,6 +189,12 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
     {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
 ]
+# Two sites on one host with two ports share their cookies in every browser: the names keep them apart.
+SESSION_COOKIE_NAME = env.text("SESSION_COOKIE_NAME", name_for("sessionid", _site))
+CSRF_COOKIE_NAME = env.text("CSRF_COOKIE_NAME", name_for("csrftoken", _site))
+check_names(_site, SESSION_COOKIE_NAME=SESSION_COOKIE_NAME, CSRF_COOKIE_NAME=CSRF_COOKIE_NAME)
+# Theirs would be one cookie for both sites; sessions have names of their own.
+MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SITE_IS_HTTPS
 SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
 CSRF_FAILURE_VIEW = "chat.views.operations.csrf_failure"
@@ -246,15 +204,16 @@ X_FRAME_OPTIONS = "DENY"
 
 # --- Mail -------------------------------------------------------------------
 
-EMAIL_HOST = env.text("EMAIL_HOST")
+EMAIL_HOST = mail_host("EMAIL_HOST", env.text("EMAIL_HOST"))
 EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend" if EMAIL_HOST else "django.core.mail.backends.console.EmailBackend"
 EMAIL_PORT = env.integer("EMAIL_PORT", 25, minimum=1, maximum=65535)
-EMAIL_HOST_USER = env.text("EMAIL_HOST_USER")
-EMAIL_HOST_PASSWORD = env.secret("EMAIL_HOST_PASSWORD")
+# SMTP's AUTH, as Python speaks it, is ASCII.
+EMAIL_HOST_USER = header_value("EMAIL_HOST_USER", env.text("EMAIL_HOST_USER"), "mail sign-in")
+EMAIL_HOST_PASSWORD = header_value("EMAIL_HOST_PASSWORD", env.secret("EMAIL_HOST_PASSWORD"), "mail sign-in")
 EMAIL_USE_TLS = env.flag("EMAIL_USE_TLS", False)
 EMAIL_USE_SSL = env.flag("EMAIL_USE_SSL", False)
 EMAIL_TIMEOUT = 10
-DEFAULT_FROM_EMAIL = env.text("DEFAULT_FROM_EMAIL", f"chatsite@{_site_host}")
+DEFAULT_FROM_EMAIL = sender("DEFAULT_FROM_EMAIL", env.text("DEFAULT_FROM_EMAIL", f"chatsite@{mail_domain(_site.host)}"))
 
 # --- Language, time, static files -------------------------------------------
 

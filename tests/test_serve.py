@@ -167,7 +167,7 @@ def set_up(browser: httpx2.Client, link: str) -> None:
     token = browser.cookies["csrftoken"]
     done = browser.post(link, data={**fields, "csrfmiddlewaretoken": token})
     assert done.status_code == 302, done.text
-    assert "sessionid" in browser.cookies
+    assert f"sessionid_{browser.base_url.port}" in browser.cookies
 
 
 def leave_an_answer(browser: httpx2.Client, prompt: str) -> str:

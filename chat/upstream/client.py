@@ -5,6 +5,7 @@ chat.upstream.retry: the SDK's own retries are off.
 """
 
 import asyncio
+import logging
 from typing import Any
 
 import aiohttp
@@ -17,9 +18,14 @@ from chat.upstream import failures, stream
 from chat.upstream.attempt import Attempt, Sink
 from chat.upstream.event_stream import BrokenStream
 from chat.upstream.failures import Retriable
+from chatsite.values import OPENAI_URL
 
 _CONNECT_SECONDS = 5.0
 _BROKEN = (openai.APIConnectionError, *stream.CONNECTION_ERRORS)
+# The last: a proxy that would not let us through.
+_NO_CONNECTION = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.ClientHttpProxyError)
+# OPENAI_LOG=debug, which the SDK reads when it is imported, would log prompts.
+logging.getLogger("openai").setLevel(logging.WARNING)
 
 Client = openai.AsyncOpenAI
 
@@ -31,14 +37,22 @@ def make_client() -> Client:
     """
     timeout = openai.Timeout(None, connect=_CONNECT_SECONDS)
     limits = httpx2.Limits(max_connections=100_000, max_keepalive_connections=None, keepalive_expiry=30)
-    return Client(
+    client = Client(
         api_key=settings.OPENAI_API_KEY or "none",
-        base_url=settings.OPENAI_BASE_URL or None,
+        base_url=settings.OPENAI_BASE_URL or OPENAI_URL,
+        default_headers=settings.OPENAI_CUSTOM_HEADERS,
         max_retries=0,
         timeout=timeout,
-        # A redirect would take prompts, or the key, to where the operator has not sent them.
-        http_client=openai.DefaultAioHttpClient(timeout=timeout, limits=limits, follow_redirects=False),
+        http_client=openai.DefaultAioHttpClient(
+            timeout=timeout,
+            limits=limits,
+            # A redirect would take prompts, or the key, to where the operator has not sent them.
+            follow_redirects=False,
+        ),
     )
+    # What the settings leave unset the SDK has read from the environment, unchecked.
+    client.organization, client.project = settings.OPENAI_ORG_ID or None, settings.OPENAI_PROJECT_ID or None
+    return client
 
 
 class NotListed(Exception):
@@ -88,7 +102,7 @@ async def run(client: Client, attempt: Attempt, sink: Sink) -> None:
 def _never_sent(error: BaseException | None) -> bool:
     """Whether no connection was made at all. The layers between say ConnectTimeout for a server that hangs up on a request, too."""
     while error is not None:
-        if isinstance(error, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError):
+        if isinstance(error, _NO_CONNECTION):
             return True
         error = error.__cause__
     return False

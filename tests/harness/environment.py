@@ -58,6 +58,9 @@ class Environment:
             "OPENAI_BASE_URL": self.upstream.url,
             "OPENAI_API_KEY": API_KEY,
             "SECRET_KEY": SECRET_KEY,
+            # The same on every port, so that a test can make a session's cookie without asking where it is sent.
+            "SESSION_COOKIE_NAME": "sessionid",
+            "CSRF_COOKIE_NAME": "csrftoken",
             "RESUME_GRACE_SECONDS": "2",
             "DRAIN_SECONDS": "10",
             "UPSTREAM_FIRST_TOKEN_SECONDS": "15",

@@ -31,7 +31,8 @@ class Site:
         self.log_path = log
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
-        self._env = {"SITE_URL": self.url, "PORT": str(self.port), "WORKERS": str(workers), **env}
+        own = {"SITE_URL": env.get("SITE_URL") or self.url, "PORT": str(self.port), "WORKERS": str(workers)}
+        self._env = {**env, **own}
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:

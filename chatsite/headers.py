@@ -1,0 +1,60 @@
+"""Settings that are sent, or read, in HTTP headers: what no header can carry is refused by name, and never repeated."""
+
+import re
+import unicodedata
+
+from django.core.exceptions import ImproperlyConfigured
+
+# What copying and pasting leaves at the ends, beside blanks: soft hyphen, zero-width characters, direction marks, byte order mark.
+_PASTED = "\u00ad\u200b\u200c\u200d\u200e\u200f\u2060\ufeff"
+_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, section 5.6.2
+# What the client itself says of a request; another word would break it.
+_OF_THE_CLIENT = {"host", "content-length", "content-type", "transfer-encoding", "connection", "accept-encoding", "expect"}
+
+
+def header_value(name: str, text: str, carrier: str = "HTTP header") -> str:
+    """The setting `name` without what pasting left at its ends; "" when it is unset. Raises ImproperlyConfigured."""
+    value = _stripped(text)
+    if text and not value:
+        raise ImproperlyConfigured(f"{name} is not valid: there is nothing in it but blanks.")
+    for position, char in enumerate(value, 1):
+        if not " " <= char <= "~":
+            raise ImproperlyConfigured(
+                f"{name} is not valid: its character {position} ({_called(char)}) is one that no {carrier} can carry. Copy it again."
+            )
+    return value
+
+
+def token(name: str, text: str) -> str:
+    """The same for a key or token that is sent as `Authorization: Bearer …`."""
+    value = header_value(name, text)
+    if len(value) > 1 and value[0] == value[-1] and value[0] in "\"'`":
+        raise ImproperlyConfigured(f"{name} is not valid: it has quotation marks around it. Take them off.")
+    if value.lower().startswith("bearer "):
+        raise ImproperlyConfigured(f"{name} is not valid: it begins with Bearer. Leave that off.")
+    return value
+
+
+def header_lines(name: str, text: str) -> dict[str, str]:
+    """Headers, one `Name: value` a line. Raises ImproperlyConfigured."""
+    found: dict[str, str] = {}
+    for line in filter(str.strip, text.splitlines()):
+        header, colon, value = line.partition(":")
+        header = header.strip()
+        if not colon or not _NAME.fullmatch(header):
+            raise ImproperlyConfigured(f"{name} is not valid: it takes lines such as X-Team: chat.")
+        if header.lower() in _OF_THE_CLIENT:
+            raise ImproperlyConfigured(f"{name} is not valid: {header} is the client's own to say.")
+        found[header] = header_value(name, value)
+    return found
+
+
+def _stripped(text: str) -> str:
+    """Blanks and invisible characters may stand at the ends in any order."""
+    while (shorter := text.strip().strip(_PASTED)) != text:
+        text = shorter
+    return text
+
+
+def _called(char: str) -> str:
+    return f"U+{ord(char):04X} {unicodedata.name(char, '')}".strip()
