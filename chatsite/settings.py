@@ -11,8 +11,9 @@ from chatsite.certificates import use_certificates
 from chatsite.cookies import check_names, name_for
 from chatsite.env import from_process
 from chatsite.headers import header_lines, header_value, token
+from chatsite.proxies import proxy_for
 from chatsite.stores import check_redis_url, database, socket_url
-from chatsite.values import folder, listening_host, mail_domain, mail_host, model_name, sender, site_origin, upstream_base_url
+from chatsite.values import OPENAI_URL, folder, listening_host, mail_domain, mail_host, model_name, sender, site_origin, upstream_base_url
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = from_process(BASE_DIR)
@@ -151,6 +152,8 @@ RATELIMIT_USE_CACHE = "default"
 use_certificates(env)
 OPENAI_API_KEY = token("OPENAI_API_KEY", env.secret("OPENAI_API_KEY"))
 OPENAI_BASE_URL = upstream_base_url(env.text("OPENAI_BASE_URL"))
+# With neither there is the demo model, which is on loopback, or nobody.
+OPENAI_PROXY = proxy_for(OPENAI_BASE_URL or OPENAI_URL, env) if OPENAI_API_KEY or OPENAI_BASE_URL else ""
 OPENAI_ORG_ID = header_value("OPENAI_ORG_ID", env.text("OPENAI_ORG_ID"))
 OPENAI_PROJECT_ID = header_value("OPENAI_PROJECT_ID", env.text("OPENAI_PROJECT_ID"))
 OPENAI_CUSTOM_HEADERS = header_lines("OPENAI_CUSTOM_HEADERS", env.secret("OPENAI_CUSTOM_HEADERS"))

@@ -48,6 +48,10 @@ def make_client() -> Client:
             limits=limits,
             # A redirect would take prompts, or the key, to where the operator has not sent them.
             follow_redirects=False,
+            # Nor may the environment: the transport would speak plain HTTP to a SOCKS port. The settings have chosen the proxy.
+            trust_env=False,
+            proxy=settings.OPENAI_PROXY or None,
+            verify=httpx2.create_ssl_context(),
         ),
     )
     # What the settings leave unset the SDK has read from the environment, unchecked.

@@ -43,9 +43,8 @@ def _name() -> str:
 
 def _refusal(status: int | None) -> Finding:
     if status is None:
-        return fail(
-            PART, f"{_name()} does not answer, or not as OpenAI would", "Correct OPENAI_BASE_URL, or the way there (firewall, DNS)."
-        )
+        way = "the proxy that the environment names, firewall, DNS" if settings.OPENAI_PROXY else "firewall, DNS"
+        return fail(PART, f"{_name()} does not answer, or not as OpenAI would", f"Correct OPENAI_BASE_URL, or the way there ({way}).")
     if status in (401, 403):
         return fail(PART, f"{_name()} refuses our key ({status})", "Set OPENAI_API_KEY to one that is valid, and start the site again.")
     if status in _UNKNOWN_ADDRESS:
