@@ -20,6 +20,7 @@ import redis
 
 from tests.harness.answers import wait_until
 from tests.harness.processes import descendants
+from tests.harness.proxy import Listener
 
 ROOT = Path(__file__).resolve().parents[1]
 START_SECONDS = 40
@@ -342,6 +343,48 @@ def test_web_server_that_dies_ends_everything_with_its_code(serve: Serves, tmp_p
     wait_until_gone(children)
 
 
+@pytest.mark.parametrize("name", ["a#b", "50%20 off?a=b", "a 'b' \"c\"", "dätä 日本"])
+def test_any_folder_will_do(serve: Serves, tmp_path: Path, name: str) -> None:
+    folder = tmp_path / name
+    site = serve(folder).wait_until_ready()
+    assert ask(site, "/readyz") == 200
+    assert ask(site, "/accounts/login/") == 200
+    assert {path.name for path in folder.iterdir()} >= {"db.sqlite3", "valkey", "valkey.sock", "secret_key", "static"}
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+    command = [sys.executable, "manage.py", "doctor", site.url]
+    env = clean_environment(folder, PORT=str(site.port))
+    doctor = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=90)
+    assert doctor.returncode == 0, doctor.stdout + doctor.stderr
+    site.process.terminate()
+    assert site.wait() == 0
+
+
+def test_the_demo_model_answers_whatever_the_proxies_of_the_environment(serve: Serves, tmp_path: Path) -> None:
+    with Listener() as listener:
+        proxies = dict.fromkeys(("ALL_PROXY", "http_proxy", "HTTPS_PROXY"), f"socks5://127.0.0.1:{listener.port}")
+        site = serve(tmp_path, **proxies)
+        link = site.wait_for_line("/setup/").split()[-1]
+        with visit(site) as browser:
+            set_up(browser, link)
+            leave_an_answer(browser, "a table, please")
+        assert listener.connections == 0
+
+
+@pytest.mark.parametrize("address", ["http://bücher.example:{port}", "http://XN--bcher-kva.example:{port}/"])
+def test_an_address_beyond_ascii_has_a_sign_in_page_that_works(serve: Serves, tmp_path: Path, address: str) -> None:
+    port = free_port()
+    admin = {"DJANGO_SUPERUSER_USERNAME": "ada", "DJANGO_SUPERUSER_PASSWORD": PASSWORD}
+    site = serve(tmp_path, PORT=str(port), SITE_URL=address.format(port=port), REDIS_URL="memory://", **admin)
+    assert site.wait_for_line("Chatsite is ready at").endswith(f" http://xn--bcher-kva.example:{port}")
+    sent = {"Host": f"xn--bcher-kva.example:{port}", "Origin": f"http://xn--bcher-kva.example:{port}"}
+    with httpx2.Client(base_url=site.url, trust_env=False, timeout=20, headers=sent) as browser:
+        page = browser.get("/accounts/login/")
+        assert page.status_code == 200
+        fields = {"username": "ada", "password": PASSWORD, "csrfmiddlewaretoken": browser.cookies["csrftoken"]}
+        assert browser.post("/accounts/login/", data=fields).status_code == 302
+        assert browser.get("/api/limits").status_code == 200
+
+
 # --- While it runs ----------------------------------------------------------------
 
 
@@ -411,6 +454,24 @@ def test_data_folder_that_cannot_be_written_is_one_clear_line(serve: Serves, tmp
     refused = serve(folder, SECRET_KEY=secret_key)
     assert refused.wait() == 1
     assert refused.output == f"DATA_DIR={folder} cannot be used: Not a directory. Set DATA_DIR to a folder this user can write."
+
+
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [
+        ("OPENAI_API_KEY", "sk–hunter2"),
+        ("OPENAI_BASE_URL", "http://127.0.0.1/v1?key=hunter2"),
+        ("SSL_CERT_FILE", "/nowhere/hunter"),
+        ("DATA_DIR", "~nobody-of-that-name/x"),
+        ("ALLOWED_HOSTS", "http://chat"),
+    ],
+)
+def test_a_setting_that_is_wrong_is_one_clear_line(serve: Serves, tmp_path: Path, setting: str, value: str) -> None:
+    refused = serve(tmp_path, **{setting: value})
+    assert refused.wait() == 1
+    assert len(refused.lines) == 1
+    assert refused.output.startswith(setting)
+    assert "hunter2" not in refused.output
 
 
 def test_path_too_long_for_a_socket_is_one_clear_line(serve: Serves, tmp_path: Path) -> None:
