@@ -10,7 +10,11 @@ POSTGRESQL_TESTS := $(addprefix tests/test_,$(addsuffix .py,streaming admission 
 # Files of tests run side by side, each process with servers of its own: most of the time is spent waiting.
 AT_ONCE := --numprocesses 3 --dist loadfile
 
-.PHONY: run test bench soak clean
+# What resolves the requirements, in a virtualenv of its own. UPGRADE=--upgrade takes the newest of what requirements.in does not pin.
+RESOLVE := .venv/resolver/bin/uv pip compile --no-config --quiet --universal --python-version 3.11 --generate-hashes \
+	--custom-compile-command "make requirements" $(UPGRADE)
+
+.PHONY: run test bench soak requirements clean
 .DEFAULT_GOAL := run
 
 # exec: a signal for this recipe reaches the site itself, not a shell in front of it.
@@ -36,6 +40,16 @@ soak: .venv/installed-dev
 	@.ci/need nginx nginx-light
 	@exec $(BIN)/python -m bench.soak
 
+# Resolves requirements.in and requirements-dev.in anew: every package with its version and the hashes of all its files on PyPI.
+requirements: .venv/resolver/installed
+	@$(RESOLVE) --output-file requirements.txt requirements.in
+	@$(RESOLVE) --constraint requirements.txt --output-file requirements-dev.txt requirements-dev.in
+
+.venv/resolver/installed: Makefile
+	@$(PYTHON) -m venv .venv/resolver
+	@.venv/resolver/bin/pip install --quiet uv==0.13.9
+	@touch $@
+
 clean:
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
@@ -44,10 +58,10 @@ clean:
 	@$(PYTHON) -c 'import sys; sys.exit("Chatsite needs Python 3.11 or newer: make PYTHON=/path/to/it" if sys.version_info < (3, 11) else 0)'
 	@$(PYTHON) -m venv .venv
 	@echo "Installing what the site needs into .venv (once) ..."
-	@$(BIN)/pip install --quiet --requirement requirements.txt
+	@$(BIN)/pip install --quiet --require-hashes --requirement requirements.txt
 	@touch $@
 
 .venv/installed-dev: requirements-dev.txt .venv/installed
 	@echo "Installing what the tests need into .venv (once) ..."
-	@$(BIN)/pip install --quiet --requirement requirements-dev.txt
+	@$(BIN)/pip install --quiet --require-hashes --requirement requirements-dev.txt
 	@touch $@
