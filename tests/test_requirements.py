@@ -50,6 +50,7 @@ def test_every_package_that_the_site_imports_is_named() -> None:
 
 
 def test_every_package_that_the_tests_import_is_named() -> None:
+    # uvloop comes with uvicorn[standard], where there is one.
     assert imported("tests", "bench") - {"uvloop"} <= set(named("requirements.in")) | set(named("requirements-dev.in"))
 
 
