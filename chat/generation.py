@@ -35,10 +35,12 @@ _SLOW_SAVE_SECONDS = 1.0
 class Job:
     """What is to be generated. `start` is the payload of the `start` event; `prices` are by the models' slugs.
 
-    `trimmed` messages were left out of `messages`; `reserved` is None where no budget applies.
+    `person` is the account that asks, None for a guest. `trimmed` messages were left out of `messages`;
+    `reserved` is None where no budget applies.
     """
 
     answer: UUID
+    person: int | None
     stored: bool
     start: dict[str, Any]
     targets: Sequence[Target]

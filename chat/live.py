@@ -15,6 +15,7 @@ from uuid import UUID
 
 from chat import sse
 from chat.errors import InvalidRequest
+from chat.reader_access import ReaderAccess
 
 PING_SECONDS = 15
 # The most text of one delta. Whoever does not read on is owed one frame, not the whole of a long answer.
@@ -22,14 +23,21 @@ PIECE_BYTES = 64 * 1024
 
 
 class Reader:
-    """One SSE response's place in a live answer."""
+    """One response's place in a live answer.
 
-    __slots__ = ("_ping", "_waiter", "cursor", "ended", "sent_at", "statuses_seen")
+    `access` is the right to read, None where nobody watches over it; `doubted_since` (monotonic
+    seconds) is when it was first found to have ended.
+    """
 
-    def __init__(self, cursor: int, statuses_seen: int) -> None:
+    __slots__ = ("_ping", "_waiter", "access", "cursor", "doubted_since", "ended", "released", "sent_at", "statuses_seen")
+
+    def __init__(self, cursor: int, statuses_seen: int, access: ReaderAccess | None = None) -> None:
         self.cursor = cursor
         self.statuses_seen = statuses_seen
+        self.access = access
+        self.doubted_since: float | None = None
         self.ended = False
+        self.released = False
         self.sent_at = monotonic()
         self._waiter: asyncio.Future[None] | None = None
         self._ping = False
@@ -42,6 +50,11 @@ class Reader:
         waiter = self._waiter
         if waiter is not None and not waiter.done():
             waiter.set_result(None)
+
+    def release(self) -> None:
+        """Lets this one reader go without an end, whatever there is still to read."""
+        self.released = True
+        self.wake()
 
     def ping_if_silent(self, now: float) -> None:
         """Has the reader send a comment when it has been silent for PING_SECONDS, so that no proxy closes it."""
@@ -119,15 +132,15 @@ class LiveAnswer:
         if cursor < len(self.text) and self.text[cursor] & 0xC0 == 0x80:
             raise InvalidRequest("The cursor is not valid.")
 
-    async def frames(self, cursor: int) -> AsyncGenerator[bytes, None]:
+    async def frames(self, cursor: int, access: ReaderAccess | None = None) -> AsyncGenerator[bytes, None]:
         """Everything from the cursor on, as frames: `start`, what there is, what comes, the end.
 
         Whoever iterates counts as a reader until the generator is closed.
         """
-        reader = self._open_reader(cursor)
+        reader = self._open_reader(cursor, access)
         try:
             yield sse.event("start", self.start)
-            while True:
+            while not reader.released:
                 frames = self._take(reader)
                 if frames:
                     reader.sent_at = monotonic()
@@ -139,11 +152,11 @@ class LiveAnswer:
         finally:
             self._close_reader(reader)
 
-    async def pieces(self) -> AsyncGenerator[str, None]:
+    async def pieces(self, access: ReaderAccess | None = None) -> AsyncGenerator[str, None]:
         """The text from its beginning, as it comes; "" for a ping. Ends when the answer ends, or when the readers are let go."""
-        reader = self._open_reader(0)
+        reader = self._open_reader(0, access)
         try:
-            while True:
+            while not reader.released:
                 text = self._take_text(reader)
                 if text or reader.take_ping():
                     reader.sent_at = monotonic()
@@ -155,10 +168,10 @@ class LiveAnswer:
         finally:
             self._close_reader(reader)
 
-    def _open_reader(self, cursor: int) -> Reader:
+    def _open_reader(self, cursor: int, access: ReaderAccess | None) -> Reader:
         # One who comes late is told the latest status only, and none once there is text.
         seen = len(self._statuses) if self.text else max(0, len(self._statuses) - 1)
-        reader = Reader(cursor, seen)
+        reader = Reader(cursor, seen, access)
         self.readers.add(reader)
         self.unwatched_since, self.was_watched = None, True
         return reader

@@ -89,6 +89,7 @@ def start(plan: Plan, admission: Admission, worker: str) -> Job | Follow:
         raise NotFound("The conversation is gone.") from None
     return Job(
         answer=plan.answer,
+        person=plan.requester.user_id,
         stored=not isinstance(plan.request, Stateless),
         start=payload,
         targets=plan.targets,

@@ -21,6 +21,7 @@ from django.conf import settings
 from django.db import DatabaseError, InterfaceError
 
 from chat import endings, recovery, redis
+from chat.access_watch import AccessWatch
 from chat.errors import AnswerError, Refusal
 from chat.generation import ABANDONED, STOPPED, Generation, Job
 from chat.limits import refusals, slots
@@ -65,6 +66,7 @@ class Worker:
         self._flushing = asyncio.Lock()
         self._renewed = 0.0
         self._suspects: set[UUID] = set()
+        self._access = AccessWatch(lambda: list(self._running.values()), self._live_here)
         self._redis_down = False
 
     # --- life ---------------------------------------------------------------
@@ -72,6 +74,7 @@ class Worker:
     async def start(self) -> None:
         """Begins to beat. A Redis that is away does not stop the start: the limits refuse until it is there."""
         self.spawn(self._beat())
+        self.spawn(self._access.run())
         self.spawn(self._recover_forever())
 
     def drain(self) -> None:

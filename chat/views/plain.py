@@ -18,12 +18,13 @@ from chat import turn_request, turns, worker
 from chat.errors import InvalidRequest, NotFound, Refusal, TooManyReaders
 from chat.limits import readers
 from chat.models import Message, Requester
+from chat.reader_access import ReaderAccess
 from chat.sse import PAD_BYTES
 from chat.threads import in_thread
 from chat.turns import Follow
 from chat.views.account import refusal_page
 from chat.views.guest_turns import chatter, named
-from chat.views.respond import known_requester
+from chat.views.respond import access_of, known_requester
 from chat.views.stream import LiveResponse
 from chat.views.turns import begin
 
@@ -86,7 +87,7 @@ async def answer(request: HttpRequest, conversation_id: UUID, answer_id: UUID) -
         seat = await readers.take_seat(requester)
     except TooManyReaders as refusal:
         return await in_thread(refusal_page, request, refusal)
-    return LiveResponse(worker.current().seated(_streamed(page, known), seat), "text/html; charset=utf-8")
+    return LiveResponse(worker.current().seated(_streamed(page, known, access_of(request)), seat), "text/html; charset=utf-8")
 
 
 def _page(request: HttpRequest, known: Follow) -> str:
@@ -95,12 +96,12 @@ def _page(request: HttpRequest, known: Follow) -> str:
     return render_to_string("chat/plain.html", context, request)
 
 
-async def _streamed(page: str, known: Follow) -> AsyncGenerator[bytes, None]:
+async def _streamed(page: str, known: Follow, access: ReaderAccess) -> AsyncGenerator[bytes, None]:
     head, _, tail = page.partition(_PLACE)
     # A browser shows a page as it comes only once it has some of it.
     yield (head + " " * 1024).encode()
     live = worker.current().follow(known.message.id, known.start, known.owner)
-    async for piece in live.pieces():
+    async for piece in live.pieces(access):
         yield padded(escape(piece).encode())
     if not live.ended:
         yield " […]".encode()

@@ -13,6 +13,7 @@ from chat import guests
 from chat.errors import DatabaseUnavailable, MethodNotAllowed, NotSignedIn, Refusal
 from chat.limits.client_ip import limit_address
 from chat.models import Requester
+from chat.reader_access import ReaderAccess
 from chat.threads import in_thread
 
 logger = logging.getLogger("chat.api")
@@ -70,9 +71,16 @@ def _requester(request: HttpRequest) -> Requester:
     return Requester(user_id=None, guest=request.session.get(guests.SESSION_KEY, ""), ip=address)
 
 
+def access_of(request: HttpRequest) -> ReaderAccess:
+    """By what right whoever asks reads; to be called once it is known who that is, so that it asks nothing more."""
+    if request.user.is_authenticated:
+        return ReaderAccess(request.user.pk, request.user.password, request.session)
+    return ReaderAccess(None, "", request.session)
+
+
 async def known_requester(request: HttpRequest) -> Requester:
     """Who asks; raises NotSignedIn for someone who has neither an account nor a guest's conversation."""
     requester = await requester_of(request)
     if requester.user_id is None and not requester.guest:
-        raise NotSignedIn("Sign in first.")
+        raise NotSignedIn("You are signed out. Sign in to go on.")
     return requester

@@ -15,11 +15,12 @@ from chat.errors import DatabaseUnavailable, Draining, InvalidRequest, NotFound,
 from chat.limits import admission, once, readers, refusals
 from chat.live import LiveAnswer
 from chat.models import Message, Requester, Usage
+from chat.reader_access import ReaderAccess
 from chat.scope import AWAITED
 from chat.threads import in_thread
 from chat.turns import Follow
 from chat.views.guest_turns import challenged, chatter, named, remember
-from chat.views.respond import api, known_requester
+from chat.views.respond import access_of, api, known_requester
 from chat.views.stream import EventStream
 
 _CURSOR = re.compile(r"\d{1,12}", re.ASCII)
@@ -46,14 +47,14 @@ async def chat(request: HttpRequest) -> HttpResponseBase:
         raise
     if isinstance(live, Follow):
         try:
-            return await _follow(requester, live, 0, headers)
+            return await _follow(requester, live, 0, access_of(request), headers)
         except Refusal as refusal:
             refusal.headers = headers | refusal.headers
             raise
     if isinstance(asked, turn_request.Stateless):
         # It is kept nowhere else: a shutdown waits for its reader.
         cast(dict[str, Any], cast(ASGIRequest, request).scope)[AWAITED] = True
-    return EventStream(live.frames(0), headers)
+    return EventStream(live.frames(0, access_of(request)), headers)
 
 
 def _left(beginning: "asyncio.Task[tuple[LiveAnswer | Follow, dict[str, str]]]") -> None:
@@ -120,7 +121,7 @@ async def answer_stream(request: HttpRequest, answer_id: UUID) -> HttpResponseBa
     """GET /api/answers/<id>/stream: the events from the cursor on, on any worker."""
     requester = await known_requester(request)
     cursor = _cursor(request)
-    return await _follow(requester, await in_thread(turns.follow, requester, answer_id), cursor)
+    return await _follow(requester, await in_thread(turns.follow, requester, answer_id), cursor, access_of(request))
 
 
 def _cursor(request: HttpRequest) -> int:
@@ -131,14 +132,16 @@ def _cursor(request: HttpRequest) -> int:
     return int(text)
 
 
-async def _follow(requester: Requester, known: Follow, cursor: int, headers: dict[str, str] | None = None) -> EventStream:
+async def _follow(
+    requester: Requester, known: Follow, cursor: int, access: ReaderAccess, headers: dict[str, str] | None = None
+) -> EventStream:
     message = known.message
     if message.status != Message.Status.STREAMING:
         return EventStream(await _finished(known, cursor), headers)
     live = worker.current().follow(message.id, known.start, known.owner)
     live.check_cursor(cursor)
     seat = await readers.take_seat(requester)
-    return EventStream(worker.current().seated(live.frames(cursor), seat), headers)
+    return EventStream(worker.current().seated(live.frames(cursor, access), seat), headers)
 
 
 async def _finished(known: Follow, cursor: int) -> AsyncGenerator[bytes, None]:
