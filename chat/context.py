@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from django.conf import settings
-from django.db import DatabaseError, InterfaceError
+from django.db import Error
 from django.http import HttpRequest
 
 from chat import configuration, guests
@@ -35,5 +35,5 @@ def _answered(question: Callable[[], T], otherwise: T) -> T:
     """The answer, or `otherwise` when the database is away: the page that says so must still come."""
     try:
         return question()
-    except (DatabaseError, InterfaceError):
+    except Error:
         return otherwise

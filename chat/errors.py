@@ -5,12 +5,6 @@ The codes are the contract of docs/protocol.md: outside programs rely on them.
 
 from typing import Any
 
-from django.db import InterfaceError, InternalError, OperationalError
-
-# Not the fault of what was asked of the database. InternalError is what a PostgreSQL that takes no writes says: a standby after
-# a failover, or a server whose provider made it read-only because its disk is full.
-DATABASE_AWAY = (OperationalError, InterfaceError, InternalError)
-
 
 class Refusal(Exception):
     """A request that is turned down before it starts; it has cost nothing.
@@ -129,6 +123,12 @@ class Draining(Refusal):
 
 class DatabaseUnavailable(Refusal):
     status, code = 503, "database_unavailable"
+
+
+class InternalFault(Refusal):
+    """Not the fault of whoever asks, and trying again will not mend it soon."""
+
+    status, code = 500, "internal_error"
 
 
 class AnswerError(Exception):

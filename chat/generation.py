@@ -13,9 +13,11 @@ from time import monotonic
 from typing import Any
 from uuid import UUID
 
-from chat import endings
+from django.db import Error
+
+from chat import database_errors, endings
 from chat.endings import Ending
-from chat.errors import DATABASE_AWAY, AnswerError
+from chat.errors import AnswerError
 from chat.limits import budgets
 from chat.limits.slots import Hold
 from chat.live import LiveAnswer
@@ -160,7 +162,9 @@ class Generation:
         while True:
             try:
                 return await self._save_once(ending, attempt)
-            except DATABASE_AWAY as error:
+            except Error as error:
+                if not database_errors.is_away(error):
+                    raise
                 wait = _SAVE_RETRY_SECONDS[min(attempt, len(_SAVE_RETRY_SECONDS) - 1)]
                 attempt += 1
                 logger.warning("Answer %s waits to be saved: %s", self.job.answer, type(error).__name__)

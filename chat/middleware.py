@@ -3,13 +3,13 @@
 import logging
 from collections.abc import Awaitable, Callable
 
+from django.db import Error
 from django.http import HttpRequest
-from django.http.response import HttpResponseBase
+from django.http.response import HttpResponse, HttpResponseBase
 from django.shortcuts import render
 from django.utils.decorators import async_only_middleware
 
-from chat import importmap
-from chat.errors import DATABASE_AWAY
+from chat import database_errors, importmap
 
 logger = logging.getLogger("chat.pages")
 
@@ -59,7 +59,10 @@ def security_headers(get_response: GetResponse) -> GetResponse:
 
 @async_only_middleware
 def database_away(get_response: GetResponse) -> GetResponse:
-    """Makes of a page that the database failed a 503 which says so; the API's views do the same by themselves."""
+    """Makes of a page that the database failed a 503 which says so, and a 400 of one that asks too much of it.
+
+    The API's views do the same by themselves.
+    """
 
     async def middleware(request: HttpRequest) -> HttpResponseBase:
         return await get_response(request)
@@ -69,12 +72,22 @@ def database_away(get_response: GetResponse) -> GetResponse:
 
 
 def _page_without_database(request: HttpRequest, error: Exception) -> HttpResponseBase | None:
-    if not isinstance(error, DATABASE_AWAY):
+    if not isinstance(error, Error):
         return None
-    logger.error("The database failed: %s", type(error).__name__)
+    if database_errors.is_refused(error):
+        logger.warning("The database refused a query: %s", database_errors.words(error))
+        words = {"title": "That cannot be looked up", "text": "It is too long, or holds what no text has. Go back and try again with less."}
+        return _said(render(request, "error.html", words, status=400))
+    if not database_errors.is_away(error):
+        return None
+    logger.error("The database failed: %s", database_errors.words(error))
     words = {"title": "The database cannot be reached", "text": "Nothing is lost. Try again in a moment."}
     response = render(request, "error.html", words, status=503)
     response["Retry-After"] = "5"
+    return _said(response)
+
+
+def _said(response: HttpResponse) -> HttpResponse:
     # It is said above; Django would log it a second time.
     response._has_been_logged = True  # type: ignore[attr-defined]
     return response

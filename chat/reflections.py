@@ -6,7 +6,7 @@ from time import monotonic
 from typing import Any
 from uuid import UUID
 
-from django.db import DatabaseError, InterfaceError
+from django.db import Error
 
 from chat import endings, recovery
 from chat.live import LiveAnswer
@@ -92,7 +92,7 @@ class Reflections:
             streaming = await in_thread(recovery.streaming, [reflection.live.id for reflection in reflections])
             for reflection in reflections:
                 reflection.ended |= reflection.live.id not in streaming
-        except (DatabaseError, InterfaceError):
+        except Error:
             pass  # asked again in a second
         finally:
             self._checked = monotonic()
@@ -112,7 +112,7 @@ class Reflections:
                 live.end(done, error)
             else:
                 reflection.ended = False
-        except (DatabaseError, InterfaceError):
+        except Error:
             pass  # asked again in a second
         finally:
             reflection.closing = False

@@ -18,7 +18,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from django.conf import settings
-from django.db import DatabaseError, InterfaceError
+from django.db import Error
 
 from chat import endings, recovery, redis
 from chat.access_watch import AccessWatch
@@ -327,7 +327,7 @@ class Worker:
             await self._write_refusals()
             try:
                 await self.recover()
-            except (DatabaseError, InterfaceError, *redis.Unavailable) as error:
+            except (Error, *redis.Unavailable) as error:
                 self._suspects = set()
                 logger.warning("Lost answers wait to be claimed: %s", type(error).__name__)
             except Exception as error:
@@ -337,7 +337,7 @@ class Worker:
     async def _write_refusals(self) -> None:
         try:
             await in_thread(refusals.write)
-        except (DatabaseError, InterfaceError) as error:
+        except Error as error:
             logger.warning("What was refused waits to be written: %s", type(error).__name__)
 
     async def recover(self) -> None:

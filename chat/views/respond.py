@@ -5,12 +5,12 @@ from collections.abc import Callable, Coroutine
 from functools import wraps
 from typing import Any
 
-from django.db import DatabaseError, InterfaceError, OperationalError
+from django.db import Error
 from django.http import HttpRequest, JsonResponse
 from django.http.response import HttpResponseBase
 
-from chat import guests
-from chat.errors import DatabaseUnavailable, MethodNotAllowed, NotSignedIn, Refusal
+from chat import database_errors, guests
+from chat.errors import DatabaseUnavailable, InternalFault, InvalidRequest, MethodNotAllowed, NotSignedIn, Refusal
 from chat.limits.client_ip import limit_address
 from chat.models import Requester
 from chat.reader_access import ReaderAccess
@@ -33,7 +33,7 @@ def refusal_response(refusal: Refusal) -> JsonResponse:
 
 
 def api(*methods: str) -> Callable[[AsyncView], AsyncView]:
-    """Wraps an async view of the API: wrong methods are 405, refusals become JSON, a database that is away is 503."""
+    """Wraps an async view of the API: wrong methods are 405, refusals become JSON, errors of the database too."""
 
     def decorate(view: AsyncView) -> AsyncView:
         @wraps(view)
@@ -44,19 +44,23 @@ def api(*methods: str) -> Callable[[AsyncView], AsyncView]:
                 return await view(request, *args, **kwargs)
             except Refusal as refusal:
                 return refusal_response(refusal)
-            except (DatabaseError, InterfaceError) as error:
-                logger.error("The database failed: %s", _reason(error))
-                return refusal_response(DatabaseUnavailable("The database cannot be reached. Try again in a moment.", retry_after=2))
+            except Error as error:
+                return refusal_response(database_refusal(error))
 
         return wrapper
 
     return decorate
 
 
-def _reason(error: Exception) -> str:
-    """What may be logged of a database error: other kinds than OperationalError quote values, and so prompts."""
-    lines = str(error).splitlines()
-    return f"{type(error).__name__}: {lines[0]}" if isinstance(error, OperationalError) and lines else type(error).__name__
+def database_refusal(error: Error) -> Refusal:
+    """What to tell a person of an error of the database, which is logged: whose fault it is, and whether to try again."""
+    if database_errors.is_refused(error):
+        logger.warning("The database refused a query: %s", database_errors.words(error))
+        return InvalidRequest("The database cannot do what is asked: it is too long, or holds what no text has.")
+    logger.error("The database failed: %s", database_errors.words(error))
+    if database_errors.is_away(error):
+        return DatabaseUnavailable("The database cannot be reached. Try again in a moment.", retry_after=2)
+    return InternalFault("Something broke on our side.")
 
 
 async def requester_of(request: HttpRequest) -> Requester:

@@ -1,7 +1,7 @@
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
-from django.db import DatabaseError, InterfaceError
+from django.db import Error
 
 from chat import redis
 from chat.limits.reconcile import lasting_differences
@@ -24,7 +24,7 @@ class Command(BaseCommand):
             differences = lasting_differences(options["wait"])
         except redis.Unavailable as error:
             raise CommandError(f"Redis does not answer: {type(error).__name__}.") from None
-        except (DatabaseError, InterfaceError) as error:
+        except Error as error:
             raise CommandError(f"The database does not answer: {type(error).__name__}.") from None
         for line in differences:
             self.stdout.write(line)
