@@ -20,6 +20,7 @@ from django.db.models.functions import Coalesce
 from django.dispatch import Signal
 from django.utils import timezone
 
+from chat.folded_model import FoldedModel, FoldedQuerySet
 from chat.rates import Rate, parse_rates
 
 T = TypeVar("T", bound=models.Model)
@@ -47,7 +48,7 @@ class Requester:
 # --- Conversations ----------------------------------------------------------
 
 
-class ConversationQuerySet(models.QuerySet["Conversation"]):
+class ConversationQuerySet(FoldedQuerySet["Conversation"]):
     def of(self, requester: Requester) -> "ConversationQuerySet":
         """The conversations that belong to the requester, and no others."""
         if requester.user_id is not None:
@@ -66,13 +67,17 @@ class ConversationQuerySet(models.QuerySet["Conversation"]):
     delete.queryset_only = True  # type: ignore[attr-defined]
 
 
-class Conversation(models.Model):
+class Conversation(FoldedModel):
     """A tree of messages that belongs to one person or one guest."""
+
+    FOLDED = "title"
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     user = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.CASCADE, related_name="conversations")
     guest = models.CharField(max_length=64, blank=True, db_index=True)
     title = models.CharField(max_length=200, blank=True)
+    # For the search; "" where the text is ASCII (chat.folding).
+    title_folded = models.TextField(blank=True, default="", editable=False)
     system_prompt = models.TextField(blank=True)
     model = models.ForeignKey("ChatModel", null=True, blank=True, on_delete=models.SET_NULL)
     created = models.DateTimeField(default=timezone.now)
@@ -95,14 +100,16 @@ class Conversation(models.Model):
         return str(self.id)
 
 
-class MessageQuerySet(models.QuerySet["Message"]):
+class MessageQuerySet(FoldedQuerySet["Message"]):
     def of(self, requester: Requester) -> "MessageQuerySet":
         """The messages in the requester's own conversations."""
         return self.filter(conversation__in=Conversation.objects.of(requester))
 
 
-class Message(models.Model):
+class Message(FoldedModel):
     """A prompt or an answer. `parent` is the message it follows; a second child of one parent is a branch."""
+
+    FOLDED = "content"
 
     class Role(models.TextChoices):
         USER = "user"
@@ -120,6 +127,7 @@ class Message(models.Model):
     parent = models.ForeignKey("self", null=True, blank=True, on_delete=models.CASCADE, related_name="children")
     role = models.CharField(max_length=10, choices=Role.choices)
     content = models.TextField(blank=True)
+    content_folded = models.TextField(blank=True, default="", editable=False)
     status = models.CharField(max_length=12, choices=Status.choices, default=Status.COMPLETE)
     finish_reason = models.CharField(max_length=40, blank=True)
     model = models.CharField(max_length=120, blank=True, help_text="The upstream's name of the model that answered.")

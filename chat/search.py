@@ -1,10 +1,10 @@
 """Finding one's own conversations by title and text."""
 
-import re
 from dataclasses import dataclass
 
 from django.db.models import OuterRef, Q, Subquery
 
+from chat.folding import find_folded, fold
 from chat.models import Conversation, Message, Requester
 
 MOST_HITS = 50
@@ -31,17 +31,26 @@ def search_conversations(requester: Requester, query: str) -> list[Hit]:
     """At most 50 of the requester's conversations, the latest first; none for an empty query. One query."""
     if not query:
         return []
-    messages = Message.objects.filter(conversation=OuterRef("pk"), content__icontains=query).order_by("-created")
+    messages = Message.objects.filter(_contains("content", query), conversation=OuterRef("pk")).order_by("-created")
     found = Conversation.objects.of(requester).annotate(text=Subquery(messages.values("content")[:1]))
-    found = found.filter(Q(title__icontains=query) | Q(text__isnull=False)).order_by("-updated", "pk")
+    found = found.filter(_contains("title", query) | Q(text__isnull=False)).order_by("-updated", "pk")
     return [_hit(conversation, getattr(conversation, "text", None) or "", query) for conversation in found[:MOST_HITS]]
 
 
+def _contains(field: str, query: str) -> Q:
+    """Whether the query stands in the field, in whatever case. A text in ASCII has no fold beside it, and needs none."""
+    folded = fold(query)
+    found = Q(**{f"{field}_folded__contains": folded})
+    if folded.isascii():
+        found |= Q(**{f"{field}_folded": "", f"{field}__icontains": folded})
+    return found
+
+
 def _hit(conversation: Conversation, text: str, query: str) -> Hit:
-    match = re.search(re.escape(query), text, re.IGNORECASE)
+    match = find_folded(text, query)
     if match is None:
         return Hit(conversation, "", "", text[:_AFTER])
-    start, end = max(0, match.start() - _BEFORE), match.end() + _AFTER
-    before = ("…" if start else "") + text[start : match.start()]
-    after = text[match.end() : end] + ("…" if end < len(text) else "")
-    return Hit(conversation, before, match.group(), after)
+    start, end = max(0, match[0] - _BEFORE), match[1] + _AFTER
+    before = ("…" if start else "") + text[start : match[0]]
+    after = text[match[1] : end] + ("…" if end < len(text) else "")
+    return Hit(conversation, before, text[slice(*match)], after)

@@ -113,8 +113,8 @@ def test_answers_and_readers_of_somebody_who_is_let_in_no_more_end_on_every_work
 ) -> None:
     request = upstream.wait_for_request(reading.key)
     user = User.objects.get(pk=alice.user.pk)
-    since = monotonic()
     DEACTIVATIONS[way](user)
+    since = monotonic()
     assert upstream.wait_for_close(request) - since < SOON_SECONDS
     for stream in reading.streams:
         read_to_the_end(stream, since)
@@ -212,8 +212,9 @@ def test_the_end_of_a_session_ends_its_readers_on_every_worker_and_nothing_else(
 
 
 def test_password_that_is_changed_elsewhere_ends_the_readers_of_all_other_sessions(alice: Person, site2: Site, reading: Reading) -> None:
+    password = make_password("another-fine-day-in-may")
     since = monotonic()
-    User.objects.filter(pk=alice.user.pk).update(password=make_password("another-fine-day-in-may"))
+    User.objects.filter(pk=alice.user.pk).update(password=password)
     for stream in reading.streams:
         read_to_the_end(stream, since)
         assert not stream.ended

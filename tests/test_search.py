@@ -1,13 +1,21 @@
 """Searching one's own conversations."""
 
+from importlib import import_module
 from typing import TYPE_CHECKING
+from unicodedata import normalize
 
 import pytest
+from django.apps import apps
+from django.db import connection
+from django.db.models import QuerySet, Value
 
+from chat.folding import find_folded, fold
 from chat.models import Conversation, Message
 from chat.search import MOST_HITS, clean_query, search_conversations
+from tests.harness import wire
 from tests.harness.footprint import with_time_left
 from tests.harness.people import Person
+from tests.harness.upstream import Upstream
 from tests.harness.visitor import visitor
 
 if TYPE_CHECKING:
@@ -102,3 +110,123 @@ def test_searching_is_limited_by_person(make_user: "MakeUser", bob: Person) -> N
     assert "Try again in" in answers[-1].content.decode()
     assert visitor(alice.user).get("/search/", {"q": "cat"}).status_code == 429
     assert visitor(bob.user).get("/search/", {"q": "cat"}).status_code == 200
+
+
+# --- Upper and lower case, in any script -----------------------------------------------------------
+
+# What is written, what is searched for, and what of it is marked.
+SAME = [
+    ("Hello Привет мир", "привет", "Привет"),
+    ("привет", "ПРИВЕТ", "привет"),
+    ("Київ і Їжак", "їжак", "Їжак"),
+    ("IN DER STRASSE", "straße", "STRASSE"),
+    ("die Straße hier", "STRASSE", "Straße"),
+    ("die STRAẞE hier", "straße", "STRAẞE"),
+    ("İSTANBUL'da", "istanbul", "İSTANBUL"),
+    ("Istanbul", "İstanbul", "Istanbul"),
+    ("ISPARTA güzel", "ısparta", "ISPARTA"),
+    ("ὁ ὈΔΥΣΣΕΎΣ", "ὀδυσσεύς", "ὈΔΥΣΣΕΎΣ"),
+    ("ΜΕΓΑΣ ΟΔΟΣ", "μεγας οδος", "ΜΕΓΑΣ ΟΔΟΣ"),
+    ("die ＣＡＴ sat", "cat", "ＣＡＴ"),
+    ("a cat", "ｃａｔ", "cat"),
+    ("ﾊﾟｿｺﾝを買う", "パソコン", "ﾊﾟｿｺﾝ"),
+    ("Un café crème", "CAFÉ", "café"),
+    (normalize("NFD", "Un café crème"), "CAFÉ", normalize("NFD", "café")),
+    ("Un café crème", normalize("NFD", "café"), "café"),
+    ("Nguyễn Văn", normalize("NFD", "NGUYỄN"), "Nguyễn"),
+    ("ᲗᲑᲘᲚᲘᲡᲘ", "თბილისი", "ᲗᲑᲘᲚᲘᲡᲘ"),
+    ("ԵՐԵՒԱՆ", "երևան", "ԵՐԵՒԱՆ"),
+    ("the ﬁle", "FILE", "ﬁle"),
+    ("𐐐𐐑 Deseret", "𐐸𐐹", "𐐐𐐑"),
+    ("中文没有空格的句子", "空格", "空格"),
+    ("日本語のテスト", "本語", "本語"),
+    ("서울특별시", "특별", "특별"),
+    (normalize("NFD", "서울특별시"), "서울", normalize("NFD", "서울")),
+    ("שלום עולם", "עולם", "עולם"),
+    ("I 👩‍👩‍👧 it", "👩‍👩‍👧", "👩‍👩‍👧"),
+    ("non\u00a0breaking Ä", "non breaking ä", "non\u00a0breaking Ä"),
+]
+
+
+@pytest.mark.parametrize(("text", "query", "marked"), SAME)
+def test_letters_are_found_whatever_their_case_width_or_composition(alice: Person, text: str, query: str, marked: str) -> None:
+    talk(alice, "by text", f"before {text} after")
+    talk(alice, f"{text} as a title", "nothing")
+    assert found(alice, query) == [f"{text} as a title", "by text"]
+    hit = search_conversations(alice.requester, query)[1]
+    start = text.index(marked)
+    assert (hit.before, hit.match, hit.after) == (f"before {text[:start]}", marked, f"{text[start + len(marked) :]} after")
+
+
+@pytest.mark.parametrize(
+    ("text", "query"), [("Привет", "Приветы"), ("café", "cafes"), ("STRASSE", "strase"), ("ΟΔΟΣ", "οδοί"), ("ä", "b"), ("50 % Ä", "50_%")]
+)
+def test_other_letters_are_not_found(alice: Person, text: str, query: str) -> None:
+    talk(alice, text, text)
+    assert found(alice, query) == []
+
+
+@pytest.mark.parametrize("wildcard", ["%", "_", "\\"])
+def test_wildcards_are_only_themselves_beside_other_scripts_too(alice: Person, wildcard: str) -> None:
+    talk(alice, "Plain", "сто процентов")
+    talk(alice, "Special", f"СТО{wildcard} процентов")
+    assert found(alice, f"сто{wildcard} п") == ["Special"]
+
+
+def test_what_a_turn_writes_is_found_by_prompt_answer_and_title(alice: Person, upstream: Upstream) -> None:
+    key = upstream.script(wire.answer("Ответ ", "МОДЕЛИ"))
+    with alice.client.chat(content=f"ВОПРОС {key}") as stream:
+        stream.read()
+        conversation = stream.events[0].data["conversation"]
+    for query in ("вопрос", "ответ модели"):
+        assert conversation in alice.client.get("/search/", params={"q": query}).text
+    assert alice.client.post(f"/c/{conversation}/rename/", data={"title": "НОВОЕ имя"}).status_code < 400
+    page = alice.client.get("/search/", params={"q": "новое"}).text
+    assert conversation in page
+    page = alice.client.get("/search/", params={"q": "модели"}).text
+    assert "<mark>МОДЕЛИ</mark>" in page
+
+
+def test_the_fold_follows_its_text_however_that_is_written(alice: Person) -> None:
+    conversation = talk(alice, "Один")
+    message, other = Message.objects.bulk_create([Message(conversation=conversation, role="user", content=text) for text in ("ДВА", "ТРИ")])
+    assert found(alice, "два") == ["Один"]
+    Message.objects.filter(pk=message.pk).update(content="ЧЕТЫРЕ")
+    assert (found(alice, "два"), found(alice, "четыре")) == ([], ["Один"])
+    Message.objects.filter(pk=message.pk).update(content="plain")
+    assert (found(alice, "четыре"), found(alice, "PLAIN")) == ([], ["Один"])
+    message.content = "ПЯТЬ"
+    message.save(update_fields=["content"])
+    assert found(alice, "пять") == ["Один"]
+    read = Message.objects.only("status").get(pk=other.pk)
+    read.save()
+    assert found(alice, "три") == ["Один"]
+    conversation.title = "Шесть"
+    conversation.save()
+    assert found(alice, "шесть") == ["Шесть"]
+    with pytest.raises(TypeError):
+        Message.objects.filter(pk=message.pk).update(content=Value("x"))
+
+
+def test_rows_of_before_are_folded_by_the_migration(alice: Person) -> None:
+    conversation = talk(alice, "СТАРЫЙ титул", "СТАРЫЙ текст", "plain ASCII")
+    for model, fields in ((Message, {"content_folded": ""}), (Conversation, {"title_folded": ""})):
+        QuerySet(model).update(**fields)
+    assert found(alice, "старый") == []
+    with connection.schema_editor() as editor:
+        import_module("chat.migrations.0011_folded_text").fold_all(apps, editor)
+    assert found(alice, "старый т") == ["СТАРЫЙ титул"]
+    assert conversation.messages.get(content="plain ASCII").content_folded == ""
+    assert conversation.messages.exclude(content="plain ASCII").get().content_folded == "старый текст"
+
+
+@pytest.mark.parametrize("text", ["ßx", "xß", "ßß", "e\u0301e", "İi", "ﷺ", "ｶﾞx", "x\u0323\u0307y", ""])
+def test_every_piece_of_a_text_is_found_where_it_stands(text: str) -> None:
+    assert fold(fold(text)) == fold(text)
+    for start in range(len(text)):
+        for end in range(start + 1, len(text) + 1):
+            place = find_folded(text, text[start:end])
+            # Half of what composes to one letter is not in the text that is compared.
+            if place is not None:
+                assert fold(text[start:end]) in fold(text[slice(*place)])
+    assert find_folded(text, "") is None
