@@ -18,9 +18,8 @@ from chat.generation import Job
 from chat.limits.admission import Admission, check_ledger
 from chat.models import Conversation, Message, Requester, Usage
 from chat.planning import Plan, parent_of
+from chat.titles import title_of
 from chat.turn_request import Again, Stateless, Stored, TurnRequest, digest
-
-_TITLE_CHARS = 60
 
 
 @dataclass(frozen=True)
@@ -155,13 +154,8 @@ def _new_conversation(plan: Plan, request: Stored | Again) -> Conversation:
     assert isinstance(request, Stored)
     chosen = plan.models[0] if request.model else None
     return Conversation.objects.create(
-        user_id=plan.requester.user_id, guest=plan.requester.guest, title=_title(request.content), model=chosen
+        user_id=plan.requester.user_id, guest=plan.requester.guest, title=title_of(request.content), model=chosen
     )
-
-
-def _title(prompt: str) -> str:
-    line = " ".join(prompt.split())
-    return line if len(line) <= _TITLE_CHARS else line[: _TITLE_CHARS - 1].rsplit(" ", 1)[0] + "…"
 
 
 def _write_usage(plan: Plan, worker: str) -> None:

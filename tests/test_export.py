@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from unicodedata import normalize
+from urllib.parse import unquote
 from uuid import uuid4
 
 import pytest
@@ -12,9 +14,11 @@ from django.http import HttpResponse
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils.dateparse import parse_datetime
+from playwright.sync_api import Page
 
 from chat.models import Conversation, Message, Usage
 from tests.harness.people import Person
+from tests.harness.site import Site
 from tests.harness.visitor import visitor
 
 pytestmark = pytest.mark.usefixtures("static_files")
@@ -112,21 +116,53 @@ def test_an_empty_conversation_can_be_taken_along(alice: Person) -> None:
     assert visitor(alice.user).get(talk.url("json")).json()["messages"] == []
 
 
-@pytest.mark.parametrize(
-    ("title", "name"),
-    [
-        ("Cats & dogs", "cats-dogs"),
-        ('../../etc/passwd"; x="\r\nSet-Cookie: a=b', "etcpasswd-x-set-cookie-ab"),
-        ("日本語", "conversation"),
-        ("", "conversation"),
-        ("a" * 200, "a" * 60),
-    ],
-)
-def test_a_downloads_name_is_safe(alice: Person, title: str, name: str) -> None:
+# A title, the name in ASCII, and the whole name where that is more.
+NAMES = [
+    ("Cats & dogs", "cats-dogs", None),
+    ('../../etc/passwd"; x="\r\nSet-Cookie: a=b', "etcpasswd-x-set-cookie-ab", None),
+    ("", "conversation", None),
+    ("a" * 200, "a" * 60, None),
+    ("CON", "con-conversation", None),
+    ("lpt1", "lpt1-conversation", None),
+    ("日本語", "conversation", "日本語"),
+    ("Über „Größe“", "uber-groe", "Über „Größe“"),
+    (normalize("NFD", "Café"), "cafe", "Café"),
+    ("عنوان", "conversation", "عنوان"),
+    ('..\\é/..:*?<>|"', "e", "é"),
+    ("...é...", "e", "é"),
+    ("a\u202egpj.é", "agpje", "agpj.é"),
+    ("é\r\nSet-Cookie: a=b", "e-set-cookie-ab", "é Set-Cookie a=b"),
+    ("é'(1)%22;*", "e122", "é'(1)%22;"),
+    ("COM¹", "com1-conversation", "COM¹-conversation"),
+    ("NUL.é", "nule", "NUL.é-conversation"),
+    ("日" * 200, "conversation", "日" * 40),
+    ("👩‍👩‍👧‍👦" * 30, "conversation", "👩‍👩‍👧‍👦" * 4),
+]
+
+
+@pytest.mark.parametrize(("title", "name", "whole"), NAMES)
+def test_a_downloads_name_is_the_title_as_far_as_that_is_safe(alice: Person, title: str, name: str, whole: str | None) -> None:
     talk = Talk(alice, title=title)
     client = visitor(alice.user)
-    assert client.get(talk.url("md"))["Content-Disposition"] == f'attachment; filename="{name}.md"'
-    assert client.get(talk.url("json"))["Content-Disposition"] == f'attachment; filename="{name}.json"'
+    for suffix in ("md", "json"):
+        plain, _, extended = client.get(talk.url(suffix))["Content-Disposition"].partition("; filename*=UTF-8''")
+        assert plain == f'attachment; filename="{name}.{suffix}"'
+        assert extended.isascii()
+        assert not set(extended) & set(" \"'();,/\\*")
+        assert unquote(extended) == (f"{whole}.{suffix}" if whole else "")
+
+
+def test_a_browser_saves_a_download_under_its_whole_name(alice: Person, site: Site, page: Page) -> None:
+    talk = Talk(alice, title="Über 日本語: Größe")
+    page.context.add_cookies(alice.cookies(site))  # type: ignore[arg-type]
+    page.goto(site.url)
+    page.evaluate(
+        "url => { const link = document.createElement('a'); link.href = url; document.body.append(link); link.id = 'save'; }",
+        talk.url("md"),
+    )
+    with page.expect_download() as download:
+        page.evaluate("document.getElementById('save').click()")
+    assert download.value.suggested_filename == "Über 日本語 Größe.md"
 
 
 @pytest.mark.parametrize("suffix", ["md", "json"])

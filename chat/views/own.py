@@ -9,13 +9,12 @@ from asgiref.sync import async_to_sync
 from django.contrib.auth.views import redirect_to_login
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404, render
-from django.utils.http import content_disposition_header
-from django.utils.text import slugify
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from chat import export, guests
 from chat.errors import RateLimited
+from chat.filenames import attachment
 from chat.limits import actions
 from chat.models import Conversation, Requester
 from chat.search import clean_query, search_conversations
@@ -100,6 +99,5 @@ def _own(requester: Requester, conversation_id: UUID) -> Conversation:
 
 
 def _download(response: HttpResponse, conversation: Conversation, suffix: str) -> HttpResponse:
-    name = slugify(conversation.title)[:60].strip("-") or "conversation"
-    response["Content-Disposition"] = content_disposition_header(True, f"{name}.{suffix}") or "attachment"
+    response["Content-Disposition"] = attachment(conversation.title, suffix)
     return response

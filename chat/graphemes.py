@@ -1,0 +1,69 @@
+"""Cutting text where a reader would: between what they see as characters. Pure; imports nothing of the project.
+
+Extended grapheme clusters of Unicode's UAX #29, as far as they matter for cutting: marks, joiners,
+emoji sequences, flags, Hangul, and the conjuncts of Indic scripts.
+"""
+
+from unicodedata import category, combining
+
+ZWJ = "\N{ZERO WIDTH JOINER}"
+_VIRAMA = 9
+_MARKS = ("Mn", "Me", "Mc")
+
+
+def cut(text: str, most: int) -> str:
+    """The beginning of the text, `most` characters (code points) long or a little less, so that nothing seen as one is cut in two.
+
+    Only of what is itself longer than `most`, such as a letter with a hundred marks, a piece is left.
+    """
+    if len(text) <= most:
+        return text
+    end = most
+    while end > 0 and _is_inside(text, end):
+        end -= 1
+    return text[: end or most]
+
+
+def cut_bytes(text: str, most: int) -> str:
+    """The same, measured in bytes of UTF-8."""
+    return cut(text, len(text.encode()[:most].decode(errors="ignore")))
+
+
+def _is_inside(text: str, place: int) -> bool:
+    """Whether the character before the place and the one after it are seen as one."""
+    before, after = text[place - 1], text[place]
+    if after == ZWJ or _is_extending(after) or before == ZWJ:
+        return True
+    if _is_flag_half(before) and _is_flag_half(after):
+        return _flag_halves_before(text, place) % 2 == 1
+    if combining(before) == _VIRAMA and category(after) == "Lo":
+        return True
+    return _hangul_goes_on(before, after)
+
+
+def _is_extending(letter: str) -> bool:
+    """Marks, variation selectors among them, ZWNJ, the five colours of skin, and the tags of regional flags."""
+    return (
+        category(letter) in _MARKS or "\U0001f3fb" <= letter <= "\U0001f3ff" or "\U000e0020" <= letter <= "\U000e007f" or letter == "\u200c"
+    )
+
+
+def _is_flag_half(letter: str) -> bool:
+    return "\U0001f1e6" <= letter <= "\U0001f1ff"
+
+
+def _flag_halves_before(text: str, place: int) -> int:
+    count = 0
+    while count < place and _is_flag_half(text[place - 1 - count]):
+        count += 1
+    return count
+
+
+def _hangul_goes_on(before: str, after: str) -> bool:
+    """Whether a syllable that is written in parts goes on: a leading consonant, a vowel, a final consonant."""
+    is_whole, is_open = "가" <= before <= "힣", "가" <= before <= "힣" and (ord(before) - 0xAC00) % 28 == 0
+    if "\u1100" <= before <= "\u115f":
+        return "\u1100" <= after <= "\u11a7" or "가" <= after <= "힣"
+    if is_open or "\u1160" <= before <= "\u11a7":
+        return "\u1160" <= after <= "\u11ff"
+    return (is_whole or "\u11a8" <= before <= "\u11ff") and "\u11a8" <= after <= "\u11ff"
