@@ -9,6 +9,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from time import monotonic
 from typing import Any
 from uuid import UUID
@@ -24,7 +25,7 @@ from chat.live import LiveAnswer
 from chat.models import Message
 from chat.threads import in_thread
 from chat.upstream.attempt import Target
-from chat.upstream.cost import Account, Reserved, SoFar, alarm_if_overrun
+from chat.upstream.cost import Account, LateBudget, Reserved, SoFar, alarm_if_overrun
 from chat.upstream.retry import Call, Question, Upstream
 
 logger = logging.getLogger("chat.generation")
@@ -38,7 +39,8 @@ class Job:
     """What is to be generated. `start` is the payload of the `start` event; `prices` are by the models' slugs.
 
     `person` is the account that asks, None for a guest. `trimmed` messages were left out of `messages`;
-    `reserved` is None where no budget applies.
+    `reserved` is None where no budget applies; `bound` is what it would be
+    if one did, and `is_budgeted` whether one does now (blocks on Redis, and seldom on the database).
     """
 
     answer: UUID
@@ -47,6 +49,8 @@ class Job:
     start: dict[str, Any]
     targets: Sequence[Target]
     prices: dict[str, budgets.Prices]
+    bound: Reserved
+    is_budgeted: Callable[[], bool]
     messages: list[dict[str, str]]
     trimmed: int
     reserved: Reserved | None
@@ -63,7 +67,7 @@ class Generation:
         self.task: asyncio.Task[None]
         self.watched_elsewhere = 0.0
         self._release = release
-        self._account = Account(job.prices, job.reserved)
+        self._account = Account(job.prices, job.reserved, LateBudget(job.bound, partial(_is_budgeted, job)))
         self._call = Call(upstream, Question(job.targets, job.messages, may_trim=job.stored), self._account, self)
         self._upstream: asyncio.Task[None] | None = None
         self._halted: tuple[str, str, AnswerError | None] | None = None
@@ -181,6 +185,13 @@ class Generation:
     def _tell_saving(self, ending: Ending, attempt: int, wait: float) -> None:
         reason = "database_unavailable"
         self.live.status({"state": "saving", "attempt": attempt, "retry_in": wait, "reason": reason, "model": ending.model})
+
+
+async def _is_budgeted(job: Job) -> bool:
+    try:
+        return await in_thread(job.is_budgeted)
+    except Error:
+        return True  # it cannot be told: then nothing is spent beyond what the ledger has
 
 
 def _save(answer_id: UUID, ending: Ending) -> dict[str, Any] | None:

@@ -75,8 +75,11 @@ class Plan:
     @property
     def reserved(self) -> Reserved | None:
         """What its attempts may cost together; None where no budget counts it."""
-        if not (has_budget(self.quota.enforced) or has_budget(self.policy)):
-            return None
+        return self.bound if has_budget(self.quota.enforced) or has_budget(self.policy) else None
+
+    @property
+    def bound(self) -> Reserved:
+        """The most that the turn can cost, as its row in the ledger has it while it runs."""
         return Reserved(self.prompt_tokens + self.output_tokens, self.bound_usd)
 
     def ask(self) -> Ask:
@@ -245,6 +248,13 @@ def _fit_whole_budgets(draft: Plan) -> Plan:
     if room < 1:
         raise PromptTooLong("The prompt alone is larger than your whole budget.", limit="budget")
     return replace(draft, targets=[replace(target, max_output_tokens=min(target.max_output_tokens, room)) for target in draft.targets])
+
+
+def is_budgeted(requester: Requester) -> bool:
+    """Whether a budget counts what the requester spends, as things are now. Blocks on Redis and the database."""
+    known = configuration.current()
+    quota = known.standing(requester).quota
+    return has_budget(known.policy()) or (quota is not None and has_budget(quota.enforced))
 
 
 # --- What is sent upstream ------------------------------------------------------

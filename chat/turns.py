@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -17,7 +18,7 @@ from chat.errors import (
 from chat.generation import Job
 from chat.limits.admission import Admission, check_ledger
 from chat.models import Conversation, Message, Requester, Usage
-from chat.planning import Plan, parent_of
+from chat.planning import Plan, is_budgeted, parent_of
 from chat.titles import title_of
 from chat.turn_request import Again, Stateless, Stored, TurnRequest, digest
 
@@ -96,6 +97,8 @@ def start(plan: Plan, admission: Admission, worker: str) -> Job | Follow:
         messages=plan.messages,
         trimmed=plan.trimmed,
         reserved=plan.reserved,
+        bound=plan.bound,
+        is_budgeted=partial(is_budgeted, plan.requester),
         hold=admission.hold,
     )
 

@@ -1,7 +1,7 @@
 """What an answer costs: of all its attempts together, and how much of its reservation is left for the next."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -46,12 +46,29 @@ class SoFar:
     bill: Bill
 
 
-class Account:
-    """The costs of one answer. `prices` are by the models' slugs; `reserved` is None where no budget applies."""
+@dataclass(frozen=True)
+class LateBudget:
+    """Of an answer that no budget counted when it began: what its row in the ledger bounds it to, and whether a budget counts it now."""
 
-    def __init__(self, prices: dict[str, Prices], reserved: Reserved | None) -> None:
+    reserved: Reserved
+    applies: Callable[[], Awaitable[bool]]
+
+
+class Account:
+    """The costs of one answer. `prices` are by the models' slugs; `reserved` is None where no budget applies.
+
+    `late`, where given, says of such an answer whether that is so still.
+    """
+
+    def __init__(self, prices: dict[str, Prices], reserved: Reserved | None, late: LateBudget | None = None) -> None:
         self._prices = prices
         self._reserved = reserved
+        self._late = late
+
+    async def note_late_budget(self) -> None:
+        """To be called before each further attempt: a budget that was set since the beginning bounds it as one from before would."""
+        if self._reserved is None and self._late is not None and await self._late.applies():
+            self._reserved = self._late.reserved
 
     def bill(self, attempts: Sequence[Attempt], text_bytes: int = 0) -> Bill:
         """What the attempts cost: each that may have reached the upstream is paid at the prices of its own model.

@@ -75,6 +75,8 @@ class Call:
         self._sink = sink
         self._halved = False
         self._deadline = inf
+        # With which the last attempt ended.
+        self._failure = AnswerError("internal_error")
 
     async def run(self) -> None:
         """Brings the answer into the sink. Raises AnswerError with a code of the contract; cancelling it closes the upstream connection."""
@@ -121,9 +123,20 @@ class Call:
             await asyncio.sleep(wait)
 
     async def _attempt(self, target: Target) -> None:
+        if self.attempts:
+            await self._account.note_late_budget()
+            if not self._can_pay(target):
+                raise self._failure
         attempt = Attempt(replace(target, max_output_tokens=self._output_left(target)), self._messages)
         self.attempts.append(attempt)
-        await upstream_client.run(self._upstream.client, attempt, self._sink)
+        try:
+            await upstream_client.run(self._upstream.client, attempt, self._sink)
+        except Retriable as failure:
+            self._failure = failure.error
+            raise
+        except AnswerError as error:
+            self._failure = error
+            raise
 
     # --- what is allowed ----------------------------------------------------
 
