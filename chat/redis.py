@@ -30,6 +30,11 @@ class _Client(redis.Redis):
 
     _away_until: float | None = None
 
+    @property
+    def was_away(self) -> bool:
+        """Whether the last command failed because Redis did not answer."""
+        return self._away_until is not None
+
     def execute_command(self, *args: Any, **options: Any) -> Any:
         if self._away_until is not None:
             if monotonic() < self._away_until:
@@ -59,6 +64,11 @@ def client() -> redis.Redis:
 
         return fakeredis.FakeRedis(server=_memory_server())
     return _Client.from_url(settings.REDIS_URL, **_options(Retry(NoBackoff(), 0)), max_connections=64)
+
+
+def was_away() -> bool:
+    """Whether the blocking client has found Redis away when it asked last. Asks nothing."""
+    return getattr(client(), "was_away", False)
 
 
 def check() -> None:

@@ -17,8 +17,9 @@ from django.http import HttpRequest
 from django.utils import timezone
 
 from chat import redis
-from chat.errors import LimitsUnavailable, RateLimited, Refusal, SpendExhausted, TokensExhausted, TooManyStreams
+from chat.errors import DatabaseUnavailable, LimitsUnavailable, RateLimited, Refusal, SpendExhausted, TokensExhausted, TooManyStreams
 from chat.limits import budgets, refusals, slots, windows
+from chat.limits.progress import Progress, admission_of, reading_ledger
 from chat.models import Quota, Requester, SitePolicy, Usage
 from chat.rates import Rate
 from chat.templatetags.humane import per
@@ -93,17 +94,28 @@ def _full(seen: list[windows.Window]) -> list[windows.Window]:
 
 
 async def admit(request: HttpRequest, ask: Ask) -> Admission:
-    """Takes from every gate, or raises a Refusal and takes nothing. LimitsUnavailable within 2 s when Redis is down."""
-    work = asyncio.ensure_future(in_thread(_admit, request, ask))
+    """Takes from every gate, or raises a Refusal and takes nothing.
+
+    Within 2 s LimitsUnavailable when Redis is down, DatabaseUnavailable when it is the database that does not answer.
+    """
+    progress = Progress()
+    work = asyncio.ensure_future(in_thread(_admit_noting, progress, request, ask))
     try:
         async with asyncio.timeout(_DEADLINE_SECONDS):
             return await asyncio.shield(work)
     except TimeoutError:
         work.add_done_callback(_give_back_late)
+        # Redis holds up no thread for long: one that has not come free waits for the database.
+        if progress.reads_ledger or not (progress.has_begun or redis.was_away()):
+            raise _database_unavailable() from None
         return _without_redis(ask)
     except Refusal as refusal:
         refusal.quota = ask.quota.name
         raise
+
+
+def _database_unavailable() -> DatabaseUnavailable:
+    return DatabaseUnavailable("The database does not answer. Try again in a moment.", retry_after=SLOT_HINT_SECONDS)
 
 
 def _give_back_late(work: "asyncio.Future[Admission]") -> None:
@@ -136,6 +148,11 @@ def free(hold: slots.Hold) -> None:
 def _give_back(admission: Admission) -> None:
     windows.give_back(admission.keys)
     free(admission.hold)
+
+
+def _admit_noting(progress: Progress, request: HttpRequest, ask: Ask) -> Admission:
+    with admission_of(progress):
+        return _admit(request, ask)
 
 
 def _admit(request: HttpRequest, ask: Ask) -> Admission:
@@ -254,7 +271,9 @@ def _take(holder: str, limit_key: str | None, hold: slots.Hold, most: int | None
 
 
 def _running(limit_key: str | None) -> Iterator[slots.Hold]:
-    return map(hold_of, budgets.running(limit_key))
+    with reading_ledger():
+        rows = list(budgets.running(limit_key))
+    return map(hold_of, rows)
 
 
 def hold_of(row: Usage) -> slots.Hold:
@@ -272,7 +291,8 @@ def _room(limit_key: str | None, budget: Quota | SitePolicy, day: date) -> tuple
     """What the ledger leaves of a budget: tokens of the day, micros of its month; None where there is no limit."""
     if not has_budget(budget):
         return None, None
-    spent = budgets.spent(limit_key, day)
+    with reading_ledger():
+        spent = budgets.spent(limit_key, day)
     tokens = None if budget.tokens_per_day is None else budget.tokens_per_day - spent.tokens
     micros = None if budget.spend_per_month_usd is None else budgets.micros(budget.spend_per_month_usd) - spent.micros
     return tokens, micros
@@ -283,7 +303,8 @@ def _exhausted(ask: Ask, held: bool) -> Iterator[Refusal]:
     checks: list[tuple[str | None, Quota | SitePolicy]] = [(ask.requester.limit_key, ask.quota.enforced), (None, ask.policy)]
     for limit_key, budget in checks:
         if has_budget(budget):
-            spent = budgets.spent(limit_key, ask.day)
+            with reading_ledger():
+                spent = budgets.spent(limit_key, ask.day)
             for gate in _without_room(ask, budget, spent, held):
                 yield _refusal(gate, limit_key is None)
 
