@@ -4,7 +4,7 @@ from django.contrib import admin
 from django.contrib.auth import views as auth
 from django.urls import path
 
-from chat.views import account, challenge, limits, operations, own, pages, plain, probe, turns, usage
+from chat.views import account, answer_streams, challenge, limits, operations, own, pages, plain, probe, turns, usage
 
 urlpatterns = [
     path("", pages.home, name="home"),
@@ -13,6 +13,7 @@ urlpatterns = [
     path("c/<uuid:conversation_id>/delete/", pages.delete, name="conversation_delete"),
     path("c/<uuid:conversation_id>/answers/<uuid:answer_id>/", plain.answer, name="answer"),
     path("api/chat", turns.chat, name="api_chat"),
+    path("api/answers/streams", answer_streams.streams, name="api_answer_streams"),
     path("api/answers/<uuid:answer_id>/stream", turns.answer_stream, name="api_answer_stream"),
     path("api/answers/<uuid:answer_id>/stop", turns.answer_stop, name="api_answer_stop"),
     path("api/challenge", challenge.new, name="api_challenge"),

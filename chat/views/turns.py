@@ -126,7 +126,11 @@ async def answer_stream(request: HttpRequest, answer_id: UUID) -> HttpResponseBa
 
 def _cursor(request: HttpRequest) -> int:
     """The position after which to go on: Last-Event-ID, or else `?after=`; the beginning when neither is given."""
-    text = request.headers.get("Last-Event-ID") or request.GET.get("after") or "0"
+    return parse_cursor(request.headers.get("Last-Event-ID") or request.GET.get("after") or "0")
+
+
+def parse_cursor(text: str) -> int:
+    """Return the position that a cursor of ours names. Raises InvalidRequest for what is none."""
     if not _CURSOR.fullmatch(text):
         raise InvalidRequest("The cursor is not valid.", limit="after")
     return int(text)
@@ -135,13 +139,21 @@ def _cursor(request: HttpRequest) -> int:
 async def _follow(
     requester: Requester, known: Follow, cursor: int, access: ReaderAccess, headers: dict[str, str] | None = None
 ) -> EventStream:
+    frames = await frames_after(known, cursor, access)
+    if known.message.status != Message.Status.STREAMING:
+        return EventStream(frames, headers)
+    seat = await readers.take_seat(requester)
+    return EventStream(worker.current().seated(frames, seat), headers)
+
+
+async def frames_after(known: Follow, cursor: int, access: ReaderAccess) -> AsyncGenerator[bytes, None]:
+    """Return the frames of an answer from the cursor on, running or ended. Raises InvalidRequest for a cursor of no frame of ours."""
     message = known.message
     if message.status != Message.Status.STREAMING:
-        return EventStream(await _finished(known, cursor), headers)
+        return await _finished(known, cursor)
     live = worker.current().follow(message.id, known.start, known.owner)
     live.check_cursor(cursor)
-    seat = await readers.take_seat(requester)
-    return EventStream(worker.current().seated(live.frames(cursor, access), seat), headers)
+    return live.frames(cursor, access)
 
 
 async def _finished(known: Follow, cursor: int) -> AsyncGenerator[bytes, None]:

@@ -161,6 +161,10 @@ class Client:
         cursor = {} if after is None else {"Last-Event-ID": after}
         return self._stream("GET", f"/api/answers/{answer}/stream", headers={**cursor, **(headers or {})})
 
+    def follow(self, *items: str) -> Stream:
+        """GET the stream of several answers, each given as `id:cursor`."""
+        return self._stream("GET", "/api/answers/streams", params=[("follow", item) for item in items])
+
     def stop(self, answer: str) -> httpx2.Response:
         """POST …/stop; returns when the end is saved."""
         return self.post(f"/api/answers/{answer}/stop")

@@ -1,0 +1,53 @@
+"""GET /api/answers/streams: several answers in one response, for a browser whose tabs share a connection."""
+
+from collections.abc import AsyncGenerator
+from uuid import UUID
+
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
+
+from chat import sse, turns, worker
+from chat.errors import InvalidRequest, Refusal
+from chat.limits import readers
+from chat.models import Requester
+from chat.multiplex import multiplex
+from chat.reader_access import ReaderAccess
+from chat.threads import in_thread
+from chat.views.respond import access_of, api, known_requester
+from chat.views.stream import EventStream
+from chat.views.turns import frames_after, parse_cursor
+
+MAX_ITEMS = 20
+
+
+@api("GET")
+async def streams(request: HttpRequest) -> HttpResponseBase:
+    """Stream the answers of `?follow=<id>:<cursor>`, given once for each, as docs/protocol.md says. It is one reader."""
+    requester = await known_requester(request)
+    items = [_parse_item(text) for text in request.GET.getlist("follow")]
+    if not 0 < len(items) <= MAX_ITEMS:
+        raise InvalidRequest(f"Name 1 to {MAX_ITEMS} answers to follow.", limit="follow")
+    access = access_of(request)
+    opened = [await _open(requester, answer, cursor, access) for answer, cursor in items]
+    seat = await readers.take_seat(requester)
+    return EventStream(worker.current().seated(multiplex(opened), seat))
+
+
+def _parse_item(text: str) -> tuple[UUID, int]:
+    answer, _, cursor = text.partition(":")
+    try:
+        return UUID(answer), parse_cursor(cursor or "0")
+    except ValueError:
+        raise InvalidRequest("What to follow is not valid.", limit="follow") from None
+
+
+async def _open(requester: Requester, answer: UUID, cursor: int, access: ReaderAccess) -> AsyncGenerator[bytes, None]:
+    try:
+        known = await in_thread(turns.follow, requester, answer)
+        return await frames_after(known, cursor, access)
+    except Refusal as refusal:
+        return _refused(refusal)
+
+
+async def _refused(refusal: Refusal) -> AsyncGenerator[bytes, None]:
+    yield sse.event("refused", {"status": refusal.status, **refusal.payload()}) + sse.END
