@@ -32,8 +32,8 @@ class Nginx:
         for pattern, value in {
             r"server 127\.0\.0\.1:8000( max_fails=0);": " ".join(f"server 127.0.0.1:{port}\\1;" for port in site_ports),
             r"listen 80;": f"listen 127.0.0.1:{free_port()};",
-            r"listen 443 ssl;": f"listen 127.0.0.1:{self.port} ssl;",
-            r"listen \[::\]:\S+( ssl)?;": "",
+            r"listen 443 ssl http2;": f"listen 127.0.0.1:{self.port} ssl http2;",
+            r"listen \[::\]:\S+( ssl http2)?;": "",
             r"ssl_certificate\s+\S+;": f"ssl_certificate {self.certificate};",
             r"ssl_certificate_key\s+\S+;": f"ssl_certificate_key {key};",
             r"access_log /\S+": f"access_log {self.folder}/access.log",
