@@ -14,8 +14,8 @@ from django.conf import settings
 from django.contrib.staticfiles.storage import staticfiles_storage
 
 _MODULES = ("js/chat/*.js", "vendor/*/*.js")
-# Modules that the chat page does not begin with: a worker's, and another page's.
-_NOT_AT_ONCE = ("js/chat/solver.js", "js/chat/proof.js")
+# Modules that the chat page does not begin with: workers', and another page's.
+_NOT_AT_ONCE = ("js/chat/solver.js", "js/chat/proof.js", "js/chat/tab-streams-worker.js")
 
 
 def module_urls() -> list[str]:

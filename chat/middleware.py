@@ -29,6 +29,8 @@ _PAGE_POLICY = (
 )
 # What is no page has nothing to load.
 _DATA_POLICY = "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
+# A script may be a shared worker's, which has the policy of its own response: it talks to the site, and imports from it.
+_SCRIPT_POLICY = _DATA_POLICY + "; script-src 'self'; connect-src 'self'"
 
 _HEADERS = {
     "X-Content-Type-Options": "nosniff",
@@ -45,10 +47,11 @@ def security_headers(get_response: GetResponse) -> GetResponse:
 
     async def middleware(request: HttpRequest) -> HttpResponseBase:
         response = await get_response(request)
-        is_page = response.get("Content-Type", "").startswith("text/html")
+        kind = response.get("Content-Type", "")
+        is_page = kind.startswith("text/html")
         for name, value in _HEADERS.items():
             response.headers.setdefault(name, value)
-        response.headers.setdefault("Content-Security-Policy", _page_policy() if is_page else _DATA_POLICY)
+        response.headers.setdefault("Content-Security-Policy", _policy(kind))
         if is_page:
             # Pages show what is private: no copy in a shared cache, none in the browser's after signing out.
             response.headers.setdefault("Cache-Control", "private, no-store")
@@ -93,5 +96,9 @@ def _said(response: HttpResponse) -> HttpResponse:
     return response
 
 
-def _page_policy() -> str:
+def _policy(content_type: str) -> str:
+    if content_type.startswith("text/javascript"):
+        return _SCRIPT_POLICY
+    if not content_type.startswith("text/html"):
+        return _DATA_POLICY
     return "; ".join(_PAGE_POLICY).format(import_map=importmap.csp_source())

@@ -18,6 +18,7 @@ export class Conversation {
   #scroll;
   #menu;
   #announcer;
+  #tabs;
   #onStarted;
   #onEnded;
   #onIdle;
@@ -29,12 +30,13 @@ export class Conversation {
    * `onStarted({conversation, title})` when a turn of this tab has begun, `onEnded({conversation, answer, status})` when one has ended
    * that was shown here, `onIdle()` when neither a turn nor an editor is open any more.
    */
-  constructor(root, { thread, scroll, menu, announcer, onStarted, onEnded, onIdle }) {
+  constructor(root, { thread, scroll, menu, announcer, tabs, onStarted, onEnded, onIdle }) {
     this.#root = root;
     this.#thread = thread;
     this.#scroll = scroll;
     this.#menu = menu;
     this.#announcer = announcer;
+    this.#tabs = tabs;
     this.#onStarted = onStarted;
     this.#onEnded = onEnded;
     this.#onIdle = onIdle;
@@ -73,7 +75,7 @@ export class Conversation {
   /** Goes on with an answer that is being written, if there is one on the page. */
   resume() {
     const element = this.#thread.streamingAnswer;
-    if (element) this.#run(new Turn({ view: new AnswerView(element), announcer: this.#announcer }));
+    if (element) this.#run(new Turn({ view: new AnswerView(element), tabs: this.#tabs, announcer: this.#announcer }));
   }
 
   stop() {
@@ -150,7 +152,7 @@ export class Conversation {
     };
     this.#composer.clearAlert();
     this.#scroll.toBottom();
-    const running = this.#run(new Turn({ view, announcer: this.#announcer, body, onStart }));
+    const running = this.#run(new Turn({ view, tabs: this.#tabs, announcer: this.#announcer, body, onStart }));
     this.#composer.returnFocus();
     const started = await running;
     this.#unsure = started ? null : body;

@@ -12,6 +12,7 @@ import { closeMenus } from "./menus.js";
 import { Nearly } from "./nearly.js";
 import { StickyBottom } from "./scroll.js";
 import { Sidebar } from "./sidebar.js";
+import { TabStreams } from "./tab-streams.js";
 import { Tabs } from "./tabs.js";
 import { Thread } from "./thread.js";
 
@@ -24,6 +25,7 @@ closeMenus(); // before the sidebar: an Escape that closes a menu in the drawer 
 const sidebar = new Sidebar();
 const nearly = new Nearly(root.querySelector("[data-nearly]"));
 
+const streams = new TabStreams(root.dataset.person);
 const menu = new ConversationMenu(root, {
   onRenamed(title) {
     sidebar.rename(conversation.id, title);
@@ -39,6 +41,7 @@ const conversation = new Conversation(root, {
   scroll,
   menu,
   announcer,
+  tabs: streams,
   onStarted(turn) {
     sidebar.show(turn.conversation, turn.title);
     tabs.tell({ event: "started", ...turn });
@@ -65,6 +68,7 @@ function start() {
 function stop() {
   draft.keep();
   tabs.stop();
+  streams.stop();
   follower.stop();
 }
 

@@ -12,6 +12,7 @@ const LONGEST_PAUSE_MS = 15_000;
 const MOST_BEGINNINGS = 6; // about 15 s: then whoever asked had better know
 
 export class AnswerStream {
+  #tabs;
   #answer;
   #turn;
   #onEvent;
@@ -20,8 +21,12 @@ export class AnswerStream {
   #failures = 0;
   #noticeTimer = null;
 
-  /** `turn`: the body that begins it, with its `turn` id, or null where `answer` (its id) is known already. */
-  constructor({ turn = null, answer = null, onEvent, onReconnecting }) {
+  /**
+   * `tabs`: the TabStreams of the page; `turn`: the body that begins it, with its `turn` id, or null where `answer` (its id) is known
+   * already.
+   */
+  constructor({ tabs, turn = null, answer = null, onEvent, onReconnecting }) {
+    this.#tabs = tabs;
     this.#turn = turn;
     this.#answer = answer;
     this.#onEvent = onEvent;
@@ -34,6 +39,7 @@ export class AnswerStream {
       for (;;) {
         const retryAfter = await this.#attempt();
         if (retryAfter === "done") return;
+        if (retryAfter === "begun") continue;
         this.#lost();
         await this.#pause(retryAfter);
       }
@@ -42,12 +48,17 @@ export class AnswerStream {
     }
   }
 
+  // "done" after [DONE], "begun" when another connection is to go on with what this one began, else seconds to wait, or null.
   async #attempt() {
     const watchdog = new Watchdog();
+    const isBeginning = !this.#answer;
     try {
-      const response = await this.#open(watchdog.signal);
+      const alone = this.#tabs.mayReadAlone(watchdog.signal);
+      alone.catch(() => {}); // nobody waits for it where a turn is turned down
+      const events = await this.#open(alone, watchdog);
       this.#found();
-      return (await this.#read(response, watchdog)) ? "done" : null;
+      if (await this.#read(events)) return "done";
+      return isBeginning && this.#answer && !(await alone) ? "begun" : null;
     } catch (error) {
       if (!this.#mayTryAgain(error)) throw error;
       return error.retryAfter ?? null;
@@ -56,11 +67,12 @@ export class AnswerStream {
     }
   }
 
-  async #open(signal) {
-    const response = await (this.#answer ? answerStream(this.#answer, this.#cursor, signal) : beginTurn(this.#turn, signal));
-    // The sign-in page of a hotel's network, say: not a word of the site's.
-    if (!response.headers.get("Content-Type")?.startsWith("text/event-stream")) throw new TypeError("no event stream");
-    return response;
+  async #open(alone, watchdog) {
+    const { signal } = watchdog;
+    const onSign = () => watchdog.feed();
+    if (!this.#answer) return untilBegun(eventsOf(await beginTurn(this.#turn, signal), onSign), alone);
+    if (await alone) return eventsOf(await answerStream(this.#answer, this.#cursor, signal), onSign);
+    return this.#tabs.follow(this.#answer, this.#cursor, signal, onSign);
   }
 
   // The same turn sent again begins nothing new, so a beginning may be repeated like a reading.
@@ -71,18 +83,12 @@ export class AnswerStream {
     return error.code === "draining" || (this.#answer !== null && [429, 503].includes(error.status));
   }
 
-  async #read(response, watchdog) {
-    const decoder = new EventDecoder();
-    const reader = response.body.getReader();
-    for (;;) {
-      const { done, value } = await reader.read();
-      if (done) return false;
-      watchdog.feed();
-      for (const event of decoder.push(value)) {
-        if (event.data === "[DONE]") return true;
-        this.#take(event);
-      }
+  async #read(events) {
+    for await (const event of events) {
+      if (event.data === "[DONE]") return true;
+      this.#take(event);
     }
+    return false;
   }
 
   #take({ name, data, id }) {
@@ -114,6 +120,31 @@ export class AnswerStream {
     const longest = Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** (this.#failures - 1));
     const pause = retryAfter === null ? longest * (0.5 + Math.random() / 2) : retryAfter * 1000;
     await waited(navigator.onLine ? pause : LONGEST_PAUSE_MS);
+  }
+}
+
+/** The events of a response; `onSign` is called for each sign of life. Throws TypeError where it is none of the site's. */
+function eventsOf(response, onSign) {
+  // The sign-in page of a hotel's network, say: not a word of the site's.
+  if (!response.headers.get("Content-Type")?.startsWith("text/event-stream")) throw new TypeError("no event stream");
+  return decoded(response.body.getReader(), onSign);
+}
+
+async function* decoded(reader, onSign) {
+  const decoder = new EventDecoder();
+  for (;;) {
+    const { done, value } = await reader.read();
+    if (done) return;
+    onSign();
+    yield* decoder.push(value);
+  }
+}
+
+/** Those events; where this tab may not read alone, no more than the start, which names the answer that others can go on with. */
+async function* untilBegun(events, alone) {
+  for await (const event of events) {
+    yield event;
+    if (event.name === "start" && !(await alone)) return;
   }
 }
 

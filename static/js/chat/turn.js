@@ -19,13 +19,14 @@ export class Turn {
   #status = null;
   #quietTimer = null;
 
-  /** `body`: what begins it, null for an answer that is being written already. `onStart(payload)` is called once. */
-  constructor({ view, announcer, body = null, onStart = () => {} }) {
+  /** `tabs`: the TabStreams of the page; `body`: what begins it, null for an answer that is being written already. `onStart(payload)` is called once. */
+  constructor({ view, tabs, announcer, body = null, onStart = () => {} }) {
     this.#view = view;
     this.#announcer = announcer;
     this.#onStart = onStart;
     this.#hasStarted = body === null;
     this.#stream = new AnswerStream({
+      tabs,
       turn: body,
       answer: body ? null : view.id,
       onEvent: (name, payload, cursor) => this.#handle(name, payload, cursor),

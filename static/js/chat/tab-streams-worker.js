@@ -1,0 +1,187 @@
+// Reads the answers that the tabs of one person follow, all of them over one connection: over HTTP/1.1 a browser opens six to a host,
+// and a tab that streams by itself keeps one of them. A shared worker, one for all tabs of a person; it outlives each of them.
+//
+// A worker knows no import map, so the address of the one module it needs comes with the first message.
+
+const STREAMS = "/api/answers/streams";
+const MOST_ANSWERS = 20; // of one request, as the site has it
+const GATHER_MS = 20; // tabs that come or go together cost one new request, not one each
+const LOOK_MS = 60_000;
+// A browser that slows the timers of a hidden tab down still lets it say a word each minute. For those that do not tell of a crash.
+const FORGOTTEN_MS = 5 * 60_000;
+const TOO_MANY = { code: "too_many_readers", message: "Too many tabs follow answers of yours at once. Close some.", retry_after: 2 };
+
+class SharedReader {
+  #tabs = new Map(); // port -> when it was last heard of
+  #follows = new Set(); // {port, id, answer, cursor}
+  #alone = null; // the follow that its tab reads by itself
+  #gathering = null;
+  #reading = new AbortController();
+  #lock = "";
+
+  start() {
+    this.#holdLock();
+    addEventListener("connect", ({ ports: [port] }) => this.#welcome(port));
+    setInterval(() => this.#forgetSilent(), LOOK_MS);
+  }
+
+  /** While this worker lives nobody else gets that lock: so its tabs learn of its end. */
+  #holdLock() {
+    const name = `${self.name}:${Date.now()}:${Math.random()}`;
+    navigator.locks?.request(name, () => {
+      this.#lock = name;
+      for (const port of this.#tabs.keys()) port.postMessage({ lock: name });
+      return new Promise(() => {});
+    });
+  }
+
+  #welcome(port) {
+    this.#tabs.set(port, Date.now());
+    if (this.#lock) port.postMessage({ lock: this.#lock });
+    port.addEventListener("message", ({ data }) => this.#hear(port, data));
+    port.addEventListener("close", () => this.#forget(port)); // the tab has gone, or crashed
+    port.start();
+  }
+
+  #hear(port, { verb, id, answer, cursor, ids, decoder }) {
+    this.#tabs.set(port, Date.now());
+    if (verb === "ask") this.#askAlone(port, id);
+    else if (verb === "follow") this.#follow({ port, id, answer, cursor, decoder });
+    else if (verb === "leave") this.#leave(port, id);
+    else if (verb === "alive") this.#compare(port, ids);
+    else if (verb === "bye") this.#forget(port);
+  }
+
+  // --- who reads ---------------------------------------------------------------
+
+  /** One tab at a time may read by itself, without this worker: most often it is the only one. */
+  #askAlone(port, id) {
+    this.#alone ??= { port, id };
+    port.postMessage({ id, alone: this.#alone.port === port && this.#alone.id === id });
+  }
+
+  #follow(follow) {
+    this.#follows.add(follow);
+    this.#openSoon();
+  }
+
+  #leave(port, id) {
+    if (this.#alone?.port === port && this.#alone.id === id) this.#alone = null;
+    for (const follow of this.#follows) if (follow.port === port && follow.id === id) this.#drop(follow);
+  }
+
+  /** What the tab follows and this worker does not, it has to ask for again: it was taken for gone. */
+  #compare(port, ids) {
+    port.postMessage({});
+    const known = new Set([...this.#follows].filter((follow) => follow.port === port).map(({ id }) => id));
+    if (this.#alone?.port === port) known.add(this.#alone.id);
+    for (const id of ids) if (!known.has(id)) port.postMessage({ id, end: true });
+  }
+
+  #forgetSilent() {
+    for (const [port, heardAt] of this.#tabs) if (Date.now() - heardAt > FORGOTTEN_MS) this.#forget(port);
+  }
+
+  #forget(port) {
+    this.#tabs.delete(port);
+    if (this.#alone?.port === port) this.#alone = null;
+    for (const follow of this.#follows) if (follow.port === port) this.#drop(follow);
+  }
+
+  // The site is to know when nobody reads an answer any more.
+  #drop(follow) {
+    this.#follows.delete(follow);
+    this.#openSoon();
+  }
+
+  // --- reading -----------------------------------------------------------------
+
+  #openSoon() {
+    this.#gathering ??= setTimeout(() => {
+      this.#gathering = null;
+      this.#open();
+    }, GATHER_MS);
+  }
+
+  /** Asks anew for all that is followed, each from where it is. */
+  async #open() {
+    this.#reading.abort();
+    const { signal } = (this.#reading = new AbortController());
+    const items = this.#items();
+    if (!items.length) return;
+    try {
+      const response = await fetch(addressOf(items), { signal, credentials: "same-origin", cache: "no-store" });
+      if (!response.ok) this.#end(items, { refused: { status: response.status, error: await errorOf(response) } }, signal);
+      else if (!response.headers.get("Content-Type")?.startsWith("text/event-stream")) throw new TypeError("no event stream");
+      else await this.#read(response, items, signal);
+      this.#end(items, { end: true }, signal);
+    } catch {
+      this.#end(items, { failed: true }, signal);
+    }
+  }
+
+  /** Those who follow, by answer and place in it. */
+  #items() {
+    const items = new Map();
+    for (const follow of this.#follows) {
+      const key = `${follow.answer}:${follow.cursor}`;
+      items.set(key, [...(items.get(key) ?? []), follow]);
+    }
+    const [asked, tooMany] = [[...items.values()].slice(0, MOST_ANSWERS), [...items.values()].slice(MOST_ANSWERS)];
+    this.#end(tooMany, { refused: { status: 429, error: TOO_MANY } });
+    return asked;
+  }
+
+  async #read(response, items, signal) {
+    const { EventDecoder } = await import(items[0][0].decoder);
+    const decoder = new EventDecoder();
+    const reader = response.body.getReader();
+    for (const follow of items.flat()) follow.port.postMessage({ id: follow.id, open: true });
+    let item = [];
+    for (;;) {
+      const { done, value } = await reader.read();
+      if (done || signal.aborted) return;
+      for (const event of decoder.push(value)) {
+        if (event.name === "item") {
+          item = items[JSON.parse(event.data).item];
+          decoder.lastEventId = ""; // a cursor is one answer's
+          this.#tell(item, { sign: true });
+        } else this.#deliver(item, event);
+      }
+    }
+  }
+
+  #deliver(item, event) {
+    for (const follow of item) if (event.id) follow.cursor = event.id;
+    if (event.name === "refused") this.#end([item], { refused: JSON.parse(event.data) });
+    else this.#tell(item, { event });
+    if (event.data === "[DONE]") for (const follow of item) this.#follows.delete(follow);
+  }
+
+  #tell(item, message) {
+    for (const { port, id } of item) port.postMessage({ id, ...message });
+  }
+
+  /** Tells those of them who are still there that there is no more, unless their request has been replaced. */
+  #end(items, message, signal) {
+    if (signal?.aborted) return;
+    for (const follow of items.flat()) {
+      if (this.#follows.delete(follow)) follow.port.postMessage({ id: follow.id, ...message });
+    }
+  }
+}
+
+function addressOf(items) {
+  const query = new URLSearchParams(items.map(([{ answer, cursor }]) => ["follow", `${answer}:${cursor}`]));
+  return `${STREAMS}?${query}`;
+}
+
+async function errorOf(response) {
+  try {
+    return (await response.json()).error;
+  } catch {
+    return undefined; // a proxy's page, not the site's word
+  }
+}
+
+new SharedReader().start();
