@@ -3,6 +3,8 @@
 import { identify } from "./branches.js";
 import { countdown, spoken } from "./countdown.js";
 import { MarkdownStream } from "./markdown.js";
+import { patchChildren } from "./patch-tree.js";
+import { keepReadingPlace } from "./reading-place.js";
 import { clone } from "./templates.js";
 
 
@@ -56,7 +58,9 @@ export class AnswerView {
     this.#markdown.end();
     const finished = document.createElement("template");
     finished.innerHTML = html ?? ""; // rendered and sanitised by the site
-    this.#body.replaceChildren(finished.content);
+    const findPlace = keepReadingPlace(this.#body);
+    patchChildren(this.#body, finished.content);
+    findPlace();
     this.element.querySelector("template[data-source]").content.replaceChildren(firstBytes(this.#text, size));
     this.element.querySelector("[data-usage]").textContent = usageLine(usage, model);
     return this.#end(status, note ?? "");
