@@ -375,7 +375,7 @@ def test_code_and_answers_are_copied_as_they_were_written(site: Site, alice: Per
     for _ in range(2):  # after streaming, and as the server renders it
         page.click(".copy-code")
         expect(page.locator(".copy-code")).to_have_text("Copied")
-        assert page.evaluate("navigator.clipboard.readText()") == "\tprint('<b>')\n\n\n"
+        assert page.evaluate("navigator.clipboard.readText()") == "\tprint('<b>')\n\n"
         page.click(".answer [data-copy]")
         expect(page.locator(".answer [data-copy]")).to_have_class(re.compile("is-done"))
         assert page.evaluate("navigator.clipboard.readText()") == source

@@ -28,9 +28,10 @@ export async function limits(url) {
   return (await request(url, {})).json();
 }
 
-/** Ends an answer; returns once its end is saved. */
-export function stopAnswer(answer) {
-  return request(`/api/answers/${answer}/stop`, { method: "POST", body: "{}" });
+/** Ends an answer; returns once its end is saved. Throws as `request`, and where something else than the site has answered. */
+export async function stopAnswer(answer, signal) {
+  const response = await request(`/api/answers/${answer}/stop`, { method: "POST", body: "{}", signal });
+  if (!(await response.json()).status) throw new TypeError("no word of the site's");
 }
 
 /** A request as the page makes it; a body is JSON. Throws Refusal, or TypeError when the site is out of reach. */
@@ -50,8 +51,8 @@ async function errorOf(response) {
   }
 }
 
-// The cookie first: another tab may have renewed the token since this page was rendered.
-function csrfToken() {
+/** What unsafe requests bring with them. The cookie first: another tab may have renewed the token since this page was rendered. */
+export function csrfToken() {
   const prefix = `${document.querySelector("meta[name=csrf-cookie]")?.content ?? "csrftoken"}=`;
   const cookie = document.cookie.split("; ").find((pair) => pair.startsWith(prefix));
   return cookie?.slice(prefix.length) ?? document.querySelector("[name=csrfmiddlewaretoken]")?.value ?? "";

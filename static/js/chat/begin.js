@@ -2,6 +2,7 @@
 
 import { request } from "./api.js";
 import { Challenge } from "./challenge.js";
+import { wellFormedJson } from "./well-formed.js";
 
 const composer = document.querySelector("[data-composer]");
 const challenge = new Challenge(composer.dataset.challenge);
@@ -27,7 +28,8 @@ export async function beginTurn(turn, signal) {
 }
 
 async function post(turn, signal) {
-  const response = await request(composer.dataset.api, { method: "POST", body: JSON.stringify({ ...turn, altcha: sent.altcha }), signal });
+  const body = wellFormedJson({ ...turn, altcha: sent.altcha });
+  const response = await request(composer.dataset.api, { method: "POST", body, signal });
   due = false;
   return response;
 }

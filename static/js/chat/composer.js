@@ -12,6 +12,7 @@ export class Composer {
   #alert;
   #running = false;
   #endCountdown = null;
+  #notice = document.createElement("p");
 
   /** `onSend(text)` is called for a prompt that may be sent now, `onStop()` for a press on Stop. */
   constructor(form, { onSend, onStop }) {
@@ -43,9 +44,9 @@ export class Composer {
     this.#box.focus();
   }
 
-  /** Back to the box, unless that would bring up a touch keyboard over the answer. */
+  /** Back to the box, unless that would bring up a touch keyboard over the answer, or take away what is selected in it. */
   returnFocus() {
-    if (!TOUCH.matches) this.focus();
+    if (!TOUCH.matches && getSelection().isCollapsed) this.focus();
   }
 
   /** While an answer is being written, Stop stands where Send does. */
@@ -57,17 +58,23 @@ export class Composer {
     goes.hidden = true;
     this.#sayStopping(false);
     if (!hadFocus) return;
-    if (TOUCH.matches) appears.focus();
+    if (TOUCH.matches || !getSelection().isCollapsed) appears.focus();
     else this.focus();
   }
 
-  setStopping() {
-    this.#sayStopping(true);
+  /** Stop was pressed; with `again`, it has not worked so far and may be pressed once more. */
+  setStopping({ again = false } = {}) {
+    this.#sayStopping(true, again);
+  }
+
+  /** Stop has not worked, and nobody tries any more. */
+  setNotStopping() {
+    this.#sayStopping(false);
   }
 
   // Not `disabled`: a disabled button loses the focus to nowhere.
-  #sayStopping(stopping) {
-    this.#stop.setAttribute("aria-disabled", stopping);
+  #sayStopping(stopping, again = false) {
+    this.#stop.setAttribute("aria-disabled", stopping && !again);
     this.#stop.querySelector("[data-stop-label]").textContent = stopping ? "Stopping…" : "Stop";
   }
 
@@ -95,10 +102,16 @@ export class Composer {
 
   /** Adds to what `refuse` has said a link to this page, which leads to signing in where that is what is missing. */
   offerReload() {
-    const link = document.createElement("a");
-    link.href = location.pathname + location.search;
-    link.textContent = "Reload the page; what you wrote is kept.";
-    this.#alert.append(link);
+    this.#alert.append(reloadLink());
+  }
+
+  /** Says something beside what `refuse` may have said, in the place of the last such word; "" takes that away. */
+  notify(message, { offerReload = false } = {}) {
+    this.#notice.remove();
+    this.#notice = document.createElement("p");
+    this.#notice.append(message, ...(offerReload ? [" ", reloadLink()] : []));
+    if (message) this.#alert.append(this.#notice);
+    this.#alert.hidden = !this.#alert.textContent.trim();
   }
 
   clearAlert() {
@@ -116,11 +129,17 @@ export class Composer {
   }
 }
 
+function reloadLink() {
+  const link = document.createElement("a");
+  link.href = location.pathname + location.search;
+  link.textContent = "Reload the page; what you wrote is kept.";
+  return link;
+}
+
 /** Enter submits the form, Shift+Enter breaks the line; on a touch keyboard, which has no Shift+Enter, Enter breaks it. */
 export function sendOnEnter(box, form) {
   box.addEventListener("keydown", (event) => {
-    // An input method uses Enter to choose a character; 229 is how Safari says so.
-    if (event.key !== "Enter" || event.shiftKey || event.isComposing || event.keyCode === 229 || TOUCH.matches) return;
+    if (event.key !== "Enter" || event.shiftKey || TOUCH.matches) return;
     event.preventDefault();
     form.requestSubmit();
   });

@@ -6,10 +6,14 @@ import { markAsVersionOf } from "./branches.js";
 import { closeEditor, editPrompt, isEditing } from "./edit.js";
 import { identifyPrompt, makePrompt } from "./thread.js";
 import { Turn } from "./turn.js";
+import { wellFormed } from "./well-formed.js";
 
 const UNREACHABLE = "The site cannot be reached. Your prompt is kept; send it again in a moment.";
 // Signing in again, or a fresh token, is a page away, and the draft is kept.
 const MENDED_BY_RELOADING = ["not_signed_in", "csrf_failed"];
+const NOT_STOPPED = "Stop has not worked.";
+const STOP_UNREACHABLE = "The site cannot be reached.";
+const STOPPING_AGAIN = "Stop is tried again until it works; press it to try at once.";
 const DELETED = "This conversation was deleted in another tab. What you send now begins a new one.";
 
 export class Conversation {
@@ -25,6 +29,7 @@ export class Conversation {
   #composer = null;
   #turn = null;
   #unsure = null;
+  #stopTrouble = "";
 
   /**
    * `onStarted({conversation, title})` when a turn of this tab has begun, `onEnded({conversation, answer, status})` when one has ended
@@ -69,19 +74,35 @@ export class Conversation {
 
   /** Sends a prompt after the last message. */
   ask(text) {
-    return this.#ask(text, this.#thread.lastId, null, (words) => this.#composer.restore(words));
+    return this.#ask(wellFormed(text), this.#thread.lastId, null, (words) => this.#composer.restore(words));
   }
 
   /** Goes on with an answer that is being written, if there is one on the page. */
   resume() {
     const element = this.#thread.streamingAnswer;
-    if (element) this.#run(new Turn({ view: new AnswerView(element), tabs: this.#tabs, announcer: this.#announcer }));
+    if (element) this.#run(this.#turnOf(new AnswerView(element)));
   }
 
   stop() {
-    this.#composer.setStopping();
+    this.#composer.setStopping({ again: this.#stopTrouble !== "" });
     this.#composer.returnFocus();
     this.#turn?.stop();
+  }
+
+  #stopFailed({ message, code, isFinal }) {
+    const words = isFinal ? [NOT_STOPPED, message] : [message || STOP_UNREACHABLE, STOPPING_AGAIN];
+    if (isFinal) this.#composer.setNotStopping();
+    else this.#composer.setStopping({ again: true });
+    const trouble = words.join(" ").trim();
+    // What stands there already is not read out once more each second.
+    if (!isFinal && trouble === this.#stopTrouble) return;
+    this.#stopTrouble = trouble;
+    this.notify(trouble, code);
+  }
+
+  /** Says what else has not worked, and offers what mends a refusal of that code. */
+  notify(message, code = "") {
+    this.#composer.notify(message, { offerReload: MENDED_BY_RELOADING.includes(code) });
   }
 
   rename(title) {
@@ -115,7 +136,7 @@ export class Conversation {
     editPrompt(prompt, text, (words) => {
       if (!this.#composer.ready) return;
       closeEditor();
-      this.#ask(words, prompt.dataset.parent || null, prompt, (unsent) => this.#edit(prompt, unsent));
+      this.#ask(wellFormed(words), prompt.dataset.parent || null, prompt, (unsent) => this.#edit(prompt, unsent));
     });
   }
 
@@ -152,11 +173,16 @@ export class Conversation {
     };
     this.#composer.clearAlert();
     this.#scroll.toBottom();
-    const running = this.#run(new Turn({ view, tabs: this.#tabs, announcer: this.#announcer, body, onStart }));
+    const running = this.#run(this.#turnOf(view, { body, onStart }));
     this.#composer.returnFocus();
     const started = await running;
     this.#unsure = started ? null : body;
     return started;
+  }
+
+  #turnOf(view, options) {
+    const onStopTrouble = (trouble) => this.#stopFailed(trouble);
+    return new Turn({ view, tabs: this.#tabs, announcer: this.#announcer, onStopTrouble, ...options });
   }
 
   // A turn of which no word came back may have begun: sent again, it is the same turn, and is not paid for twice.
@@ -171,12 +197,14 @@ export class Conversation {
     this.#composer.setRunning(true);
     try {
       const status = await turn.run();
+      if (status && this.#stopTrouble) this.notify("");
       if (status && this.id) this.#onEnded({ conversation: this.id, answer: turn.answer, status });
     } catch (error) {
       this.#explain(error);
       return false;
     } finally {
       this.#composer.setRunning(false);
+      this.#stopTrouble = "";
       this.#turn = null;
       this.#onIdle();
     }

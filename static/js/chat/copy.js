@@ -2,38 +2,67 @@
 
 const DONE_MS = 1600;
 
-/** Listens for the copy buttons in `root`; `announcer` says that it is done. */
-export function listenForCopy(root, announcer) {
+const REFUSED = "The browser did not let the page copy. Select the text and copy it from there.";
+
+/** Listens for the copy buttons in `root`; `announcer` says that it is done, `onFailed(message)` that it is not. */
+export function listenForCopy(root, announcer, onFailed) {
   root.addEventListener("click", async (event) => {
     const button = event.target.closest("[data-copy], .copy-code");
     if (!button) return;
-    await copy(textFor(button));
+    if (!(await copy(textFor(button)))) return onFailed(REFUSED);
     showDone(button);
     announcer.say("Copied.");
   });
 }
 
 function textFor(button) {
+  return sourceFor(button).replace(/\r?\n$/, ""); // the newline that ends the last line is no line of its own
+}
+
+function sourceFor(button) {
   if (button.matches(".copy-code")) return button.closest(".code-block").querySelector("code").textContent;
   const message = button.closest(".message");
   const source = message.querySelector("template[data-source]");
   return source ? source.content.textContent : message.querySelector("[data-text]").textContent;
 }
 
+// Returns whether it was done.
 async function copy(text) {
   try {
     await navigator.clipboard.writeText(text);
-    return;
+    return true;
   } catch {
-    // Plain http has no clipboard API, and a browser may refuse it; the old command still works.
+    // Plain http has no clipboard API, and a browser may refuse it; the old command may still work.
+    return copyByCommand(text);
   }
+}
+
+function copyByCommand(text) {
+  const putBack = keepSelection();
   const box = document.createElement("textarea");
   box.value = text;
   box.className = "visually-hidden";
   document.body.append(box);
   box.select();
-  document.execCommand("copy");
-  box.remove();
+  try {
+    return document.execCommand("copy");
+  } catch {
+    return false;
+  } finally {
+    box.remove();
+    putBack();
+  }
+}
+
+/** Returns a function that selects again what is selected now, and puts the focus back. */
+function keepSelection() {
+  const selection = getSelection();
+  const { anchorNode, anchorOffset, focusNode, focusOffset } = selection;
+  const focused = document.activeElement;
+  return () => {
+    focused?.focus({ preventScroll: true });
+    if (anchorNode) selection.setBaseAndExtent(anchorNode, anchorOffset, focusNode, focusOffset);
+  };
 }
 
 function showDone(button) {

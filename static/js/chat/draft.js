@@ -1,5 +1,7 @@
 // What was typed and not sent survives a reload, a look at another conversation and having to sign in again: in this tab, for this person.
 
+import { wellFormed } from "./well-formed.js";
+
 const GUEST = "guest";
 
 export class Draft {
@@ -23,7 +25,7 @@ export class Draft {
   }
 
   keep() {
-    const draft = { key: this.#key(this.#person), text: this.#box.value.trim() && this.#box.value };
+    const draft = { key: this.#key(this.#person), text: this.#box.value.trim() && wellFormed(this.#box.value) };
     if (draft.text === this.#kept.text && draft.key === this.#kept.key) return;
     // What began as a guest's, or in a conversation that had no id yet, moves.
     if (this.#kept.text) write(this.#kept.key, "");

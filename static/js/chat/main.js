@@ -3,6 +3,7 @@
 import { Announcer } from "./announcer.js";
 import { prepareTurn } from "./begin.js";
 import { Composer } from "./composer.js";
+import { keepKeysOfCompositions } from "./composition.js";
 import { Conversation } from "./conversation.js";
 import { listenForCopy } from "./copy.js";
 import { Draft } from "./draft.js";
@@ -21,6 +22,7 @@ const threadElement = root.querySelector("[data-thread]");
 const thread = new Thread(threadElement);
 const scroll = new StickyBottom(threadElement, root.querySelector("[data-jump] button"));
 const announcer = new Announcer(document.querySelector("[data-announcer]"));
+keepKeysOfCompositions();
 closeMenus(); // before the sidebar: an Escape that closes a menu in the drawer leaves the drawer open
 const sidebar = new Sidebar();
 const nearly = new Nearly(root.querySelector("[data-nearly]"));
@@ -35,6 +37,7 @@ const menu = new ConversationMenu(root, {
     tabs.tell({ event: "deleted", conversation: conversation.id });
     location.assign("/");
   },
+  onFailed: (message, code) => conversation.notify(message, code),
 });
 const conversation = new Conversation(root, {
   thread,
@@ -73,7 +76,7 @@ function stop() {
 }
 
 conversation.useComposer(composer);
-listenForCopy(root, announcer);
+listenForCopy(root, announcer, (message) => conversation.notify(message));
 draft.restore();
 start();
 window.addEventListener("pagehide", stop);

@@ -1,6 +1,9 @@
 // The conversation's name, and its menu: rename, save, delete. Without JavaScript the forms lead to pages; here they leave the page,
 // and with it a streaming answer, alone.
 
+import { csrfToken } from "./api.js";
+import { wellFormed } from "./well-formed.js";
+
 const NIL = "00000000-0000-0000-0000-000000000000";
 const ADDRESS = /\/c\/[0-9a-f-]{36}\//;
 
@@ -9,13 +12,17 @@ export class ConversationMenu {
   #menu;
   #rename;
 
-  /** `onRenamed(title)` and `onDeleted()` are called when the site has done it. */
-  constructor(root, { onRenamed, onDeleted }) {
+  /** `onRenamed(title)` and `onDeleted()` are called when the site has done it, `onFailed(message, code)` when it has not. */
+  constructor(root, { onRenamed, onDeleted, onFailed }) {
     this.#heading = root.querySelector("[data-title]");
     this.#menu = root.querySelector("[data-menu]");
     this.#rename = this.#menu.querySelector("[data-rename]");
-    takeOver(this.#rename, () => this.#renamed(onRenamed));
-    takeOver(this.#menu.querySelector("[data-delete]"), onDeleted);
+    const failed = (what) => (why, code) => {
+      this.#menu.open = false;
+      onFailed(`${what} ${why}`, code);
+    };
+    takeOver(this.#rename, () => this.#renamed(onRenamed), failed("The conversation was not renamed."));
+    takeOver(this.#menu.querySelector("[data-delete]"), onDeleted, failed("The conversation was not deleted."));
   }
 
   /** A new conversation has got its address, and with it its menu. */
@@ -45,7 +52,7 @@ export class ConversationMenu {
   }
 
   #renamed(onRenamed) {
-    const title = this.#rename.elements.title.value.trim().replace(/\s+/g, " ");
+    const title = wellFormed(this.#rename.elements.title.value).trim().replace(/\s+/g, " ");
     this.#menu.open = false;
     this.#menu.querySelector("summary").focus();
     if (!title) return; // the site has left it as it was
@@ -54,17 +61,26 @@ export class ConversationMenu {
   }
 }
 
-/** Sends the form without leaving the page. Where the site does not simply do it, the form is sent the ordinary way, to a page that says why. */
-function takeOver(form, onDone) {
+const UNREACHABLE = "The site cannot be reached. Try again in a moment.";
+const SIGNED_OUT = "You are signed out.";
+const WHY = { 403: "The page is too old, or is not yours any more.", 404: "It is gone, or it is not yours." };
+const BROKEN = "Something broke on the site's side. Try again in a moment.";
+
+/** Sends the form without leaving the page. `onFailed(message, code)` says why where the site has not simply done it. */
+function takeOver(form, onDone, onFailed) {
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
-    try {
-      const response = await fetch(form.action, { method: "POST", body: new FormData(form), redirect: "manual" });
-      if (response.type !== "opaqueredirect") throw new Error(`status ${response.status}`);
-    } catch {
-      form.submit();
-      return;
-    }
-    onDone();
+    const body = new FormData(form);
+    body.set("csrfmiddlewaretoken", csrfToken()); // the page's own is old where one has signed in again in another tab
+    const response = await fetch(form.action, { method: "POST", body }).catch(() => null);
+    if (!response) onFailed(UNREACHABLE, "");
+    else if (isSignIn(response)) onFailed(SIGNED_OUT, "not_signed_in");
+    else if (response.ok && response.redirected) onDone();
+    else onFailed(WHY[response.status] ?? BROKEN, response.status === 403 ? "csrf_failed" : "");
   });
+}
+
+/** Whether the site asks who this is, in the place of doing what it was asked. */
+function isSignIn({ redirected, url }) {
+  return redirected && new URL(url).pathname.startsWith("/accounts/");
 }

@@ -1,29 +1,34 @@
 // One turn on the page, from sending to the end of the answer.
 
-import { Refusal, stopAnswer } from "./api.js";
+import { Refusal } from "./api.js";
+import { StopRequest } from "./stop-request.js";
 import { AnswerStream } from "./stream.js";
 
-const STOP_PAUSE_MS = 1000;
 const QUIET_MS = 2000; // a model that thinks first says nothing for longer: then the page does
 
 export class Turn {
   #view;
   #announcer;
   #onStart;
+  #onStopTrouble;
   #stream;
   #model = "";
   #hasStarted;
   #stopWanted = false;
-  #hasEnded = false;
+  #stopRequest = null;
   #note = "";
   #status = null;
   #quietTimer = null;
 
-  /** `tabs`: the TabStreams of the page; `body`: what begins it, null for an answer that is being written already. `onStart(payload)` is called once. */
-  constructor({ view, tabs, announcer, body = null, onStart = () => {} }) {
+  /**
+   * `tabs`: the TabStreams of the page; `body`: what begins it, null for an answer that is being written already. `onStart(payload)` is called once,
+   * `onStopTrouble` as StopRequest calls it.
+   */
+  constructor({ view, tabs, announcer, body = null, onStart = () => {}, onStopTrouble }) {
     this.#view = view;
     this.#announcer = announcer;
     this.#onStart = onStart;
+    this.#onStopTrouble = onStopTrouble;
     this.#hasStarted = body === null;
     this.#stream = new AnswerStream({
       tabs,
@@ -47,16 +52,18 @@ export class Turn {
       if (!this.#hasStarted) throw error;
       this.#note = this.#view.lose(error instanceof Refusal && error.message ? error.message : "The connection was lost. Reload the page to see the answer.");
     }
-    this.#hasEnded = true;
+    this.#stopRequest?.stop();
     clearTimeout(this.#quietTimer);
     this.#announcer.end(this.#note);
     return this.#status;
   }
 
   /** Ends the answer. Before its id is known the wish is kept until it is. */
-  async stop() {
+  stop() {
     this.#stopWanted = true;
-    if (this.#hasStarted) await this.#stop();
+    if (!this.#hasStarted) return;
+    this.#stopRequest ??= new StopRequest(this.#view.id, this.#onStopTrouble);
+    this.#stopRequest.start();
   }
 
   #handle(name, payload, cursor) {
@@ -74,7 +81,7 @@ export class Turn {
     this.#hasStarted = true;
     this.#view.started(payload.answer);
     this.#onStart(payload);
-    if (this.#stopWanted) this.#stop();
+    if (this.#stopWanted) this.stop();
   }
 
   #grow(text) {
@@ -90,19 +97,5 @@ export class Turn {
   #finish(payload, size) {
     this.#status = payload.status;
     this.#note = this.#view.finish(payload, this.#model, size);
-  }
-
-  // Whoever pressed Stop means it, however long the network is away.
-  async #stop() {
-    while (!this.#hasEnded) {
-      try {
-        await stopAnswer(this.#view.id);
-        return;
-      } catch (error) {
-        const isFinal = error instanceof Refusal && error.status < 500 && error.status !== 429;
-        if (isFinal) return;
-        await new Promise((resolve) => setTimeout(resolve, STOP_PAUSE_MS));
-      }
-    }
   }
 }
