@@ -113,7 +113,8 @@ class Upstream:
             keys = [key for key in self._scripts if key in request.prompt]
             if not keys:
                 return wire.answer(*DEFAULT_PIECES)
-            answers = self._scripts[max(keys, key=len)]
+            # A prompt that got no answer stands before the next one in the same message: the last key is what is asked.
+            answers = self._scripts[max(keys, key=lambda key: (request.prompt.rfind(key), len(key)))]
             return answers.pop(0) if len(answers) > 1 else answers[0]
 
     # --- watching -----------------------------------------------------------
@@ -265,11 +266,16 @@ class _Connection:
         return self._upstream.script_for(request)
 
     async def _play(self, request: Request, script: wire.Script) -> None:
-        head = _STREAM_HEAD
+        head, raw = _STREAM_HEAD, False
         for position, step in enumerate(script, 1):
             if isinstance(step, wire.Http):
                 await self._send(request, _response(step))
                 return
+            if isinstance(step, wire.Raw):
+                for _ in range(step.times):
+                    await self._send(request, step.data)
+                raw = True
+                continue
             if isinstance(step, bytes):
                 # A client leaves when it has read [DONE]: the end of the body goes out with it.
                 end = _STREAM_END if position == len(script) else b""
@@ -279,6 +285,8 @@ class _Connection:
                     return
             else:
                 await self._misbehave(step)
+        if raw:
+            raise _Closed
         await self._send(request, head + _STREAM_END)
 
     async def _send(self, request: Request, data: bytes) -> None:

@@ -67,7 +67,15 @@ class Pause:
     seconds: float
 
 
-Step = bytes | Gate | Http | Reset | Cut | Stall | Pause
+@dataclass(frozen=True)
+class Raw:
+    """Sends these bytes as they are, `times` times: status line, headers and framing are theirs. The script's end closes the connection."""
+
+    data: bytes
+    times: int = 1
+
+
+Step = bytes | Raw | Gate | Http | Reset | Cut | Stall | Pause
 Script = list[Step]
 
 
