@@ -142,11 +142,17 @@ class AnswerError(Exception):
         self.code = code
         self.reason = reason
         self.retry_after = retry_after
+        # The upstream's own code or type, for whoever runs the site; never its message, which may quote the prompt.
+        self.upstream_code = ""
 
 
 CONTEXT_LENGTH = "context_length_exceeded"
 CONTENT_FILTER = "content_filter"
 NO_CREDIT = "insufficient_quota"
+KEY_REFUSED = "invalid_api_key"
+MODEL_FORBIDDEN = "model_forbidden"
+MODEL_UNKNOWN = "model_not_found"
+UNTRUSTED = "untrusted_certificate"
 
 _SENTENCES = {
     "upstream_rate_limited": "The model was busy.",
@@ -160,6 +166,10 @@ _REASONS = {
     CONTEXT_LENGTH: "The prompt is too long for the model. Shorten it, or choose a model that can read more.",
     CONTENT_FILTER: "The provider's content filter refused this prompt.",
     NO_CREDIT: "The account with the model's provider has run out of credit. Tell whoever runs this site.",
+    KEY_REFUSED: "The site's key for the model's provider is not accepted. Tell whoever runs this site.",
+    MODEL_FORBIDDEN: "The model's provider does not let this site use the model. Tell whoever runs this site.",
+    MODEL_UNKNOWN: "The model's provider does not know this model. Choose another, and tell whoever runs this site.",
+    UNTRUSTED: "The certificate of the model's server is not trusted. Tell whoever runs this site.",
 }
 
 

@@ -220,6 +220,8 @@ class ChatModel(models.Model):
         "self", null=True, blank=True, on_delete=models.SET_NULL, help_text="Takes over when this model cannot be reached."
     )
     position = models.PositiveIntegerField(default=0)
+    # What the upstream's refusals have taught: see chat.upstream.learned.
+    learned = models.JSONField(default=dict, blank=True, editable=False)
 
     objects = ConfiguredQuerySet.as_manager()
 

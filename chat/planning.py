@@ -15,6 +15,8 @@ from django.utils import timezone
 from chat import configuration
 from chat.configuration import Configuration
 from chat.errors import (
+    CONTENT_FILTER,
+    CONTEXT_LENGTH,
     ConversationBusy,
     Forbidden,
     InvalidRequest,
@@ -29,11 +31,12 @@ from chat.limits import budgets
 from chat.limits.admission import Ask, has_budget, record_in_shadow
 from chat.models import ChatModel, Conversation, Message, Quota, Requester, SitePolicy
 from chat.turn_request import Again, Stateless, Stored, TurnRequest
-from chat.upstream import trimming
+from chat.upstream import adaptation, learned, trimming
 from chat.upstream.attempt import Target
 from chat.upstream.cost import Reserved
 
 _MOST_FALLBACKS = 3
+_PROMPT_REFUSED = frozenset({CONTEXT_LENGTH, CONTENT_FILTER})
 _PAUSED_RETRY_SECONDS = 30
 
 
@@ -208,10 +211,11 @@ def _models(slug: str | None, conversation: Conversation | None, choice: list[Ch
 
 
 def _target(model: ChatModel, quota: Quota, prompt_tokens: int) -> Target:
-    # Servers refuse a limit that does not fit beside the prompt, of which there is but an estimate: it counts twice.
-    beside = max(model.context_tokens - 2 * prompt_tokens, model.context_tokens // 2, 1)
-    most = min(filter(None, (model.max_output_tokens, quota.max_output_tokens, beside)))
-    return Target(model.slug, most, model.context_tokens, model.legacy_max_tokens)
+    known = learned.applied(model)
+    # Servers refuse a limit that does not fit beside the prompt.
+    beside = max(adaptation.beside(known.context_tokens, prompt_tokens), known.context_tokens // 2, 1)
+    most = min(filter(None, (known.max_output_tokens, quota.max_output_tokens, beside)))
+    return Target(model.slug, most, known.context_tokens, known.legacy_max_tokens, known.left_out)
 
 
 def _check_sizes(requester: Requester, request: TurnRequest, quota: Quota) -> None:
@@ -270,7 +274,8 @@ def _messages(
     if isinstance(request, Stored):
         turns.append({"role": "user", "content": request.content})
     system = _system(model, conversation)
-    room = trimming.room(model.context_tokens, model.max_output_tokens) - budgets.estimate_prompt(system)
+    known = learned.applied(model)
+    room = trimming.room(known.context_tokens, known.max_output_tokens) - budgets.estimate_prompt(system)
     kept = trimming.newest(turns, room, quota.max_messages)
     return [*system, *kept], len(turns) - len(kept)
 
@@ -281,15 +286,21 @@ def _system(model: ChatModel, conversation: Conversation | None) -> list[dict[st
 
 
 def _path(conversation: Conversation | None, last: Message | None) -> list[dict[str, str]]:
-    """The branch that ends in `last`, oldest first; an answer without text is left out."""
+    """The branch that ends in `last`, oldest first; without answers that have no text, and prompts that were refused for themselves.
+
+    A prompt that merely got no answer stays: what follows may refer to it.
+    """
     if conversation is None or last is None:
         return []
-    by_id = {row[0]: row for row in conversation.messages.values_list("id", "parent", "role", "content")}
+    fields = ("id", "parent", "role", "content", "error_reason", "finish_reason")
+    by_id = {row[0]: row for row in conversation.messages.values_list(*fields)}
     path: list[dict[str, str]] = []
-    row = by_id.get(last.id)
+    row, refused = by_id.get(last.id), False
     while row is not None:
-        _, parent, role, content = row
-        if content:
+        _, parent, role, content, *reasons = row
+        if content and not refused:
             path.append({"role": role, "content": content})
+        # Sent again, it would have every later turn of the conversation refused as well.
+        refused = not content and not _PROMPT_REFUSED.isdisjoint(reasons)
         row = by_id.get(parent) if parent else None
     return path[::-1]

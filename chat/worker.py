@@ -31,6 +31,7 @@ from chat.reflections import FIRST_READER_SECONDS, Reflections
 from chat.threads import in_thread
 from chat.upstream.client import make_client
 from chat.upstream.cooldown import Cooldown
+from chat.upstream.last_failures import LastFailures
 from chat.upstream.retry import Upstream
 
 logger = logging.getLogger("chat.worker")
@@ -57,7 +58,7 @@ class Worker:
         self._redis = redis.async_client()
         self._mirror = Mirror(self._redis, self.id)
         self._client = make_client()
-        self._upstream = Upstream(self._client, Cooldown(self._redis))
+        self._upstream = Upstream(self._client, Cooldown(self._redis), LastFailures(self._redis))
         self._running: dict[UUID, Generation] = {}
         self._reflections = Reflections(self._mirror, self.spawn)
         self._seats: set[slots.Hold] = set()

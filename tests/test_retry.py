@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from chat import redis
-from chat.errors import CONTENT_FILTER, CONTEXT_LENGTH, NO_CREDIT
+from chat.errors import CONTENT_FILTER, CONTEXT_LENGTH, KEY_REFUSED, NO_CREDIT
 from chat.limits import budgets
 from chat.upstream import retry
 from chat.upstream.attempt import Attempt
@@ -243,7 +243,7 @@ async def test_where_nothing_may_be_left_out_it_is_a_rejection(ask: Ask, upstrea
         (wire.refused(400, code="content_filter"), CONTENT_FILTER),
         (wire.refused(400, code="content_policy_violation"), CONTENT_FILTER),
         (wire.refused(429, kind="insufficient_quota"), NO_CREDIT),
-        (wire.refused(401, code="invalid_api_key"), ""),
+        (wire.refused(401, code="invalid_api_key"), KEY_REFUSED),
         ([wire.Http(400, b"<html>Bad request</html>", {"content-type": "text/html"})], ""),
     ],
 )

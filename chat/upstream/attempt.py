@@ -12,6 +12,8 @@ class Target:
     max_output_tokens: int
     context_tokens: int
     legacy_max_tokens: bool = False
+    # Of chat.upstream.parameters: what this model's server does not take.
+    left_out: frozenset[str] = frozenset()
 
 
 @dataclass(slots=True)
@@ -20,6 +22,7 @@ class Attempt:
 
     Text came in `deltas`; `thoughts` are the deltas of something else: thinking, calls of tools.
     `chars` counts both.
+    `status` and `request_id` are of the response, `fault` says why there is none; for the log.
     """
 
     target: Target
@@ -32,6 +35,9 @@ class Attempt:
     thoughts: int = 0
     thought_chars: int = 0
     chars: int = 0
+    status: int | None = None
+    request_id: str = ""
+    fault: str = ""
 
 
 class Sink(Protocol):

@@ -5,7 +5,11 @@ chat.upstream.retry: the SDK's own retries are off.
 """
 
 import asyncio
+import json
 import logging
+import socket
+import ssl
+from collections.abc import Mapping
 from typing import Any
 
 import aiohttp
@@ -13,12 +17,15 @@ import httpx2
 import openai
 from django.conf import settings
 
-from chat.errors import AnswerError
-from chat.upstream import failures, stream
+from chat.errors import UNTRUSTED, AnswerError
+from chat.upstream import bodies, failures, parameters, stream
 from chat.upstream.attempt import Attempt, Sink
 from chat.upstream.event_stream import BrokenStream
+from chat.upstream.failure_report import FailureReport
 from chat.upstream.failures import Retriable
 from chatsite.values import OPENAI_URL
+
+logger = logging.getLogger("chat.upstream.client")
 
 _CONNECT_SECONDS = 5.0
 _BROKEN = (openai.APIConnectionError, *stream.CONNECTION_ERRORS)
@@ -26,6 +33,8 @@ _BROKEN = (openai.APIConnectionError, *stream.CONNECTION_ERRORS)
 _NO_CONNECTION = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.ClientHttpProxyError)
 # OPENAI_LOG=debug, which the SDK reads when it is imported, would log prompts.
 logging.getLogger("openai").setLevel(logging.WARNING)
+# What an operator quotes to a provider's support, in the order of preference: OpenAI and most, Anthropic, Bedrock, Azure, Cloudflare.
+_REQUEST_ID_HEADERS = ("x-request-id", "request-id", "x-amzn-requestid", "apim-request-id", "x-ms-request-id", "x-trace-id", "cf-ray")
 
 Client = openai.AsyncOpenAI
 
@@ -52,6 +61,7 @@ def make_client() -> Client:
             trust_env=False,
             proxy=settings.OPENAI_PROXY or None,
             verify=httpx2.create_ssl_context(),
+            event_hooks={"response": [bodies.bound]},
         ),
     )
     # What the settings leave unset the SDK has read from the environment, unchecked.
@@ -60,11 +70,15 @@ def make_client() -> Client:
 
 
 class NotListed(Exception):
-    """The upstream gave no list of models. `status` is the HTTP status of its refusal; None when it did not answer as an upstream does."""
+    """The upstream gave no list of models.
 
-    def __init__(self, status: int | None) -> None:
+    `status` is the HTTP status of its refusal; None when it did not answer as an upstream does, and `fault` says why if that is known.
+    """
+
+    def __init__(self, status: int | None, fault: str = "") -> None:
         super().__init__(status)
         self.status = status
+        self.fault = fault
 
 
 async def offered_models(client: Client) -> list[str]:
@@ -73,9 +87,9 @@ async def offered_models(client: Client) -> list[str]:
         return [model.id async for model in client.models.list()]
     except openai.APIStatusError as error:
         raise NotListed(error.status_code) from None
-    except (openai.OpenAIError, httpx2.HTTPError, httpx2.StreamError, ValueError, TypeError, AttributeError):
+    except (openai.OpenAIError, httpx2.HTTPError, httpx2.StreamError, ValueError, TypeError, AttributeError) as error:
         # The last three: a page of HTML, or JSON that is no list, breaks in the client's own code.
-        raise NotListed(None) from None
+        raise NotListed(None, _fault(error)) from None
 
 
 async def run(client: Client, attempt: Attempt, sink: Sink) -> None:
@@ -84,18 +98,29 @@ async def run(client: Client, attempt: Attempt, sink: Sink) -> None:
     Raises AnswerError with a code of the contract, or Retriable. Cancelling it
     closes the upstream connection.
     """
+    try:
+        await _run(client, attempt, sink)
+    except (AnswerError, Retriable) as failure:
+        _log(attempt, failures.error_of(failure))
+        raise
+
+
+async def _run(client: Client, attempt: Attempt, sink: Sink) -> None:
     opened = False
     # From here on it may be paid for, unless it is refused or no connection is made.
     attempt.reached = True
     try:
         async with asyncio.timeout(settings.UPSTREAM_FIRST_TOKEN_SECONDS) as timer, _open(client, attempt) as response:
             opened = True
+            attempt.status, attempt.request_id = response.status_code, _request_id(response.headers)
             await stream.read(response, attempt, sink, timer)
     except openai.APIStatusError as error:
         attempt.reached = False
-        raise failures.of_status(error.status_code, error.body, error.response.headers) from None
+        attempt.status, attempt.request_id = error.status_code, _request_id(error.response.headers)
+        raise failures.of_status(error.status_code, _body(error.response), error.response.headers) from None
     except _BROKEN as error:
         attempt.reached = opened or not _never_sent(error)
+        attempt.fault = _fault(error)
         raise _connection_failure(opened, attempt) from None
     except TimeoutError:
         raise AnswerError("upstream_timeout") from None
@@ -103,30 +128,82 @@ async def run(client: Client, attempt: Attempt, sink: Sink) -> None:
         raise AnswerError("upstream_cut") from None
 
 
-def _never_sent(error: BaseException | None) -> bool:
+def _open(client: Client, attempt: Attempt) -> Any:
+    # The SDK's types want one class a role; ours are plain dictionaries that the request's parser has checked.
+    create: Any = client.chat.completions.with_streaming_response.create
+    return create(
+        model=attempt.target.slug,
+        messages=parameters.messages_for(attempt.target, attempt.messages),
+        extra_headers={"Accept-Encoding": "identity"},
+        **parameters.of(attempt.target),
+    )
+
+
+def _body(response: httpx2.Response) -> Any:
+    """The body of a refusal: JSON, else text. As much of it as was read."""
+    text = response.content.decode("utf-8", "replace")
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return text
+
+
+# --- Connections that failed ------------------------------------------------------------------------
+
+
+def _causes(error: BaseException | None) -> list[BaseException]:
+    chain: list[BaseException] = []
+    while error is not None and error not in chain:
+        chain.append(error)
+        error = getattr(error, "os_error", None) or error.__cause__ or error.__context__
+    return chain
+
+
+def _never_sent(error: BaseException) -> bool:
     """Whether no connection was made at all. The layers between say ConnectTimeout for a server that hangs up on a request, too."""
-    while error is not None:
-        if isinstance(error, _NO_CONNECTION):
-            return True
-        error = error.__cause__
-    return False
+    return any(isinstance(cause, _NO_CONNECTION) for cause in _causes(error))
+
+
+_FAULTS: tuple[tuple[type[BaseException], str], ...] = (
+    (ssl.SSLCertVerificationError, UNTRUSTED),
+    (aiohttp.ClientConnectorCertificateError, UNTRUSTED),
+    (ssl.SSLError, "tls_failed"),
+    (aiohttp.ClientConnectorSSLError, "tls_failed"),
+    (socket.gaierror, "name_not_found"),
+    (aiohttp.ClientConnectorDNSError, "name_not_found"),
+    (ConnectionRefusedError, "connection_refused"),
+    (aiohttp.ConnectionTimeoutError, "connect_timeout"),
+    (aiohttp.ClientProxyConnectionError, "proxy_failed"),
+    (aiohttp.ClientHttpProxyError, "proxy_failed"),
+    (aiohttp.ClientConnectorError, "not_reached"),
+)
+
+
+def _fault(error: BaseException) -> str:
+    """Why there is no connection, or none any more, in a word; "" where an answer came that is none."""
+    causes = _causes(error)
+    for kind, word in _FAULTS:
+        if any(isinstance(cause, kind) for cause in causes):
+            return word
+    return "connection_lost" if isinstance(error, _BROKEN) else ""
 
 
 def _connection_failure(opened: bool, attempt: Attempt) -> Exception:
+    if attempt.fault == UNTRUSTED:
+        # It will not be trusted in a second's time; another model may be elsewhere.
+        return AnswerError("upstream_unavailable", reason=UNTRUSTED)
     error = AnswerError("upstream_cut" if opened else "upstream_unavailable")
     return error if attempt.deltas else Retriable(error)
 
 
-def _open(client: Client, attempt: Attempt) -> Any:
-    target = attempt.target
-    limit: dict[str, Any] = {("max_tokens" if target.legacy_max_tokens else "max_completion_tokens"): target.max_output_tokens}
-    # The SDK's types want one class a role; ours are plain dictionaries that the request's parser has checked.
-    create: Any = client.chat.completions.with_streaming_response.create
-    return create(
-        model=target.slug,
-        messages=attempt.messages,
-        stream=True,
-        stream_options={"include_usage": True},
-        extra_headers={"Accept-Encoding": "identity"},
-        **limit,
-    )
+# --- The log ------------------------------------------------------------------------------------------
+
+
+def _request_id(headers: Mapping[str, str]) -> str:
+    return next((value for name in _REQUEST_ID_HEADERS if (value := headers.get(name, "").strip())), "")
+
+
+def _log(attempt: Attempt, error: AnswerError) -> None:
+    """Says why an attempt failed."""
+    report = FailureReport.of(attempt, error)
+    logger.warning("Model %s failed: %s%s", report.model, report.error, f" ({report.details})" if report.details else "")

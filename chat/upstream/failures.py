@@ -11,9 +11,19 @@ from math import isfinite
 from time import time
 from typing import Any
 
-from chat.errors import CONTENT_FILTER, CONTEXT_LENGTH, NO_CREDIT, AnswerError
+from chat.errors import CONTENT_FILTER, CONTEXT_LENGTH, KEY_REFUSED, MODEL_FORBIDDEN, MODEL_UNKNOWN, NO_CREDIT, AnswerError
+from chat.upstream import refusal, refusal_body
+from chat.upstream.refusal import Kind, Refusal
+from chat.upstream.refusal_body import Said
 
-_RETRIABLE = frozenset({408, 409, 429})
+_REASONS = {
+    Kind.TOO_LONG: CONTEXT_LENGTH,
+    Kind.NO_CREDIT: NO_CREDIT,
+    Kind.FILTER: CONTENT_FILTER,
+    Kind.KEY: KEY_REFUSED,
+    Kind.FORBIDDEN: MODEL_FORBIDDEN,
+    Kind.UNKNOWN_MODEL: MODEL_UNKNOWN,
+}
 
 
 class Retriable(Exception):
@@ -25,53 +35,54 @@ class Retriable(Exception):
         self.retry_after = retry_after
 
 
+class Refused(AnswerError):
+    """The upstream does not take the request as it is; `refusal` is what it has against it."""
+
+    def __init__(self, refusal: Refusal) -> None:
+        super().__init__("upstream_rejected", reason=_REASONS.get(refusal.kind, ""))
+        self.refusal = refusal
+
+
 def of_status(status: int, body: Any, headers: Mapping[str, str]) -> AnswerError | Retriable:
     """Returns what a refusal with an HTTP status means: Retriable if the same request can succeed later."""
-    if rejection := _rejection(body):
-        return rejection
-    if status == 429:
-        retry_after = _retry_after(headers)
-        return Retriable(AnswerError("upstream_rate_limited", retry_after=retry_after), retry_after)
-    if status >= 500 or status in _RETRIABLE:
-        return Retriable(AnswerError("upstream_unavailable"), _retry_after(headers))
-    # A redirect leads to what is no upstream of ours.
-    return AnswerError("upstream_rejected" if status >= 400 else "upstream_unavailable")
+    if status < 400:
+        # A redirect leads to what is no upstream of ours.
+        return AnswerError("upstream_unavailable")
+    return _failure(status, refusal_body.read(body), headers)
 
 
-_REJECTIONS = {
-    "context_length_exceeded": CONTEXT_LENGTH,
-    "exceed_context_size_error": CONTEXT_LENGTH,
-    "string_above_max_length": CONTEXT_LENGTH,
-    "content_filter": CONTENT_FILTER,
-    "content_policy_violation": CONTENT_FILTER,
-    "insufficient_quota": NO_CREDIT,
-}
-# Servers of other makes name no code.
-_TOO_LONG = "maximum context length"
-
-
-def _rejection(error: Any) -> AnswerError | None:
-    """The refusal with a reason of its own that an upstream's error object stands for; None for any other."""
-    if not isinstance(error, dict):
-        return None
-    for word in (error.get("code"), error.get("type")):
-        if isinstance(word, str) and word in _REJECTIONS:
-            return AnswerError("upstream_rejected", reason=_REJECTIONS[word])
-    return AnswerError("upstream_rejected", reason=CONTEXT_LENGTH) if _TOO_LONG in str(error.get("message")) else None
+def error_of(failure: AnswerError | Retriable) -> AnswerError:
+    """What is told to a person when nothing more is tried."""
+    return failure.error if isinstance(failure, Retriable) else failure
 
 
 def in_stream(error: Any) -> tuple[AnswerError | Retriable, bool]:
-    """Returns what an error object in a stream of status 200 means, before any text, and whether the attempt may cost something.
+    """Returns what an error in a response of status 200 means, and whether the attempt may cost something.
 
+    `error` is what the upstream said, of any shape: an object, a list, a text, its `error` member or a whole body.
     One that says no is a refusal, and costs nothing.
     """
-    if isinstance(error, dict):
-        error = error.get("error") or error
-    code = str(error.get("code") or error.get("type") or "") if isinstance(error, dict) else ""
-    rejection = _rejection(error) or (AnswerError("upstream_rejected") if code == "invalid_request_error" else None)
-    busy = code in ("rate_limit_exceeded", "429")
-    failure = rejection or Retriable(AnswerError("upstream_rate_limited" if busy else "upstream_unavailable"))
-    return failure, not (rejection or busy)
+    said = refusal_body.read(error)
+    failure = _failure(said.status, said, {})
+    may_cost = isinstance(failure, Retriable) and failure.error.code != "upstream_rate_limited"
+    return failure, may_cost
+
+
+def _failure(status: int | None, said: Said, headers: Mapping[str, str]) -> AnswerError | Retriable:
+    failure = _meaning(status, said, headers)
+    error_of(failure).upstream_code = said.code
+    return failure
+
+
+def _meaning(status: int | None, said: Said, headers: Mapping[str, str]) -> AnswerError | Retriable:
+    meant = refusal.meaning(status, said)
+    if meant is not None and meant.kind != Kind.BUSY:
+        return Refused(meant)
+    wait = _retry_after(headers)
+    if meant is None:
+        return Retriable(AnswerError("upstream_unavailable"), wait)
+    wait = said.retry_after if wait is None else wait
+    return Retriable(AnswerError("upstream_rate_limited", retry_after=wait), wait)
 
 
 def _retry_after(headers: Mapping[str, str]) -> float | None:

@@ -6,23 +6,30 @@ bounded time. A model that said 429 is left alone by all workers until then.
 """
 
 import asyncio
+import logging
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import count
 from math import inf
 from time import monotonic
 
 from django.conf import settings
+from django.db import Error
 
-from chat.errors import CONTEXT_LENGTH, AnswerError
+from chat.errors import AnswerError
+from chat.threads import in_thread
 from chat.upstream import client as upstream_client
-from chat.upstream import trimming
+from chat.upstream import learned, trimming
+from chat.upstream.adaptation import Adaptation, Change, Lesson
 from chat.upstream.attempt import Attempt, Sink, Target
 from chat.upstream.client import Client
 from chat.upstream.cooldown import Cooldown
 from chat.upstream.cost import Account
-from chat.upstream.failures import Retriable
+from chat.upstream.failures import Refused, Retriable, error_of
+from chat.upstream.last_failures import LastFailures
+
+logger = logging.getLogger("chat.upstream.retry")
 
 _BACKOFF_SECONDS = 0.5
 _MAX_BACKOFF_SECONDS = 8.0
@@ -46,6 +53,7 @@ class Upstream:
 
     client: Client
     cooldown: Cooldown
+    last_failures: LastFailures = field(default_factory=LastFailures)
 
 
 @dataclass(frozen=True)
@@ -73,7 +81,9 @@ class Call:
         self._may_trim = question.may_trim
         self._account = account
         self._sink = sink
-        self._halved = False
+        self._adaptation = Adaptation(may_trim=question.may_trim)
+        # By the slugs of the models that taught them.
+        self._lessons: dict[str, list[Lesson]] = {}
         self._deadline = inf
         # With which the last attempt ended.
         self._failure = AnswerError("internal_error")
@@ -106,19 +116,24 @@ class Call:
 
     async def _ask(self, target: Target, patience: float) -> None:
         self._fit(target)
+        failed = 0
         for attempt in count(1):
             await self._wait_until_cool(target, attempt, patience)
             try:
                 await self._attempt(target)
                 return
             except Retriable as failure:
-                wait, reason = await self._wait_after(failure, target, attempt), failure.error.code
-                if attempt > settings.UPSTREAM_RETRIES or wait > self._longest_wait(patience) or not self._can_pay(target):
+                failed += 1
+                await self._record(failure.error)
+                wait, reason = await self._wait_after(failure, target, failed), failure.error.code
+                if failed > settings.UPSTREAM_RETRIES or wait > self._longest_wait(patience) or not self._can_pay(target):
                     raise failure.error from None
             except AnswerError as error:
-                if not self._shorten(error):
+                change = self._change_after(error, target)
+                if change is None or not self._can_pay(change.target):
+                    await self._record(error)
                     raise
-                wait, reason = 0.0, error.reason
+                target, wait, reason = change.target, 0.0, error.reason or error.code
             self._tell("retrying", attempt + 1, wait, reason, target)
             await asyncio.sleep(wait)
 
@@ -127,16 +142,41 @@ class Call:
             await self._account.note_late_budget()
             if not self._can_pay(target):
                 raise self._failure
-        attempt = Attempt(replace(target, max_output_tokens=self._output_left(target)), self._messages)
+        # What a program sends is sent as it is; a conversation may hold prompts that got no answer.
+        messages = trimming.alternating(self._messages) if self._may_trim else self._messages
+        attempt = Attempt(replace(target, max_output_tokens=self._output_left(target)), messages)
         self.attempts.append(attempt)
         try:
             await upstream_client.run(self._upstream.client, attempt, self._sink)
-        except Retriable as failure:
-            self._failure = failure.error
+        except (AnswerError, Retriable) as failure:
+            self._failure = error_of(failure)
             raise
-        except AnswerError as error:
-            self._failure = error
-            raise
+        finally:
+            if self._has_text:
+                await self._remember(target)
+
+    # --- what is learned ----------------------------------------------------
+
+    def _change_after(self, error: AnswerError, target: Target) -> Change | None:
+        """What to ask differently after a refusal; None where the answer has failed."""
+        if not isinstance(error, Refused) or self._has_text:
+            return None
+        change = self._adaptation.after(error.refusal, self.attempts[-1], target, self._messages)
+        if change is not None:
+            self._leave_out(change.messages)
+            self._lessons.setdefault(target.slug, []).extend([change.lesson] if change.lesson else [])
+        return change
+
+    async def _record(self, error: AnswerError) -> None:
+        await self._upstream.last_failures.record(self.attempts[-1], error)
+
+    async def _remember(self, target: Target) -> None:
+        """Writes down what made the upstream take the request; an answer does not fail for it."""
+        if lessons := self._lessons.pop(target.slug, None):
+            try:
+                await in_thread(learned.remember, target.slug, lessons)
+            except Error as error:
+                logger.warning("What model %s refused is not remembered: %s", target.slug, type(error).__name__)
 
     # --- what is allowed ----------------------------------------------------
 
@@ -157,18 +197,10 @@ class Call:
             room = trimming.room(target.context_tokens, target.max_output_tokens)
             self._leave_out(trimming.fitted(self._messages, room))
 
-    def _shorten(self, error: AnswerError) -> bool:
-        """Leaves out the oldest turns, once, if it was that the upstream found them too long. False where there is nothing to leave out."""
-        if error.reason != CONTEXT_LENGTH or not self._may_trim or self._halved:
-            return False
-        self._halved = True
-        return self._leave_out(trimming.halved(self._messages))
-
-    def _leave_out(self, shorter: list[dict[str, str]]) -> bool:
+    def _leave_out(self, shorter: list[dict[str, str]]) -> None:
         fewer = len(self._messages) - len(shorter)
         self._messages = shorter
         self.trimmed += fewer
-        return fewer > 0
 
     # --- waits ----------------------------------------------------------------
 

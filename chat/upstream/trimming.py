@@ -38,6 +38,20 @@ def halved(messages: Messages) -> Messages:
     return [*system, *newest(turns, budgets.estimate_prompt(turns) // 2)]
 
 
+def alternating(messages: Messages) -> Messages:
+    """The same with prompts that follow each other, since one got no answer, as one prompt.
+
+    Templates of several models refuse two in a row (Gemma, Mistral). It is never longer, by the bounds of chat.limits.budgets.
+    """
+    joined: Messages = []
+    for message in messages:
+        if joined and message["role"] == joined[-1]["role"] == "user":
+            joined[-1] = {"role": "user", "content": f"{joined[-1]['content']}\n\n{message['content']}"}
+        else:
+            joined.append(message)
+    return joined
+
+
 def _split(messages: Messages) -> tuple[Messages, Messages]:
     system = [message for message in messages[:1] if message["role"] == "system"]
     return system, messages[len(system) :]

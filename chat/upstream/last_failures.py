@@ -1,0 +1,63 @@
+"""The last failure of each model, in Redis: `manage.py doctor` and the admin say from it why turns fail.
+
+Turns that fail write it at most once a second for each model and worker, and never to the database.
+"""
+
+import asyncio
+import contextlib
+import json
+from time import monotonic
+
+from redis.asyncio import Redis
+
+from chat import redis
+from chat.errors import CONTENT_FILTER, CONTEXT_LENGTH, AnswerError
+from chat.upstream.attempt import Attempt
+from chat.upstream.failure_report import FailureReport
+
+_KEY = "chatsite:upstream-failures"
+_KEPT_SECONDS = 7 * 86_400
+_MIN_SECONDS_BETWEEN = 1.0
+# What the person who asked can mend: nothing is wrong with the site.
+_OF_THE_PROMPT = frozenset({CONTEXT_LENGTH, CONTENT_FILTER})
+
+
+class LastFailures:
+    """Writes them; without a client it writes nothing. Its methods do not raise."""
+
+    def __init__(self, client: Redis | None = None) -> None:
+        self._client = client
+        self._written: dict[str, float] = {}
+
+    async def record(self, attempt: Attempt, error: AnswerError) -> None:
+        """Notes why an attempt failed."""
+        now, slug = monotonic(), attempt.target.slug
+        due = now - self._written.get(slug, -_MIN_SECONDS_BETWEEN) >= _MIN_SECONDS_BETWEEN
+        if self._client is None or not due or error.reason in _OF_THE_PROMPT:
+            return
+        self._written[slug] = now
+        pipeline = self._client.pipeline(transaction=False)
+        pipeline.hset(_KEY, slug, json.dumps(FailureReport.of(attempt, error).fields()))
+        pipeline.expire(_KEY, _KEPT_SECONDS)
+        try:
+            await pipeline.execute()
+        except redis.Unavailable:
+            # redis-py can turn a cancellation into an error of its own; an answer that was stopped must not go on for that.
+            task = asyncio.current_task()
+            if task is not None and task.cancelling():
+                raise asyncio.CancelledError from None
+
+
+def read() -> dict[str, FailureReport]:
+    """The last failure of each model by its slug, of the last days. Blocks on Redis; empty while that is away."""
+    with contextlib.suppress(*redis.Unavailable):
+        rows = redis.client().hgetall(_KEY)
+        return {report.model: report for report in map(_report, rows.values()) if report is not None}
+    return {}
+
+
+def _report(row: bytes | str) -> FailureReport | None:
+    try:
+        return FailureReport(**json.loads(row))
+    except (TypeError, ValueError):  # of another version of the site
+        return None

@@ -1,0 +1,151 @@
+"""Tells from what a refusal says what was refused, and which limits it names. Pure."""
+
+import re
+from dataclasses import dataclass
+from enum import StrEnum
+
+from chat.upstream import refusal_codes as codes
+from chat.upstream import refusal_phrases as phrases
+from chat.upstream.refusal_body import Said
+
+# Smaller numbers are none of a limit ("8k", "version 2").
+_MIN_LIMIT = 128
+_MAX_LIMIT = 100_000_000
+
+
+class Kind(StrEnum):
+    """What an upstream has against a request."""
+
+    TOO_LONG = "too_long"
+    OUTPUT_LIMIT = "output_limit"
+    PARAMETER = "parameter"
+    SYSTEM_ROLE = "system_role"
+    NO_CREDIT = "no_credit"
+    FILTER = "filter"
+    BUSY = "busy"
+    KEY = "key"
+    FORBIDDEN = "forbidden"
+    UNKNOWN_MODEL = "unknown_model"
+    REJECTED = "rejected"
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """What was refused. The figures are tokens, None where none is named; `parameter` is one of ours.
+
+    `of_both` says that it may be the prompt and the answer's limit together that do not fit.
+    """
+
+    kind: Kind
+    context_tokens: int | None = None
+    prompt_tokens: int | None = None
+    output_tokens: int | None = None
+    parameter: str = ""
+    of_both: bool = False
+
+
+def meaning(status: int | None, said: Said) -> Refusal | None:
+    """Returns what was refused; None where nothing tells. `status` is None for an error inside a stream."""
+    if status is None:
+        status = said.status
+    if status == 429:
+        return Refusal(Kind.NO_CREDIT if _is_no_credit(said) else Kind.BUSY)
+    return _named(status, said) or _of_status(status, said)
+
+
+def _named(status: int | None, said: Said) -> Refusal | None:
+    """What its words say, whatever its status."""
+    if status == 402 or _is_no_credit(said):
+        return Refusal(Kind.NO_CREDIT)
+    if _has(said, codes.FILTER_CODES):
+        return Refusal(Kind.FILTER)
+    if _has(said, codes.BUSY_CODES) and status not in (401, 403, 413):
+        return Refusal(Kind.BUSY)
+    request = _about_request(status, said)
+    if request is not None:
+        return request
+    if phrases.FILTER.search(said.text):
+        return Refusal(Kind.FILTER)
+    return Refusal(Kind.BUSY) if status is None and phrases.BUSY.search(said.text) else None
+
+
+def _about_request(status: int | None, said: Said) -> Refusal | None:
+    """Too long, too much wanted, a parameter, or the system role."""
+    text = said.text
+    output = _output_limit(text)
+    context = phrases.CONTEXT.search(text)
+    too_long = _has(said, codes.TOO_LONG_CODES)
+    if (context or too_long) and not (output and not context):
+        return _too_long(said)
+    if parameter := _parameter(said, limit_named=output is not None):
+        return Refusal(Kind.PARAMETER, parameter=parameter)
+    if phrases.SYSTEM_ROLE.search(text):
+        return Refusal(Kind.SYSTEM_ROLE)
+    if output is not None or (phrases.OUTPUT_TOO_LARGE.search(text) and not phrases.PROMPT_TOO_LONG.search(text)):
+        return Refusal(Kind.OUTPUT_LIMIT, output_tokens=output)
+    if status == 413 or (phrases.PROMPT_TOO_LONG.search(text) and not phrases.BUSY.search(text)):
+        return _too_long(said)
+    return None
+
+
+def _too_long(said: Said) -> Refusal:
+    text = said.text
+    # "Requested 8000, limit 6000" of a minute's allowance is nothing to remember of the model.
+    passes = phrases.PASSES.search(text)
+    limit = None if passes else said.figures.get("n_ctx") or _first(phrases.CONTEXT_LIMIT, text)
+    prompt = said.figures.get("n_prompt_tokens") or _first(phrases.PROMPT_TOKENS, text, least=1)
+    return Refusal(Kind.TOO_LONG, limit, prompt, of_both=phrases.OF_BOTH.search(text) is not None)
+
+
+def _of_status(status: int | None, said: Said) -> Refusal | None:
+    """What the status or the code tells of whoever runs the site: key, right, model."""
+    unsaid = status in (None, 400, 403, 422)
+    if status == 401 or (unsaid and (_has(said, codes.KEY_CODES) or phrases.KEY.search(said.text))):
+        return Refusal(Kind.KEY)
+    if status == 404 or (unsaid and (_has(said, codes.UNKNOWN_MODEL_CODES) or phrases.UNKNOWN_MODEL.search(said.text))):
+        return Refusal(Kind.UNKNOWN_MODEL)
+    if status == 403 or (status is None and _has(said, codes.FORBIDDEN_CODES)):
+        return Refusal(Kind.FORBIDDEN)
+    if status is None:
+        return Refusal(Kind.REJECTED) if _has(said, codes.REJECTION_CODES) else None
+    return Refusal(Kind.REJECTED) if 400 <= status < 500 and status not in (408, 409, 425) else None
+
+
+def _is_no_credit(said: Said) -> bool:
+    if _has(said, codes.NO_CREDIT_CODES):
+        return True
+    return bool(phrases.NO_CREDIT.search(said.text)) and not (said.retry_delay or phrases.PASSES.search(said.text))
+
+
+def _parameter(said: Said, *, limit_named: bool) -> str:
+    """The one of our parameters that the upstream does not know; "" for none."""
+    text = said.text
+    unsupported = _has(said, codes.UNSUPPORTED_CODES) or phrases.UNSUPPORTED.search(text)
+    if not unsupported or limit_named:
+        return ""
+    for name, pattern in phrases.PARAMETERS.items():
+        if name != "stream" and any(pattern.search(parameter) for parameter in said.parameters):
+            return name
+    if "stream" in said.parameters:
+        return "stream"
+    # "'max_tokens' is not supported. Use 'max_completion_tokens' instead": the first is refused, the second is advice.
+    places = {name: found.start() for name, pattern in phrases.PARAMETERS.items() if (found := pattern.search(text))}
+    places.pop("stream" if len(places) > 1 else "", None)
+    return min(places, key=lambda name: places[name], default="")
+
+
+def _output_limit(text: str) -> int | None:
+    limit = _first(phrases.OUTPUT_LIMIT_EXCLUSIVE, text)
+    return limit - 1 if limit is not None else _first(phrases.OUTPUT_LIMIT, text)
+
+
+def _has(said: Said, codes: frozenset[str]) -> bool:
+    return any(code in codes for code in said.codes)
+
+
+def _first(patterns: tuple[re.Pattern[str], ...], text: str, least: int = _MIN_LIMIT) -> int | None:
+    for pattern in patterns:
+        for found in pattern.finditer(text):
+            if len(found.group(1)) <= 9 and least <= int(found.group(1)) <= _MAX_LIMIT:
+                return int(found.group(1))
+    return None
