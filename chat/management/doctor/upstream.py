@@ -2,17 +2,22 @@
 
 import asyncio
 from collections.abc import Iterator
+from datetime import UTC, datetime
+from time import time
 from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.db import Error
 
 from chat.management.doctor.findings import Finding, fail, ok, warn
-from chat.models import ChatModel
+from chat.models import ChatModel, Usage
+from chat.upstream import last_failures
 from chat.upstream.client import NotListed, make_client, offered_models
+from chat.upstream.failure_report import FailureReport, fault_remedy
 
 PART = "upstream"
 _SECONDS = 10
+_RECENT_MINUTES = 60
 _UNKNOWN_ADDRESS = (404, 405, 501)
 
 
@@ -23,12 +28,13 @@ def check() -> Iterator[Finding]:
     try:
         offered = asyncio.run(_offered())
     except NotListed as refused:
-        yield _refusal(refused.status)
+        yield _refusal(refused)
     except TimeoutError:
         yield fail(PART, f"{_name()} is silent for {_SECONDS} s", "See that this machine reaches it, through the firewall too.")
     else:
         yield ok(PART, f"{_name()} takes our key and offers {len(offered)} models" if settings.OPENAI_API_KEY else f"{_name()} answers")
         yield from _unknown_models(offered)
+    yield from _failures()
 
 
 async def _offered() -> list[str]:
@@ -41,10 +47,14 @@ def _name() -> str:
     return urlsplit(settings.OPENAI_BASE_URL).netloc or "OpenAI"
 
 
-def _refusal(status: int | None) -> Finding:
+def _refusal(refused: NotListed) -> Finding:
+    status = refused.status
     if status is None:
         way = "the proxy that the environment names, firewall, DNS" if settings.OPENAI_PROXY else "firewall, DNS"
-        return fail(PART, f"{_name()} does not answer, or not as OpenAI would", f"Correct OPENAI_BASE_URL, or the way there ({way}).")
+        known = "" if settings.OPENAI_PROXY else fault_remedy(refused.fault)
+        why = f" ({refused.fault})" if refused.fault else ""
+        remedy = known or f"Correct OPENAI_BASE_URL, or the way there ({way})."
+        return fail(PART, f"{_name()} does not answer, or not as OpenAI would{why}", remedy)
     if status in (401, 403):
         return fail(PART, f"{_name()} refuses our key ({status})", "Set OPENAI_API_KEY to one that is valid, and start the site again.")
     if status in _UNKNOWN_ADDRESS:
@@ -56,6 +66,26 @@ def _refusal(status: int | None) -> Finding:
     if status < 400:
         return fail(PART, f"{_name()} sends us elsewhere ({status})", "Set OPENAI_BASE_URL to where it is: redirects are not followed.")
     return fail(PART, f"{_name()} answers {status}", "It has trouble, or wants fewer requests: try again later.")
+
+
+def _failures() -> Iterator[Finding]:
+    """Why turns with the enabled models fail: the last failure of each, unless it has answered since."""
+    for report in sorted(last_failures.read().values(), key=lambda report: report.model):
+        minutes = max(0, round((time() - report.at) / 60))
+        if minutes > _RECENT_MINUTES or not _fails_still(report):
+            continue
+        why = f"{report.error} ({report.details})" if report.details else report.error
+        text = f"{report.model} failed {minutes} minutes ago: {why}"
+        yield ok("turns", text) if report.passes else warn("turns", text, report.remedy)
+
+
+def _fails_still(report: FailureReport) -> bool:
+    at = datetime.fromtimestamp(report.at, UTC)
+    answered = Usage.objects.filter(model=report.model, outcome=Usage.Outcome.COMPLETE, created__gte=at)
+    try:
+        return ChatModel.objects.filter(slug=report.model, enabled=True).exists() and not answered.exists()
+    except Error:
+        return True  # the database has a line of its own
 
 
 def _unknown_models(offered: list[str]) -> Iterator[Finding]:
