@@ -72,7 +72,9 @@ def _named(status: int | None, said: Said) -> Refusal | None:
 def _about_request(status: int | None, said: Said) -> Refusal | None:
     """Too long, too much wanted, a parameter, or the system role."""
     text = said.text
-    output = _output_limit(text)
+    # FastAPI names the parameter beside its sentence: "Input should be less than or equal to 8192".
+    limits = [name for name in said.parameters if name in ("max_tokens", "max_completion_tokens")]
+    output = _output_limit(" ".join([*limits[:1], text]))
     context = phrases.CONTEXT.search(text)
     too_long = _has(said, codes.TOO_LONG_CODES)
     if (context or too_long) and not (output and not context):

@@ -12,6 +12,7 @@ from chat.upstream import refusal_phrases as phrases
 _MAX_DEPTH = 8
 _MAX_VALUES = 400
 _MAX_TEXT = 8_000
+_MAX_ALL_TEXT = 16_000
 _MAX_LIMIT = 100_000_000
 _CODE_KEYS = frozenset(
     {"code", "type", "status", "reason", "error_code", "errorcode", "status_code", "__type", "blockreason", "block_reason", "codename"}
@@ -41,7 +42,8 @@ class Said:
 
     @property
     def text(self) -> str:
-        return " \n ".join(self.texts)
+        """All that was said, as much of it as is quick to search."""
+        return " \n ".join(self.texts)[:_MAX_ALL_TEXT]
 
     @property
     def code(self) -> str:
@@ -94,6 +96,8 @@ def _values(value: Any, key: str, depth: int, budget: list[int]) -> Iterator[tup
 
 def _json_in(text: str) -> Any:
     """The JSON that a text is, or ends in (`Error code: 400 - {…}`); None for any other."""
+    if text[:1] == '"':
+        return _quoted(text)
     start = min((place for mark in ("{", "[{") if (place := text.find(mark)) >= 0), default=-1)
     if start < 0:
         return None
@@ -102,6 +106,13 @@ def _json_in(text: str) -> Any:
     except (ValueError, RecursionError):
         return None
     return [text[:start], inner] if inner and start else inner or None
+
+
+def _quoted(text: str) -> Any:
+    try:
+        return json.loads(text) or None
+    except (ValueError, RecursionError):
+        return None
 
 
 def _note(said: Said, key: str, value: Any) -> None:

@@ -21,7 +21,7 @@ CONTEXT = _any(
     # OpenAI, Azure, vLLM, OpenRouter, Together: "This model's maximum context length is 8192 tokens. However, you requested …"
     r"(?:maximum|max|model) context (?:length|window|size)",
     # SGLang: "The input (5000 tokens) is longer than the model's context length (4096 tokens)."
-    r"(?:longer|larger|greater|more) than (?:the |this )?(?:models? )?(?:maximum |available )?(?:context|input|prompt|model|sequence)",
+    r"(?:longer|larger|greater|more) than (?:the |this )?(?:models? )?(?:maximum |available )?(?:context|input|prompt|sequence)",
     # Anthropic: "input length and `max_tokens` exceed context limit: 190000 + 16384 > 200000"
     r"exceeds? (?:the |its |your |this |our )?(?:models? |maximum |max |available |allowed |configured |total ){0,3}"
     r"(?:context|prompt|input|sequence)[ _-]?(?:limit|length|window|size|tokens)",
@@ -30,7 +30,7 @@ CONTEXT = _any(
     # TGI, Together: "`inputs` tokens + `max_new_tokens` must be <= 4096. Given: 50 `inputs` tokens and …"
     r"inputs tokens \+ max_new_tokens",
     # MiniMax (2013): "invalid params, context window exceeds limit"
-    r"context (?:window|length|size) exceeds?",
+    r"context (?:window|length|size) (?:of .{0,30}?)?exceed",
     # Cloudflare Workers AI: "… exceeded this model context window limit (8192)"
     r"exceed\w* .{0,40}?context (?:window|length|size|limit)",
     # vLLM: "The decoder prompt (length 9000) is longer than the maximum model length of 8192."
@@ -82,6 +82,8 @@ PROMPT_TOO_LONG = _any(
     r"(?:prompt|input|request)(?: \w+){0,3} (?:length )?\(?\d* ?(?:tokens)?\)? ?is (?:greater|larger|longer) than",
     # OpenAI: "Invalid 'messages[1].content': string too long."
     r"string too long",
+    # Several: "token count exceeds the limit of 8192", "total length exceeds 200000 tokens"
+    r"(?:token count|total length|number of tokens|total tokens) (?:has )?exceed|exceed\w* the maximum number of tokens",
     # Volcengine Ark: "Total tokens of image and text exceed max message tokens."
     r"exceed max message tokens",
     # Anthropic (413): "Request exceeds the maximum size"; nginx: "413 Request Entity Too Large"
@@ -106,6 +108,7 @@ CONTEXT_LIMIT = (
     re.compile(r"token limit[^\d.;]{0,12}(\d+)"),  # Moonshot
     re.compile(r"tokens? allowed[^\d.;]{0,12}(\d+)"),  # Gemini
     re.compile(r"(?:cannot exceed|should not exceed|limit of|limit is|supports? (?:up to|at most))[^\d.;]{0,40}?(\d+)"),  # Cohere, OpenAI
+    re.compile(r"exceeds? (?:the )?(?:(?:limit|maximum) of )?(\d+)(?: tokens)?"),
     re.compile(r"tokens limit[^\d.;]{0,12}(\d+)"),  # Watsonx
     re.compile(r"(?:max(?:imum)? size|maximum of)[^\d.;]{0,12}(\d+) tokens"),  # GitHub Models
 )
@@ -138,13 +141,13 @@ OUTPUT_LIMIT = (
     re.compile(rf"(?:{_LIMIT}): \d+ > (\d+)"),
     # Groq, Fireworks, Cohere, Bedrock: "must be less than or equal to 8192", "must be ≤ 4096", "between 1 and 4096"
     re.compile(
-        rf"(?:{_LIMIT})\b[^.]{{0,90}}?(?:<=|≤|less than or equal to|at most|not exceed|cannot exceed|no more than|no greater than"
+        rf"(?:{_LIMIT})\b.{{0,90}}?(?:<=|≤|less than or equal to|at most|not exceed|cannot exceed|no more than|no greater than"
         r"|not be greater than|not be larger than|maximum (?:value )?(?:of|is)|up to|1 and|limit (?:of|is)|maximum:|max:) ?(\d+)"
     ),
     # Bedrock: "The maximum tokens you requested exceeds the model limit of 8192."
     re.compile(r"maximum tokens you requested exceeds the model limit of (\d+)"),
     # Several: "max output tokens is 8192", "maximum output tokens (8192)"
-    re.compile(r"max(?:imum)? (?:completion|output|generated|new) (?:tokens|length)[^\d.;]{0,20}?(\d+)"),
+    re.compile(r"max(?:imum)? (?:completion|output|generated|new)(?: tokens| length)?[^\d.;]{0,20}?(\d+)"),
 )
 # The same, where the number itself is one too many. Gemini: "from 1 (inclusive) to 65537 (exclusive)".
 OUTPUT_LIMIT_EXCLUSIVE = (
@@ -199,6 +202,8 @@ SYSTEM_ROLE = _any(
     # A template that knows no system role finds that it begins with no user. (Ours alternate.)
     r"roles must alternate|must alternate between user|first message must (?:be|have|come).{0,20}user|must start with a user",
     r"role.{0,30}must be (?:one of |either )?(?:user|assistant)",
+    # pydantic: "Input should be 'user' or 'assistant'"
+    r"should be (?:user|assistant),? (?:or )?(?:user|assistant)",
 )
 
 # --- Credit, content, time --------------------------------------------------------------------------
@@ -207,6 +212,7 @@ NO_CREDIT = _any(
     r"insufficient[ _-](?:account )?(?:quota|balance|credits?|funds?)",  # DeepSeek: "Insufficient Balance"
     r"(?:balance|credits?|funds?) (?:is |are |was |has been )?(?:too low|insufficient|not enough|depleted|exhausted|used up|negative)",
     r"(?:not enough|no more|out of|nt have any|not have any) (?:\w+ )?credits?\b",  # xAI: "doesn't have any credits yet"
+    r"not (?:have |has )?enough (?:balance|credits?|funds)|billing (?:is |has )?not (?:been )?enabled",
     r"no credits? (?:left|remain|available)",
     r"(?:more|purchase|buy|add|top up|upgrade).{0,20}\bcredits?\b",  # OpenRouter (402), xAI
     r"prepayment credits",  # Gemini: "Your prepayment credits are depleted."
@@ -246,9 +252,13 @@ FILTER = _any(
 # Where a status of its own does not say it.
 UNKNOWN_MODEL = _any(
     r"\bmodel\b.{0,80}?\b(?:not exist|not found|is unknown|not available)",  # DeepSeek: "Model Not Exist"; Qwen
-    r"(?:no such|unknown|invalid) model\b",  # Mistral: "Invalid model: …"
+    r"(?:no such|unknown|invalid) model\b|not a valid model",  # Mistral: "Invalid model: …"
 )
-KEY = _any(r"api[ _-]?key\b.{0,30}?(?:not valid|invalid|incorrect|expired)", r"(?:invalid|incorrect|expired) (?:\w+ )?api[ _-]?key")
+KEY = _any(
+    r"authentication failed",
+    r"api[ _-]?key\b.{0,30}?(?:not valid|invalid|incorrect|expired)",
+    r"(?:invalid|incorrect|expired) (?:\w+ )?api[ _-]?key",
+)
 BUSY = _any(r"rate[ _-]?limit", r"too many requests", r"too many concurrent", r"请求过多|频率|并发")
 RETRY_IN = re.compile(
     r"(?:try again|retry|available|wait|reset)\w*(?: \w+)?? (?:in|after|for|about) (?:about )?"
