@@ -29,7 +29,7 @@ def client(person: Person, quick: Site) -> Client:
     return person.client_on(quick)
 
 
-@pytest.mark.parametrize("quirk", QUIRKS.values(), ids=QUIRKS)
+@pytest.mark.parametrize("quirk", QUIRKS.values(), ids=[f"{quirk.provider}: {name}" for name, quirk in QUIRKS.items()])
 def test_what_a_server_sends_is_taken_for_what_it_means(client: Client, upstream: Upstream, quirk: Quirk) -> None:
     key = upstream.script(quirk.script)
     stream = whole(client.chat(content=key))

@@ -208,9 +208,9 @@ def _failure(code: str, attempt: Attempt) -> AnswerError | Retriable:
 
 
 def _reads(response: Any) -> AsyncIterator[bytes]:
-    """What the socket holds, read by read; without the client's layers of decoders where there is nothing to decode."""
+    """What the socket holds, read by read, without the client's layers; chat.upstream.bodies has unfolded it."""
     http: httpx2.Response = response.http_response
-    if "content-encoding" in http.headers or not isinstance(http.stream, httpx2.AsyncByteStream):
+    if not isinstance(http.stream, httpx2.AsyncByteStream):
         return aiter(response.iter_bytes())
     return aiter(http.stream)
 
