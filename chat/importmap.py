@@ -13,7 +13,7 @@ from pathlib import Path
 from django.conf import settings
 from django.contrib.staticfiles.storage import staticfiles_storage
 
-_MODULES = ("js/chat/*.js", "vendor/*/*.js")
+_MODULES = ("js/chat/*.js", "js/markdown/*.js", "vendor/*/*.js")
 # Modules that the chat page does not begin with: workers', and another page's.
 _NOT_AT_ONCE = ("js/chat/solver.js", "js/chat/proof.js", "js/chat/tab-streams-worker.js")
 

@@ -1,120 +1,78 @@
-// Markdown shown as it grows. Nothing here is ever parsed as HTML: text becomes text nodes, and only the elements below exist.
+// Markdown shown as it grows. Nothing here is ever parsed as HTML: see ../markdown/dom.js.
 
-import * as smd from "../../vendor/streaming-markdown/smd.js";
+import { DomBuilder } from "../markdown/dom.js";
+import { LiveDocument } from "../markdown/live-document.js";
 import { clone } from "./templates.js";
 
-const ORDINARY = /^[\p{Letter}\p{Number}.,;?]+$/u;
-const SAFE_URL = /^(?:https?:\/\/|mailto:)/i;
-// What the server's renderer leaves as it was written: shown with its marks.
-const PLAIN = new Map([
-  [smd.EQUATION_BLOCK, "$$"],
-  [smd.EQUATION_INLINE, "$"],
-]);
+// What a reader gets at once when they come back to a long answer is shown in pieces: no frame waits for all of it.
+const CHARS_A_FRAME = 8_000;
+// A frame that took time is followed by a pause this many times as long, so that the page stays free; after some that
+// took too long the rest of the answer waits for the server's rendering at the end.
+const PAUSE = 3;
+const SHORT_MS = 8;
+const TOO_LONG_MS = 250;
+const TOO_MANY = 5;
 
 /** Writes Markdown into `container`, at most once a frame. */
 export class MarkdownStream {
   #container;
-  #renderer;
-  #parser;
-  #tail = new Text();
+  #document = null; // most answers of a page are finished, and need none
   #pending = "";
-  #frame = null;
+  #afterReturn = false;
+  #longFrames = 0;
+  #cancel = null;
 
   constructor(container) {
     this.#container = container;
-    this.#renderer = rendererInto(container);
-    this.#parser = smd.parser(this.#renderer);
   }
 
   write(text) {
     this.#pending += text;
-    this.#frame ??= requestAnimationFrame(() => this.#flush());
+    this.#cancel ??= nextFrame(() => this.#flush());
+  }
+
+  /** Shows at once all that was written. */
+  flush() {
+    while (this.#pending) this.#show();
   }
 
   /** Drops what is not shown yet: the finished text is about to take its place. */
   end() {
-    if (this.#frame !== null) cancelAnimationFrame(this.#frame);
-    this.#frame = null;
+    this.#cancel?.();
+    this.#pending = "";
   }
 
   #flush() {
-    this.#frame = null;
-    const text = this.#pending;
-    this.#pending = "";
-    try {
-      if (this.#parser) this.#parse(text);
-      else this.#container.append(text);
-    } catch {
-      // Nested deeper than the parser can count: plain text until the server's rendering comes.
-      this.#parser = null;
-      this.#container.append(text);
-    }
+    const begin = performance.now();
+    this.#show();
+    const spent = performance.now() - begin;
+    if (spent > TOO_LONG_MS) this.#longFrames += 1;
+    if (this.#longFrames >= TOO_MANY) this.#document.stopFormatting();
+    this.#cancel = null;
+    if (this.#pending) this.#cancel = nextFrame(() => this.#flush());
+    else if (spent > SHORT_MS) this.#pause(spent * PAUSE);
   }
 
-  // The parser holds back its last character, in case it begins a mark; an ordinary one is shown for the time being.
-  #parse(text) {
-    this.#tail.remove();
-    smd.parser_write(this.#parser, text);
-    const { nodes, index } = this.#renderer.data;
-    this.#tail.data = this.#parser.pending;
-    if (index > 0 && ORDINARY.test(this.#parser.pending)) nodes[index].append(this.#tail);
+  #pause(milliseconds) {
+    const timer = setTimeout(() => {
+      this.#cancel = null;
+      if (this.#pending) this.#cancel = nextFrame(() => this.#flush());
+    }, milliseconds);
+    this.#cancel = () => clearTimeout(timer);
+  }
+
+  #show() {
+    const text = this.#pending.slice(0, CHARS_A_FRAME);
+    this.#pending = this.#pending.slice(CHARS_A_FRAME);
+    // A line feed after a carriage return, even in the next piece, is a part of the same line break.
+    const whole = this.#afterReturn ? text.replace(/^\n/, "") : text;
+    this.#afterReturn = text.endsWith("\r");
+    this.#document ??= new LiveDocument(this.#container, new DomBuilder(() => clone("code-template")));
+    this.#document.append(whole.replace(/\r\n?/g, "\n"));
   }
 }
 
-function rendererInto(container) {
-  const renderer = smd.default_renderer(container);
-  const { add_token: addPlainToken, end_token: endPlainToken } = renderer;
-  const open = (data, element, inner = element) => {
-    data.nodes[data.index].append(element);
-    data.nodes[++data.index] = inner;
-  };
-  renderer.add_token = (data, token) => {
-    if (token === smd.IMAGE || token === smd.LINK || token === smd.RAW_URL) open(data, link());
-    else if (token === smd.CODE_FENCE || token === smd.CODE_BLOCK) openCode(data, open);
-    else if (token === smd.TABLE) openTable(data, open);
-    else if (token === smd.CHECKBOX) open(data, plain("[ ]"));
-    else if (PLAIN.has(token)) open(data, plain(PLAIN.get(token), PLAIN.get(token)));
-    else addPlainToken(data, token);
-  };
-  renderer.end_token = (data) => {
-    const element = data.nodes[data.index];
-    if (element.dataset.closing) element.append(element.dataset.closing);
-    endPlainToken(data);
-  };
-  renderer.set_attr = (data, attribute, value) => setAttribute(data.nodes[data.index], attribute, value);
-  return renderer;
-}
-
-function link() {
-  const element = document.createElement("a");
-  element.rel = "noopener noreferrer nofollow";
-  element.target = "_blank";
-  return element;
-}
-
-function plain(opening, closing = "") {
-  const element = document.createElement("span");
-  element.textContent = opening;
-  element.dataset.closing = closing;
-  return element;
-}
-
-function openCode(data, open) {
-  const block = clone("code-template");
-  open(data, block, block.querySelector("code"));
-}
-
-function openTable(data, open) {
-  const scroll = document.createElement("div");
-  scroll.className = "table-scroll";
-  scroll.tabIndex = 0; // so that the keyboard can scroll it
-  scroll.append(document.createElement("table"));
-  open(data, scroll, scroll.firstElementChild);
-}
-
-function setAttribute(element, attribute, value) {
-  if (attribute === smd.LANG) element.closest(".code-block").querySelector(".code-language").textContent = value;
-  else if (attribute === smd.START) element.setAttribute("start", value);
-  else if (attribute === smd.CHECKED) element.textContent = "[x]";
-  else if (SAFE_URL.test(value)) element.href = value; // of a link, or of an image, which is never loaded
+function nextFrame(callback) {
+  const frame = requestAnimationFrame(callback);
+  return () => cancelAnimationFrame(frame);
 }

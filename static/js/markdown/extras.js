@@ -1,0 +1,63 @@
+// Task lists, and line breaks in table cells. The counterpart of chat/markdown/extras.py.
+
+const TASK = /^\[([ xX])\][ \t]+(?=\S)/;
+const BREAK = /<br[ \t]*\/?>/iy;
+
+/** A core rule before the inline text is read: takes `[ ]` and `[x]` off the beginning of list items. */
+export function findTasks({ tokens }) {
+  tokens.forEach((item, index) => {
+    if (item.type !== "list_item_open" || tokens[index + 1].type !== "paragraph_open") return;
+    const inline = tokens[index + 2];
+    const found = TASK.exec(inline.content);
+    if (!found) return;
+    inline.content = inline.content.slice(found[0].length);
+    inline.meta = { done: found[1] !== " " };
+    item.attrSet("class", "task");
+  });
+}
+
+/** A core rule: puts a box before the text of those items. */
+export function showTasks(state) {
+  for (const token of state.tokens) {
+    if (token.type !== "inline" || token.meta?.done === undefined) continue;
+    const box = new state.Token("task_box", "span", 0);
+    box.meta = token.meta;
+    token.children.unshift(box);
+  }
+}
+
+/** An inline rule: `<br>` as one token; what it means depends on where it stands. */
+export function htmlBreak(state, silent) {
+  BREAK.lastIndex = state.pos;
+  const found = BREAK.exec(state.src);
+  if (!found || state.pos + found[0].length > state.posMax) return false;
+  if (!silent) state.push("html_break", "br", 0).content = found[0];
+  state.pos += found[0].length;
+  return true;
+}
+
+/** A core rule: breaks lines in table cells, where Markdown has no other way; elsewhere `<br>` is text. */
+export function settleBreaks({ tokens }) {
+  tokens.forEach((token, index) => {
+    const isCell = index > 0 && ["td_open", "th_open"].includes(tokens[index - 1].type);
+    for (const child of token.children ?? []) {
+      if (child.type === "html_break") child.type = isCell ? "hardbreak" : "text";
+    }
+  });
+}
+
+/** A core rule: says the alignment of table cells by a class. */
+export function alignByClass({ tokens }) {
+  for (const token of tokens) {
+    if (token.type !== "td_open" && token.type !== "th_open") continue;
+    const style = token.attrGet("style");
+    if (style) token.attrs = [["class", `align-${style.split(":").at(-1)}`]];
+  }
+}
+
+/** A core rule before the inline text is read: drops the spaces around a heading, as the server does. */
+export function trimHeadings({ tokens }) {
+  tokens.forEach((token, index) => {
+    if (token.type === "heading_open" && token.markup.startsWith("#")) tokens[index + 1].content = tokens[index + 1].content.trim();
+  });
+}
