@@ -1,4 +1,5 @@
 from django.apps import AppConfig
+from django.contrib.admin.apps import AdminConfig
 from django.db.models.signals import post_migrate
 
 
@@ -13,3 +14,9 @@ class ChatConfig(AppConfig):
         post_migrate.connect(create_triggers, sender=self)
         configuration.watch()
         guests.watch()
+
+
+class ChatsiteAdminConfig(AdminConfig):
+    """Django's admin, on a site of ours."""
+
+    default_site = "chat.admin_site.site.ChatsiteAdmin"

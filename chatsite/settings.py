@@ -69,14 +69,14 @@ ALLOWED_HOSTS = env.hosts("ALLOWED_HOSTS") or [_site.host, *_loopback]
 CSRF_TRUSTED_ORIGINS = env.trusted_origins("CSRF_TRUSTED_ORIGINS") or [SITE_URL]
 
 INSTALLED_APPS = [
-    "django.contrib.admin",
+    "chat.apps.ChatsiteAdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
     "django.contrib.messages",
     "servestatic.runserver_nostatic",
     "django.contrib.staticfiles",
-    "chat",
+    "chat.apps.ChatConfig",
 ]
 MIDDLEWARE = [
     "chat.middleware.security_headers",

@@ -3,12 +3,6 @@
 No prompt, answer or title is shown here but on the one page of chat.admin.content: operators run the site, they do not read along.
 """
 
-from django.contrib import admin
-
 from chat.admin import conversations, grants, history_list, invitations, ledger, models, people, policy, quotas
 
 __all__ = ["conversations", "grants", "history_list", "invitations", "ledger", "models", "people", "policy", "quotas"]
-
-admin.site.site_header = admin.site.site_title = "Chatsite"
-admin.site.index_title = "Administration"
-admin.site.empty_value_display = "–"

@@ -34,7 +34,11 @@ class RowForm(ModelForm):
 
 
 def only_one(form: "forms.ModelForm[Any]", field: str, what: str) -> None:
-    """An error at `field` where another row has it set already; the database's own words would name a constraint."""
+    """An error at `field` where another row has it set already; the database's own words would name a constraint.
+
+    Called by forms with a clean() of their own, and does Django's as well: without it nobody asks whether a name is taken.
+    """
+    forms.ModelForm.clean(form)
     other = form._meta.model._default_manager.filter(**{field: True}).exclude(pk=form.instance.pk).first()
     if form.cleaned_data.get(field) and other is not None:
         form.add_error(field, f"“{other}” is {what} already. Untick it there first.")

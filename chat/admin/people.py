@@ -38,8 +38,11 @@ class QuotaFilter(admin.SimpleListFilter):
         return list(Quota.objects.values_list("pk", "name"))
 
     def queryset(self, request: HttpRequest, queryset: "QuerySet[User]") -> "QuerySet[User]":
+        """Nobody has a quota that is none: were it everybody, an action for all of them would be one for all there are."""
+        if self.value() is None:
+            return queryset
         chosen = [pk for pk, _ in self.lookup_choices if str(pk) == self.value()]
-        return Quota(pk=chosen[0]).people(queryset) if chosen else queryset
+        return Quota(pk=chosen[0]).people(queryset) if chosen else queryset.none()
 
 
 class PausedFilter(admin.SimpleListFilter):
@@ -50,7 +53,9 @@ class PausedFilter(admin.SimpleListFilter):
         return [("yes", "Yes"), ("no", "No")]
 
     def queryset(self, request: HttpRequest, queryset: "QuerySet[User]") -> "QuerySet[User]":
-        return queryset.filter(pause__isnull=self.value() == "no") if self.value() in ("yes", "no") else queryset
+        if self.value() is None:
+            return queryset
+        return queryset.filter(pause__isnull=self.value() == "no") if self.value() in ("yes", "no") else queryset.none()
 
 
 class PersonAdmin(TellsChanges, StopsAnswers, UserBase):
@@ -185,9 +190,10 @@ class PersonAdmin(TellsChanges, StopsAnswers, UserBase):
 
     def _back(self, request: HttpRequest) -> str | None:
         """The page of the person whose button it was; None: the list."""
-        if request.POST.get("back") != "page":
+        key = request.POST.get(ACTION_CHECKBOX_NAME)
+        if request.POST.get("back") != "page" or key is None:
             return None
-        return reverse("admin:auth_user_change", args=[request.POST[ACTION_CHECKBOX_NAME]])
+        return reverse("admin:auth_user_change", args=[key])
 
 
 admin.site.unregister(User)

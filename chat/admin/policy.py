@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin
-from django.core.exceptions import PermissionDenied
+from django.core.exceptions import BadRequest, PermissionDenied
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.shortcuts import redirect
@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     PolicyBase = admin.ModelAdmin[SitePolicy]
 else:
     PolicyBase = admin.ModelAdmin
+
+
+_WANTED = {"yes": True, "no": False}
 
 
 @admin.register(SitePolicy)
@@ -36,7 +39,9 @@ class SitePolicyAdmin(TellsChanges, PolicyBase):
             return HttpResponseNotAllowed(["POST"])
         if not self.has_change_permission(request):
             raise PermissionDenied
-        wanted = request.POST.get("paused") == "yes"
+        wanted = _WANTED.get(request.POST.get("paused", ""))
+        if wanted is None:
+            raise BadRequest("paused is neither yes nor no")
         with transaction.atomic():
             policy, _ = SitePolicy.objects.select_for_update().get_or_create(pk=1)
             if policy.paused != wanted:

@@ -89,7 +89,7 @@ class RunningPages(ModelAdmin):
         if not may_stop_answers(request):
             raise PermissionDenied
         rows = Usage.objects.filter(outcome=Usage.Outcome.RUNNING).select_related("user")
-        if "all" not in request.POST:
+        if request.POST.get("all") != "1":
             rows = rows.filter(answer__in=_ids(request.POST.getlist("answer")))
         stopped = list(rows)
         record(request, [(row, f"Stopped the running answer of {_whose(row)}.") for row in stopped])

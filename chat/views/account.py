@@ -10,11 +10,12 @@ from django.contrib.auth.models import User
 from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import PermissionDenied
 from django.db import IntegrityError, transaction
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.encoding import iri_to_uri
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
@@ -26,6 +27,9 @@ from chat.limits import signin
 from chat.links import invitation_of, setup_is_open
 from chat.models import Invitation, SitePolicy
 from chat.templatetags.humane import span
+
+# Quoted once more in the address of the sign-in page it grows, and Django follows no redirect of more than 2,048.
+_MAX_NEXT_BYTES = 600
 
 
 def refusal_page(request: HttpRequest, refusal: Refusal) -> HttpResponse:
@@ -94,13 +98,21 @@ class PasswordReset(RefusalsAsPages, auth.PasswordResetView):
 def admin_sign_in(request: HttpRequest) -> HttpResponse:
     """In place of the admin's own sign-in page, which no limit guards."""
     target = request.GET.get("next", "")
-    if not url_has_allowed_host_and_scheme(target, allowed_hosts={request.get_host()}, require_https=request.is_secure()):
+    if not _is_path_here(request, target):
         target = reverse("admin:index")
     if not request.user.is_authenticated:
         return redirect_to_login(target)
     if not request.user.is_staff:
         raise PermissionDenied
-    return redirect(target)
+    # Not redirect(): that takes a word for the name of a view.
+    return HttpResponseRedirect(target)
+
+
+def _is_path_here(request: HttpRequest, target: str) -> bool:
+    """Tells whether it is an absolute path of this host, and of a length that a redirect may have."""
+    if not target.startswith("/") or len(iri_to_uri(target)) > _MAX_NEXT_BYTES:
+        return False
+    return url_has_allowed_host_and_scheme(target, allowed_hosts={request.get_host()}, require_https=request.is_secure())
 
 
 # --- New accounts -----------------------------------------------------------

@@ -1,0 +1,69 @@
+"""Lists of the admin that withstand any address: what it says of filters, dates, order and search is anybody's text."""
+
+from typing import TYPE_CHECKING, Any
+
+from django import forms
+from django.contrib.admin.options import IncorrectLookupParameters
+from django.contrib.admin.views.main import SEARCH_VAR, ChangeList
+from django.core.exceptions import FieldError, ValidationError
+from django.db import DataError
+from django.db.models import QuerySet
+from django.http import HttpRequest
+
+if TYPE_CHECKING:
+    ListBase = ChangeList
+else:
+    ListBase = object
+
+# A search is a few words. SQLite refuses patterns of 50,000 bytes and conditions of a thousand words, and says so as
+# if it were out of order itself; a hundred words is far from both.
+MAX_SEARCH_CHARS = 200
+# The longest honest filter is a name of 150 characters.
+MAX_FILTER_CHARS = 500
+MAX_FILTERS = 50
+
+# What Django and the drivers raise for a value that is no number, date or key, or that no column can hold.
+_NO_VALUE = (ValueError, TypeError, OverflowError, ValidationError, FieldError, DataError)
+
+
+class SearchForm(forms.Form):
+    """Django's, with a limit. A field of forms refuses NUL by itself."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields = {SEARCH_VAR: forms.CharField(required=False, strip=False, max_length=MAX_SEARCH_CHARS)}
+
+
+def is_search(text: str) -> bool:
+    """Tells whether a list can be searched for it."""
+    return SearchForm({SEARCH_VAR: text}).is_valid()
+
+
+class CheckedList(ListBase):
+    """In front of a ChangeList: parameters that are none lead to the whole list by a redirect, which does nothing.
+
+    A search that is none finds nothing. It must not find everything, as Django's does: an action may be meant for all that it found.
+    """
+
+    search_form_class = SearchForm
+
+    def get_queryset(self, request: HttpRequest, *args: Any, **kwargs: Any) -> "QuerySet[Any]":
+        values = [value for values in self.filter_params.values() for value in values]
+        if len(values) > MAX_FILTERS or any(len(value) > MAX_FILTER_CHARS for value in values if value is not self.params.get(SEARCH_VAR)):
+            raise IncorrectLookupParameters("too much")
+        try:
+            found = super().get_queryset(request, *args, **kwargs)
+        except _NO_VALUE as error:
+            raise self._blamed(error) from error
+        return found if self.search_form_class(request.GET).is_valid() else found.none()
+
+    def get_results(self, request: HttpRequest) -> None:
+        """Here the database is asked, and it may be the first to find that a value is none."""
+        try:
+            super().get_results(request)
+        except _NO_VALUE as error:
+            raise self._blamed(error) from error
+
+    def _blamed(self, error: Exception) -> Exception:
+        """The error itself where the address has no parameter that could be to blame: it is the site's own then."""
+        return IncorrectLookupParameters(error) if self.params else error

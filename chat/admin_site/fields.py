@@ -1,0 +1,73 @@
+"""Fields that choose rows: a choice that is no key is an error at its field, and the form can be shown again with it."""
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from django import forms
+from django.contrib.admin.widgets import AutocompleteMixin, AutocompleteSelect, AutocompleteSelectMultiple
+from django.core.exceptions import ValidationError
+
+if TYPE_CHECKING:
+    ChoiceField = forms.ModelChoiceField[Any]
+    ChoicesField = forms.ModelMultipleChoiceField[Any]
+else:
+    ChoiceField = forms.ModelChoiceField
+    ChoicesField = forms.ModelMultipleChoiceField
+
+
+def _is_choice(queryset: Any, to_field: str | None, value: Any) -> bool:
+    field = queryset.model._meta.get_field(to_field or queryset.model._meta.pk.name)
+    try:
+        field.clean(value, None)
+    except (ValidationError, ValueError, OverflowError):
+        return False
+    return True
+
+
+class _Choice(ChoiceField):
+    def to_python(self, value: Any) -> Any:
+        queryset: Any = self.queryset
+        known = value in self.empty_values or isinstance(value, queryset.model)
+        if known or _is_choice(queryset, self.to_field_name, value):
+            return super().to_python(value)
+        raise ValidationError(self.error_messages["invalid_choice"], "invalid_choice", {"value": value})
+
+
+class _Choices(ChoicesField):
+    def clean(self, value: Any) -> Any:
+        for each in value if isinstance(value, list | tuple) else ():
+            if not _is_choice(self.queryset, self.to_field_name, each):
+                raise ValidationError(self.error_messages["invalid_pk_value"], "invalid_pk_value", {"pk": each})
+        return super().clean(value)
+
+
+class _OnlyKeys(AutocompleteMixin):
+    """For a widget that asks the database for the names of what is chosen."""
+
+    def optgroups(self, name: str, value: Sequence[str], attr: dict[str, Any] | None = None) -> Any:
+        choices: Any = self.choices
+        queryset = choices.queryset
+        keys = [each for each in value if _is_choice(queryset, choices.field.to_field_name, each)]
+        return super().optgroups(name, keys, attr)
+
+
+class _Autocomplete(_OnlyKeys, AutocompleteSelect):
+    pass
+
+
+class _AutocompleteMultiple(_OnlyKeys, AutocompleteSelectMultiple):
+    pass
+
+
+def checked_choice(make: Callable[..., Any], db_field: Any, request: Any, site: Any, kwargs: dict[str, Any], autocomplete: Any) -> Any:
+    """Makes the field by `make`, Django's, as one that names a row; `autocomplete` are the fields that search for it."""
+    if db_field.name in autocomplete:
+        kwargs.setdefault("widget", _Autocomplete(db_field, site, using=kwargs.get("using")))
+    return make(db_field, request, **{"form_class": _Choice, **kwargs})
+
+
+def checked_choices(make: Callable[..., Any], db_field: Any, request: Any, site: Any, kwargs: dict[str, Any], autocomplete: Any) -> Any:
+    """Does the same for a field that names several."""
+    if db_field.name in autocomplete:
+        kwargs.setdefault("widget", _AutocompleteMultiple(db_field, site, using=kwargs.get("using")))
+    return make(db_field, request, **{"form_class": _Choices, **kwargs})
