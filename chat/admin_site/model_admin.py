@@ -8,11 +8,11 @@ from django.contrib import admin, messages
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME, ActionForm
 from django.contrib.admin.views.main import ChangeList
 from django.core.exceptions import ValidationError
-from django.db.models import Field, Model, QuerySet
+from django.db.models import DateTimeField, Field, Model, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 
 from chat.admin_site.change_list import CheckedList
-from chat.admin_site.fields import checked_choice, checked_choices
+from chat.admin_site.fields import NamedSplitDateTime, checked_choice, checked_choices
 
 if TYPE_CHECKING:
     ModelAdmin = admin.ModelAdmin[Any]
@@ -50,6 +50,7 @@ class CheckedAdmin(ModelAdmin):
     """Put in front of every ModelAdmin by `chat.admin_site.site`."""
 
     action_form = StrictActionForm
+    formfield_overrides = {DateTimeField: {"widget": NamedSplitDateTime}}
 
     # --- Addresses ----------------------------------------------------------------
 
