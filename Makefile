@@ -5,7 +5,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
 # What depends on the database runs a second time, on a real PostgreSQL.
 POSTGRESQL_TESTS := $(addprefix tests/test_,$(addsuffix .py,streaming admission models configuration export search \
-	usage_page invitations setup_link admin admin_usage admin_content admin_quotas admin_history outages postgresql_away guests))
+	usage_page invitations setup_link admin admin_usage admin_content admin_quotas admin_fuzz admin_history outages postgresql_away guests))
 
 # Files of tests run side by side, each process with servers of its own: most of the time is spent waiting.
 AT_ONCE := --numprocesses 3 --dist loadfile
