@@ -6,6 +6,12 @@ function nameAll() {
     box.setAttribute("role", "dialog");
     box.setAttribute("aria-label", box.matches(".clockbox") ? "Choose a time" : "Choose a day");
   }
+  // What is open hangs at the end of the page, outside of every landmark.
+  for (const box of document.querySelectorAll("body > .select2-container:not([role])")) {
+    box.setAttribute("role", "region");
+    box.setAttribute("aria-label", "Choices");
+  }
+  for (const box of document.querySelectorAll("[role=combobox][aria-owns]")) box.setAttribute("aria-controls", box.getAttribute("aria-owns"));
   for (const box of document.querySelectorAll(".select2-search__field:not([aria-label])")) {
     const label = labelOf(box.closest(".select2") ?? document.querySelector(".select2-container--open"));
     box.setAttribute("aria-label", label ? `Search: ${label.textContent.trim().replace(/:$/, "")}` : "Search");
@@ -25,5 +31,5 @@ function labelOf(container) {
   return container?.previousElementSibling?.labels?.[0];
 }
 
-new MutationObserver(nameAll).observe(document.body, { childList: true, subtree: true });
+new MutationObserver(nameAll).observe(document.body, { attributeFilter: ["aria-owns"], childList: true, subtree: true });
 nameAll();
