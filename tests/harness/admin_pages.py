@@ -61,6 +61,8 @@ def make_rows(person: User, operator: User) -> Rows:
     kind = ContentType.objects.get_for_model(Quota)
     words = {"object_repr": str(quota), "action_flag": 2, "change_message": "Priority: 0 → 1."}
     looked = {"operator_name": operator.username, "conversation": conversation.pk, "owner_key": f"u:{person.pk}"}
+    # A turn that no quota bounded: an empty value among the list's filters.
+    Usage.objects.create(answer=uuid4(), owner_key="g:0", limit_key="g:0", model="m", quota="", outcome="complete")
     rows: list[Model] = [
         person,
         group,
