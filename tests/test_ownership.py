@@ -37,6 +37,7 @@ OWNED_API = {"api_answer_stream": ["GET"], "api_answer_stop": ["POST"]}
 PERSONAL = ["home", "search", "usage", "api_limits"]
 # What belongs to nobody in particular, or to whoever is signed in and to nobody else.
 OTHERS = [
+    "api_answer_streams",  # it names answers in its query: tests/test_answer_streams.py
     "api_challenge",
     "api_chat",
     "api_probe",

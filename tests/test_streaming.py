@@ -498,12 +498,12 @@ def test_branch_beside_a_running_answer_is_allowed(running):
         assert whole(stream).text == "Hello, wörld."
 
 
-def test_answer_without_text_is_not_sent_upstream(alice, upstream):
+def test_answer_without_text_is_not_sent_upstream_but_its_prompt_is(alice, upstream):
     failing, key = upstream.script(wire.refused(400)), upstream.key()
     first = said(alice, failing)
     assert message(first).status == "failed"
     said(alice, key, conversation=first.events[0].data["conversation"])
-    assert sent(upstream, key) == [("user", failing), ("user", key)]
+    assert sent(upstream, key) == [("user", f"{failing}\n\n{key}")]
 
 
 # --- Stateless ----------------------------------------------------------------------
