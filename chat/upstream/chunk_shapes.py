@@ -11,10 +11,11 @@ from typing import Any
 from chat.upstream import usage_figures
 
 # Of a delta: what is neither text nor thinking, and says nothing about what goes on.
-_NO_ACTIVITY = frozenset({"role", "content", "refusal", "name", "id", "type", "index", "object",
+_NO_ACTIVITY = frozenset({"role", "content", "text", "refusal", "name", "id", "type", "index", "object",
                           "sender", "annotations", "citations", "references", "extra_content"})  # fmt: skip
 _TEXT_PARTS = frozenset({"", "text", "output_text", "input_text", "text_delta", "refusal"})
 _ERROR_NAMES = ("message", "detail", "error_msg", "errors", "error_code", "msg", "error_message", "fault", "code")
+_SUCCESS_WORDS = ("ok", "success", "succeeded", "successful")
 _SUCCESS_CODES = (0, 200, "0", "200", "Success", "OK")
 
 
@@ -27,7 +28,8 @@ class Chunk:
     """What a chunk says. `thought` is the number of characters in what is not the answer: thinking, calls of tools.
 
     `error` is the JSON in which the upstream says that something went wrong; `whole` says that
-    the chunk is a completion, all of it.
+    the chunk is a completion, all of it. `index` is of the choice that was read, of several answers
+    one; `of_message`: the text stood in a message, not in a delta.
     """
 
     text: str = ""
@@ -37,36 +39,53 @@ class Chunk:
     completion_tokens: int | None = None
     error: Any = None
     whole: bool = False
+    index: int = 0
+    of_message: bool = False
 
 
-def read(value: Any, *, after_deltas: bool) -> Iterator[Chunk]:
+def read(value: Any, *, after_deltas: bool, index: int | None = None) -> Iterator[Chunk]:
     """Yields the chunk that a JSON value is, or those that are in a list (Gemini's way for errors).
 
     `after_deltas`: deltas came before it, so that a whole message beside them is a repetition.
+    `index`: of which choice text came before it; the lowest one is read where none did.
     Raises NoChunk.
     """
     if isinstance(value, Mapping):
-        yield _chunk(value, after_deltas)
+        yield _chunk(value, after_deltas, index)
     elif isinstance(value, list) and value and all(isinstance(part, Mapping) for part in value):
         for part in value:
-            yield _chunk(part, after_deltas)
+            yield _chunk(part, after_deltas, index)
     else:
         raise NoChunk
 
 
-def _chunk(value: Mapping[str, Any], after_deltas: bool) -> Chunk:
-    choices = value.get("choices")
-    if choices is not None and not isinstance(choices, list):
-        raise NoChunk
-    choice = choices[0] if choices else {}
-    if not isinstance(choice, Mapping):
-        raise NoChunk
+def _chunk(value: Mapping[str, Any], after_deltas: bool, index: int | None) -> Chunk:
+    choice = _choice(value.get("choices"), index)
     chunk = _message(choice, after_deltas)
+    chunk.index = _index(choice)
+    if index not in (None, chunk.index):
+        chunk = Chunk(index=chunk.index)
+    chunk.whole = chunk.of_message and value.get("object") != "chat.completion.chunk"
     chunk.finish_reason = choice.get("finish_reason") or choice.get("finishReason") or choice.get("stop_reason")
     figures = [usage_figures.read(usage) for usage in _usages(value, choice)]
     chunk.prompt_tokens, chunk.completion_tokens = next((pair for pair in figures if pair != (None, None)), (None, None))
     chunk.error = _error(value, choice)
     return chunk
+
+
+def _choice(choices: Any, index: int | None) -> Mapping[str, Any]:
+    """Returns the choice with this index if there is one, else the one with the lowest. Raises NoChunk."""
+    if choices is not None and not isinstance(choices, list):
+        raise NoChunk
+    given = [choice for choice in choices or () if choice is not None]
+    if not all(isinstance(choice, Mapping) for choice in given):
+        raise NoChunk
+    return min(given, key=lambda choice: (_index(choice) != index, _index(choice)), default={})
+
+
+def _index(choice: Mapping[str, Any]) -> int:
+    index = choice.get("index")
+    return index if isinstance(index, int) else 0
 
 
 def _message(choice: Mapping[str, Any], after_deltas: bool) -> Chunk:
@@ -77,7 +96,7 @@ def _message(choice: Mapping[str, Any], after_deltas: bool) -> Chunk:
         return _delta(delta)
     if message and not after_deltas:
         chunk = _delta({"content": message} if isinstance(message, str) else message)
-        chunk.whole = True
+        chunk.of_message = True
         return chunk
     text = choice.get("text")
     return Chunk(text=text if isinstance(text, str) else "")
@@ -87,8 +106,8 @@ def _delta(delta: Any) -> Chunk:
     if not isinstance(delta, Mapping):
         raise NoChunk
     text, thought = _content(delta.get("content"))
-    if not text:
-        text = _content(delta.get("refusal"))[0]
+    for name in ("text", "refusal"):
+        text = text or _content(delta.get(name))[0]
     thought += _characters(value for name, value in delta.items() if name not in _NO_ACTIVITY)
     return Chunk(text=text, thought=thought)
 
@@ -139,12 +158,13 @@ def _usages(value: Mapping[str, Any], choice: Mapping[str, Any]) -> Iterator[Any
     yield value.get("usageMetadata")
     yield value.get("usage_metadata")
     yield value.get("timings")
+    yield value.get("amazon-bedrock-invocationMetrics")
 
 
 def _error(value: Mapping[str, Any], choice: Mapping[str, Any]) -> Any:
-    if value.get("error"):
+    if _says_error(value.get("error")):
         return value
-    if choice.get("error"):
+    if _says_error(choice.get("error")):
         return choice
     base = value.get("base_resp")
     if isinstance(base, Mapping) and base.get("status_code"):
@@ -154,3 +174,12 @@ def _error(value: Mapping[str, Any], choice: Mapping[str, Any]) -> Any:
     if "choices" in value or value.get("usage") or says_well:
         return None
     return value if any(value.get(name) for name in _ERROR_NAMES) else None
+
+
+def _says_error(error: Any) -> bool:
+    """Whether there is an error in the member of that name: new-api has an empty object there, or one that says `success`."""
+    if isinstance(error, Mapping):
+        message = error.get("message")
+        says_well = error.get("code") in _SUCCESS_CODES and str(message or "ok").lower() in _SUCCESS_WORDS
+        return any(error.values()) and not says_well
+    return bool(error)

@@ -4,6 +4,7 @@ One read of the socket becomes one batch, whatever number of deltas it held: on
 the hot path there is one msgspec decode per delta and no object of the client.
 """
 
+import contextlib
 import json
 from dataclasses import dataclass
 from typing import Any
@@ -12,10 +13,10 @@ import msgspec
 
 from chat.upstream import chunk_shapes, finish_reasons, usage_figures
 from chat.upstream.chunk_shapes import Chunk, NoChunk
-from chat.upstream.event_stream import ErrorData
+from chat.upstream.event_stream import DONE, ErrorData
 from chat.upstream.thinking import ThinkingFilter
 
-_DONE = frozenset({b"[DONE]", b"DONE"})
+_DONE = frozenset({DONE, b"DONE"})
 
 
 class _Delta(msgspec.Struct):
@@ -26,6 +27,7 @@ class _Delta(msgspec.Struct):
 
 
 class _Choice(msgspec.Struct):
+    index: int = 0
     delta: _Delta | None = None
     finish_reason: str | None = None
 
@@ -67,21 +69,32 @@ class ChunkDecoder:
         self._high_surrogate = ""
         self._thinking = ThinkingFilter()
         self._has_deltas = False
+        # Of the choice that is the answer, from its first text or thought on.
+        self._index: int | None = None
+        # Whether the last thing read were figures alone, and whether more came behind such.
+        self._after_figures = self._figures_amid = False
 
     def batch(self, events: list[bytes]) -> Batch:
         """Returns all that the events say, up to the first that is not JSON of a chunk: what came before it is part of the answer."""
         batch = Batch()
         pieces: list[str] = []
-        for data in events:
-            if data.startswith(b"[DONE]"):
+        for number, data in enumerate(events):
+            if data.startswith(DONE):
                 batch.done = True
-                break
-            if not self._read_delta(data, batch, pieces):
+            elif not self._read_delta(data, batch, pieces):
                 self._read_other(data, batch, pieces)
+            if batch.done:
+                self._take_figures(events[number + 1 :], batch)
             if batch.broken or batch.done:
                 break
         if pieces:
             self._join(pieces, batch)
+        return batch
+
+    def figures(self, events: list[bytes]) -> Batch:
+        """Returns what events behind the end of the answer say of its usage, and nothing else of them."""
+        batch = Batch()
+        self._take_figures(events, batch)
         return batch
 
     def rest(self, *, complete: bool) -> str:
@@ -100,6 +113,8 @@ class ChunkDecoder:
             return False
         if not chunk.choices or chunk.error or (delta := chunk.choices[0].delta) is None:
             return False
+        if chunk.choices[0].index != self._index or len(chunk.choices) > 1:
+            return False
         if delta.content:
             pieces.append(delta.content)
             self._has_deltas = True
@@ -108,23 +123,23 @@ class ChunkDecoder:
             batch.thought_chars += len(thought)
         else:
             return False
-        batch.ends_in_usage = False
+        self._note_words(batch)
         if reason := chunk.choices[0].finish_reason:
-            batch.finish_reason = finish_reasons.read(reason) or batch.finish_reason
+            batch.finish_reason = finish_reasons.later(batch.finish_reason, finish_reasons.read(reason))
         if chunk.usage is not None:
             _note_usage(batch, *usage_figures.read(chunk.usage))
         return True
 
     def _read_other(self, data: bytes, batch: Batch, pieces: list[str]) -> None:
         try:
-            value = json.loads(data)
+            value = json.loads(data, strict=False)
             if isinstance(data, ErrorData):
                 batch.error = value
                 return
-            if isinstance(value, str) and value.strip().encode() in _DONE:
+            if isinstance(value, str) and value.strip().upper().encode(errors="replace") in _DONE:
                 batch.done = True
                 return
-            for chunk in chunk_shapes.read(value, after_deltas=self._has_deltas):
+            for chunk in chunk_shapes.read(value, after_deltas=self._has_deltas, index=self._index):
                 self._take(chunk, batch, pieces)
         except (ValueError, RecursionError, NoChunk):
             # Python's parser passes lone surrogates on, which msgspec refuses.
@@ -138,17 +153,32 @@ class ChunkDecoder:
     def _take(self, chunk: Chunk, batch: Batch, pieces: list[str]) -> None:
         if chunk.text:
             pieces.append(chunk.text)
-            self._has_deltas = True
+            self._has_deltas = self._has_deltas or not chunk.of_message
         if chunk.thought:
             batch.thoughts += 1
             batch.thought_chars += chunk.thought
-        batch.finish_reason = finish_reasons.read(chunk.finish_reason) or batch.finish_reason
-        has_usage = (chunk.prompt_tokens, chunk.completion_tokens) != (None, None)
-        if chunk.text or chunk.thought or has_usage:
-            batch.ends_in_usage = has_usage and not (chunk.text or chunk.thought)
+        batch.finish_reason = finish_reasons.later(batch.finish_reason, finish_reasons.read(chunk.finish_reason))
+        if chunk.text or chunk.thought:
+            self._index = chunk.index
+            self._note_words(batch)
+        elif (chunk.prompt_tokens, chunk.completion_tokens) != (None, None):
+            self._after_figures = self._index is not None
+            batch.ends_in_usage = not self._figures_amid
         _note_usage(batch, chunk.prompt_tokens, chunk.completion_tokens)
         batch.error = chunk.error or batch.error
         batch.done = batch.done or chunk.whole
+
+    def _note_words(self, batch: Batch) -> None:
+        """Text behind figures says that they are no end here: some servers send them to keep a connection alive."""
+        batch.ends_in_usage = False
+        if self._after_figures:
+            self._after_figures, self._figures_amid = False, True
+
+    def _take_figures(self, events: list[bytes], batch: Batch) -> None:
+        for data in events:
+            with contextlib.suppress(ValueError, RecursionError, NoChunk):
+                for chunk in chunk_shapes.read(json.loads(data, strict=False), after_deltas=True):
+                    _note_usage(batch, chunk.prompt_tokens, chunk.completion_tokens)
 
     # --- text -----------------------------------------------------------------
 
@@ -181,7 +211,5 @@ class ChunkDecoder:
 
 def _note_usage(batch: Batch, prompt: int | None, completion: int | None) -> None:
     """A figure that is not said again stays."""
-    if prompt is not None:
-        batch.prompt_tokens = prompt
-    if completion is not None:
-        batch.completion_tokens = completion
+    batch.prompt_tokens = usage_figures.later(batch.prompt_tokens, prompt)
+    batch.completion_tokens = usage_figures.later(batch.completion_tokens, completion)

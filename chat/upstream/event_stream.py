@@ -11,6 +11,10 @@ MAX_EVENT_BYTES = 32 * 1024 * 1024
 _MAX_UNFRAMED_BYTES = 64 * 1024
 _FIELDS = (b":", b"id:", b"retry:", b"data:", b"event:", b"error:")
 _HEARTBEATS = frozenset({b"ping", b"heartbeat", b"keepalive", b"keep-alive", b"keep_alive"})
+# The names of events behind which nothing comes.
+_ENDS = frozenset({b"done", b"[done]", b"end", b"complete", b"completed", b"finish", b"finished", b"eos",
+                   b"end_of_stream", b"message_stop", b"message-end"})  # fmt: skip
+DONE = b"[DONE]"
 
 
 class BrokenStream(Exception):
@@ -87,7 +91,7 @@ class EventDecoder:
                 data.append(line[6:] if line[5:6] == b" " else line[5:])
                 self._data_size += len(line)
             elif not line:
-                if data or self._unframed:
+                if data or self._unframed or self._name in _ENDS:
                     self._dispatch(events)
                 self._name, self._is_error = b"", False
             else:
@@ -98,22 +102,32 @@ class EventDecoder:
 
     def _is_event(self) -> bool:
         """Whether the lines of data so far are one by themselves, so that another line is the next."""
-        return self._data == [b"[DONE]"] or _is_json(b"\n".join(self._data))
+        return self._data == [DONE] or _is_json(b"\n".join(self._data))
 
     def _dispatch(self, events: list[bytes]) -> None:
         """Appends the event that a blank line ends. One whose data is empty is none (WHATWG)."""
         data = self._data
         joined = data[0] if len(data) == 1 else b"\n".join(data)
+        if not joined.startswith(b"{"):
+            joined = _without_wrapping(joined)
         if self._unframed:
             joined = self._with_unframed(joined)
         data.clear()
         self._data_size = 0
-        if not joined or joined.isspace():
+        self._append(joined, events)
+
+    def _append(self, data: bytes, events: list[bytes]) -> None:
+        is_empty = not data or data.isspace()
+        if self._is_error or self._name == b"error":
+            if not is_empty:
+                events.append(ErrorData(data))
             return
-        if self._name in _HEARTBEATS and not joined.lstrip().startswith(b"{"):
-            return
-        is_error = self._is_error or self._name == b"error"
-        events.append(ErrorData(joined) if is_error else joined)
+        # What such an event holds beside is a word, if it is no JSON.
+        has_word = self._name in _HEARTBEATS or self._name in _ENDS
+        if not is_empty and not (has_word and not data.lstrip().startswith(b"{")):
+            events.append(data)
+        if self._name in _ENDS:
+            events.append(DONE)
 
     def _take_other(self, line: bytes, events: list[bytes]) -> None:
         if line.startswith(b"event:"):
@@ -124,6 +138,10 @@ class EventDecoder:
             self._data.append(line[6:].strip())
         elif line.startswith(_FIELDS):
             pass
+        elif (field := line.strip()).startswith(b"data:"):
+            events += self._events([field])
+        elif field == DONE:
+            events.append(DONE)
         elif not self._unframed and not self._data and _is_json(line):
             events.append(line)
         else:
@@ -152,13 +170,21 @@ class EventDecoder:
         self._unframed_size = 0
 
 
+def _without_wrapping(data: bytes) -> bytes:
+    """Returns the data without what a layer has put around it that took frames and comments for data; b"" for a sign of life."""
+    data = data.lstrip()
+    while data.startswith(b"data:"):
+        data = data[5:].lstrip()
+    return b"" if data.startswith(b":") or data.strip().lower() in _HEARTBEATS else data
+
+
 def _is_json(text: bytes) -> bool:
     """Whether the text is a whole JSON object or list; cheap for what does not look like one."""
     stripped = text.strip()
     if (stripped[:1], stripped[-1:]) not in ((b"{", b"}"), (b"[", b"]")):
         return False
     try:
-        json.loads(stripped)
+        json.loads(stripped, strict=False)
     except (ValueError, RecursionError):
         return False
     return True

@@ -29,6 +29,7 @@ _KIND_OF = {word: kind for kind, words in _KINDS.items() for word in words.split
 _NONE = frozenset({"", "null", "none", "nil", "undefined", "unspecified"})
 
 ERROR = "error"
+_CUT_SHORT = frozenset({"length", "content_filter", ERROR})
 
 
 def read(value: object) -> str | None:
@@ -51,6 +52,16 @@ def meaning(reason: str) -> str:
     One that is not known comes back as it is.
     """
     return _KIND_OF.get(_word(reason), reason)
+
+
+def later(known: str | None, new: str | None) -> str | None:
+    """Returns which of two finish reasons of an answer holds; `new` came behind `known`.
+
+    Gateways append a `stop` of their own: it is no news to an answer that was cut short.
+    """
+    if new is None or (known and meaning(new) == "stop" and meaning(known) in _CUT_SHORT):
+        return known
+    return new
 
 
 def _word(reason: str) -> str:

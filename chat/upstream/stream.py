@@ -14,7 +14,7 @@ import httpx2
 from django.conf import settings
 
 from chat.errors import AnswerError
-from chat.upstream import failures, finish_reasons
+from chat.upstream import failures, finish_reasons, usage_figures
 from chat.upstream.attempt import Attempt, Sink
 from chat.upstream.decoder import Batch, ChunkDecoder
 from chat.upstream.event_stream import BrokenStream, EventDecoder
@@ -24,6 +24,8 @@ _DRAIN_SECONDS = 0.5
 # Behind a finish reason come figures and [DONE], from most servers in the same packet.
 _TAIL_SECONDS = 5.0
 _TAIL_SECONDS_WITH_USAGE = 1.0
+# How many times the patience for a first word lasts, with a server that shows that it is at work until then.
+_STARTS = 10
 # A delta can be less than a token, and many characters can be one: an answer is beyond its limit for
 # sure when it has more deltas, and more characters a token than any text has on average; or so many
 # characters that no tokens can be as long.
@@ -120,6 +122,9 @@ class _Reading:
         if batch.deltas or batch.thoughts or (attempt.deltas and self._events.in_line):
             # Comments, and chunks that say nothing, are silence too: they may go on for ever.
             self._idle.put_off()
+        elif not (attempt.deltas or attempt.thoughts):
+            # But before the first word they may say that a model is being loaded, or that others are before us.
+            self._idle.put_off_start()
         if _is_beyond_limit(attempt):
             # It does not keep to the limit it was given, and the reservation counts on that.
             attempt.finish_reason = "length"
@@ -145,11 +150,9 @@ class _Reading:
         attempt.thought_chars += batch.thought_chars
         attempt.chars += batch.thought_chars
         if batch.finish_reason:
-            attempt.finish_reason = finish_reasons.meaning(batch.finish_reason)
-        if batch.prompt_tokens is not None:
-            attempt.prompt_tokens = batch.prompt_tokens
-        if batch.completion_tokens is not None:
-            attempt.completion_tokens = batch.completion_tokens
+            attempt.finish_reason = finish_reasons.later(attempt.finish_reason, finish_reasons.meaning(batch.finish_reason))
+        attempt.prompt_tokens = usage_figures.later(attempt.prompt_tokens, batch.prompt_tokens)
+        attempt.completion_tokens = usage_figures.later(attempt.completion_tokens, batch.completion_tokens)
         if batch.deltas or batch.thoughts or batch.ends_in_usage:
             self._ends_in_usage = batch.ends_in_usage and bool(attempt.deltas or batch.deltas)
         if batch.done:
@@ -189,10 +192,11 @@ class _Reading:
 
         The answer is whole already: how the connection ends is nothing to it.
         """
-        with contextlib.suppress(TimeoutError, *CONNECTION_ERRORS):
+        with contextlib.suppress(TimeoutError, BrokenStream, *CONNECTION_ERRORS):
             async with asyncio.timeout(_DRAIN_SECONDS):
-                async for _ in self._reads:
-                    pass
+                async for data in self._reads:
+                    self._note(self._chunks.figures(self._events.feed(data)))
+                self._note(self._chunks.figures(self._events.end()))
 
 
 def _is_beyond_limit(attempt: Attempt) -> bool:
@@ -222,6 +226,11 @@ class _IdleTimer:
         self._timer = timer
         self._now = asyncio.get_running_loop().time
         self._moved = 0.0
+        self._latest_start = self._now() + _STARTS * settings.UPSTREAM_FIRST_TOKEN_SECONDS
+
+    def put_off_start(self) -> None:
+        """Before the first word, which has to come in some time."""
+        self._timer.reschedule(min(self._now() + settings.UPSTREAM_FIRST_TOKEN_SECONDS, self._latest_start))
 
     def put_off(self) -> None:
         now = self._now()

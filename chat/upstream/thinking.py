@@ -9,17 +9,38 @@ something that the answer is about.
 
 import re
 
+_NAMES = ("think", "thinking", "thought", "reasoning", "reason", "seed:think", "longcat_think")
 _TAGS = {
-    **{f"<{name}>": f"</{name}>" for name in ("think", "thinking", "thought", "reasoning", "reason", "seed:think")},
+    **{f"<{name}>": f"</{name}>" for name in _NAMES},
     "[think]": "[/think]",
     "◁think▷": "◁/think▷",
     "<|begin_of_thought|>": "<|end_of_thought|>",
     "<|start_thinking|>": "<|end_thinking|>",
     "<|channel|>analysis<|message|>": "<|channel|>final<|message|>",
 }
-_MAX_OPENING = max(map(len, _TAGS))
-_MAX_CLOSING = max(map(len, _TAGS.values()))
-_OPENINGS = {re.compile(re.escape(opening), re.I): closing for opening, closing in _TAGS.items()}
+_MAX_STARTING = max(map(len, (*_TAGS, *_TAGS.values())))
+# A closing tag may have blanks in it.
+_MAX_CLOSING = max(map(len, _TAGS.values())) + 4
+_MAX_ATTRIBUTES = 200
+_ATTRIBUTES = rf"\s[^<>]{{0,{_MAX_ATTRIBUTES}}}"
+_OPENED = re.compile(rf"<(?:{'|'.join(_NAMES)}){_ATTRIBUTES}", re.I)
+
+
+def _opening(tag: str) -> re.Pattern[str]:
+    """A tag in angle brackets may have attributes."""
+    pattern = rf"{re.escape(tag[:-1])}(?:{_ATTRIBUTES})?>" if tag[0] == "<" and tag[1:-1] in _NAMES else re.escape(tag)
+    return re.compile(pattern, re.I)
+
+
+def _closing(tag: str) -> re.Pattern[str]:
+    pattern = rf"{re.escape(tag[:-1])}\s{{0,4}}>" if tag[0] == "<" and tag[2:-1] in _NAMES else re.escape(tag)
+    return re.compile(pattern, re.I)
+
+
+_OPENINGS = {_opening(opening): _closing(closing) for opening, closing in _TAGS.items()}
+# At the head of an answer stands what closes thoughts that a template has opened, and the model had none.
+_CLOSINGS = tuple(_OPENINGS.values())
+_STARTS = tuple({*_TAGS, *_TAGS.values()})
 
 
 class ThinkingFilter:
@@ -27,7 +48,7 @@ class ThinkingFilter:
 
     def __init__(self) -> None:
         self._held = ""
-        self._closing: str | None = None
+        self._closing: re.Pattern[str] | None = None
         self._thoughts: list[str] = []
         self._has_thought = False
         self._speaking = False
@@ -75,12 +96,15 @@ class ThinkingFilter:
                 self._held, self._closing = start[found.end() :], closing
                 self._has_thought = True
                 return True
+        if closed := next(filter(None, (closing.match(start) for closing in _CLOSINGS)), None):
+            self._held, self._has_thought = start[closed.end() :], True
+            return self._open()
         return False
 
     def _take_thoughts(self) -> tuple[int, bool]:
         """Moves thoughts out of the held text; returns how many characters, and whether the tag is closed."""
         assert self._closing is not None
-        found = re.search(re.escape(self._closing), self._held, re.I)
+        found = self._closing.search(self._held)
         if found is None:
             # The end may be the first half of the closing tag.
             end = max(0, len(self._held) - _MAX_CLOSING)
@@ -93,4 +117,6 @@ class ThinkingFilter:
 
     def _may_become_tag(self) -> bool:
         start = self._held.lstrip()
-        return not start or (len(start) < _MAX_OPENING and any(tag.startswith(start.lower()) for tag in _TAGS))
+        if _OPENED.fullmatch(start):
+            return True
+        return not start or (len(start) < _MAX_STARTING and any(tag.startswith(start.lower()) for tag in _STARTS))

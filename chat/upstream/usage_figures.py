@@ -1,16 +1,17 @@
 """Reads how many tokens a call used, as servers of different makes say it. Pure.
 
 Sources: OpenAI's `usage` of chat completions and of responses; Anthropic's, whose input leaves
-out what the cache held; Gemini's `usageMetadata`; llama.cpp's `timings`; Ollama's counts.
+out what the cache held; Gemini's `usageMetadata`; Bedrock's metrics; Cohere's `tokens`;
+llama.cpp's `timings`; Ollama's counts.
 """
 
 from collections.abc import Mapping
 from typing import Any
 
 _PROMPT = ("prompt_tokens", "input_tokens", "promptTokenCount", "promptTokens", "inputTokens",
-           "prompt_eval_count", "prompt_n")  # fmt: skip
+           "inputTokenCount", "prompt_eval_count", "prompt_n")  # fmt: skip
 _COMPLETION = ("completion_tokens", "output_tokens", "candidatesTokenCount", "completionTokens",
-               "outputTokens", "eval_count", "predicted_n", "generated_tokens")  # fmt: skip
+               "outputTokens", "outputTokenCount", "eval_count", "predicted_n", "generated_tokens")  # fmt: skip
 _TOTAL = ("total_tokens", "totalTokenCount", "totalTokens")
 _CACHED_BESIDE = ("cache_read_input_tokens", "cache_creation_input_tokens")
 # As long as no number of tokens is.
@@ -25,12 +26,21 @@ def read(usage: object) -> tuple[int | None, int | None]:
     """
     if not isinstance(usage, Mapping):
         return None, None
+    if isinstance(tokens := usage.get("tokens"), Mapping):
+        usage = tokens  # Cohere has them beside what it bills
     prompt, completion, total = (_first(usage, names) for names in (_PROMPT, _COMPLETION, _TOTAL))
     if prompt is not None and "prompt_tokens" not in usage:
         prompt += sum(_count(usage.get(name)) or 0 for name in _CACHED_BESIDE)
     if total is not None and prompt is not None and total > prompt + (completion or 0):
         completion = total - prompt
+    if prompt is None and total is not None and completion is not None and total > completion:
+        prompt = total - completion
     return prompt, completion
+
+
+def later(known: int | None, new: int | None) -> int | None:
+    """Returns which of two figures holds; `new` came behind `known`. A zero is none: gateways append one of their own."""
+    return known if new is None or (known and not new) else new
 
 
 def _first(usage: Mapping[str, Any], names: tuple[str, ...]) -> int | None:

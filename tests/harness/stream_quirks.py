@@ -3,97 +3,44 @@
 A new one is an entry of QUIRKS; `provider` is who was seen to send it.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
-
 from tests.harness import wire
-from tests.harness.wire import Script
-
-TEXT = "Hello there."
-TEXT_STEPS = wire.text("Hello", " there.")
-WHOLE = [wire.role(), *TEXT_STEPS]
-USAGE = {"prompt_tokens": 11, "completion_tokens": 7, "total_tokens": 18}
-
-
-@dataclass(frozen=True)
-class Quirk:
-    """A script and how it ends. `usage` None: the figures are an estimate; `asks` is how often the upstream is asked."""
-
-    provider: str
-    script: Script
-    text: str = TEXT
-    status: str = "complete"
-    finish: str | None = "stop"
-    code: str = ""
-    usage: tuple[int, int] | None = (11, 7)
-    asks: int = 1
-
-
-def _reason(reason: object, **fields: Any) -> Script:
-    """An answer that ends with that finish reason."""
-    return [*WHOLE, wire.chunk({}, finish_reason=reason, **fields), wire.usage(), wire.DONE]  # type: ignore[arg-type]
-
-
-def _usage(usage: object) -> Script:
-    return [*WHOLE, wire.finish(), wire.chunk(None, usage=usage), wire.DONE]
-
-
-def _delta(*deltas: Any) -> Script:
-    return [*(wire.chunk(delta) for delta in deltas), wire.finish(), wire.usage(), wire.DONE]
-
-
-def _completion(**message: Any) -> dict[str, Any]:
-    choice = {"index": 0, "message": {"role": "assistant", **message}, "finish_reason": "stop"}
-    return {"id": "cmpl", "object": "chat.completion", "model": wire.MODEL, "choices": [choice], "usage": USAGE}
-
-
-def _broken(provider: str, *steps: Any) -> Quirk:
-    """An answer that says what went wrong with it, behind some text."""
-    code = "upstream_unavailable"
-    return Quirk(provider, [*WHOLE, *steps], status="interrupted", finish=None, code=code, usage=None)
-
-
-def _failed(provider: str, *script: Any, code: str = "upstream_unavailable", **fields: Any) -> Quirk:
-    """No answer: asked for twice, on a site that tries twice."""
-    ends: dict[str, Any] = {"finish": None, "usage": None, "asks": 2, **fields}
-    return Quirk(provider, list(script), "", "failed", code=code, **ends)
-
-
-def _between(*steps: bytes) -> Script:
-    """An answer with something between its deltas."""
-    return [wire.role(), TEXT_STEPS[0], *steps, TEXT_STEPS[1], *wire.answer()[1:]]
-
-
-def _each(change: Callable[[int, bytes], bytes]) -> Script:
-    """A good answer with every frame changed."""
-    return [change(number, bytes(step)) for number, step in enumerate(wire.answer(TEXT))]  # type: ignore[arg-type]
-
-
-def _body(text: bytes, kind: str) -> wire.Http:
-    return wire.Http(200, text, {"content-type": kind})
-
+from tests.harness.quirk import (
+    TEXT,
+    USAGE,
+    WHOLE,
+    Quirk,
+    between,
+    body,
+    broken,
+    completion,
+    each,
+    failed,
+    with_deltas,
+    with_reason,
+    with_usage,
+)
+from tests.harness.stream_corners import CORNERS
 
 _MULTILINE_ERROR = b'{\n  "error": {\n    "message": "The server had an error.",\n    "code": 500\n  }\n}\n'
 _HEARTBEATS = [step for _ in range(40) for step in (wire.comment("keep-alive"), wire.Pause(0.25))]
 
 TEXT_PARTS = {
-    "list of parts": Quirk("Mistral", _delta({"content": [{"type": "text", "text": "Hello"}]}, {"content": " there."})),
-    "list of strings": Quirk("LiteLLM proxies", _delta({"content": ["Hello", " there."]})),
-    "one part without a list": Quirk("Databricks", _delta({"content": {"type": "text", "text": TEXT}})),
-    "parts of responses": Quirk("OpenAI's responses behind a proxy", _delta({"content": [{"type": "output_text", "text": TEXT}]})),
-    "part with a value": Quirk("Azure assistants", _delta({"content": [{"type": "text", "text": {"value": TEXT}}]})),
+    "list of parts": Quirk("Mistral", with_deltas({"content": [{"type": "text", "text": "Hello"}]}, {"content": " there."})),
+    "list of strings": Quirk("LiteLLM proxies", with_deltas({"content": ["Hello", " there."]})),
+    "one part without a list": Quirk("Databricks", with_deltas({"content": {"type": "text", "text": TEXT}})),
+    "parts of responses": Quirk("OpenAI's responses behind a proxy", with_deltas({"content": [{"type": "output_text", "text": TEXT}]})),
+    "part with a value": Quirk("Azure assistants", with_deltas({"content": [{"type": "text", "text": {"value": TEXT}}]})),
     "thinking parts": Quirk(
         "Mistral magistral",
-        _delta(
+        with_deltas(
             {"content": [{"type": "thinking", "thinking": [{"type": "text", "text": "Let me think."}]}]},
             {"content": [{"type": "thinking", "thinking": "More."}, {"type": "text", "text": "Hello"}]},
             {"content": " there."},
         ),
     ),
-    "empty list of parts": Quirk("Mistral", _delta({"role": "assistant", "content": []}, {"content": TEXT})),
-    "parts of no known type": Quirk("unknown", _delta({"content": [{"type": "chart", "data": "x"}, {"type": "text", "text": TEXT}]})),
-    "number as content": Quirk("proxies in JavaScript", _delta({"content": 7}, {"content": " dwarfs"}), text="7 dwarfs"),
+    "empty list of parts": Quirk("Mistral", with_deltas({"role": "assistant", "content": []}, {"content": TEXT})),
+    "parts of no known type": Quirk("unknown", with_deltas({"content": [{"type": "chart", "data": "x"}, {"type": "text", "text": TEXT}]})),
+    "number as content": Quirk("proxies in JavaScript", with_deltas({"content": 7}, {"content": " dwarfs"}), text="7 dwarfs"),
     "delta that is the text": Quirk(
         "home-made servers", [wire.frame({"choices": [{"delta": TEXT}]}), wire.finish(), wire.usage(), wire.DONE]
     ),
@@ -121,7 +68,7 @@ ENDS = {
     "[DONE] and no figures": Quirk("home-made servers", [*WHOLE, wire.DONE], finish=None, usage=None),
     "[DONE] without its line end": Quirk("home-made servers", [*WHOLE, wire.finish(), wire.usage(), b"data: [DONE]"]),
     "[DONE] in quotes": Quirk("proxies in JavaScript", [*WHOLE, wire.usage(), b'data: "[DONE]"\n\n'], finish=None),
-    "finish reason empty throughout": Quirk("xinference", _reason("", usage=None), finish=None),
+    "finish reason empty throughout": Quirk("xinference", with_reason("", usage=None), finish=None),
     "finish reason null as text": Quirk("DashScope", [wire.chunk({"content": TEXT}, finish_reason="null"), *wire.answer()[1:]]),
     "figures and then the end": Quirk("TGI", [*WHOLE, wire.usage()], finish=None),
     "figures and then a reset": Quirk("TGI", [*WHOLE, wire.usage(), wire.Reset()], finish=None),
@@ -144,32 +91,36 @@ ENDS = {
     ),
     "last frame without its blank line": Quirk("vLLM behind a proxy", [*WHOLE, wire.usage(), wire.finish().rstrip(b"\n")]),
     "last frame with one line end": Quirk("vLLM behind a proxy", [*WHOLE, wire.usage(), wire.finish()[:-1]]),
-    "frames with one line end each": Quirk("home-made servers", _each(lambda _, frame: frame[:-1])),
+    "frames with one line end each": Quirk("home-made servers", each(lambda _, frame: frame[:-1])),
     "frames with CRLF": Quirk(
         "llama-cpp-python", [b"data: %s\r\n\r\n" % step.strip()[6:] for step in wire.answer(TEXT) if isinstance(step, bytes)]
     ),
 }
 
 USAGES = {
-    "input and output tokens": Quirk("Anthropic", _usage({"input_tokens": 11, "output_tokens": 7})),
-    "cached input beside": Quirk("Anthropic", _usage({"input_tokens": 1, "cache_read_input_tokens": 10, "output_tokens": 7})),
-    "floats": Quirk("Ollama behind a proxy", _usage({"prompt_tokens": 11.0, "completion_tokens": 7.0})),
-    "strings": Quirk("one-api", _usage({"prompt_tokens": "11", "completion_tokens": "7"})),
+    "input and output tokens": Quirk("Anthropic", with_usage({"input_tokens": 11, "output_tokens": 7})),
+    "cached input beside": Quirk("Anthropic", with_usage({"input_tokens": 1, "cache_read_input_tokens": 10, "output_tokens": 7})),
+    "floats": Quirk("Ollama behind a proxy", with_usage({"prompt_tokens": 11.0, "completion_tokens": 7.0})),
+    "strings": Quirk("one-api", with_usage({"prompt_tokens": "11", "completion_tokens": "7"})),
     "thinking in the total alone": Quirk(
-        "Gemini", _usage({"prompt_tokens": 11, "completion_tokens": 3, "total_tokens": 118}), usage=(11, 107)
+        "Gemini", with_usage({"prompt_tokens": 11, "completion_tokens": 3, "total_tokens": 118}), usage=(11, 107)
     ),
     "thinking beside the completion": Quirk(
         "xAI",
-        _usage({"prompt_tokens": 11, "completion_tokens": 7, "completion_tokens_details": {"reasoning_tokens": 40}, "total_tokens": 58}),
+        with_usage(
+            {"prompt_tokens": 11, "completion_tokens": 7, "completion_tokens_details": {"reasoning_tokens": 40}, "total_tokens": 58}
+        ),
         usage=(11, 47),
     ),
     "thinking inside the completion": Quirk(
         "OpenAI",
-        _usage({"prompt_tokens": 11, "completion_tokens": 47, "completion_tokens_details": {"reasoning_tokens": 40}, "total_tokens": 58}),
+        with_usage(
+            {"prompt_tokens": 11, "completion_tokens": 47, "completion_tokens_details": {"reasoning_tokens": 40}, "total_tokens": 58}
+        ),
         usage=(11, 47),
     ),
-    "total below its parts": Quirk("home-made servers", _usage({**USAGE, "total_tokens": 5})),
-    "total without a completion": Quirk("home-made servers", _usage({"prompt_tokens": 11, "total_tokens": 18})),
+    "total below its parts": Quirk("home-made servers", with_usage({**USAGE, "total_tokens": 5})),
+    "total without a completion": Quirk("home-made servers", with_usage({"prompt_tokens": 11, "total_tokens": 18})),
     "usage in the choice": Quirk(
         "Moonshot", [*WHOLE, wire.frame({"choices": [{"delta": {}, "finish_reason": "stop", "usage": USAGE}]}), wire.DONE]
     ),
@@ -203,7 +154,7 @@ USAGES = {
 
 REASONS = {
     **{
-        f"finish reason {reason}": Quirk(provider, _reason(reason), finish=finish)
+        f"finish reason {reason}": Quirk(provider, with_reason(reason), finish=finish)
         for provider, reason, finish in [
             ("Gemini", "STOP", "stop"),
             ("TGI", "eos_token", "stop"),
@@ -223,9 +174,9 @@ REASONS = {
             ("unknown", "moon_phase", "moon_phase"),
         ]
     },
-    "finish reason that is an object": Quirk("SGLang", _reason({"type": "stop", "matched": 2})),
+    "finish reason that is an object": Quirk("SGLang", with_reason({"type": "stop", "matched": 2})),
     **{
-        f"finish reason {reason}": Quirk(provider, _reason(reason), TEXT, "interrupted", "error", "upstream_unavailable")
+        f"finish reason {reason}": Quirk(provider, with_reason(reason), TEXT, "interrupted", "error", "upstream_unavailable")
         for provider, reason in [
             ("Zhipu", "network_error"),
             ("OpenRouter", "error"),
@@ -240,42 +191,42 @@ _OVERLOADED = {"error": {"code": 503, "message": "Overloaded", "status": "UNAVAI
 _ENVOY = b"upstream connect error or disconnect/reset before headers"
 
 ERRORS = {
-    "field `error` before any text": _failed("llama.cpp", _OUT_OF_MEMORY),
-    "field `error` behind text": _broken("TGI", _OUT_OF_MEMORY),
-    "event `error`": _broken("DashScope", b'event: error\ndata: {"message":"Busy","code":503}\n\n'),
-    "event `error` that is no JSON": _broken("Ray Serve", b"event: error\ndata: Internal error\n\n"),
-    "bare JSON between the frames": _broken("vLLM", b'{"error":{"message":"Broken","code":500}}\n\n'),
-    "bare JSON in several lines": _broken("Gemini", _MULTILINE_ERROR),
-    "bare JSON without a line end": _broken("vLLM", b'{"error":{"message":"Broken","code":500}}'),
-    "data in several lines without fields": _broken("home-made servers", b"data: " + _MULTILINE_ERROR + b"\n"),
-    "error in the choice": _broken("OpenRouter", wire.frame({"choices": [{"delta": {}, "error": {"code": 502, "message": "Bad"}}]})),
-    "error without the word": _broken("vLLM", wire.frame({"object": "error", "message": "Bad", "code": 50001})),
-    "list of errors": _broken("Gemini", wire.frame([_OVERLOADED])),
-    "body of JSON that is an error": _failed("Cloudflare", wire.Http(200, wire.error())),
-    "body of JSON that is a list": _failed("Gemini", wire.Http(200, [_OVERLOADED])),
-    "body of JSON labelled as events": _failed("Cloudflare", b'{"error":{"message":"Broken."}}'),
-    "a page": _failed("hotels", _body(b"<!doctype html><title>Sign in</title>", "text/html")),
-    "a sentence": _failed("Envoy", _body(_ENVOY, "text/plain")),
+    "field `error` before any text": failed("llama.cpp", _OUT_OF_MEMORY),
+    "field `error` behind text": broken("TGI", _OUT_OF_MEMORY),
+    "event `error`": broken("DashScope", b'event: error\ndata: {"message":"Busy","code":503}\n\n'),
+    "event `error` that is no JSON": broken("Ray Serve", b"event: error\ndata: Internal error\n\n"),
+    "bare JSON between the frames": broken("vLLM", b'{"error":{"message":"Broken","code":500}}\n\n'),
+    "bare JSON in several lines": broken("Gemini", _MULTILINE_ERROR),
+    "bare JSON without a line end": broken("vLLM", b'{"error":{"message":"Broken","code":500}}'),
+    "data in several lines without fields": broken("home-made servers", b"data: " + _MULTILINE_ERROR + b"\n"),
+    "error in the choice": broken("OpenRouter", wire.frame({"choices": [{"delta": {}, "error": {"code": 502, "message": "Bad"}}]})),
+    "error without the word": broken("vLLM", wire.frame({"object": "error", "message": "Bad", "code": 50001})),
+    "list of errors": broken("Gemini", wire.frame([_OVERLOADED])),
+    "body of JSON that is an error": failed("Cloudflare", wire.Http(200, wire.error())),
+    "body of JSON that is a list": failed("Gemini", wire.Http(200, [_OVERLOADED])),
+    "body of JSON labelled as events": failed("Cloudflare", b'{"error":{"message":"Broken."}}'),
+    "a page": failed("hotels", body(b"<!doctype html><title>Sign in</title>", "text/html")),
+    "a sentence": failed("Envoy", body(_ENVOY, "text/plain")),
 }
 
 NOTHING = {
-    "empty body": _failed("Cloudflare", _body(b"", "text/event-stream"), code="upstream_cut"),
-    "only [DONE]": _failed("LiteLLM", wire.DONE, code="upstream_cut"),
-    "only a role and [DONE]": _failed("LiteLLM", wire.role(), wire.DONE, code="upstream_cut"),
-    "only comments": _failed("OpenRouter", wire.comment(), wire.comment(), code="upstream_cut"),
-    "only figures": _failed("TGI", wire.usage(), code="upstream_cut", usage=(22, 14)),
-    "failed before it spoke": _failed("DeepSeek", *wire.answer(reason="insufficient_system_resource"), finish="error", usage=(22, 14)),
+    "empty body": failed("Cloudflare", body(b"", "text/event-stream"), code="upstream_cut"),
+    "only [DONE]": failed("LiteLLM", wire.DONE, code="upstream_cut"),
+    "only a role and [DONE]": failed("LiteLLM", wire.role(), wire.DONE, code="upstream_cut"),
+    "only comments": failed("OpenRouter", wire.comment(), wire.comment(), code="upstream_cut"),
+    "only figures": failed("TGI", wire.usage(), code="upstream_cut", usage=(22, 14)),
+    "failed before it spoke": failed("DeepSeek", *wire.answer(reason="insufficient_system_resource"), finish="error", usage=(22, 14)),
 }
 
 NOT_BROKEN = {
-    "data with nothing": Quirk("Cloudflare", _between(b"data:\n\n", b"data: \n\n", b"data\n\n")),
-    "heartbeats that are no JSON": Quirk("home-made servers", _between(b"event: ping\ndata: ping\n\n")),
-    "heartbeats in JSON": Quirk("Anthropic", _between(b'event: ping\ndata: {"type": "ping"}\n\n')),
+    "data with nothing": Quirk("Cloudflare", between(b"data:\n\n", b"data: \n\n", b"data\n\n")),
+    "heartbeats that are no JSON": Quirk("home-made servers", between(b"event: ping\ndata: ping\n\n")),
+    "heartbeats in JSON": Quirk("Anthropic", between(b'event: ping\ndata: {"type": "ping"}\n\n')),
     "named events with numbers": Quirk(
-        "DashScope", _each(lambda number, frame: b"id:%d\nevent:result\n:HTTP_STATUS/200\n%s" % (number, frame))
+        "DashScope", each(lambda number, frame: b"id:%d\nevent:result\n:HTTP_STATUS/200\n%s" % (number, frame))
     ),
-    "base_resp that says well": Quirk("MiniMax", _reason("stop", base_resp={"status_code": 0, "status_msg": ""})),
-    "code 0 and a message": Quirk("one-api", _between(wire.frame({"code": 0, "msg": "ok", "data": None}))),
+    "base_resp that says well": Quirk("MiniMax", with_reason("stop", base_resp={"status_code": 0, "status_msg": ""})),
+    "code 0 and a message": Quirk("one-api", between(wire.frame({"code": 0, "msg": "ok", "data": None}))),
     "error null": Quirk("one-api", [wire.chunk({"content": TEXT}, error=None), *wire.answer()[1:]]),
     "error behind the finish reason": Quirk("LiteLLM", [*WHOLE, wire.finish(), wire.usage(), wire.frame(wire.error("Logging failed."))]),
 }
@@ -283,15 +234,15 @@ NOT_BROKEN = {
 _WHOLE_BODY = wire.joined(wire.answer("Hello", " there."))
 
 WHOLE_ANSWERS = {
-    "completion as JSON": Quirk("home-made servers", [wire.Http(200, _completion(content=TEXT))]),
-    "completion as JSON in parts": Quirk("Mistral", [wire.Http(200, _completion(content=[{"type": "text", "text": TEXT}]))]),
+    "completion as JSON": Quirk("home-made servers", [wire.Http(200, completion(content=TEXT))]),
+    "completion as JSON in parts": Quirk("Mistral", [wire.Http(200, completion(content=[{"type": "text", "text": TEXT}]))]),
     "completion as JSON that thought": Quirk(
-        "DeepSeek", [wire.Http(200, _completion(content=f"<think>Hm.</think>\n\n{TEXT}", reasoning_content="Hm."))]
+        "DeepSeek", [wire.Http(200, completion(content=f"<think>Hm.</think>\n\n{TEXT}", reasoning_content="Hm."))]
     ),
-    "completion as a frame": Quirk("home-made servers", [wire.frame(_completion(content=TEXT))]),
-    "events labelled as JSON": Quirk("Vertex behind a proxy", [_body(_WHOLE_BODY, "application/json")]),
-    "events labelled as text": Quirk("home-made servers", [_body(_WHOLE_BODY, "text/plain")]),
-    "chunks a line, without fields": Quirk("Ollama behind a proxy", _each(lambda _, frame: frame[6:-1])[:-1]),
+    "completion as a frame": Quirk("home-made servers", [wire.frame(completion(content=TEXT))]),
+    "events labelled as JSON": Quirk("Vertex behind a proxy", [body(_WHOLE_BODY, "application/json")]),
+    "events labelled as text": Quirk("home-made servers", [body(_WHOLE_BODY, "text/plain")]),
+    "chunks a line, without fields": Quirk("Ollama behind a proxy", each(lambda _, frame: frame[6:-1])[:-1]),
 }
 
 THINKING = {
@@ -321,5 +272,5 @@ THINKING = {
 }
 
 QUIRKS: dict[str, Quirk] = {
-    **TEXT_PARTS, **ENDS, **USAGES, **REASONS, **ERRORS, **NOTHING, **NOT_BROKEN, **WHOLE_ANSWERS, **THINKING,
+    **TEXT_PARTS, **ENDS, **USAGES, **REASONS, **ERRORS, **NOTHING, **NOT_BROKEN, **WHOLE_ANSWERS, **THINKING, **CORNERS,
 }  # fmt: skip

@@ -1,0 +1,331 @@
+"""Corners of event streams, of HTTP and of chunks in which servers of some kind were seen: further entries of QUIRKS."""
+
+import gzip
+import json
+from typing import Any
+
+from tests.harness import wire
+from tests.harness.quirk import (
+    TEXT,
+    USAGE,
+    WHOLE,
+    Quirk,
+    between,
+    body,
+    broken,
+    completion,
+    each,
+    failed,
+    with_deltas,
+    with_usage,
+)  # fmt: skip
+from tests.harness.wire import Script
+
+GOOD = wire.answer("Hello", " there.")
+_BYTES = wire.joined(GOOD)
+_EVENTS = b"content-type: text/event-stream\r\n"
+
+
+def _raw(*head: bytes, data: bytes = _BYTES, status: bytes = b"HTTP/1.1 200 OK\r\n") -> Script:
+    """A response written by hand; the connection closes behind it."""
+    return [wire.Raw(status + _EVENTS + b"".join(head) + b"\r\n" + data)]
+
+
+def _chunked(data: bytes, extension: bytes = b"") -> bytes:
+    return b"%x%s\r\n%s\r\n" % (len(data), extension, data)
+
+
+def _choices(*choices: Any, **fields: Any) -> bytes:
+    return wire.frame({"object": "chat.completion.chunk", "choices": list(choices), **fields})
+
+
+def _status(line: bytes) -> Script:
+    return _raw(b"content-length: %d\r\n" % len(_BYTES), status=b"HTTP/1.1 " + line + b"\r\n")
+
+
+def _rejected(provider: str, step: wire.Step) -> Quirk:
+    """An error that no further attempt mends, and that costs nothing."""
+    return failed(provider, step, code="upstream_rejected", asks=1, usage=(0, 0))
+
+
+def _waits(step: bytes, times: int = 8) -> Script:
+    """Something that comes for longer than the site's patience, but never falls silent."""
+    return [each for _ in range(times) for each in (step, wire.Pause(0.3))]
+
+
+def _pretty(frame: bytes) -> bytes:
+    """The same event with a `data:` for each line of indented JSON."""
+    if b"[DONE]" in frame:
+        return frame
+    return b"".join(b"data: %s\n" % line.encode() for line in json.dumps(json.loads(frame[6:]), indent=1).split("\n")) + b"\n"
+
+
+_LONG = "word " * 100_000
+_PART = wire.chunk({"content": "Hello"}), wire.chunk({"content": " there."})
+
+GRAMMAR = {
+    "byte order mark": Quirk("home-made servers", [b"\xef\xbb\xbf", _BYTES]),
+    "CR for line ends": Quirk("home-made servers", each(lambda _, frame: frame.replace(b"\n", b"\r"))),
+    "CR for line ends, and silence": Quirk("home-made servers", [*each(lambda _, frame: frame.replace(b"\n", b"\r")), wire.Stall()]),
+    "mixed line ends": Quirk("proxies in JavaScript", each(lambda number, frame: frame if number % 2 else frame[:-2] + b"\r\n\n")),
+    "retry fields": Quirk("sse-starlette", each(lambda _, frame: b"retry: 3000\n" + frame)),
+    "events of ids": Quirk("Mistral", between(b"id: 7\n\n", b"id\n\n", b"retry: 15000\n\n")),
+    "comments inside of events": Quirk("Cohere", each(lambda _, frame: b": one\n" + frame[:-1] + b": two\n\n")),
+    "no space behind the colon": Quirk("DashScope", each(lambda _, frame: b"data:" + frame[6:])),
+    "two spaces behind the colon": Quirk("home-made servers", each(lambda _, frame: b"data:  " + frame[6:])),
+    "tab behind the colon": Quirk("home-made servers", each(lambda _, frame: b"data:\t" + frame[6:])),
+    "spaces behind the data": Quirk("home-made servers", each(lambda _, frame: frame[:-2] + b"  \n\n")),
+    "spaces before the field": Quirk("home-made servers", each(lambda _, frame: b"  " + frame)),
+    "field twice": Quirk(
+        "sse-starlette around whole frames", each(lambda _, frame: b"data: " + frame[:-2] + b"\r\ndata: \r\ndata: \r\n\r\n")
+    ),
+    "JSON over lines of data": Quirk("servers in Go", each(lambda _, frame: _pretty(frame))),
+    "empty lines of data around": Quirk("sse-starlette", each(lambda _, frame: b"data:\ndata: \n" + frame[:-1] + b"data:\n\n")),
+    "many blank lines": Quirk("nginx", [b"\n\n\n", *each(lambda _, frame: frame + b"\n\n\n")]),
+    "unknown fields": Quirk("unknown", each(lambda _, frame: b"foo: bar\nbaz\n" + frame)),
+    "names of events": Quirk(
+        "LM Studio", each(lambda number, frame: b"event: %s\n" % (b"message", b"chunk", b"delta")[number % 3] + frame)
+    ),
+    "event `done` at the end": Quirk("Perplexity", [*WHOLE, wire.usage(), b"event: done\ndata: {}\n\n"], finish=None),
+    "event `done` without data": Quirk("home-made servers", [*WHOLE, b"event: done\n\n"], finish=None, usage=None),
+    "event `end` that says so": Quirk("home-made servers", [*WHOLE, b"event: end\ndata: done\n\n"], finish=None, usage=None),
+    "event `close`": Quirk("LM Studio", [*WHOLE, wire.finish(), wire.usage(), b"event: close\ndata: bye\n\n"]),
+    "a line of 500,000 characters": Quirk("any", wire.answer(_LONG, prompt=11, completion=7), text=_LONG),
+    "lines and frames mixed": Quirk("Ollama behind a proxy", each(lambda number, frame: frame if number % 2 else frame[6:-1])),
+    "comments that were wrapped": Quirk("proxies around OpenRouter", between(b"data: : OPENROUTER PROCESSING\n\n", b"data: ping\n\n")),
+    "a byte a packet": Quirk("any", wire.cut_every(1, GOOD)),
+    "tab inside of text": Quirk("home-made servers", [b'data: {"choices":[{"delta":{"content":"a\tb"}}]}\n\n', *GOOD[3:]], text="a\tb"),
+}
+
+SHAPES = {
+    "choice 1 before choice 0": Quirk(
+        "vLLM",
+        [
+            *(
+                _choices({"index": 1, "delta": {"content": "Other"}}, {"index": 0, "delta": {"content": text}})
+                for text in ("Hello", " there.")
+            ),
+            *GOOD[3:],
+        ],
+    ),
+    "choices in turns": Quirk(
+        "SGLang",
+        [
+            *(
+                step
+                for text in ("Hello", " there.")
+                for step in (_choices({"index": 0, "delta": {"content": text}}), _choices({"index": 1, "delta": {"content": "Other"}}))
+            ),
+            *GOOD[3:],
+        ],
+    ),
+    "an empty choice first": Quirk("Azure", [_choices({"index": 0, "delta": {}}, {"index": 1, "delta": {"content": "Other"}}), *GOOD]),
+    "choices counted from 1": Quirk(
+        "home-made servers", [*(_choices({"index": 1, "delta": {"content": text}}) for text in ("Hello", " there.")), *GOOD[3:]]
+    ),
+    "choices null": Quirk("Azure", between(wire.frame({"choices": None}))),
+    "a choice that is null": Quirk("one-api", between(_choices(None))),
+    "a choice without delta": Quirk("Azure", between(_choices({"index": 0, "finish_reason": None, "content_filter_results": {}}))),
+    "delta null, message in pieces": Quirk(
+        "Ollama behind a proxy", [*(_choices({"delta": None, "message": {"content": text}}) for text in ("Hello", " there.")), *GOOD[3:]]
+    ),
+    "whole message behind the deltas": Quirk(
+        "MiniMax", [*WHOLE, wire.frame({**completion(content=TEXT), "base_resp": {"status_code": 0}}), wire.DONE]
+    ),
+    "nested parts": Quirk(
+        "LiteLLM", with_deltas({"content": [[{"type": "text", "text": "Hello"}], {"type": "text", "content": [{"text": " there."}]}]})
+    ),
+    "text as `text` of the delta": Quirk("Cloudflare", with_deltas({"text": "Hello"}, {"text": " there."})),
+    "calls of tools and then text": Quirk(
+        "Qwen", with_deltas({"tool_calls": [{"index": 0, "id": "c", "function": {"name": "f", "arguments": "{}"}}]}, {"content": TEXT})
+    ),
+    "tool_calls null": Quirk("vLLM", with_deltas({"content": TEXT, "tool_calls": None, "function_call": None})),
+    "tool_calls empty": Quirk("Mistral", with_deltas({"content": TEXT, "tool_calls": []})),
+    "old function_call": Quirk("Azure", with_deltas({"function_call": {"name": "f", "arguments": ""}}, {"content": TEXT})),
+    "audio beside": Quirk("OpenAI", with_deltas({"audio": {"id": "a", "data": "AAAA"}}, {"content": TEXT})),
+    "citations beside": Quirk(
+        "Perplexity", [wire.chunk({"content": TEXT}, citations=["https://example.org"], search_results=[]), *GOOD[3:]]
+    ),
+    "annotations beside": Quirk(
+        "OpenAI", with_deltas({"content": TEXT}, {"annotations": [{"type": "url_citation", "url_citation": {"url": "x"}}]})
+    ),
+    "refusal as the text": Quirk("OpenAI", with_deltas({"refusal": "Hello"}, {"refusal": " there."})),
+    "refusal empty": Quirk("OpenAI", with_deltas({"content": TEXT, "refusal": ""})),
+    "log probabilities NaN": Quirk(
+        "SGLang", [b'data: {"choices":[{"delta":{"content":"Hello there."},"logprobs":{"x":NaN}}]}\n\n', *GOOD[3:]]
+    ),
+    "thought signature": Quirk("Gemini", with_deltas({"content": TEXT, "extra_content": {"google": {"thought_signature": "c2ln"}}})),
+    "reasoning details": Quirk(
+        "OpenRouter",
+        with_deltas(
+            {"content": "", "reasoning": None, "reasoning_details": [{"type": "reasoning.encrypted", "data": "xx"}]}, {"content": TEXT}
+        ),
+    ),
+    "reasoning empty beside text": Quirk("Groq", with_deltas({"content": TEXT, "reasoning": "", "reasoning_content": ""})),
+    "role in each chunk": Quirk(
+        "Gemini", with_deltas({"role": "assistant", "content": "Hello"}, {"role": "assistant", "content": " there."})
+    ),
+    "role unknown": Quirk("Gemini", with_deltas({"role": "model", "content": TEXT})),
+    "frame that is a list of chunks": Quirk("Gemini", [wire.frame([{"choices": [{"delta": {"content": TEXT}}]}]), *GOOD[3:]]),
+    "error object that is empty": Quirk(
+        "new-api", [wire.chunk({"content": TEXT}, error={"message": "", "type": "", "param": "", "code": None}), *GOOD[3:]]
+    ),
+    "error that says success": Quirk("new-api", [wire.chunk({"content": TEXT}, error={"code": 0, "message": "success"}), *GOOD[3:]]),
+}
+
+TERMINALS = {
+    "finish reason and more text": Quirk("Gemini", [wire.chunk({"content": "Hello"}, finish_reason="stop"), *GOOD[2:]]),
+    "`length` and then `stop`": Quirk(
+        "one-api", [*WHOLE, wire.finish("length"), wire.finish("stop"), wire.usage(), wire.DONE], finish="length"
+    ),
+    "`stop` and then `length`": Quirk(
+        "Gemini", [*WHOLE, wire.finish("stop"), wire.finish("length"), wire.usage(), wire.DONE], finish="length"
+    ),
+    "`tool_calls` and then `stop`": Quirk("Gemini", [*WHOLE, wire.finish("tool_calls"), wire.finish("stop"), wire.usage(), wire.DONE]),
+    "usage before the finish reason": Quirk("Moonshot", [*WHOLE, wire.usage(), wire.finish(), wire.DONE]),
+    "figures that grow": Quirk("Anthropic", [*WHOLE, wire.usage(11, 1), wire.finish(), wire.usage(11, 7), wire.DONE]),
+    "figures and then zeros": Quirk("new-api", [*WHOLE, wire.finish(), wire.usage(), wire.usage(0, 0), wire.DONE]),
+    "zeros and then figures": Quirk("new-api", [wire.usage(0, 0), *WHOLE, wire.usage(0, 0), wire.finish(), wire.usage(), wire.DONE]),
+    "figures on a keepalive, and then a cut": Quirk(
+        "unknown",
+        [wire.role(), _PART[0], wire.usage(11, 1), _PART[1], wire.usage(11, 2), wire.Cut()],
+        status="interrupted",
+        finish=None,
+        code="upstream_cut",
+        usage=(11, 2),
+    ),
+    "figures on a keepalive": Quirk(
+        "unknown", [_PART[0], wire.usage(11, 1), wire.Pause(0.6), wire.usage(11, 1), _PART[1], wire.finish(), wire.usage(), wire.DONE]
+    ),
+    "[DONE] before the figures": Quirk("home-made servers", [*WHOLE, wire.finish(), wire.DONE, wire.usage()]),
+    "[DONE] twice": Quirk("one-api", [*WHOLE, wire.finish(), wire.usage(), wire.DONE, wire.DONE]),
+    "[DONE] with spaces": Quirk("home-made servers", [*WHOLE, wire.usage(), b"data:   [DONE]   \n\n"], finish=None),
+    "[done]": Quirk("home-made servers", [*WHOLE, wire.usage(), b"data: [done]\n\n"], finish=None),
+    '"[done]" in quotes': Quirk("home-made servers", [*WHOLE, wire.finish(), wire.usage(), b'data: "[done]"\n\n']),
+    "[DONE] without a field": Quirk("home-made servers", [*WHOLE, wire.usage(), b"[DONE]\n\n"], finish=None),
+    "[DONE] without a field, no figures": Quirk("home-made servers", [*WHOLE, b"[DONE]\n"], finish=None, usage=None),
+    "closed by the connection": Quirk("servers in Go", _raw(b"connection: close\r\n")),
+    "body with its length": Quirk("Bedrock", _raw(b"content-length: %d\r\n" % len(_BYTES))),
+    "length that is too long": Quirk("unknown", _raw(b"content-length: %d\r\n" % (len(_BYTES) + 50))),
+    "HTTP/1.0": Quirk("nginx", _raw(status=b"HTTP/1.0 200 OK\r\n")),
+    "trailers": Quirk(
+        "servers in Go", _raw(b"transfer-encoding: chunked\r\ntrailer: x-end\r\n", data=_chunked(_BYTES) + b"0\r\nx-end: 1\r\n\r\n")
+    ),
+    "extensions of chunks": Quirk(
+        "home-made servers", _raw(b"transfer-encoding: chunked\r\n", data=_chunked(_BYTES, b";a=b") + b"0\r\n\r\n")
+    ),
+    "100 Continue": Quirk("nginx", [wire.Raw(b"HTTP/1.1 100 Continue\r\n\r\n"), *_raw()]),
+    "102 and 103 first": Quirk(
+        "Cloudflare", [wire.Raw(b"HTTP/1.1 102 Processing\r\n\r\nHTTP/1.1 103 Early Hints\r\nlink: </a>\r\n\r\n"), *_raw()]
+    ),
+    "no content type": Quirk("home-made servers", [wire.Raw(b"HTTP/1.1 200 OK\r\n\r\n" + _BYTES)]),
+    "gzip that nobody asked for": Quirk("Cloudflare", _raw(b"content-encoding: gzip\r\n", data=gzip.compress(_BYTES))),
+    "status 201": Quirk("home-made servers", _status(b"201 Created")),
+    "status 202": Quirk("home-made servers", _status(b"202 Accepted")),
+    "status 206": Quirk("home-made servers", _status(b"206 Partial Content")),
+    "status 204": failed("home-made servers", wire.Raw(b"HTTP/1.1 204 No Content\r\n\r\n"), code="upstream_cut"),
+    "status 205": failed("home-made servers", wire.Raw(b"HTTP/1.1 205 Reset Content\r\ncontent-length: 0\r\n\r\n"), code="upstream_cut"),
+}
+
+FIGURES = {
+    "negative": Quirk("unknown", with_usage({"prompt_tokens": -1, "completion_tokens": -1, "total_tokens": -2}), usage=None),
+    "huge": Quirk("unknown", with_usage({"prompt_tokens": 10**17, "completion_tokens": 10**17}), usage=None),
+    "zero completion with text": Quirk(
+        "unknown", with_usage({"prompt_tokens": 11, "completion_tokens": 0, "total_tokens": 11}), usage=None
+    ),
+    "cached inside": Quirk("OpenAI", with_usage({**USAGE, "prompt_tokens_details": {"cached_tokens": 10}})),
+    "cache hits and misses": Quirk("DeepSeek", with_usage({**USAGE, "prompt_cache_hit_tokens": 4, "prompt_cache_miss_tokens": 7})),
+    "details null": Quirk("vLLM", with_usage({**USAGE, "prompt_tokens_details": None, "completion_tokens_details": None})),
+    "tokens in an object": Quirk(
+        "Cohere", with_usage({"billed_units": {"input_tokens": 3, "output_tokens": 7}, "tokens": {"input_tokens": 11, "output_tokens": 7}})
+    ),
+    "total and completion": Quirk("unknown", with_usage({"completion_tokens": 7, "total_tokens": 18})),
+    "completion null": Quirk("one-api", with_usage({"prompt_tokens": 11, "completion_tokens": None, "total_tokens": 18})),
+    "empty object first": Quirk("SiliconFlow", [*WHOLE, wire.finish(), wire.chunk(None, usage={}), wire.usage(), wire.DONE]),
+    "metrics of Bedrock": Quirk(
+        "Bedrock",
+        [
+            *WHOLE,
+            wire.chunk({}, finish_reason="stop", **{"amazon-bedrock-invocationMetrics": {"inputTokenCount": 11, "outputTokenCount": 7}}),
+            wire.DONE,
+        ],
+    ),
+    "usage and x_groq": Quirk("Groq", [*WHOLE, wire.chunk({}, finish_reason="stop", x_groq={"usage": USAGE}), wire.usage(), wire.DONE]),
+}
+
+THOUGHTS = {
+    "capital letters": Quirk("small models", wire.answer("<Think>Hm.</THINK>", TEXT)),
+    "blank lines before": Quirk("Qwen3", wire.answer("\n\n ", "<think>", "Hm.", "</think>", "\n\n", TEXT)),
+    "an attribute": Quirk("small models", wire.answer('<think type="deep">Hm.</think>\n', TEXT)),
+    "an attribute in pieces": Quirk("Gemini", wire.answer("<tho", "ught si", 'gnature="x"', ">Hm.</tho", "ught>", TEXT)),
+    "a space in the tag": Quirk("small models", wire.answer("<think >Hm.</think >", TEXT)),
+    "tag of another kind that begins alike": Quirk("any", wire.answer("<thinker>", TEXT), text=f"<thinker>{TEXT}"),
+    "thoughts in both ways": Quirk(
+        "LiteLLM", with_deltas({"reasoning_content": "Hm."}, {"content": "<think>Hm.</think>\n\nHello"}, {"content": " there."})
+    ),
+    "text and thought in one delta": Quirk(
+        "DeepSeek", with_deltas({"reasoning_content": "Hm.", "content": "Hello"}, {"content": " there."})
+    ),
+    "only thoughts and then stop": Quirk("DeepSeek", with_deltas({"reasoning_content": "Hm."}), text=""),
+    "thoughts up to the limit": Quirk(
+        "DeepSeek", [wire.chunk({"reasoning_content": "Hm."}), wire.finish("length"), wire.usage(), wire.DONE], text="", finish="length"
+    ),
+    "thoughts flagged": Quirk(
+        "Gemini",
+        with_deltas(
+            {"content": "<thought>Hm.", "extra_content": {"google": {"thought": True}}},
+            {"content": " Hm.", "extra_content": {"google": {"thought": True}}},
+            {"content": "</thought>Hello there."},
+        ),
+    ),
+    "thoughts of LongCat": Quirk("LongCat", wire.answer("<longcat_think>Hm.</longcat_think>\n", TEXT)),
+    "only the closing tag at the head": Quirk("Qwen3 told not to think", wire.answer("</think>", "\n\n", TEXT)),
+}
+
+SLOW = {
+    "comments while the model loads": Quirk("LM Studio", [*_waits(wire.comment("keepalive")), *GOOD]),
+    "comments while others are served": Quirk("OpenRouter", [wire.role(), *_waits(wire.comment()), *GOOD]),
+    "empty deltas while the model loads": Quirk("Ollama", [*_waits(wire.chunk({"role": "assistant", "content": ""})), *GOOD]),
+    "pings in JSON": Quirk("Anthropic", [*_waits(b'event: ping\ndata: {"type": "ping"}\n\n'), *GOOD]),
+    "blank lines": Quirk("nginx", [*_waits(b"\n"), *GOOD]),
+    "blanks before a body of JSON": Quirk("OpenRouter", [*_waits(b" \n"), json.dumps(completion(content=TEXT)).encode()]),
+    "progress of the prompt": Quirk(
+        "llama.cpp", [*_waits(_choices({"index": 0, "delta": {}}, prompt_progress={"total": 9, "processed": 3})), *GOOD]
+    ),
+}
+
+_ANTHROPIC = {"type": "error", "error": {"type": "overloaded_error", "message": "Overloaded"}}
+MORE_ERRORS = {
+    "overloaded": failed("Anthropic", b"event: error\n" + wire.frame(_ANTHROPIC)),
+    "overloaded behind text": broken("Anthropic", b"event: error\n" + wire.frame(_ANTHROPIC)),
+    "success false": failed("new-api", wire.Http(200, {"success": False, "message": "Upstream broke."})),
+    "body of 200 that says 500": failed("FastChat", wire.Http(200, {"object": "error", "message": "NETWORK ERROR", "code": 50001})),
+    "error in the chunk and as the reason": Quirk(
+        "OpenRouter",
+        [*WHOLE, _choices({"delta": {"content": ""}, "finish_reason": "error"}, error={"code": 502, "message": "Bad"})],
+        status="interrupted",
+        finish="error",
+        code="upstream_unavailable",
+        usage=None,
+    ),
+    "refused in the stream": _rejected("Azure", wire.frame(wire.error("Filtered.", "content_filter"))),
+    "no credit in the stream": _rejected("OpenRouter", wire.frame({"error": {"code": 402, "message": "Insufficient credits"}})),
+    "key in the stream": _rejected("LiteLLM", wire.frame({"error": {"code": "401", "message": "No key", "type": "auth_error"}})),
+    "page in gzip": failed(
+        "Cloudflare",
+        wire.Http(200, gzip.compress(b"<html>Just a moment...</html>"), {"content-type": "text/html", "content-encoding": "gzip"}),
+    ),
+    "error that is true": failed("home-made servers", wire.frame({"error": True, "message": "Broken"})),
+    "error that is a text": failed("Ollama", wire.frame({"error": "llama runner process has terminated"})),
+    "exception in Python": failed("Ray Serve", body(b"Traceback (most recent call last):\n  File x\nValueError: broken", "text/plain")),
+    "reason `error` before text": failed("OpenRouter", wire.finish("error"), wire.DONE, finish="error"),
+}
+
+CORNERS: dict[str, Quirk] = {
+    f"{kind}: {name}": quirk
+    for kind, table in [
+        ("grammar", GRAMMAR), ("shape", SHAPES), ("end", TERMINALS), ("figures", FIGURES), ("thoughts", THOUGHTS),
+        ("slow", SLOW), ("error", MORE_ERRORS),
+    ]
+    for name, quirk in table.items()
+}  # fmt: skip
