@@ -5,7 +5,6 @@ chat.upstream.retry: the SDK's own retries are off.
 """
 
 import asyncio
-import json
 import logging
 import socket
 import ssl
@@ -18,7 +17,7 @@ import openai
 from django.conf import settings
 
 from chat.errors import UNTRUSTED, AnswerError
-from chat.upstream import bodies, failures, parameters, stream
+from chat.upstream import bodies, failures, parameters, refusal_body, stream
 from chat.upstream.attempt import Attempt, Sink
 from chat.upstream.event_stream import BrokenStream
 from chat.upstream.failure_report import FailureReport
@@ -117,7 +116,8 @@ async def _run(client: Client, attempt: Attempt, sink: Sink) -> None:
     except openai.APIStatusError as error:
         attempt.reached = False
         attempt.status, attempt.request_id = error.status_code, _request_id(error.response.headers)
-        raise failures.of_status(error.status_code, _body(error.response), error.response.headers) from None
+        body = refusal_body.parsed(error.response.content, error.response.charset_encoding)
+        raise failures.of_status(error.status_code, body, error.response.headers) from None
     except _BROKEN as error:
         attempt.reached = opened or not _never_sent(error)
         attempt.fault = _fault(error)
@@ -137,15 +137,6 @@ def _open(client: Client, attempt: Attempt) -> Any:
         extra_headers={"Accept-Encoding": "identity"},
         **parameters.of(attempt.target),
     )
-
-
-def _body(response: httpx2.Response) -> Any:
-    """The body of a refusal: JSON, else text. As much of it as was read."""
-    text = response.content.decode("utf-8", "replace")
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
-        return text
 
 
 # --- Connections that failed ------------------------------------------------------------------------

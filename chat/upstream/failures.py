@@ -4,6 +4,7 @@ Whether a request is tried again is decided in chat.upstream.retry, from what is
 """
 
 import contextlib
+import re
 from calendar import timegm
 from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
@@ -16,6 +17,7 @@ from chat.upstream import refusal, refusal_body
 from chat.upstream.refusal import Kind, Refusal
 from chat.upstream.refusal_body import Said
 
+_DURATION = re.compile(r"(?:\d+(?:\.\d+)?(?:ms|h|m|s))+", re.I)
 _REASONS = {
     Kind.TOO_LONG: CONTEXT_LENGTH,
     Kind.NO_CREDIT: NO_CREDIT,
@@ -85,11 +87,18 @@ def _meaning(status: int | None, said: Said, headers: Mapping[str, str]) -> Answ
     return Retriable(AnswerError("upstream_rate_limited", retry_after=wait), wait)
 
 
+def _number(text: str) -> float:
+    """Returns the number, or the seconds of a duration such as `2s`, as some write it. Raises ValueError."""
+    duration = refusal_body.seconds(text.lower()) if _DURATION.fullmatch(text) else None
+    return float(text) if duration is None else duration
+
+
 def _retry_after(headers: Mapping[str, str]) -> float | None:
     """Seconds to wait as the upstream says it: `retry-after-ms`, or Retry-After in seconds or as a date (RFC 9110, section 10.2.3)."""
     for name, scale in (("retry-after-ms", 1000), ("retry-after", 1)):
         with contextlib.suppress(KeyError, ValueError):
-            seconds = float(headers[name]) / scale
+            # A proxy that sets it as well makes a list of it.
+            seconds = _number(headers[name].split(",")[0].strip()) / scale
             # "inf" and "nan" are numbers to Python, and to nobody who is told to wait for them.
             return max(0.0, seconds) if isfinite(seconds) else None
     with contextlib.suppress(KeyError, ValueError, TypeError, OverflowError):

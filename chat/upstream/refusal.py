@@ -11,6 +11,12 @@ from chat.upstream.refusal_body import Said
 # Smaller numbers are none of a limit ("8k", "version 2").
 _MIN_LIMIT = 128
 _MAX_LIMIT = 100_000_000
+# The second is Groq's: its flexible tier is full.
+_BUSY_STATUSES = (429, 498)
+# Of the 4xx: what can succeed later. 424 is a model's own error behind SageMaker and Bedrock, 499 is Google's CANCELLED.
+_PASSING_STATUSES = (408, 409, 424, 425, 499)
+# A base URL that is no API's answers 405 to a POST.
+_UNKNOWN_ADDRESS_STATUSES = (404, 405)
 
 
 class Kind(StrEnum):
@@ -48,7 +54,9 @@ def meaning(status: int | None, said: Said) -> Refusal | None:
     """Returns what was refused; None where nothing tells. `status` is None for an error inside a stream."""
     if status is None:
         status = said.status
-    if status == 429:
+    if phrases.TOO_LARGE_FOR_A_MINUTE.search(said.text) and not _is_no_credit(said):
+        return _too_long(said)
+    if status in _BUSY_STATUSES:
         return Refusal(Kind.NO_CREDIT if _is_no_credit(said) else Kind.BUSY)
     return _named(status, said) or _of_status(status, said)
 
@@ -104,13 +112,16 @@ def _of_status(status: int | None, said: Said) -> Refusal | None:
     unsaid = status in (None, 400, 403, 422)
     if status == 401 or (unsaid and (_has(said, codes.KEY_CODES) or phrases.KEY.search(said.text))):
         return Refusal(Kind.KEY)
-    if status == 404 or (unsaid and (_has(said, codes.UNKNOWN_MODEL_CODES) or phrases.UNKNOWN_MODEL.search(said.text))):
+    # Gateways say it of a model that none of their channels has, with 503.
+    unknown = status in _UNKNOWN_ADDRESS_STATUSES or "model_not_found" in said.codes
+    if unknown or (unsaid and (_has(said, codes.UNKNOWN_MODEL_CODES) or phrases.UNKNOWN_MODEL.search(said.text))):
         return Refusal(Kind.UNKNOWN_MODEL)
-    if status == 403 or (status is None and _has(said, codes.FORBIDDEN_CODES)):
+    elsewhere = unsaid and phrases.REGION.search(said.text)
+    if status == 403 or elsewhere or (status is None and _has(said, codes.FORBIDDEN_CODES)):
         return Refusal(Kind.FORBIDDEN)
     if status is None:
         return Refusal(Kind.REJECTED) if _has(said, codes.REJECTION_CODES) else None
-    return Refusal(Kind.REJECTED) if 400 <= status < 500 and status not in (408, 409, 425) else None
+    return Refusal(Kind.REJECTED) if 400 <= status < 500 and status not in _PASSING_STATUSES else None
 
 
 def _is_no_credit(said: Said) -> bool:

@@ -1,5 +1,7 @@
 """Takes a refusal's body of any shape apart: into codes, names of parameters, and texts. Pure."""
 
+import codecs
+import contextlib
 import json
 import re
 from collections.abc import Iterator
@@ -59,10 +61,33 @@ class Said:
     @property
     def retry_after(self) -> float | None:
         """Seconds to wait as the words say it: Gemini's retryDelay, or "try again in 1m2.5s"."""
-        if self.retry_delay and (seconds := _seconds(self.retry_delay.lower())) is not None:
-            return seconds
+        if self.retry_delay and (delay := seconds(self.retry_delay.lower())) is not None:
+            return delay
         found = phrases.RETRY_IN.search(self.text)
-        return _seconds(found.group(1)) if found else None
+        return seconds(found.group(1)) if found else None
+
+
+def parsed(content: bytes, charset: str | None) -> Any:
+    """Returns the JSON that a body is, else its text.
+
+    It is UTF-8, 16 or 32 as it shows by itself, else in the `charset` that it was said to have.
+    """
+    try:
+        return json.loads(content)
+    except (ValueError, RecursionError):
+        text = _text(content, charset)
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return text
+
+
+def _text(content: bytes, charset: str | None) -> str:
+    is_utf16 = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    for name in ("utf-16",) if is_utf16 else ("utf-8-sig", charset or "utf-8"):
+        with contextlib.suppress(UnicodeDecodeError, LookupError):
+            return content.decode(name)
+    return content.decode("utf-8", "replace")
 
 
 def read(body: Any) -> Said:
@@ -161,8 +186,8 @@ def _normal(text: str) -> str:
 _UNITS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001, "milli": 0.001}
 
 
-def _seconds(text: str) -> float | None:
-    """The seconds of a duration such as `1h2m3.5s`, `350ms` or `20`."""
+def seconds(text: str) -> float | None:
+    """Returns the seconds of a duration such as `1h2m3.5s`, `350ms` or `20`; None where the text holds none."""
     parts = phrases.DURATION.findall(text)
     if not parts:
         return float(text) if re.fullmatch(r"\d+(?:\.\d+)?", text) else None

@@ -18,6 +18,8 @@ TOO_LONG_CODES = frozenset(
         "request_too_large",  # Anthropic (413)
         "string_above_max_length",  # OpenAI
         "tokens_limit_reached",  # GitHub Models
+        "tokens_too_long",  # Baidu Qianfan
+        "336103",  # Baidu Qianfan
         "1261",  # Zhipu
         "3051",  # Mistral
         "5021",  # Cloudflare Workers AI
@@ -42,6 +44,7 @@ FILTER_CODES = frozenset(
         "outputtextsensitivecontentdetected",  # Volcengine Ark
         "invalid_prompt",  # OpenAI: "violating our usage policy"
         "moderation_blocked",  # OpenAI
+        "censorship_blocked",  # StepFun
         "cyber_policy_violation",  # OpenAI
         "1301",  # Zhipu
         "1026",  # MiniMax: what was asked
@@ -61,6 +64,9 @@ NO_CREDIT_CODES = frozenset(
         "insufficient_balance",  # DeepSeek, SiliconFlow
         "insufficient_credits",  # OpenRouter, Vercel
         "insufficient_funds",  # Vercel
+        "customer_verification_required",  # Vercel
+        "insufficient_user_quota",  # one-api, new-api
+        "credit_limit",  # Together
         "credit_balance_exhausted",  # several gateways
         "payment_required",  # Together, Hugging Face
         "out_of_credits",  # Chutes
@@ -96,7 +102,10 @@ BUSY_CODES = frozenset(
         "limit_burst_rate",  # Qwen
         "tokens",  # OpenAI: the type of a limit of tokens a minute
         "requests",  # OpenAI: the type of a limit of requests a minute
+        "capacity_exceeded",  # Groq (498)
+        "service_tier_capacity_exceeded",  # Mistral
         "1300",  # Mistral
+        "3505",  # Mistral
         "1302",  # Zhipu
         "1303",  # Zhipu
         "1305",  # Zhipu
@@ -124,6 +133,7 @@ FORBIDDEN_CODES = frozenset(
 UNKNOWN_MODEL_CODES = frozenset(
     {
         "model_not_found",  # OpenAI
+        "model_decommissioned",  # Groq
         "not_found_error",  # Anthropic, vLLM (as NotFoundError: below)
         "notfounderror",  # vLLM
         "deploymentnotfound",  # Azure

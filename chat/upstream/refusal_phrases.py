@@ -74,6 +74,10 @@ PROMPT_TOO_LONG = _any(
     r"(?:reduce|shorten|decrease|truncate) (?:the |your )?(?:length of )?(?:the |your )?(?:input|prompt|messages?|conversation|context)",
     # Qwen: "Range of input length should be [1, 30720]"
     r"range of input length",
+    # SGLang: "Input length (9000 tokens) exceeds the maximum allowed length (8192 tokens)."
+    r"exceed\w* the maximum allowed length",
+    # Qwen: "Total message token length exceed model limit (8192 tokens)."
+    r"message token length exceed",
     # TGI: "`inputs` must have less than 4095 tokens."
     r"inputs must have less than",
     # Ollama: "the input length exceeds the context length"
@@ -91,6 +95,8 @@ PROMPT_TOO_LONG = _any(
     # Zhipu (1261): "Prompt 超长"; Baidu, Tencent
     r"(?:prompt|输入|文本|请求|消息|token\w*).{0,12}(?:超长|过长|超过|超出)",
 )
+# Larger than the allowance of a whole minute: no wait helps. OpenAI (429), Groq (413)
+TOO_LARGE_FOR_A_MINUTE = _any(r"request too large for")
 # The same said of prompt and answer together: a shorter answer may be what is wanted.
 OF_BOTH = _any(_LIMIT, r"completion", r"output", r"requested token", r"total tokens", r"you requested", r"context")
 
@@ -105,10 +111,11 @@ CONTEXT_LIMIT = (
     re.compile(
         r"(?:context|model|(?:max|maximum) (?:prompt|input|sequence|request))[ _](?:length|window|size|limit)[^\d.;]{0,30}?(\d+)(?! ?\+)"
     ),
+    re.compile(r"(?:(?:input|prompt) length limit|maximum allowed length|model limit)[^\d.;]{0,12}(\d+)"),  # MLC, SGLang, Qwen
     re.compile(r"token limit[^\d.;]{0,12}(\d+)"),  # Moonshot
     re.compile(r"tokens? allowed[^\d.;]{0,12}(\d+)"),  # Gemini
     re.compile(r"(?:cannot exceed|should not exceed|limit of|limit is|supports? (?:up to|at most))[^\d.;]{0,40}?(\d+)"),  # Cohere, OpenAI
-    re.compile(r"exceeds? (?:the )?(?:(?:limit|maximum) of )?(\d+)(?: tokens)?"),
+    re.compile(r"exceeds? (?:the )?(?:(?:limit|maximum|max)(?: of| length)? )?(\d+)(?: tokens)?"),
     re.compile(r"tokens limit[^\d.;]{0,12}(\d+)"),  # Watsonx
     re.compile(r"(?:max(?:imum)? size|maximum of)[^\d.;]{0,12}(\d+) tokens"),  # GitHub Models
 )
@@ -141,9 +148,11 @@ OUTPUT_LIMIT = (
     re.compile(rf"(?:{_LIMIT}): \d+ > (\d+)"),
     # Groq, Fireworks, Cohere, Bedrock: "must be less than or equal to 8192", "must be ≤ 4096", "between 1 and 4096"
     re.compile(
-        rf"(?:{_LIMIT})\b.{{0,90}}?(?:<=|≤|less than or equal to|at most|not exceed|cannot exceed|no more than|no greater than"
+        rf"(?:{_LIMIT})\b.{{0,90}}?(?:<=|≤|less (?:than )?or equal to|at most|not exceed|cannot exceed|no more than|no greater than"
         r"|not be greater than|not be larger than|maximum (?:value )?(?:of|is)|up to|1 and|limit (?:of|is)|maximum:|max:) ?(\d+)"
     ),
+    # Baidu Qianfan: "max_output_tokens must be in [2, 2048]"
+    re.compile(rf"(?:{_LIMIT})\b.{{0,40}}?\[\d+ \.\. (\d+)"),
     # Bedrock: "The maximum tokens you requested exceeds the model limit of 8192."
     re.compile(r"maximum tokens you requested exceeds the model limit of (\d+)"),
     # Several: "max output tokens is 8192", "maximum output tokens (8192)"
@@ -202,6 +211,10 @@ SYSTEM_ROLE = _any(
     # A template that knows no system role finds that it begins with no user. (Ours alternate.)
     r"roles must alternate|must alternate between user|first message must (?:be|have|come).{0,20}user|must start with a user",
     r"role.{0,30}must be (?:one of |either )?(?:user|assistant)",
+    # JSON Schema: "'system' is not one of ['user', 'assistant']"
+    r"\bsystem is not one of",
+    # Baidu Qianfan: "the role of message with even index in the messages must be user"
+    r"(?:even|odd) index.{0,30}must be user",
     # pydantic: "Input should be 'user' or 'assistant'"
     r"should be (?:user|assistant),? (?:or )?(?:user|assistant)",
 )
@@ -224,7 +237,11 @@ NO_CREDIT = _any(
     r"(?:reached|exceeded|hit) (?:its|your|the) (?:specified )?(?:\w+ )?(?:spending|spend|usage|credit|budget) limits?\b",
     r"specified api usage limits",  # Anthropic
     r"free (?:tier|quota).{0,30}(?:exhausted|used up)|budget has been exceeded",  # Qwen; LiteLLM
-    r"account.{0,60}(?:suspended|deactivated).{0,60}(?:billing|balance|payment|recharge)",  # Moonshot, Fireworks
+    # Moonshot, Fireworks
+    r"account.{0,60}(?:suspended|deactivated).{0,60}(?:billing|balance|payment|recharge|spending|invoice)",
+    r"payment[_ ](?:method|instrument)|credit card",  # DeepInfra, Bedrock; Vercel
+    r"(?:calls|requests) ?(?:/|per) ?month",  # Cohere's trial key
+    r"额度(?:不足|已?(?:用尽|用完|耗尽))|(?:余量|资源包).{0,6}(?:用尽|用完|耗尽)",  # one-api, new-api; Tencent Hunyuan
 )
 # A limit that is over in a while, though Gemini speaks of plan and billing there too.
 PASSES = _any(
@@ -243,6 +260,8 @@ FILTER = _any(
     r"considered high risk|high risk",  # Moonshot
     r"sensitive (?:content|information|words?)|unsafe (?:or sensitive )?content",  # MiniMax, Volcengine, Zhipu (English)
     r"responsible ?ai",  # Azure
+    r"censor|content.{0,40} (?:is|was|been) blocked",  # StepFun
+    r"(?:prompt|response) (?:was |is |has been )?blocked",  # Cloudflare's gateway, Gemini
     r"(?:input|prompt|request|content|text|message)s?\b.{0,40}\b(?:was |were |is |been )?flagged|flagged as",  # OpenRouter (403), OpenAI
     r"violat\w+.{0,40}(?:polic|guideline|terms|usage)",  # xAI, OpenAI
     r"(?:rejected|blocked|refused).{0,40}(?:safety|moderation|guardrail)|safety_check|guardrail.{0,30}(?:block|interven)",
@@ -253,13 +272,19 @@ FILTER = _any(
 UNKNOWN_MODEL = _any(
     r"\bmodel\b.{0,80}?\b(?:not exist|not found|is unknown|not available)",  # DeepSeek: "Model Not Exist"; Qwen
     r"(?:no such|unknown|invalid) model\b|not a valid model",  # Mistral: "Invalid model: …"
+    r"\bmodel\b.{0,80}?\b(?:decommissioned|retired|no longer (?:supported|available))",  # Groq
+    r"model identifier is invalid",  # Bedrock
 )
+# Gemini: "User location is not supported for the API use."
+REGION = _any(r"(?:location|region|country|territory).{0,30}not supported")
 KEY = _any(
+    r"security token\b.{0,40}\binvalid",  # Bedrock
+    r"unregistered callers",  # Gemini
     r"authentication failed",
     r"api[ _-]?key\b.{0,30}?(?:not valid|invalid|incorrect|expired)",
     r"(?:invalid|incorrect|expired) (?:\w+ )?api[ _-]?key",
 )
-BUSY = _any(r"rate[ _-]?limit", r"too many requests", r"too many concurrent", r"请求过多|频率|并发")
+BUSY = _any(r"rate[ _-]?limit", r"too many requests", r"too many concurrent", r"请求过多|频率|并发|饱和|稍后再试")
 RETRY_IN = re.compile(
     r"(?:try again|retry|available|wait|reset)\w*(?: \w+)?? (?:in|after|for|about) (?:about )?"
     r"((?:\d+(?:\.\d+)? ?(?:ms|milliseconds?|hours?|hrs?|h|minutes?|mins?|m|seconds?|secs?|s)\b ?)+"

@@ -321,11 +321,44 @@ MORE_ERRORS = {
     "reason `error` before text": failed("OpenRouter", wire.finish("error"), wire.DONE, finish="error"),
 }
 
+_PAGE = b"<!doctype html><title>Sorry</title>" + b"<p>Try later.</p>" * 9000
+_NOT_UTF8 = b"<title>Caf\xe9</title>\xff\xfe"
+
+
+def _refused(status: int, payload: object = b"", asks: int = 2, **headers: str) -> Quirk:
+    """A response without a stream: asked again where that can help, and never paid for."""
+    code = "upstream_unavailable" if asks == 2 or status < 400 else "upstream_rejected"
+    names = {name.replace("_", "-"): value for name, value in headers.items()}
+    return failed("Cloudflare", wire.Http(status, payload, names), code=code, asks=asks, usage=(0, 0))
+
+
+STATUSES = {
+    **{f"{status}": _refused(status) for status in (408, 409, 424, 425, 499, 500, 501, 502, 503, 504, 507)},
+    **{f"{status} of Cloudflare": _refused(status, _PAGE, content_type="text/html") for status in (*range(520, 528), 530)},
+    "529 of Anthropic": _refused(529, {"type": "error", "error": {"type": "overloaded_error", "message": "Overloaded"}}),
+    "599": _refused(599),
+    **{f"{status}": _refused(status, asks=1, location="https://example.org/") for status in (300, 301, 302, 303, 305, 307, 308)},
+    **{
+        f"{status}": _refused(status, asks=1)
+        for status in (400, 401, 403, 404, 405, 406, 407, 410, 411, 412, 414, 415, 416, 417, 418, 421, 422, 423, 426, 428, 431, 451)
+    },
+    "500 that is gzip": _refused(500, gzip.compress(_PAGE), content_encoding="gzip"),
+    "500 that says gzip and is none": _refused(500, _PAGE, content_encoding="gzip"),
+    "500 that is Brotli": _refused(500, b"\x0b\x02\x80hello\x03", content_encoding="br"),
+    "500 that is no UTF-8": _refused(500, _NOT_UTF8, content_type="text/html; charset=nonsense"),
+    "503 that waits for a date": _refused(503, retry_after="Thu, 01 Jan 1970 00:00:00 GMT"),
+    "503 that waits for less than nothing": _refused(503, retry_after="-1"),
+    "503 that waits for nonsense": _refused(503, retry_after="soon"),
+    "503 that waits for ever": _refused(503, retry_after="inf"),
+    "503 that waits for a part of a second": _refused(503, retry_after="0.25"),
+}
+
 CORNERS: dict[str, Quirk] = {
     f"{kind}: {name}": quirk
     for kind, table in [
         ("grammar", GRAMMAR), ("shape", SHAPES), ("end", TERMINALS), ("figures", FIGURES), ("thoughts", THOUGHTS),
         ("slow", SLOW), ("error", MORE_ERRORS),
+        ("status", STATUSES),
     ]
     for name, quirk in table.items()
 }  # fmt: skip
