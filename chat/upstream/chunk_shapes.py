@@ -66,7 +66,8 @@ def _chunk(value: Mapping[str, Any], after_deltas: bool, index: int | None) -> C
     if index not in (None, chunk.index):
         chunk = Chunk(index=chunk.index)
     chunk.whole = chunk.of_message and value.get("object") != "chat.completion.chunk"
-    chunk.finish_reason = choice.get("finish_reason") or choice.get("finishReason") or choice.get("stop_reason")
+    names = ("finish_reason", "finishReason", "stop_reason")
+    chunk.finish_reason = next((part[name] for part in (choice, value) for name in names if part.get(name)), None)
     figures = [usage_figures.read(usage) for usage in _usages(value, choice)]
     chunk.prompt_tokens, chunk.completion_tokens = next((pair for pair in figures if pair != (None, None)), (None, None))
     chunk.error = _error(value, choice)
@@ -131,7 +132,7 @@ def _part(part: Mapping[str, Any]) -> tuple[str, int]:
     kind = part.get("type") or ""
     if kind not in _TEXT_PARTS:
         return "", _characters(value for name, value in part.items() if name != "type")
-    text = part.get("text", part.get("content", part.get("refusal")))
+    text = next((part[name] for name in ("text", "content", "parts", "refusal") if name in part), None)
     return _content(text.get("value") if isinstance(text, Mapping) else text)
 
 

@@ -16,7 +16,7 @@ from chat.upstream.chunk_shapes import Chunk, NoChunk
 from chat.upstream.event_stream import DONE, ErrorData
 from chat.upstream.thinking import ThinkingFilter
 
-_DONE = frozenset({DONE, b"DONE"})
+_DONE = frozenset({DONE, b"DONE", b"[END]", b"[EOS]"})
 
 
 class _Delta(msgspec.Struct):

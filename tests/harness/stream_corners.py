@@ -98,6 +98,20 @@ GRAMMAR = {
 }
 
 SHAPES = {
+    "parts of Gemini": Quirk("Gemini", with_deltas({"content": {"role": "model", "parts": [{"text": "Hello"}, {"text": " there."}]}})),
+    "choice without its index": Quirk(
+        "one-api", [*with_deltas({"content": "Hello"}, {"content": " there."})[:1], _choices({"delta": {"content": " there."}}), *GOOD[3:]]
+    ),
+    "index null": Quirk("one-api", [_choices({"index": None, "delta": {"content": text}}) for text in ("Hello", " there.")] + GOOD[3:]),
+    "index as text": Quirk("one-api", [_choices({"index": "0", "delta": {"content": text}}) for text in ("Hello", " there.")] + GOOD[3:]),
+    "completion of text as JSON": Quirk(
+        "webui", [wire.Http(200, {"object": "text_completion", "choices": [{"text": TEXT, "finish_reason": "stop"}], "usage": USAGE})]
+    ),
+    "completion as JSON that refuses": Quirk("OpenAI", [wire.Http(200, completion(content=None, refusal=TEXT))]),
+    "completion as JSON without an end": Quirk(
+        "home-made servers", [wire.Http(200, {"choices": [{"message": {"content": TEXT}}]})], finish=None, usage=None
+    ),
+    "text cut in half in a character": Quirk("any", wire.cut_every(7, wire.answer("Grüße, 世界 🙂")), text="Grüße, 世界 🙂"),
     "choice 1 before choice 0": Quirk(
         "vLLM",
         [
@@ -174,6 +188,22 @@ SHAPES = {
 }
 
 TERMINALS = {
+    "[END]": Quirk("home-made servers", [*WHOLE, wire.usage(), b"data: [END]\n\n"], finish=None),
+    "finish reason beside the choices": Quirk(
+        "home-made servers",
+        [*WHOLE, wire.chunk(None, finish_reason="stop"), wire.frame({"choices": [], "finish_reason": "stop"}), wire.usage(), wire.DONE],
+    ),
+    "figures that are late": Quirk("vLLM", [*WHOLE, wire.finish(), wire.Pause(1.6), wire.usage(), wire.DONE]),
+    "finish reason in a chunk with text": Quirk(
+        "Gemini", [wire.role(), _PART[0], wire.chunk({"content": " there."}, finish_reason="STOP"), wire.usage(), wire.DONE]
+    ),
+    "busy before the first word": failed(
+        "OpenRouter", wire.frame({"error": {"code": 429, "message": "Slow down"}}), code="upstream_rate_limited", usage=(0, 0)
+    ),
+    "cut behind half a frame": Quirk(
+        "any", [*WHOLE, b'data: {"choices"', wire.Cut()], status="interrupted", finish=None, code="upstream_cut", usage=None
+    ),
+    "cut behind the finish reason and half a frame": Quirk("any", [*WHOLE, wire.finish(), wire.usage(), b'data: {"choices"', wire.Cut()]),
     "finish reason and more text": Quirk("Gemini", [wire.chunk({"content": "Hello"}, finish_reason="stop"), *GOOD[2:]]),
     "`length` and then `stop`": Quirk(
         "one-api", [*WHOLE, wire.finish("length"), wire.finish("stop"), wire.usage(), wire.DONE], finish="length"
