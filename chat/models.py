@@ -77,7 +77,7 @@ class Conversation(FoldedModel):
     guest = models.CharField(max_length=64, blank=True, db_index=True)
     title = models.CharField(max_length=200, blank=True)
     # For the search; "" where the text is ASCII (chat.folding).
-    title_folded = models.TextField(blank=True, default="", editable=False)
+    title_folded = models.TextField(blank=True, default="", db_default="", editable=False)
     system_prompt = models.TextField(blank=True)
     model = models.ForeignKey("ChatModel", null=True, blank=True, on_delete=models.SET_NULL)
     created = models.DateTimeField(default=timezone.now)
@@ -127,7 +127,7 @@ class Message(FoldedModel):
     parent = models.ForeignKey("self", null=True, blank=True, on_delete=models.CASCADE, related_name="children")
     role = models.CharField(max_length=10, choices=Role.choices)
     content = models.TextField(blank=True)
-    content_folded = models.TextField(blank=True, default="", editable=False)
+    content_folded = models.TextField(blank=True, default="", db_default="", editable=False)
     status = models.CharField(max_length=12, choices=Status.choices, default=Status.COMPLETE)
     finish_reason = models.CharField(max_length=40, blank=True)
     model = models.CharField(max_length=120, blank=True, help_text="The upstream's name of the model that answered.")

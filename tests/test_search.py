@@ -3,11 +3,12 @@
 from importlib import import_module
 from typing import TYPE_CHECKING
 from unicodedata import normalize
+from uuid import uuid4
 
 import pytest
 from django.apps import apps
 from django.db import connection
-from django.db.models import QuerySet, Value
+from django.db.models import QuerySet, UUIDField, Value
 
 from chat.folding import find_folded, fold
 from chat.models import Conversation, Message
@@ -218,6 +219,17 @@ def test_rows_of_before_are_folded_by_the_migration(alice: Person) -> None:
     assert found(alice, "старый т") == ["СТАРЫЙ титул"]
     assert conversation.messages.get(content="plain ASCII").content_folded == ""
     assert conversation.messages.exclude(content="plain ASCII").get().content_folded == "старый текст"
+
+
+def test_worker_of_the_version_before_goes_on_writing_once_the_database_is_migrated(alice: Person) -> None:
+    conversation = talk(alice, "Title", "text")
+    message = conversation.messages.get()
+    columns = [field.column for field in Message._meta.concrete_fields if field.name not in ("id", "content_folded")]
+    names = ", ".join(connection.ops.quote_name(name) for name in columns)
+    with connection.cursor() as cursor:
+        insert = f"INSERT INTO chat_message (id, {names}) SELECT %s, {names} FROM chat_message WHERE id = %s"
+        cursor.execute(insert, [UUIDField().get_db_prep_value(pk, connection) for pk in (uuid4(), message.pk)])
+    assert conversation.messages.filter(content="text", content_folded="").count() == 2
 
 
 @pytest.mark.parametrize("text", ["ßx", "xß", "ßß", "e\u0301e", "İi", "ﷺ", "ｶﾞx", "x\u0323\u0307y", ""])

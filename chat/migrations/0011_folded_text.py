@@ -30,7 +30,8 @@ class Migration(migrations.Migration):
     dependencies = [("chat", "0009_bounded_figures")]
 
     operations = [
-        migrations.AddField("conversation", "title_folded", models.TextField(blank=True, default="", editable=False)),
-        migrations.AddField("message", "content_folded", models.TextField(blank=True, default="", editable=False)),
+        # With a default in the database: workers of the version before go on writing rows while others are replaced.
+        migrations.AddField("conversation", "title_folded", models.TextField(blank=True, default="", db_default="", editable=False)),
+        migrations.AddField("message", "content_folded", models.TextField(blank=True, default="", db_default="", editable=False)),
         migrations.RunPython(fold_all, migrations.RunPython.noop, elidable=True),
     ]
