@@ -116,6 +116,8 @@ LINKS = [
     "[text]( https://a.example 'title' ) [](https://e.example)",
     "https://a.example/path?x=1#frag... https://a.example! https://a.example/a,b;c: end",
     "|https://a.example|b|\n|---|---|\n|https://b.example/|c|",
+    "[![build](https://i.example/c.svg)](https://l.example) [![](https://i.example/d.svg)][r] end\n\n[r]: https://r.example/",
+    "[a <https://b.example> **![i *j*](https://k.example)** c](https://d.example) <https://e.example> ![]()",
 ]
 MATH = [
     "Inline $x^2 + y_1$ and $\\alpha$ 设$x$为 \\(a*b*c\\) and \\( \\frac{1}{2} \\).",

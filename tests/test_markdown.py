@@ -31,6 +31,12 @@ class Elements(HTMLParser):
         return [attributes for name, attributes in self.found if name == tag]
 
 
+def test_badge_that_is_a_link_is_one_link() -> None:
+    page = Elements(render("[![build *ok*](https://i.example/c.svg)](https://l.example) ![x](https://i.example/x.png)"))
+    assert [link["href"] for link in page.named("a")] == ["https://l.example", "https://i.example/x.png"]
+    assert page.text.strip() == "build ok x"
+
+
 def test_headings_lists_tables_and_strikethrough_are_rendered() -> None:
     html = render("# Title\n\n3. three\n   - nested\n\n| a | b |\n|---|---|\n| 1 | ~~2~~ |\n\nline one\nline two")
     for piece in ("<h1>Title</h1>", '<ol start="3">', "<li>nested</li>", "<td>1</td>", "<s>2</s>", "line one<br>\nline two"):

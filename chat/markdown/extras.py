@@ -1,7 +1,7 @@
-"""Task lists, line breaks in table cells, and where the JavaScript markdown-it does otherwise."""
+"""Task lists, line breaks in table cells, links in links, and where markdown-it.js does otherwise."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from functools import wraps
 
 from markdown_it.rules_block import StateBlock
@@ -79,6 +79,38 @@ def keeping_spaces(rule: BlockRule) -> BlockRule:
         return True
 
     return keeping
+
+
+def flatten_links(state: StateCore) -> None:
+    """Keep the outermost of links in links, as of a badge: HTML has none inside another.
+
+    A parser would end the outer one there, and leave it empty.
+    """
+    for block in state.tokens:
+        if block.children:
+            block.children = list(_flat(block.children))
+
+
+def _flat(tokens: list[Token]) -> Iterator[Token]:
+    depth = 0
+    for token in tokens:
+        depth += token.nesting if token.tag == "a" else 0
+        if token.tag == "a" and depth > (token.nesting > 0):
+            continue
+        yield _image_text(token) if depth and token.type == "image" else token
+
+
+def _image_text(image: Token) -> Token:
+    return Token("text", "", 0, content=label_of(image))
+
+
+def label_of(image: Token) -> str:
+    """Return what stands for an image: its description, or else its address."""
+    return _text_of(image.children or []) or str(image.attrGet("src") or "")
+
+
+def _text_of(tokens: Sequence[Token]) -> str:
+    return "".join(_text_of(t.children) if t.children else t.content for t in tokens)
 
 
 def drop_empty_addresses(state: StateCore) -> None:

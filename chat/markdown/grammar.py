@@ -63,5 +63,6 @@ def _add_steps(markdown: MarkdownIt) -> None:
         ("settle_breaks", extras.settle_breaks),
         ("show_tasks", extras.show_tasks),
         ("drop_empty_addresses", extras.drop_empty_addresses),
+        ("flatten_links", extras.flatten_links),
     ):
         ruler.after("inline", name, step)

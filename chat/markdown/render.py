@@ -11,6 +11,7 @@ from markdown_it.utils import OptionsDict
 
 from chat.markdown.code import code_block
 from chat.markdown.definitions import References
+from chat.markdown.extras import label_of
 from chat.markdown.formulas import CLOSING
 from chat.markdown.grammar import MAX_NESTING, grammar
 from chat.markdown.mathml import mathml
@@ -80,12 +81,6 @@ def _without_depths(tokens: list[Token], lines: list[str]) -> Iterator[Token]:
         block = []
 
 
-def _label(tokens: Tokens) -> str:
-    """Return the text of an image's description."""
-    parts = (_label(t.children) if t.children else t.content for t in tokens)
-    return "".join(parts)
-
-
 class _Renderer(RendererHTML):
     """Writes what markdown-it does not know, or what stands differently in our page."""
 
@@ -100,8 +95,8 @@ class _Renderer(RendererHTML):
 
     def image(self, tokens: Tokens, idx: int, options: OptionsDict, env: Env) -> str:
         source = str(tokens[idx].attrGet("src") or "")
-        label = _label(tokens[idx].children or []) or source
-        return f'<a href="{escape(source)}">{escape(label)}</a>'
+        address = f' href="{escape(source)}"' if source else ""
+        return f"<a{address}>{escape(label_of(tokens[idx]))}</a>"
 
     def table_open(self, tokens: Tokens, idx: int, options: OptionsDict, env: Env) -> str:
         return '<div class="table-scroll" tabindex="0"><table>\n'

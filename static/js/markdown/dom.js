@@ -1,5 +1,6 @@
 // Tokens -> elements. Nothing is ever parsed as HTML: text becomes text nodes, and only the elements below exist.
 
+import { labelOf } from "./extras.js";
 import { CLOSING } from "./formulas.js";
 import { isSafe } from "./grammar.js";
 
@@ -111,14 +112,9 @@ function setAddress(link, address) {
 
 /** Never loaded: a link to it. */
 function image(token) {
-  const source = token.attrGet("src") ?? "";
-  const link = element("a", { text: labelOf(token.children ?? []) || source });
-  setAddress(link, source);
+  const link = element("a", { text: labelOf(token) });
+  setAddress(link, token.attrGet("src") ?? "");
   return link;
-}
-
-function labelOf(tokens) {
-  return tokens.map((token) => (token.children ? labelOf(token.children) : token.content)).join("");
 }
 
 function sourceOf({ markup, content, meta }, gap) {

@@ -1,4 +1,4 @@
-// Task lists, and line breaks in table cells. The counterpart of chat/markdown/extras.py.
+// Task lists, line breaks in table cells, and links in links. The counterpart of chat/markdown/extras.py.
 
 const TASK = /^\[([ xX])\][ \t]+(?=\S)/;
 const BREAK = /<br[ \t]*\/?>/iy;
@@ -53,6 +53,36 @@ export function alignByClass({ tokens }) {
     const style = token.attrGet("style");
     if (style) token.attrs = [["class", `align-${style.split(":").at(-1)}`]];
   }
+}
+
+/** A core rule: keeps the outermost of links in links, as of a badge. HTML has none inside another. */
+export function flattenLinks(state) {
+  for (const block of state.tokens) if (block.children) block.children = [...flat(block.children, state.Token)];
+}
+
+function* flat(tokens, Token) {
+  let depth = 0;
+  for (const token of tokens) {
+    const isLink = token.tag === "a";
+    if (isLink) depth += token.nesting;
+    if (isLink && depth > (token.nesting > 0 ? 1 : 0)) continue;
+    yield depth > 0 && token.type === "image" ? imageText(token, Token) : token;
+  }
+}
+
+function imageText(image, Token) {
+  const token = new Token("text", "", 0);
+  token.content = labelOf(image);
+  return token;
+}
+
+/** What stands for an image: its description, or else its address. */
+export function labelOf(image) {
+  return textOf(image.children ?? []) || (image.attrGet("src") ?? "");
+}
+
+function textOf(tokens) {
+  return tokens.map((token) => (token.children?.length ? textOf(token.children) : token.content)).join("");
 }
 
 /** A core rule before the inline text is read: drops the spaces around a heading, as the server does. */

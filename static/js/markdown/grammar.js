@@ -3,7 +3,7 @@
 import MarkdownIt from "../../vendor/markdown-it/markdown-it.js";
 import { readCjkEmphasis } from "./cjk.js";
 import { definitionRule, recordedRule, settleDefinitions } from "./definitions.js";
-import { alignByClass, findTasks, htmlBreak, settleBreaks, showTasks, trimHeadings } from "./extras.js";
+import { alignByClass, findTasks, flattenLinks, htmlBreak, settleBreaks, showTasks, trimHeadings } from "./extras.js";
 import { footnote, footnoteMark } from "./footnotes.js";
 import { mathBlock, mathInline } from "./formulas.js";
 import { rememberLines } from "./memory.js";
@@ -49,6 +49,7 @@ function addInlines(ruler, original) {
 function addSteps(ruler) {
   ruler.before("inline", "find_tasks", findTasks);
   ruler.before("inline", "trim_headings", trimHeadings);
+  ruler.after("inline", "flatten_links", flattenLinks);
   ruler.after("inline", "settle_definitions", settleDefinitions);
   ruler.after("inline", "align_by_class", alignByClass);
   ruler.after("inline", "settle_breaks", settleBreaks);
