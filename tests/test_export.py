@@ -136,7 +136,7 @@ NAMES = [
     ("COM¹", "com1-conversation", "COM¹-conversation"),
     ("NUL.é", "nule", "NUL.é-conversation"),
     ("日" * 200, "conversation", "日" * 40),
-    ("👩‍👩‍👧‍👦" * 30, "conversation", "👩‍👩‍👧‍👦" * 4),
+    ("👩‍👩‍👧‍👦" * 28, "conversation", "👩‍👩‍👧‍👦" * 4),
 ]
 
 
