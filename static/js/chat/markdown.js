@@ -50,7 +50,7 @@ export class MarkdownStream {
     if (this.#longFrames >= TOO_MANY) this.#document.stopFormatting();
     this.#cancel = null;
     if (this.#pending) this.#cancel = nextFrame(() => this.#flush());
-    else if (spent > SHORT_MS) this.#pause(spent * PAUSE);
+    else if (spent > SHORT_MS) this.#pause(Math.ceil(spent * PAUSE)); // timers know whole milliseconds
   }
 
   #pause(milliseconds) {
