@@ -52,14 +52,20 @@ export class AnswerStream {
   async #attempt() {
     const watchdog = new Watchdog();
     const isBeginning = !this.#answer;
+    let isShared = false;
+    const share = () => {
+      isShared = this.#answer !== null; // before that nobody else could go on with it
+      if (isShared) watchdog.end();
+    };
     try {
-      const alone = this.#tabs.mayReadAlone(watchdog.signal);
+      const alone = this.#tabs.mayReadAlone(watchdog.signal, share);
       alone.catch(() => {}); // nobody waits for it where a turn is turned down
       const events = await this.#open(alone, watchdog);
       this.#found();
       if (await this.#read(events)) return "done";
       return isBeginning && this.#answer && !(await alone) ? "begun" : null;
     } catch (error) {
+      if (isShared) return "begun";
       if (!this.#mayTryAgain(error)) throw error;
       return error.retryAfter ?? null;
     } finally {

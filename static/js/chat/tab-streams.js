@@ -6,6 +6,7 @@ import { Refusal } from "./api.js";
 // A worker goes with the process of the tab that began it, if that crashes, and no event tells of it. The lock that it holds does, in
 // secure contexts; elsewhere, that it does not answer for so long.
 const REPLY_MS = 3000;
+const MOST_QUESTIONS = 10; // to a worker that has not answered: a machine may be busy, a browser may have none
 
 export class TabStreams {
   #name;
@@ -28,14 +29,31 @@ export class TabStreams {
 
   /**
    * Asks whether this tab may read a stream by itself. Resolves to true also where tabs cannot share: then each is as good as alone.
-   * Until `signal` is aborted no other tab may.
+   * Until `signal` is aborted no other tab may. Where the worker did not answer it is asked again meanwhile, and `onShared` is called
+   * if it says that others read alone.
    */
-  async mayReadAlone(signal) {
-    const port = this.#connected();
-    if (!port) return true;
+  async mayReadAlone(signal, onShared) {
+    const alone = await this.#ask(signal);
+    if (alone === undefined) this.#askAgain(signal, onShared).catch(() => {});
+    return alone ?? true;
+  }
+
+  /** The worker's word; undefined where it does not answer, null where there is none. */
+  async #ask(signal) {
+    if (!this.#connected()) return null;
     const inbox = this.#register(signal);
     this.#post({ verb: "ask", id: inbox.id });
-    return (await inbox.next()).alone ?? true;
+    return (await inbox.next()).alone;
+  }
+
+  async #askAgain(signal, onShared) {
+    for (let question = 0; question < MOST_QUESTIONS; question += 1) {
+      await new Promise((resolve) => setTimeout(resolve, REPLY_MS));
+      signal.throwIfAborted();
+      const alone = await this.#ask(signal);
+      if (alone === false) return onShared();
+      if (alone !== undefined) return;
+    }
   }
 
   /**
