@@ -187,7 +187,9 @@ def test_the_focus_stays_where_it_is(site: Site, alice: Person, page: Page, upst
 def test_what_is_looked_at_does_not_move(site: Site, alice: Person, page: Page, upstream: Upstream, gate: wire.Gate) -> None:
     long = "\n\n".join(f"Paragraph {number}\n\n```python\nvalue = {number}\n```" for number in range(40)) + "\n\nand so on"
     stream(page, site, alice, upstream, gate, long)
-    page.evaluate("() => { window.scrollTo(0, 0); window.scrollTo(0, document.documentElement.scrollHeight / 2); }")
+    # The page has followed the text to its end: a reader goes up from there.
+    page.wait_for_function("document.documentElement.scrollHeight - innerHeight - scrollY < 5")
+    page.evaluate("window.scrollTo(0, document.documentElement.scrollHeight / 2)")
     middle = "() => [...document.querySelectorAll('[data-body] p')].find((p) => p.getBoundingClientRect().top > 100)"
     top = f"() => {{ const p = ({middle})(); return [p.textContent, Math.round(p.getBoundingClientRect().top)]; }}"
     page.wait_for_function("scrollY > 500")
