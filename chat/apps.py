@@ -9,7 +9,7 @@ class ChatConfig(AppConfig):
 
     def ready(self) -> None:
         from chat import checks, configuration, guests  # noqa: F401  (checks registers the system checks)
-        from chat.integrity import create_triggers
+        from chat.models.triggers import create_triggers
 
         post_migrate.connect(create_triggers, sender=self)
         configuration.watch()

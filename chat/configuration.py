@@ -17,7 +17,9 @@ from django.db.models.signals import m2m_changed, post_delete, post_save
 
 from chat import redis
 from chat.limits.standing import Standing, standing_of
-from chat.models import ChatModel, Grant, Pause, Quota, Requester, SitePolicy, configured_in_bulk
+from chat.models import ChatModel, Grant, Pause, Quota, SitePolicy
+from chat.models.configured import configured_in_bulk
+from chat.requester import Requester
 
 STALE_SECONDS = 1.0
 _MOST_PEOPLE = 10_000

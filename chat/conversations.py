@@ -8,7 +8,8 @@ from uuid import UUID
 from chat.ending_notes import ending_note
 from chat.errors import AnswerError
 from chat.markdown import render
-from chat.models import ChatModel, Conversation, Message, Quota, Requester, Usage
+from chat.models import ChatModel, Conversation, Message, Quota, Usage
+from chat.requester import Requester
 
 LISTED = 200
 # Of a long branch a page has at least so many of its newest messages (10,000 would take a server 5 s and a browser longer), and

@@ -13,7 +13,8 @@ from django.utils import timezone
 
 from chat import configuration, redis
 from chat.limits import readers
-from chat.models import Conversation, Message, Requester
+from chat.models import Conversation, Message
+from chat.requester import Requester
 
 SESSION_KEY = "guest"
 # Much longer than a turn takes to begin.

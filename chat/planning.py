@@ -29,7 +29,8 @@ from chat.errors import (
 )
 from chat.limits import budgets
 from chat.limits.admission import Ask, has_budget, record_in_shadow
-from chat.models import ChatModel, Conversation, Message, Quota, Requester, SitePolicy
+from chat.models import ChatModel, Conversation, Message, Quota, SitePolicy
+from chat.requester import Requester
 from chat.turn_request import Again, Stateless, Stored, TurnRequest
 from chat.upstream import adaptation, learned, trimming
 from chat.upstream.attempt import Target

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from django.db.models import OuterRef, Q, Subquery
 
 from chat.folding import find_folded, fold
-from chat.models import Conversation, Message, Requester
+from chat.models import Conversation, Message
+from chat.requester import Requester
 
 MOST_HITS = 50
 _LONGEST_QUERY = 200  # characters

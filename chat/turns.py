@@ -17,8 +17,9 @@ from chat.errors import (
 )
 from chat.generation import Job
 from chat.limits.admission import Admission, check_ledger
-from chat.models import Conversation, Message, Requester, Usage
+from chat.models import Conversation, Message, Usage
 from chat.planning import Plan, is_budgeted, parent_of
+from chat.requester import Requester
 from chat.titles import title_of
 from chat.turn_request import Again, Stateless, Stored, TurnRequest, digest
 

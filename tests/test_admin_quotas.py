@@ -17,7 +17,8 @@ from chat import redis
 from chat.admin.gauges import Gauge
 from chat.limits import admission, refusals, slots, windows
 from chat.limits.most_used import MOST, most_used
-from chat.models import Grant, Quota, RefusalCount, Requester, SitePolicy, Usage
+from chat.models import Grant, Quota, RefusalCount, SitePolicy, Usage
+from chat.requester import Requester
 from tests.harness.visitor import text, visitor
 from tests.test_admin_people import spent, take
 

@@ -27,7 +27,8 @@ from chat import recovery, redis
 from chat.errors import Refusal
 from chat.limits import admission, budgets, slots, windows
 from chat.limits.admission import Ask
-from chat.models import Quota, Requester, SitePolicy, Usage
+from chat.models import Quota, SitePolicy, Usage
+from chat.requester import Requester
 from chat.upstream.cost import Bill, SoFar
 
 WAITING_HELPS = {"rate_limited", "tokens_exhausted", "spend_exhausted"}

@@ -15,7 +15,8 @@ from django.contrib.sessions.models import Session
 from chat import redis
 from chat.errors import ChallengeRequired
 from chat.limits import challenge
-from chat.models import Conversation, Quota, Requester
+from chat.models import Conversation, Quota
+from chat.requester import Requester
 from tests.harness import wire
 from tests.harness.challenge import solution, solved
 from tests.harness.client import Client

@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chat.limits.client_ip import Network, client_address, limit_address, parse_address
-from chat.models import Quota, Requester
+from chat.models import Quota
+from chat.requester import Requester
 from tests.harness.challenge import solved
 from tests.harness.client import Client as SiteClient
 from tests.harness.footprint import used

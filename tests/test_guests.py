@@ -16,7 +16,8 @@ from django.utils import timezone
 from chat import guests as handing_over
 from chat import redis
 from chat.limits import readers, slots
-from chat.models import Conversation, Message, Quota, Requester, SitePolicy, Usage
+from chat.models import Conversation, Message, Quota, SitePolicy, Usage
+from chat.requester import Requester
 from tests.harness import wire
 from tests.harness.answers import ledger, wait_until
 from tests.harness.challenge import solved

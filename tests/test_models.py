@@ -7,8 +7,9 @@ from django.contrib.auth.models import Group
 from django.db import DatabaseError, IntegrityError, connection, transaction
 from django.db.models import Model
 
-from chat.integrity import create_triggers
-from chat.models import ChatModel, Conversation, Message, Quota, Requester, SitePolicy, Usage
+from chat.models import ChatModel, Conversation, Message, Quota, SitePolicy, Usage
+from chat.models.triggers import create_triggers
+from chat.requester import Requester
 from tests.harness.people import Person
 
 pytestmark = pytest.mark.usefixtures("db_ready")
@@ -97,7 +98,7 @@ def test_an_answer_is_paid_for_once() -> None:
     assert refused(row)
 
 
-# --- A parent of the same conversation: chat.integrity ------------------------
+# --- A parent of the same conversation: chat.models.triggers ------------------------
 
 
 def strangers(person: Person) -> tuple[Message, Conversation]:

@@ -6,7 +6,8 @@ import pytest
 from django.db import DatabaseError
 
 from chat.limits import refusals
-from chat.models import RefusalCount, Requester
+from chat.models import RefusalCount
+from chat.requester import Requester
 from tests.harness.answers import wait_until
 
 if TYPE_CHECKING:

@@ -1,14 +1,10 @@
 """Searching one's own conversations."""
 
-from importlib import import_module
 from typing import TYPE_CHECKING
 from unicodedata import normalize
-from uuid import uuid4
 
 import pytest
-from django.apps import apps
-from django.db import connection
-from django.db.models import QuerySet, UUIDField, Value
+from django.db.models import Value
 
 from chat.folding import find_folded, fold
 from chat.models import Conversation, Message
@@ -207,29 +203,6 @@ def test_the_fold_follows_its_text_however_that_is_written(alice: Person) -> Non
     assert found(alice, "шесть") == ["Шесть"]
     with pytest.raises(TypeError):
         Message.objects.filter(pk=message.pk).update(content=Value("x"))
-
-
-def test_rows_of_before_are_folded_by_the_migration(alice: Person) -> None:
-    conversation = talk(alice, "СТАРЫЙ титул", "СТАРЫЙ текст", "plain ASCII")
-    for model, fields in ((Message, {"content_folded": ""}), (Conversation, {"title_folded": ""})):
-        QuerySet(model).update(**fields)
-    assert found(alice, "старый") == []
-    with connection.schema_editor() as editor:
-        import_module("chat.migrations.0011_folded_text").fold_all(apps, editor)
-    assert found(alice, "старый т") == ["СТАРЫЙ титул"]
-    assert conversation.messages.get(content="plain ASCII").content_folded == ""
-    assert conversation.messages.exclude(content="plain ASCII").get().content_folded == "старый текст"
-
-
-def test_worker_of_the_version_before_goes_on_writing_once_the_database_is_migrated(alice: Person) -> None:
-    conversation = talk(alice, "Title", "text")
-    message = conversation.messages.get()
-    columns = [field.column for field in Message._meta.concrete_fields if field.name not in ("id", "content_folded")]
-    names = ", ".join(connection.ops.quote_name(name) for name in columns)
-    with connection.cursor() as cursor:
-        insert = f"INSERT INTO chat_message (id, {names}) SELECT %s, {names} FROM chat_message WHERE id = %s"
-        cursor.execute(insert, [UUIDField().get_db_prep_value(pk, connection) for pk in (uuid4(), message.pk)])
-    assert conversation.messages.filter(content="text", content_folded="").count() == 2
 
 
 @pytest.mark.parametrize("text", ["ßx", "xß", "ßß", "e\u0301e", "İi", "ﷺ", "ｶﾞx", "x\u0323\u0307y", ""])

@@ -15,8 +15,9 @@ from django.utils import timezone
 from chat import redis
 from chat.limits import admission, slots, windows
 from chat.limits.report import report
-from chat.models import Quota, Requester, Usage
+from chat.models import Quota, Usage
 from chat.rates import parse_rates
+from chat.requester import Requester
 from chat.templatetags.humane import span, usd
 from tests.harness.people import Person
 from tests.harness.visitor import visitor

@@ -19,7 +19,8 @@ from django.utils.safestring import SafeString
 
 from chat.admin.base import NeverChanged
 from chat.markdown import render
-from chat.models import ContentLook, Conversation, Message, Requester, SitePolicy
+from chat.models import ContentLook, Conversation, Message, SitePolicy
+from chat.requester import Requester
 
 if TYPE_CHECKING:
     ConversationBase = admin.ModelAdmin[Conversation]

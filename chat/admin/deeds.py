@@ -19,7 +19,8 @@ from chat.admin.base import stop_and_wait
 from chat.admin.history import record
 from chat.limits import resets
 from chat.limits.resets import Reset
-from chat.models import MOST_GRANTED_TOKENS, Grant, Pause, Usage
+from chat.models import Grant, Pause, Usage
+from chat.models.people import MOST_GRANTED_TOKENS
 from chat.templatetags.humane import figure, usd
 
 

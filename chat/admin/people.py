@@ -20,7 +20,8 @@ from chat.admin.history import TellsChanges
 from chat.errors import Refusal
 from chat.limits import refusals
 from chat.limits.report import THEM, report
-from chat.models import Conversation, Grant, Pause, Quota, Requester, Usage
+from chat.models import Conversation, Grant, Pause, Quota, Usage
+from chat.requester import Requester
 
 if TYPE_CHECKING:
     UserBase = UserAdmin[User]

@@ -14,8 +14,8 @@ from django.http import HttpRequest
 from chat.errors import LimitsUnavailable, RateLimited
 from chat.limits import windows
 from chat.limits.client_ip import limit_address
-from chat.models import Requester
 from chat.rates import Rate
+from chat.requester import Requester
 
 SEARCHES = Rate(60, 60, "m")
 EXPORTS = Rate(30, 60, "m")

@@ -20,8 +20,9 @@ from chat import redis
 from chat.errors import DatabaseUnavailable, LimitsUnavailable, RateLimited, Refusal, SpendExhausted, TokensExhausted, TooManyStreams
 from chat.limits import budgets, refusals, slots, windows
 from chat.limits.progress import Progress, admission_of, reading_ledger
-from chat.models import Quota, Requester, SitePolicy, Usage
+from chat.models import Quota, SitePolicy, Usage
 from chat.rates import Rate
+from chat.requester import Requester
 from chat.templatetags.humane import per
 from chat.threads import in_thread
 

@@ -25,7 +25,7 @@ from django_altcha import get_challenge_expire_seconds, get_hmac_key
 from chat import redis
 from chat.errors import ChallengeRequired
 from chat.limits.actions import decide_without_redis
-from chat.models import Requester
+from chat.requester import Requester
 
 # Half of them are tried on average: 0.2 s in a browser on a desk, 2 s on an old phone, while one types.
 MAX_NUMBER = 200_000

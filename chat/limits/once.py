@@ -12,7 +12,7 @@ from time import monotonic
 from uuid import UUID
 
 from chat import redis
-from chat.models import Requester
+from chat.requester import Requester
 from chat.threads import in_thread
 
 # Longer than a turn takes to start; a worker lost meanwhile leaves its lock for this long.

@@ -9,7 +9,7 @@ from chat import redis
 from chat.errors import TooManyReaders
 from chat.limits import slots
 from chat.limits.admission import SLOT_HINT_SECONDS
-from chat.models import Requester
+from chat.requester import Requester
 from chat.threads import in_thread
 
 MOST_READERS = 20

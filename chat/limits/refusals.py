@@ -15,7 +15,8 @@ from django.db import transaction
 from django.db.models import Count, F, Max, Q, QuerySet, Sum
 from django.utils import timezone
 
-from chat.models import RefusalCount, Requester
+from chat.models import RefusalCount
+from chat.requester import Requester
 
 KEPT_DAYS = 90
 _MOST_KEYS = 5_000

@@ -12,7 +12,8 @@ from chat import redis
 from chat.errors import LimitsUnavailable
 from chat.limits import admission, budgets, slots, windows
 from chat.limits.standing import Standing, standing_of
-from chat.models import Quota, Requester
+from chat.models import Quota
+from chat.requester import Requester
 
 
 @dataclass(frozen=True)

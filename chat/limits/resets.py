@@ -15,8 +15,9 @@ from chat.limits import windows
 from chat.limits.admission import GROUP
 from chat.limits.budgets import ExactSum
 from chat.limits.standing import granted
-from chat.models import Grant, Quota, Requester, SitePolicy, Usage
+from chat.models import Grant, Quota, SitePolicy, Usage
 from chat.rates import Rate
+from chat.requester import Requester
 
 REASON = "counters reset"
 _CENTS = Decimal("0.0001")  # what a grant holds

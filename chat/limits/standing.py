@@ -11,7 +11,8 @@ from django.db.models import Q, QuerySet, Sum
 from django.utils import timezone
 
 from chat.limits.budgets import ExactSum
-from chat.models import Grant, Pause, Quota, Requester
+from chat.models import Grant, Pause, Quota
+from chat.requester import Requester
 
 
 @dataclass(frozen=True)

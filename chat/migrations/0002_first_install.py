@@ -27,5 +27,5 @@ def create(apps, schema_editor):
 
 
 class Migration(migrations.Migration):
-    dependencies = [("chat", "0001_initial")]
+    dependencies = [("chat", "0001_tables")]
     operations = [migrations.RunPython(create, migrations.RunPython.noop)]

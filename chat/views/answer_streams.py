@@ -9,9 +9,9 @@ from django.http.response import HttpResponseBase
 from chat import sse, turns, worker
 from chat.errors import InvalidRequest, Refusal
 from chat.limits import readers
-from chat.models import Requester
 from chat.multiplex import multiplex
 from chat.reader_access import ReaderAccess
+from chat.requester import Requester
 from chat.threads import in_thread
 from chat.views.respond import access_of, api, known_requester
 from chat.views.stream import EventStream

@@ -10,7 +10,7 @@ from django.http import HttpRequest
 from chat import guests
 from chat.errors import NotSignedIn
 from chat.limits import challenge
-from chat.models import Requester
+from chat.requester import Requester
 from chat.threads import in_thread
 from chat.turn_request import TurnRequest
 from chat.views.respond import requester_of

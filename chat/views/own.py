@@ -16,7 +16,8 @@ from chat import export, guests
 from chat.errors import RateLimited
 from chat.filenames import attachment
 from chat.limits import actions
-from chat.models import Conversation, Requester
+from chat.models import Conversation
+from chat.requester import Requester
 from chat.search import clean_query, search_conversations
 from chat.views.account import refusal_page
 from chat.views.respond import refusal_response, requester_of

@@ -12,7 +12,8 @@ from django.views.decorators.http import require_http_methods, require_POST
 from chat import configuration, guests, worker
 from chat.conversations import Thread, models_for, sidebar, thread
 from chat.limits import challenge
-from chat.models import Conversation, Requester
+from chat.models import Conversation
+from chat.requester import Requester
 from chat.threads import in_thread
 from chat.views import plain
 from chat.views.respond import requester_of

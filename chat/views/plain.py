@@ -17,8 +17,9 @@ from django.views.decorators.cache import never_cache
 from chat import turn_request, turns, worker
 from chat.errors import InvalidRequest, NotFound, Refusal, TooManyReaders
 from chat.limits import readers
-from chat.models import Message, Requester
+from chat.models import Message
 from chat.reader_access import ReaderAccess
+from chat.requester import Requester
 from chat.sse import PAD_BYTES
 from chat.threads import in_thread
 from chat.turns import Follow

@@ -12,8 +12,8 @@ from django.http.response import HttpResponseBase
 from chat import database_errors, guests
 from chat.errors import DatabaseUnavailable, InternalFault, InvalidRequest, MethodNotAllowed, NotSignedIn, Refusal
 from chat.limits.client_ip import limit_address
-from chat.models import Requester
 from chat.reader_access import ReaderAccess
+from chat.requester import Requester
 from chat.threads import in_thread
 
 logger = logging.getLogger("chat.api")

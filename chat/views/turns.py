@@ -14,8 +14,9 @@ from chat import configuration, endings, planning, recovery, turn_request, turns
 from chat.errors import DatabaseUnavailable, Draining, InvalidRequest, NotFound, Refusal, UnsupportedMediaType
 from chat.limits import admission, once, readers, refusals
 from chat.live import LiveAnswer
-from chat.models import Message, Requester, Usage
+from chat.models import Message, Usage
 from chat.reader_access import ReaderAccess
+from chat.requester import Requester
 from chat.scope import AWAITED
 from chat.threads import in_thread
 from chat.turns import Follow

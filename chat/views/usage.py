@@ -6,7 +6,8 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from chat.limits.report import report
-from chat.models import Requester, Usage
+from chat.models import Usage
+from chat.requester import Requester
 from chat.views.own import for_the_known
 
 _LATEST = 50

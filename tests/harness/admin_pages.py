@@ -16,19 +16,8 @@ from django.urls import URLPattern, reverse
 from django.utils import timezone
 
 from chat.limits import refusals
-from chat.models import (
-    ChatModel,
-    ContentLook,
-    Conversation,
-    Grant,
-    Invitation,
-    Message,
-    Pause,
-    Quota,
-    Requester,
-    SitePolicy,
-    Usage,
-)
+from chat.models import ChatModel, ContentLook, Conversation, Grant, Invitation, Message, Pause, Quota, SitePolicy, Usage
+from chat.requester import Requester
 
 _STANDARD = {"changelist", "add", "history", "delete", "change"}
 

@@ -8,8 +8,9 @@ from django.test import RequestFactory
 from chat import redis
 from chat.limits import slots, windows
 from chat.limits.admission import GROUP
-from chat.models import Conversation, Message, Requester, Usage
+from chat.models import Conversation, Message, Usage
 from chat.rates import parse_rates
+from chat.requester import Requester
 
 if TYPE_CHECKING:
     from tests.conftest import MakeUser

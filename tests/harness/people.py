@@ -10,7 +10,8 @@ from django.contrib.auth.hashers import PBKDF2PasswordHasher, make_password
 from django.contrib.auth.models import User
 from django.contrib.sessions.backends.db import SessionStore
 
-from chat.models import Quota, Requester
+from chat.models import Quota
+from chat.requester import Requester
 from tests.harness.client import Client
 from tests.harness.site import Site
 

@@ -1,0 +1,27 @@
+"""The tables.
+
+Querysets are the only door to a person's own things: every view goes through
+`Conversation.objects.of(requester)` or `Message.objects.of(requester)`.
+"""
+
+from chat.models.catalog import ChatModel
+from chat.models.conversations import Conversation, Message
+from chat.models.invitations import Invitation
+from chat.models.people import ContentLook, Grant, Pause
+from chat.models.policy import SitePolicy
+from chat.models.quotas import Quota
+from chat.models.usage import RefusalCount, Usage
+
+__all__ = [
+    "ChatModel",
+    "ContentLook",
+    "Conversation",
+    "Grant",
+    "Invitation",
+    "Message",
+    "Pause",
+    "Quota",
+    "RefusalCount",
+    "SitePolicy",
+    "Usage",
+]

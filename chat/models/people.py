@@ -1,0 +1,75 @@
+"""What an operator does for or against one person."""
+
+from decimal import Decimal
+
+from django.conf import settings
+from django.core.validators import MaxValueValidator, MinValueValidator
+from django.db import models
+from django.db.models import Q
+from django.utils import timezone
+
+from chat.models.configured import ConfiguredQuerySet
+
+# A trillion: however many grants there are, their sum is a number that a database can hold.
+MOST_GRANTED_TOKENS = 10**12
+
+
+class Grant(models.Model):
+    """Budget beyond the quota, once: `tokens` on its day, `usd` in the month of its day. It is kept as a record of who gave it."""
+
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="grants")
+    day = models.DateField(default=timezone.localdate, help_text="In the site's time zone.")
+    tokens = models.PositiveBigIntegerField(default=0, validators=[MaxValueValidator(MOST_GRANTED_TOKENS)])
+    usd = models.DecimalField("USD", max_digits=12, decimal_places=4, default=Decimal(0), validators=[MinValueValidator(0)])
+    reason = models.CharField(max_length=200, blank=True)
+    created = models.DateTimeField(default=timezone.now, editable=False)
+    created_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, editable=False, on_delete=models.SET_NULL, related_name="+"
+    )
+
+    objects = ConfiguredQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-created"]
+        indexes = [models.Index(fields=["user", "day"])]
+        constraints = [models.CheckConstraint(condition=Q(usd__gte=0), name="grant_usd_not_negative")]
+
+    def __str__(self) -> str:
+        return f"Grant of {self.day}"
+
+
+class Pause(models.Model):
+    """While this row is there, its person may read and stop, but begin no turn."""
+
+    user = models.OneToOneField(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="pause")
+    note = models.CharField(max_length=200, blank=True, help_text="Shown to the person.")
+    created = models.DateTimeField(default=timezone.now, editable=False)
+    created_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, editable=False, on_delete=models.SET_NULL, related_name="+"
+    )
+
+    objects = ConfiguredQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-created"]
+
+    def __str__(self) -> str:
+        return f"Pause of {self.created:%Y-%m-%d}"
+
+
+class ContentLook(models.Model):
+    """One look of an operator at a person's conversation; never changed or deleted by the site."""
+
+    operator = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+")
+    operator_name = models.CharField("operator's name", max_length=150, blank=True, help_text="Kept when the operator's account is gone.")
+    conversation = models.UUIDField()
+    owner_key = models.CharField(max_length=80)
+    created = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        verbose_name = "look at a conversation"
+        verbose_name_plural = "looks at conversations"
+        ordering = ["-created"]
+
+    def __str__(self) -> str:
+        return str(self.conversation)

@@ -1,0 +1,92 @@
+"""The ledger, and the counts of refused turns."""
+
+from decimal import Decimal
+from typing import Any
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+from django.utils import timezone
+
+
+class Usage(models.Model):
+    """One row per answer: inserted with the turn as `running` with its reserved figures, settled once, never changed after.
+
+    It outlives the conversation and the account, or deleting would buy back budget.
+    """
+
+    class Outcome(models.TextChoices):
+        RUNNING = "running"
+        COMPLETE = "complete"
+        STOPPED = "stopped"
+        INTERRUPTED = "interrupted"
+        FAILED = "failed"
+
+    answer = models.UUIDField(primary_key=True, help_text="The answer's id; its message may be gone, or never have been stored.")
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="usage")
+    owner_key = models.CharField(max_length=80, help_text="Whose turn it was, kept when the account is gone.")
+    limit_key = models.CharField(max_length=80, help_text="What the limits were counted on.")
+    model = models.CharField(max_length=120)
+    quota = models.CharField(max_length=80, blank=True)
+    prompt_tokens = models.PositiveBigIntegerField(default=0)
+    completion_tokens = models.PositiveBigIntegerField(default=0)
+    cost_usd = models.DecimalField(max_digits=16, decimal_places=8, default=Decimal(0))
+    estimated = models.BooleanField(default=False)
+    outcome = models.CharField(max_length=12, choices=Outcome.choices, default=Outcome.RUNNING)
+    worker = models.CharField(
+        max_length=64, blank=True, help_text="The worker that generates the answer; its lease tells whether it lives."
+    )
+    first_token_ms = models.PositiveIntegerField(null=True)
+    duration_ms = models.PositiveBigIntegerField(null=True)
+    created = models.DateTimeField(default=timezone.now)
+    # Budgets and charts sum by day: a date needs no arithmetic of time zones for every row, and stays what it was when the zone is changed.
+    day = models.DateField(default=timezone.localdate, editable=False, help_text="In the site's time zone.")
+
+    class Meta:
+        verbose_name_plural = "usage"
+        permissions = [("stop_answers", "Can stop running answers")]
+        ordering = ["-created"]
+        indexes = [
+            models.Index(fields=["limit_key", "day"]),
+            models.Index(fields=["owner_key", "created"]),
+            models.Index(fields=["created"]),
+            # All that the sums of the whole site and the operator's charts read, so that they read nothing but the index.
+            models.Index(fields=["day", "outcome", "model", "user", "cost_usd", "prompt_tokens", "completion_tokens"], name="usage_sums"),
+            # In the order in which medians are counted off.
+            models.Index(fields=["day", "first_token_ms"], condition=Q(first_token_ms__isnull=False), name="usage_first_token"),
+            models.Index(fields=["worker"], condition=Q(outcome="running"), name="usage_running"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.model} {self.outcome} {self.answer}"
+
+    def figures(self) -> dict[str, Any]:
+        """Tokens as events and exports show them."""
+        return {"prompt_tokens": self.prompt_tokens, "completion_tokens": self.completion_tokens, "estimated": self.estimated}
+
+
+class RefusalCount(models.Model):
+    """Turns that were refused, or by a quota in shadow mode would have been: counted by the hour, person, quota and code.
+
+    Statistics, not a gate: a worker writes what it has refused every few seconds (chat.limits.refusals).
+    """
+
+    hour = models.DateTimeField(help_text="The beginning of the hour.")
+    day = models.DateField(help_text="In the site's time zone.")
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="refusals")
+    limit_key = models.CharField(max_length=80)
+    quota = models.CharField(max_length=80, blank=True)
+    code = models.CharField(max_length=40)
+    shadow = models.BooleanField(default=False)
+    count = models.PositiveBigIntegerField(default=0)
+    last = models.DateTimeField()
+
+    class Meta:
+        verbose_name = "refused turns"
+        verbose_name_plural = "refused turns"
+        ordering = ["-last"]
+        indexes = [models.Index(fields=["quota", "-last"]), models.Index(fields=["limit_key", "-last"]), models.Index(fields=["day"])]
+        constraints = [models.UniqueConstraint(fields=["hour", "limit_key", "quota", "code", "shadow"], name="refusals_one_row_an_hour")]
+
+    def __str__(self) -> str:
+        return f"{self.count} {self.code}"
