@@ -8,7 +8,8 @@ class ChatConfig(AppConfig):
     verbose_name = "Chat"
 
     def ready(self) -> None:
-        from chat import checks, configuration, guests  # noqa: F401  (checks registers the system checks)
+        from chat.accounts import guests
+        from chat.limits import configuration
         from chat.models.triggers import create_triggers
 
         post_migrate.connect(create_triggers, sender=self)

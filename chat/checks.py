@@ -9,7 +9,7 @@ from django.http.request import validate_host
 from django.utils.http import is_same_domain
 from django.utils.module_loading import import_string
 
-from chat.limits.cache import CountingCache
+from chat.limits.counting_cache import CountingCache
 
 # Tags. `manage.py serve` runs the first only: it brings an upstream where there is none.
 SETTINGS = "chatsite_settings"
@@ -48,7 +48,7 @@ def check_redis(**kwargs: Any) -> list[CheckMessage]:
         found.append(
             Error(
                 f"The cache {name!r}, which the request limits use, cannot count without passing a limit.",
-                hint="Set its BACKEND to chat.limits.cache.CountingCache.",
+                hint="Set its BACKEND to chat.limits.counting_cache.CountingCache.",
                 id="chatsite.E002",
             )
         )

@@ -25,11 +25,11 @@ from django.utils.log import log_response
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "chatsite.settings")
 django.setup(set_prefix=False)
 
-from chat import worker  # noqa: E402  (needs Django's apps)
+from chat.answers import worker  # noqa: E402  (needs Django's apps)
+from chat.asgi_scope import PEER  # noqa: E402
+from chat.client_ip import client_address, is_trusted, parse_address  # noqa: E402
 from chat.errors import BodyTooLarge  # noqa: E402
-from chat.limits.client_ip import client_address, is_trusted, parse_address  # noqa: E402
-from chat.scope import PEER  # noqa: E402
-from chat.views.respond import refusal_response  # noqa: E402
+from chat.views.api import refusal_response  # noqa: E402
 from chat.views.stream import LiveResponse  # noqa: E402
 
 Scope = dict[str, Any]

@@ -79,16 +79,16 @@ INSTALLED_APPS = [
     "chat.apps.ChatConfig",
 ]
 MIDDLEWARE = [
-    "chat.middleware.security_headers",
+    "chat.web.middleware.security_headers",
     "servestatic.middleware.ServeStaticMiddleware",
-    "chat.inline.Security",
-    "chat.inline.Session",
-    "chat.inline.Common",
-    "chat.inline.Csrf",
-    "chat.inline.Authentication",
-    "chat.inline.Messages",
-    "chat.inline.FrameOptions",
-    "chat.middleware.database_away",
+    "chat.web.async_middleware.Security",
+    "chat.web.async_middleware.Session",
+    "chat.web.async_middleware.Common",
+    "chat.web.async_middleware.Csrf",
+    "chat.web.async_middleware.Authentication",
+    "chat.web.async_middleware.Messages",
+    "chat.web.async_middleware.FrameOptions",
+    "chat.web.middleware.database_away",
 ]
 # No other site's scripts may call the API, but for these origins exactly.
 CORS_ORIGINS = env.origins("CORS_ORIGINS")
@@ -115,7 +115,7 @@ TEMPLATES = [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
-                "chat.context.site",
+                "chat.web.context_processors.site",
             ],
         },
     },
@@ -139,10 +139,10 @@ if not (REDIS_IS_EMBEDDED or REDIS_IN_PROCESS):
 SESSION_ENGINE = "django.contrib.sessions.backends.db"
 CACHES = {
     "default": {
-        "BACKEND": "chat.limits.cache.CountingCache",
+        "BACKEND": "chat.limits.counting_cache.CountingCache",
         "LOCATION": REDIS_URL,
         "KEY_PREFIX": "chatsite",
-        "OPTIONS": {"CONNECTION_FACTORY": "chat.redis.ConnectionFactory"},
+        "OPTIONS": {"CONNECTION_FACTORY": "chat.redis_client.ConnectionFactory"},
     },
 }
 RATELIMIT_USE_CACHE = "default"
@@ -177,7 +177,7 @@ DATA_UPLOAD_MAX_NUMBER_FIELDS = 20_000
 # More of a body than this waits for its end on the disk: whoever sends slowly, over many connections, fills no memory.
 FILE_UPLOAD_MAX_MEMORY_SIZE = 256 * 1024
 
-# The proof of work of guests and sign-ups (chat.limits.challenge): a key of its own, derived, so that there is no setting for it.
+# The proof of work of guests and sign-ups (chat.abuse.proof_of_work): a key of its own, derived, so that there is no setting for it.
 ALTCHA_HMAC_KEY = hmac.new(SECRET_KEY.encode(), b"chatsite.challenge", "sha256").hexdigest()
 ALTCHA_CHALLENGE_EXPIRE = 20 * 60 * 1000  # milliseconds
 

@@ -4,14 +4,14 @@ from django.contrib import admin
 from django.contrib.auth import views as auth
 from django.urls import path
 
-from chat.views import account, answer_streams, challenge, limits, operations, own, pages, plain, probe, turns, usage
+from chat.views import account, answer_streams, challenge, library, limits, noscript, operations, pages, probe, turns, usage
 
 urlpatterns = [
     path("", pages.home, name="home"),
     path("c/<uuid:conversation_id>/", pages.conversation, name="conversation"),
     path("c/<uuid:conversation_id>/rename/", pages.rename, name="conversation_rename"),
     path("c/<uuid:conversation_id>/delete/", pages.delete, name="conversation_delete"),
-    path("c/<uuid:conversation_id>/answers/<uuid:answer_id>/", plain.answer, name="answer"),
+    path("c/<uuid:conversation_id>/answers/<uuid:answer_id>/", noscript.answer, name="answer"),
     path("api/chat", turns.chat, name="api_chat"),
     path("api/answers/streams", answer_streams.streams, name="api_answer_streams"),
     path("api/answers/<uuid:answer_id>/stream", turns.answer_stream, name="api_answer_stream"),
@@ -19,9 +19,9 @@ urlpatterns = [
     path("api/challenge", challenge.new, name="api_challenge"),
     path("api/limits", limits.limits, name="api_limits"),
     path("api/probe", probe.stream, name="api_probe"),
-    path("c/<uuid:conversation_id>/export.md", own.export_md, name="export_md"),
-    path("c/<uuid:conversation_id>/export.json", own.export_json, name="export_json"),
-    path("search/", own.search, name="search"),
+    path("c/<uuid:conversation_id>/export.md", library.export_md, name="export_md"),
+    path("c/<uuid:conversation_id>/export.json", library.export_json, name="export_json"),
+    path("search/", library.search, name="search"),
     path("usage/", usage.usage, name="usage"),
     path("accounts/login/", account.SignIn.as_view(), name="login"),
     path("accounts/logout/", auth.LogoutView.as_view(), name="logout"),

@@ -259,7 +259,7 @@ def redis_away(monkeypatch: pytest.MonkeyPatch) -> None:
     """For this process, not for the sites."""
     from redis import ConnectionError
 
-    from chat.redis import client
+    from chat.redis_client import client
 
     def fails(*args: object, **kwargs: object) -> None:
         raise ConnectionError

@@ -14,7 +14,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from chat.links import invitation_url
+from chat.accounts.signed_links import invitation_url
 from chat.models import ChatModel, Conversation, Invitation, Message, Quota, SitePolicy, Usage
 from tests.harness import wire
 from tests.harness.people import Person

@@ -14,9 +14,10 @@ from django.test import Client, RequestFactory
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from chat.limits import admission, refusals, resets, windows
-from chat.limits.report import report
+from chat.limits import admission, refusal_counts, windows
+from chat.limits.usage_report import report
 from chat.models import Conversation, Grant, Pause, Usage
+from chat.operator import resets
 from tests.harness import wire
 from tests.harness.answers import client_of_worker, owner_pid
 from tests.harness.site import Site
@@ -66,8 +67,8 @@ def test_page_of_person_says_what_applies_and_why(operator: Client, make_user: "
     spent(person, tokens=3_200, usd="5")
     spent(person, tokens=99, outcome="running", model="slow-model")
     Grant.objects.create(user=person.user, tokens=1_000, reason="asked nicely")
-    refusals.note(person.requester, person.quota.name, "too_many_streams")
-    refusals.write()
+    refusal_counts.note(person.requester, person.quota.name, "too_many_streams")
+    refusal_counts.write()
     page = page_of(operator, person)
     assert f">{person.quota.name}</a>: it names them." in page
     for words in ("Requests a minute", "3,200 of 5,000", "$5.00 of $20.00", "asked nicely", "slow-model", "running answers"):
@@ -104,10 +105,10 @@ def test_page_of_person_takes_as_many_queries_with_many_rows_as_with_few(operato
     queries()
     few = queries()
     for code in ("rate_limited", "too_many_streams", "tokens_exhausted"):
-        refusals.note(person.requester, person.quota.name, code)
+        refusal_counts.note(person.requester, person.quota.name, code)
         Grant.objects.create(user=person.user, tokens=1, created_by=person.user)
         spent(person, tokens=1, outcome="running")
-    refusals.write()
+    refusal_counts.write()
     assert queries() == few
 
 
@@ -347,8 +348,8 @@ def test_deed_needs_its_permission(helper: Client, alice: "Person", make_user: "
 
 
 def test_limits_of_a_person_are_for_those_who_may_see_the_ledger(helper: Client, alice: "Person", bob: "Person") -> None:
-    refusals.note(bob.requester, bob.quota.name, "rate_limited")
-    refusals.write()
+    refusal_counts.note(bob.requester, bob.quota.name, "rate_limited")
+    refusal_counts.write()
     assert "What applies to" not in page_of(helper, bob)
     may(alice, "view_usage")
     page = page_of(helper, bob)

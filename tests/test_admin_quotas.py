@@ -13,11 +13,11 @@ from django.test import Client, RequestFactory
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from chat import redis
-from chat.admin.gauges import Gauge
-from chat.limits import admission, refusals, slots, windows
-from chat.limits.most_used import MOST, most_used
+from chat import redis_client
+from chat.admin.meters import Gauge
+from chat.limits import admission, leases, refusal_counts, windows
 from chat.models import Grant, Quota, RefusalCount, SitePolicy, Usage
+from chat.operator.most_used import MOST, most_used
 from chat.requester import Requester
 from tests.harness.visitor import text, visitor
 from tests.test_admin_people import spent, take
@@ -132,7 +132,7 @@ def test_page_shows_who_is_nearest_to_a_limit(operator: Client, make_user: "Make
     take(much)
     spent(much, tokens=900, usd="1.23456")
     spent(little, tokens=100, usd="2")
-    slots.take(redis.client(), much.requester.limit_key, slots.Hold("a", (much.requester.limit_key,), 1, 1), slots.Room())
+    leases.take(redis_client.client(), much.requester.limit_key, leases.Hold("a", (much.requester.limit_key,), 1, 1), leases.Room())
     page = page_of(operator, quota)
     assert "It applies to <a" in page
     assert ">3 people</a>" in page
@@ -258,9 +258,9 @@ def test_refusals_are_told_by_gate_and_by_person(operator: Client, make_user: "M
     refused(one, "rate_limited", 100, days_ago=8)
     refused(two, "rate_limited", 10)
     refused(two, "spend_exhausted", 2, days_ago=2)
-    gates = [(row["code"], row["people"], row["last_day"], row["last_week"]) for row in refusals.by_gate(quota=quota.name)]
+    gates = [(row["code"], row["people"], row["last_day"], row["last_week"]) for row in refusal_counts.by_gate(quota=quota.name)]
     assert gates == [("rate_limited", 2, 13, 17), ("spend_exhausted", 1, 0, 2)]
-    people = [(row["user__username"], row["code"], row["last_day"], row["last_week"]) for row in refusals.by_person(quota=quota.name)]
+    people = [(row["user__username"], row["code"], row["last_day"], row["last_week"]) for row in refusal_counts.by_person(quota=quota.name)]
     assert people == [
         (two.user.username, "rate_limited", 10, 10),
         (one.user.username, "rate_limited", 3, 7),

@@ -13,7 +13,7 @@ from django.contrib.auth.models import Permission, User
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from chat import redis
+from chat import redis_client
 from chat.models import Usage
 from tests.harness import wire
 from tests.harness.answers import client_of_worker, ledger, other_worker, owner_pid, wait_until
@@ -160,7 +160,7 @@ def test_an_answer_whose_worker_is_lost_is_told_as_such(operator: Person, lost: 
 
 def test_the_page_says_when_redis_does_not_answer(operator: Person, lost: Usage, monkeypatch: pytest.MonkeyPatch) -> None:
     away = redis_py.Redis(host="127.0.0.1", port=1, retry=Retry(NoBackoff(), 0))
-    monkeypatch.setattr(redis, "client", lambda: away)
+    monkeypatch.setattr(redis_client, "client", lambda: away)
     text = visitor(operator.user).get(RUNNING).content.decode()
     assert "Redis does not answer" in text
     assert "no sign of life" not in row_of(text, str(lost.answer))

@@ -18,11 +18,11 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from chat import reports, spreadsheet
-from chat.admin import usage
+from chat.admin import usage_charts
 from chat.limits import budgets
 from chat.models import RefusalCount, SitePolicy, Usage
-from chat.reports import Period
+from chat.operator import csv_export, reports
+from chat.operator.reports import Period
 from tests.harness.people import Person
 from tests.harness.site import Site
 from tests.harness.visitor import visitor
@@ -298,12 +298,12 @@ def test_the_whole_ledger_can_be_taken_along(alice: Person, bob: Person, month: 
 
 
 def test_the_ledger_comes_in_batches_and_every_row_once(month: Period, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(usage, "_LEDGER_BATCH", 2)
+    monkeypatch.setattr(usage_charts, "_LEDGER_BATCH", 2)
     moments = [timezone.now() - timedelta(seconds=second) for second in (9, 5, 5, 5, 5, 1)]
     rows = [use(day, created=moment) for day in (month.first, month.last) for moment in moments]
 
     async def taken() -> list[str]:
-        return [part async for part in usage._ledger(month)]
+        return [part async for part in usage_charts._ledger(month)]
 
     parts = asyncio.run(taken())
     assert len(parts) == 1 + 3 + 3
@@ -314,5 +314,5 @@ def test_the_ledger_comes_in_batches_and_every_row_once(month: Period, monkeypat
 
 @pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r"])
 def test_no_cell_is_a_formula_to_a_spreadsheet(start: str) -> None:
-    text = spreadsheet.lines([[f"{start}cmd", Decimal("-1"), -1, "plain", None]])
+    text = csv_export.lines([[f"{start}cmd", Decimal("-1"), -1, "plain", None]])
     assert next(csv.reader(io.StringIO(text, newline=""))) == [f"'{start}cmd", "-1", "-1", "plain", ""]

@@ -23,9 +23,10 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from chat import recovery, redis
+from chat import redis_client
+from chat.answers import recovery
 from chat.errors import Refusal
-from chat.limits import admission, budgets, slots, windows
+from chat.limits import admission, budgets, leases, windows
 from chat.limits.admission import Ask
 from chat.models import Quota, SitePolicy, Usage
 from chat.requester import Requester
@@ -104,8 +105,8 @@ class Gates(RuleBasedStateMachine):
         self._fresh_redis()
 
     def _fresh_redis(self) -> None:
-        redis.client.cache_clear()
-        redis._memory_server.cache_clear()
+        redis_client.client.cache_clear()
+        redis_client._memory_server.cache_clear()
         if hasattr(caches._connections, "default"):
             del caches["default"]
 
@@ -227,7 +228,7 @@ class Gates(RuleBasedStateMachine):
     @rule()
     def empty_redis(self) -> None:
         """Windows are forgotten; slots and reservations are not, for the ledger has them."""
-        redis.client().flushall()
+        redis_client.client().flushall()
         self.counted.clear()
         for turn in self.turns.values():
             turn.lease = None
@@ -245,10 +246,10 @@ class Gates(RuleBasedStateMachine):
 
     def _renew(self) -> None:
         """What living workers do every second: nobody asks in between, so once is the same."""
-        pipeline = redis.client().pipeline()
+        pipeline = redis_client.client().pipeline()
         for turn in self.turns.values():
             if not turn.crashed:
-                slots.renew(pipeline, turn.taken.hold)
+                leases.renew(pipeline, turn.taken.hold)
                 turn.lease = self._lease()
         pipeline.execute()
 
@@ -265,17 +266,17 @@ class Gates(RuleBasedStateMachine):
     # --- What should be ---------------------------------------------------------------
 
     def _lease(self) -> datetime:
-        return self.clock.now + timedelta(seconds=slots.LEASE_SECONDS)
+        return self.clock.now + timedelta(seconds=leases.LEASE_SECONDS)
 
     def _set_up(self, person: str) -> None:
         """What the first look at a limited holder does after Redis was emptied: from the ledger it knows again what runs."""
         if self.quota.concurrent_streams is not None or admission.has_budget(self.quota):
-            slots.version(redis.client(), self._key(person), lambda: admission._running(self._key(person)))
+            leases.version(redis_client.client(), self._key(person), lambda: admission._running(self._key(person)))
             for turn in self.turns.values():
                 if turn.lease is None and turn.person == person:
                     turn.lease = self._lease()
         if admission.has_budget(self.policy):
-            slots.version(redis.client(), admission.SITE, lambda: admission._running(None))
+            leases.version(redis_client.client(), admission.SITE, lambda: admission._running(None))
 
     def _window(self, person: str, period: int) -> int:
         return int(_get_window(self._key(person), period))
@@ -324,12 +325,12 @@ class Gates(RuleBasedStateMachine):
         for person in self.people:
             key = self._key(person)
             used = windows.peek(self.request, admission.GROUP, key, self.quota.rates)
-            seen[person] = ([window.used for window in used], self._held(key), slots.in_use(redis.client(), key))
+            seen[person] = ([window.used for window in used], self._held(key), leases.in_use(redis_client.client(), key))
         return seen | {"site": self._held(admission.SITE)}
 
     @staticmethod
     def _held(holder: str) -> dict[bytes, bytes]:
-        return dict(redis.client().hgetall(f"chatsite:{{{holder}}}:held"))
+        return dict(redis_client.client().hgetall(f"chatsite:{{{holder}}}:held"))
 
     @invariant()
     def nothing_is_left_when_nothing_runs(self) -> None:

@@ -12,9 +12,9 @@ import pytest
 from django.contrib.auth.models import User
 from django.contrib.sessions.models import Session
 
-from chat import redis
+from chat import redis_client
+from chat.abuse import proof_of_work
 from chat.errors import ChallengeRequired
-from chat.limits import challenge
 from chat.models import Conversation, Quota
 from chat.requester import Requester
 from tests.harness import wire
@@ -53,39 +53,39 @@ def refused(action: Callable[[], Any]) -> bool:
 
 def test_a_solution_works_once(db_ready: None) -> None:
     answer = solved()
-    challenge.use(answer)
-    assert refused(lambda: challenge.use(answer))
+    proof_of_work.use(answer)
+    assert refused(lambda: proof_of_work.use(answer))
 
 
 def test_of_many_who_bring_one_solution_at_once_one_passes(db_ready: None) -> None:
     answer = solved()
-    assert sorted(all_at_once([lambda: refused(lambda: challenge.use(answer))] * 12)) == [False] + [True] * 11
+    assert sorted(all_at_once([lambda: refused(lambda: proof_of_work.use(answer))] * 12)) == [False] + [True] * 11
 
 
 def test_a_solution_given_back_works_again(db_ready: None) -> None:
     answer = solved()
-    challenge.use(answer)()
-    challenge.use(answer)
+    proof_of_work.use(answer)()
+    proof_of_work.use(answer)
 
 
 def test_an_expired_solution_is_refused(db_ready: None, settings: "SettingsWrapper") -> None:
     settings.ALTCHA_CHALLENGE_EXPIRE = -5_000
-    assert refused(lambda: challenge.use(solved()))
+    assert refused(lambda: proof_of_work.use(solved()))
 
 
 def test_a_second_expiry_in_the_salt_makes_no_solution_younger(db_ready: None, settings: "SettingsWrapper") -> None:
     """The library alone would take it: it reads the first, and signs the last."""
     settings.ALTCHA_CHALLENGE_EXPIRE = -5_000
-    made = challenge.issue()
+    made = proof_of_work.issue()
     forged = made["salt"].replace("?", f"?expires={int(time.time()) + 9_999}&")
-    assert refused(lambda: challenge.use(solution(made, salt=forged)))
+    assert refused(lambda: proof_of_work.use(solution(made, salt=forged)))
 
 
 def test_a_challenge_that_one_made_oneself_is_refused(db_ready: None) -> None:
     salt = f"{'0' * 24}?expires={int(time.time()) + 600}&"
     digest = hashlib.sha256(f"{salt}1".encode()).hexdigest()
     own = {"algorithm": "SHA-256", "challenge": digest, "salt": salt, "signature": "0" * 64, "maxnumber": 1}
-    assert refused(lambda: challenge.use(solution(own)))
+    assert refused(lambda: proof_of_work.use(solution(own)))
 
 
 @pytest.mark.parametrize(
@@ -104,12 +104,12 @@ def test_a_challenge_that_one_made_oneself_is_refused(db_ready: None) -> None:
     ],
 )
 def test_a_solution_with_anything_changed_is_refused(db_ready: None, changed: dict[str, Any]) -> None:
-    assert refused(lambda: challenge.use(solution(challenge.issue(), **changed)))
+    assert refused(lambda: proof_of_work.use(solution(proof_of_work.issue(), **changed)))
 
 
 @pytest.mark.parametrize("text", ["", "x", "é", "\0", "W10=", "e30=", base64.b64encode(b"[" * 600).decode(), "A" * 10_000, "\ud800"])
 def test_garbage_is_refused(db_ready: None, text: str) -> None:
-    assert refused(lambda: challenge.use(text))
+    assert refused(lambda: proof_of_work.use(text))
 
 
 # --- A pass ---------------------------------------------------------------------------
@@ -117,35 +117,35 @@ def test_garbage_is_refused(db_ready: None, text: str) -> None:
 
 def test_a_solution_opens_twenty_turns_of_its_guest(db_ready: None) -> None:
     guest = new_guest()
-    assert challenge.is_due(guest)
-    challenge.admit_guest(guest, solved(), known=False)
-    assert not challenge.is_due(guest)
-    for _ in range(challenge.MOST_TURNS - 1):
-        challenge.admit_guest(guest, "", known=True)
-    assert challenge.is_due(guest)
-    assert refused(lambda: challenge.admit_guest(guest, "", known=True))
-    challenge.admit_guest(guest, solved(), known=True)
+    assert proof_of_work.is_due(guest)
+    proof_of_work.admit_guest(guest, solved(), known=False)
+    assert not proof_of_work.is_due(guest)
+    for _ in range(proof_of_work.MOST_TURNS - 1):
+        proof_of_work.admit_guest(guest, "", known=True)
+    assert proof_of_work.is_due(guest)
+    assert refused(lambda: proof_of_work.admit_guest(guest, "", known=True))
+    proof_of_work.admit_guest(guest, solved(), known=True)
 
 
 def test_a_pass_ends_by_itself_and_belongs_to_one_guest(db_ready: None) -> None:
     guest = new_guest()
-    challenge.admit_guest(guest, solved(), known=False)
-    assert 3500 < redis.client().ttl(f"chatsite:{{g:{guest.guest}}}:pass") <= challenge.PASS_SECONDS
-    assert refused(lambda: challenge.admit_guest(new_guest(), "", known=True))
+    proof_of_work.admit_guest(guest, solved(), known=False)
+    assert 3500 < redis_client.client().ttl(f"chatsite:{{g:{guest.guest}}}:pass") <= proof_of_work.PASS_SECONDS
+    assert refused(lambda: proof_of_work.admit_guest(new_guest(), "", known=True))
 
 
 def test_many_turns_at_once_take_no_more_than_the_pass_holds(db_ready: None) -> None:
     guest = new_guest()
-    challenge.admit_guest(guest, solved(), known=False)
-    tries = [lambda: refused(lambda: challenge.admit_guest(guest, "", known=True))] * 30
-    assert sum(all_at_once(tries)) == 30 - (challenge.MOST_TURNS - 1)
+    proof_of_work.admit_guest(guest, solved(), known=False)
+    tries = [lambda: refused(lambda: proof_of_work.admit_guest(guest, "", known=True))] * 30
+    assert sum(all_at_once(tries)) == 30 - (proof_of_work.MOST_TURNS - 1)
 
 
 def test_a_turn_given_back_is_in_the_pass_again(db_ready: None) -> None:
     guest = new_guest()
-    challenge.admit_guest(guest, solved(), known=False)
-    for _ in range(challenge.MOST_TURNS * 2):
-        challenge.admit_guest(guest, "", known=True)()
+    proof_of_work.admit_guest(guest, solved(), known=False)
+    for _ in range(proof_of_work.MOST_TURNS * 2):
+        proof_of_work.admit_guest(guest, "", known=True)()
 
 
 # --- Turns on a running site ---------------------------------------------------------------
@@ -154,13 +154,13 @@ def test_a_turn_given_back_is_in_the_pass_again(db_ready: None) -> None:
 def test_a_solution_whose_pass_another_turn_has_used_is_not_given_back(db_ready: None) -> None:
     """Or one solution would do for ever: a turn that opens the pass and is refused, and beside it one that uses it."""
     guest, proof = new_guest(), solved()
-    undo = challenge.admit_guest(guest, proof, known=True)
-    challenge.admit_guest(guest, "", known=True)
+    undo = proof_of_work.admit_guest(guest, proof, known=True)
+    proof_of_work.admit_guest(guest, "", known=True)
     undo()
-    assert refused(lambda: challenge.admit_guest(guest, proof, known=False))
-    for _ in range(challenge.MOST_TURNS - 1):
-        challenge.admit_guest(guest, "", known=True)
-    assert refused(lambda: challenge.admit_guest(guest, "", known=True))
+    assert refused(lambda: proof_of_work.admit_guest(guest, proof, known=False))
+    for _ in range(proof_of_work.MOST_TURNS - 1):
+        proof_of_work.admit_guest(guest, "", known=True)
+    assert refused(lambda: proof_of_work.admit_guest(guest, "", known=True))
 
 
 def test_a_challenge_is_given_out_to_anybody_and_kept_nowhere(site: Site) -> None:
@@ -170,7 +170,7 @@ def test_a_challenge_is_given_out_to_anybody_and_kept_nowhere(site: Site) -> Non
     assert one.json()["challenge"] != other.json()["challenge"]
     assert one.headers["Cache-Control"] == "no-store"
     assert "set-cookie" not in one.headers
-    challenge.use(solution(one.json()))
+    proof_of_work.use(solution(one.json()))
 
 
 def test_challenges_are_limited_by_address(static_files: None, settings: "SettingsWrapper") -> None:

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chat import charts
-from chat.charts import Series
-from chat.templatetags.humane import compact, figure, money
+from chat.formatting import compact, figure, money
+from chat.operator import charts
+from chat.operator.charts import Series
 
 LABELS = ["1 Nov", "2 Nov", "3 Nov"]
 values = st.lists(st.integers(0, 10**12) | st.none(), min_size=3, max_size=3)

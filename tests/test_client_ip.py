@@ -11,7 +11,7 @@ from django.contrib.sessions.models import Session
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chat.limits.client_ip import Network, client_address, limit_address, parse_address
+from chat.client_ip import Network, client_address, limit_address, parse_address
 from chat.models import Quota
 from chat.requester import Requester
 from tests.harness.challenge import solved

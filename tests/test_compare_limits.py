@@ -9,8 +9,8 @@ import pytest
 import redis
 from django.core.management import CommandError, call_command
 
-from chat.limits import reconcile
 from chat.models import Message, Usage
+from chat.operator import reconcile
 from tests.harness import wire
 from tests.harness.client import Stream
 from tests.harness.upstream import Upstream
@@ -89,6 +89,6 @@ def test_command_without_redis_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     def away(*_: object) -> None:
         raise redis.ConnectionError("refused")
 
-    monkeypatch.setattr("chat.limits.slots.holders", away)
+    monkeypatch.setattr("chat.limits.leases.holders", away)
     with pytest.raises(CommandError, match="Redis does not answer"):
         call_command("compare_limits", "--wait", "0")

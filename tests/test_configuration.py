@@ -4,7 +4,7 @@ import pytest
 from django.contrib.auth.models import Group
 from django.db import connection, transaction
 
-from chat import configuration
+from chat.limits import configuration
 from chat.models import ChatModel, Grant, Pause, Quota, SitePolicy
 
 

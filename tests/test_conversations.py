@@ -9,7 +9,7 @@ from uuid import UUID, uuid4
 import pytest
 from django.utils import timezone
 
-from chat.conversations import SHOWN, STEP, branch
+from chat.conversations.reading import SHOWN, STEP, branch
 from chat.models import Conversation, Message
 from tests.harness.people import Person
 from tests.harness.site import Site

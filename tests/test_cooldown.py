@@ -8,7 +8,7 @@ from uuid import uuid4
 
 import pytest
 
-from chat import redis
+from chat import redis_client
 from chat.models import ChatModel
 from chat.upstream import cooldown, retry
 from chat.upstream.client import make_client
@@ -30,7 +30,7 @@ async def worker() -> AsyncIterator[Callable[[], Upstream]]:
     stores = []
 
     def make() -> Upstream:
-        stores.append(redis.async_client())
+        stores.append(redis_client.async_client())
         made.append(Upstream(make_client(), Cooldown(stores[-1])))
         return made[-1]
 
@@ -108,7 +108,7 @@ async def test_answer_that_is_stopped_while_redis_is_silent_does_not_go_on(
     settings.REDIS_URL = valkey.url
     here = worker().cooldown
     valkey.pause()
-    for delay in (0.0, 0.3, redis.SOCKET_SECONDS - 0.002, redis.SOCKET_SECONDS):
+    for delay in (0.0, 0.3, redis_client.SOCKET_SECONDS - 0.002, redis_client.SOCKET_SECONDS):
         here._away_until = 0.0
         asking = asyncio.create_task(here.left("model"))
         await asyncio.sleep(delay)

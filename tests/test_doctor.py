@@ -17,10 +17,10 @@ import redis
 from django.core import signing
 from pytest_django import Settings
 
-from chat import probe
 from chat.management.doctor import bounded, proxy
 from chat.management.doctor.findings import Check, Finding, ok
 from chat.models import ChatModel
+from chat.web import probe
 from tests.harness import wire
 from tests.harness.environment import API_KEY, SECRET_KEY, Environment
 from tests.harness.nginx import Nginx
@@ -325,7 +325,7 @@ def ask(site: Site, token: str) -> httpx2.Response:
 
 def test_the_probe_is_not_there_without_a_token_of_this_site(site: Site) -> None:
     other = signing.dumps([0], salt="chat.setup")
-    foreign = signing.dumps([0], key="z" * 50, salt="chat.probe")
+    foreign = signing.dumps([0], key="z" * 50, salt="chat.web.probe")
     unknown = httpx2.get(f"{site.url}/api/no-such-thing", trust_env=False)
     for token in ("none", "x:y:z", other, foreign):
         answer = ask(site, token)

@@ -13,9 +13,9 @@ from uuid import uuid4
 
 import pytest
 
-from chat import redis as chat_redis
-from chat.limits.slots import Hold
-from chat.mirror import Mirror
+from chat import redis_client as chat_redis
+from chat.answers.answer_store import Mirror
+from chat.limits.leases import Hold
 from chat.models import ChatModel, Usage
 from tests.harness import wire
 from tests.harness.answers import client_of_worker, ledger, message, other_worker, owner_pid, wait_until

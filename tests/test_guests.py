@@ -13,9 +13,9 @@ from django.contrib.sessions.models import Session
 from django.core.management import call_command
 from django.utils import timezone
 
-from chat import guests as handing_over
-from chat import redis
-from chat.limits import readers, slots
+from chat import redis_client
+from chat.accounts import guests as handing_over
+from chat.limits import leases, reader_leases
 from chat.models import Conversation, Message, Quota, SitePolicy, Usage
 from chat.requester import Requester
 from tests.harness import wire
@@ -158,7 +158,7 @@ def test_the_readers_of_a_guest_count_for_the_account(site: Site, guest: Client,
     with guest.chat(content=key, altcha=solved()) as stream, ExitStack() as stack, Client(site.url) as same:
         stream.until_text("so")
         same.http.cookies.set("sessionid", guest.http.cookies["sessionid"])
-        for _ in range(readers.MOST_READERS - 1):
+        for _ in range(reader_leases.MOST_READERS - 1):
             stack.enter_context(guest.resume(stream.answer)).until("start")
         sign_in(same, alice)
         stack.enter_context(same.resume(stream.answer)).until("start")
@@ -273,7 +273,7 @@ def test_guests_at_one_address_share_its_slots(site: Site, guests: Quota, upstre
     guests.save()
     gate = wire.Gate()
     key = upstream.script([*wire.text("so"), gate, *wire.answer(" on")])
-    wait_until(lambda: slots.in_use(redis.client(), "ip:127.0.0.1") == 0)
+    wait_until(lambda: leases.in_use(redis_client.client(), "ip:127.0.0.1") == 0)
     with Client(site.url) as one, Client(site.url) as other, one.chat(content=key, altcha=solved()) as stream:
         stream.until_text("so")
         refused = other.post("/api/chat", json={"content": "hello", "altcha": solved()})

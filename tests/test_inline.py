@@ -7,7 +7,7 @@ import pytest
 from django.http import HttpResponse
 from django.test import RequestFactory
 
-from chat.inline import Csrf
+from chat.web.async_middleware import Csrf
 
 TOKEN = "t" * 32
 HERE = "https://testserver"

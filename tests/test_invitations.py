@@ -12,7 +12,7 @@ from django.http import HttpResponse
 from django.test import Client
 from django.utils import timezone
 
-from chat.links import invitation_url
+from chat.accounts.signed_links import invitation_url
 from chat.models import Invitation, SitePolicy
 from tests.harness.challenge import solved
 from tests.harness.visitor import all_at_once, visitor

@@ -8,9 +8,9 @@ from uuid import uuid4
 
 import pytest
 
-from chat import sse
+from chat.answers import sse
+from chat.answers.live_answer import PIECE_BYTES, PING_SECONDS, LiveAnswer
 from chat.errors import InvalidRequest
-from chat.live import PIECE_BYTES, PING_SECONDS, LiveAnswer
 from tests.harness.sse import Decoder, Event, text_of
 
 DONE: dict[str, Any] = {"status": "complete"}

@@ -1,6 +1,6 @@
 """What machines ask: is it up, is it ready, how is it doing."""
 
-from chat.limits import refusals
+from chat.limits import refusal_counts
 from tests.harness.client import Client
 
 
@@ -37,8 +37,8 @@ def test_metrics_are_for_whoever_has_the_token_and_count_what_ended(start_site, 
     site = start_site(METRICS_TOKEN="a-token-of-this-test")
     alice.client_on(site).chat(content="Count me").read()
     for shadow, code in ((False, "rate_limited"), (True, "rate_limited"), (False, "rate_limited")):
-        refusals.note(alice.requester, "Some quota", code, shadow=shadow)
-    refusals.write()
+        refusal_counts.note(alice.requester, "Some quota", code, shadow=shadow)
+    refusal_counts.write()
     with Client(site.url) as client:
         assert client.get("/metrics").status_code == 401
         assert client.get("/metrics", headers={"Authorization": "Bearer another"}).status_code == 401

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from playwright.sync_api import Page, expect
 
-from chat.conversations import LISTED
+from chat.conversations.reading import LISTED
 from chat.models import ChatModel, Conversation, Message
 from tests.harness import wire
 from tests.harness.chat_page import ask, conversation_of, ended, open_chat

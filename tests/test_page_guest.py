@@ -53,9 +53,9 @@ def test_a_challenge_that_the_site_asks_for_is_solved_and_the_turn_sent_again(pa
     open_as_guest(page, site)
     chat_page.ask(page, f"hello {upstream.script(wire.answer('One.'))}")
     chat_page.ended(page)
-    from chat import redis
+    from chat import redis_client
 
-    redis.client().delete(*redis.client().keys("chatsite:{g:*}:pass"))
+    redis_client.client().delete(*redis_client.client().keys("chatsite:{g:*}:pass"))
     chat_page.ask(page, f"again {upstream.script(wire.answer('Two.'))}")
     expect(page.locator("[data-body]").last).to_contain_text("Two.")
     expect(page.locator(".prompt")).to_have_count(2)

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from chat.answers.sse import PAD_BYTES
 from chat.models import Message
-from chat.sse import PAD_BYTES
-from chat.views.plain import padded
+from chat.views.noscript import padded
 from tests.harness import wire
 from tests.harness.browser import new_context
 from tests.harness.chat_page import conversation_of, last_body

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Error, Page, expect
 
-from chat.limits import readers, slots
+from chat.limits import leases, reader_leases
 from tests.harness import wire
 from tests.harness.answers import wait_until
 from tests.harness.browser import new_context
@@ -55,7 +55,7 @@ def new_page_loads_soon(context: BrowserContext, site: Site) -> None:
 
 def readers_of(client: "redis.Redis", person: Person) -> int:
     """The open responses of GET that follow answers of the person's."""
-    return slots.in_use(client, readers.HOLDER + person.requester.owner_key)
+    return leases.in_use(client, reader_leases.HOLDER + person.requester.owner_key)
 
 
 def crash(tab: Page) -> None:

@@ -6,10 +6,10 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from chat import planning
 from chat.models import ChatModel, Conversation, Message
-from chat.planning import Plan
-from chat.turn_request import PlainMessage, Stateless, Stored
+from chat.turns import planning
+from chat.turns.planning import Plan
+from chat.turns.request import PlainMessage, Stateless, Stored
 from tests.harness.people import Person
 
 

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 import uvicorn
 
+from chat.asgi_scope import AWAITED
 from chat.management import protocol
-from chat.scope import AWAITED
 
 Receive = Callable[[], Awaitable[dict[str, Any]]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]

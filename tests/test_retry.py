@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from chat import redis
+from chat import redis_client
 from chat.errors import CONTENT_FILTER, CONTEXT_LENGTH, KEY_REFUSED, NO_CREDIT
 from chat.limits import budgets
 from chat.upstream import retry
@@ -36,7 +36,7 @@ def quick(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 async def shared(settings: Any) -> AsyncIterator[Upstream]:
     """What all answers of a worker share."""
-    client, store = make_client(), redis.async_client()
+    client, store = make_client(), redis_client.async_client()
     yield Upstream(client, Cooldown(store))
     await client.close()
     await store.aclose()
@@ -93,7 +93,7 @@ async def test_attempt_that_was_refused_costs_nothing(ask: Ask, upstream: FakeUp
 
 async def test_server_that_is_not_there_is_not_paid(settings: Any) -> None:
     settings.OPENAI_BASE_URL = f"http://127.0.0.1:{free_port()}/v1"
-    client, store = make_client(), redis.async_client()
+    client, store = make_client(), redis_client.async_client()
     asked = await Asked(Upstream(client, Cooldown(store)), prompt("hello"), [target()]).run()
     assert (asked.code, asked.states) == ("upstream_unavailable", ["retrying", "retrying"])
     assert (asked.bill.prompt_tokens, asked.bill.cost_usd, asked.bill.estimated) == (0, 0, False)

@@ -6,9 +6,9 @@ from unicodedata import normalize
 import pytest
 from django.db.models import Value
 
+from chat.conversations.search import MOST_HITS, clean_query, search_conversations
 from chat.folding import find_folded, fold
 from chat.models import Conversation, Message
-from chat.search import MOST_HITS, clean_query, search_conversations
 from tests.harness import wire
 from tests.harness.footprint import with_time_left
 from tests.harness.people import Person

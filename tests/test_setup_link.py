@@ -9,7 +9,7 @@ import pytest
 from django.conf import settings
 from django.core import signing
 
-from chat.links import SETUP_MAX_AGE, setup_url
+from chat.accounts.signed_links import SETUP_MAX_AGE, setup_url
 from tests.conftest import StartSite
 from tests.harness.client import Client
 from tests.harness.people import Person

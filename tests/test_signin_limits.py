@@ -8,7 +8,8 @@ from django.contrib.auth.models import User
 from django.http import HttpResponse
 from django.test import Client, RequestFactory
 
-from chat.limits import signin, windows
+from chat.abuse import signin
+from chat.limits import windows
 from tests.harness.challenge import solved
 from tests.harness.client import Client as SiteClient
 from tests.harness.people import PASSWORD

@@ -6,8 +6,8 @@ from itertools import count
 import pytest
 import redis
 
-from chat.limits import slots
-from chat.limits.slots import Hold, Room
+from chat.limits import leases
+from chat.limits.leases import Hold, Room
 from tests.harness.visitor import all_at_once
 
 _numbers = count(1)
@@ -26,13 +26,13 @@ def take(holder: str, redis_client: redis.Redis) -> Take:
     """Takes for the holder under an id: `take("a", Room(slots=1), tokens=5)`."""
 
     def take(answer: str, room: Room, tokens: int = 0, micros: int = 0) -> str:
-        return slots.take(redis_client, holder, Hold(answer, (holder,), tokens, micros), room)
+        return leases.take(redis_client, holder, Hold(answer, (holder,), tokens, micros), room)
 
     return take
 
 
 def version(client: redis.Redis, holder: str, *running: Hold) -> str:
-    return slots.version(client, holder, lambda: running)
+    return leases.version(client, holder, lambda: running)
 
 
 def held(client: redis.Redis, holder: str) -> dict[bytes, bytes]:
@@ -47,7 +47,7 @@ def expire(client: redis.Redis, holder: str, answer: str, seconds_ago: int) -> N
 def test_of_many_at_once_as_many_as_there_are_slots_pass(take: Take, holder: str, redis_client: redis.Redis) -> None:
     results = all_at_once([lambda number=number: take(str(number), Room(slots=3)) for number in range(20)])
     assert sorted(results) == ["ok"] * 3 + ["slots"] * 17
-    assert slots.in_use(redis_client, holder) == 3
+    assert leases.in_use(redis_client, holder) == 3
 
 
 def test_of_many_at_once_as_many_as_there_is_room_for_pass(take: Take) -> None:
@@ -62,7 +62,7 @@ def test_of_many_at_once_as_many_as_there_is_room_for_pass(take: Take) -> None:
 def test_whoever_is_refused_takes_nothing(take: Take, holder: str, redis_client: redis.Redis, room: Room, refusal: str) -> None:
     assert take("a", Room(), 10, 15) == "ok"
     assert take("b", room, 10, 15) == refusal
-    assert (slots.in_use(redis_client, holder), held(redis_client, holder)) == (1, {b"a": b"10:15:0"})
+    assert (leases.in_use(redis_client, holder), held(redis_client, holder)) == (1, {b"a": b"10:15:0"})
 
 
 def test_room_is_used_to_the_last_token_and_a_room_of_less_than_nothing_is_none(take: Take) -> None:
@@ -76,15 +76,15 @@ def test_what_is_released_can_be_taken_again_and_releasing_twice_does_no_harm(ta
     for answer in ("a", "b"):
         assert take(answer, Room(slots=1, tokens=10), 10) == "ok"
         for _ in range(2):
-            slots.release(redis_client, Hold(answer, (holder,), 10, 0))
-    assert (slots.in_use(redis_client, holder), held(redis_client, holder)) == (0, {})
+            leases.release(redis_client, Hold(answer, (holder,), 10, 0))
+    assert (leases.in_use(redis_client, holder), held(redis_client, holder)) == (0, {})
 
 
 def test_a_ledger_that_was_read_before_an_answer_was_settled_decides_nothing(take: Take, holder: str, redis_client: redis.Redis) -> None:
     """Between the reading and the taking a reservation became use: the sum of both would miss it."""
     before = version(redis_client, holder)
     assert take("a", Room(tokens=100, version=before), 60) == "ok"
-    slots.release(redis_client, Hold("a", (holder,), 60, 0))
+    leases.release(redis_client, Hold("a", (holder,), 60, 0))
     assert take("b", Room(tokens=100, version=before), 60) == "stale"
     assert take("b", Room(tokens=40, version=version(redis_client, holder)), 60) == "tokens"
 
@@ -100,7 +100,7 @@ def test_what_runs_is_set_up_again_once_and_not_over_what_there_is(take: Take, h
     running = [Hold("a", (), 70, 7), Hold("b", (), 20, 2)]
     first = version(redis_client, holder, *running)
     assert held(redis_client, holder) == {b"a": b"5:5:0", b"b": b"20:2:0"}
-    assert slots.in_use(redis_client, holder) == 2
+    assert leases.in_use(redis_client, holder) == 2
     assert version(redis_client, holder, Hold("c", (), 1, 1)) == first
     assert b"c" not in held(redis_client, holder)
 
@@ -115,7 +115,7 @@ def test_a_lease_that_ran_out_frees_the_slot_and_keeps_the_reservation_until_the
     """In between the answer is neither reserved nor used up otherwise, and a budget could be passed."""
     assert take("lost", Room(), 50) == "ok"
     expire(redis_client, holder, "lost", 1)
-    assert slots.in_use(redis_client, holder) == 0
+    assert leases.in_use(redis_client, holder) == 0
     assert take("b", Room(slots=1, tokens=100), 60) == "tokens held"
     assert take("b", Room(slots=1, tokens=100), 50) == "ok"
 
@@ -130,22 +130,22 @@ def test_a_reservation_that_nobody_claims_is_forgotten_in_the_end(take: Take, ho
 def test_a_hold_that_redis_lost_is_written_again_by_its_renewal(take: Take, holder: str, redis_client: redis.Redis) -> None:
     hold = Hold("a", (holder,), 10, 15)
     pipeline = redis_client.pipeline()
-    slots.renew(pipeline, hold)
+    leases.renew(pipeline, hold)
     pipeline.execute()
-    assert (slots.in_use(redis_client, holder), held(redis_client, holder)) == (1, {b"a": b"10:15:0"})
+    assert (leases.in_use(redis_client, holder), held(redis_client, holder)) == (1, {b"a": b"10:15:0"})
 
 
 def test_nothing_of_a_holder_is_kept_for_more_than_an_hour(take: Take, holder: str, redis_client: redis.Redis) -> None:
     version(redis_client, holder)
     take("a", Room(), 1, 1)
-    slots.release(redis_client, Hold("b", (holder,), 0, 0))
+    leases.release(redis_client, Hold("b", (holder,), 0, 0))
     for key in redis_client.scan_iter(f"chatsite:{{{holder}}}:*"):
         assert 0 < redis_client.ttl(key) <= 3600
 
 
 def test_a_reservation_counts_in_its_own_day_and_month(holder: str, redis_client: redis.Redis) -> None:
     def take(answer: str, day: int) -> str:
-        return slots.take(redis_client, holder, Hold(answer, (holder,), 10, 10, day), Room(tokens=10, micros=20))
+        return leases.take(redis_client, holder, Hold(answer, (holder,), 10, 10, day), Room(tokens=10, micros=20))
 
     assert take("yesterday", 20261129) == "ok"
     assert take("today", 20261130) == "ok"

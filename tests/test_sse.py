@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chat import sse
+from chat.answers import sse
 from tests.harness.sse import Decoder, Event
 
 TEXTS = [

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from django.utils import timezone
 
-from chat.limits.standing import standing_of
+from chat.limits.effective_quota import standing_of
 from chat.models import Grant, Pause
 from tests.test_refusal_counts import begin
 

@@ -6,8 +6,8 @@ from unicodedata import normalize
 
 import pytest
 
+from chat.conversations.titles import LONGEST_TITLE, title_of
 from chat.graphemes import cut, cut_bytes
-from chat.titles import LONGEST_TITLE, title_of
 from tests.harness.people import Person
 from tests.harness.upstream import Upstream
 

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chat.errors import InvalidRequest
-from chat.turn_request import Again, PlainMessage, Stateless, Stored, digest, parse
+from chat.turns.request import Again, PlainMessage, Stateless, Stored, digest, parse
 
 ID = "6f2c1a34-5b6d-4e7f-8a9b-0c1d2e3f4a5b"
 OTHER = "7f2c1a34-5b6d-4e7f-8a9b-0c1d2e3f4a5b"

@@ -12,13 +12,13 @@ from django.test import RequestFactory
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from chat import redis
-from chat.limits import admission, slots, windows
-from chat.limits.report import report
+from chat import redis_client
+from chat.formatting import span, usd
+from chat.limits import admission, leases, windows
+from chat.limits.usage_report import report
 from chat.models import Quota, Usage
 from chat.rates import parse_rates
 from chat.requester import Requester
-from chat.templatetags.humane import span, usd
 from tests.harness.people import Person
 from tests.harness.visitor import visitor
 
@@ -46,7 +46,7 @@ def test_what_is_used_is_shown_beside_its_limit(make_user: "MakeUser") -> None:
     for _ in range(4):
         windows.take(request, admission.GROUP, person.requester.limit_key, person.quota.rates)
     spend(person, "0.000405")
-    slots.take(redis.client(), person.requester.limit_key, slots.Hold("a", (person.requester.limit_key,), 1, 1), slots.Room())
+    leases.take(redis_client.client(), person.requester.limit_key, leases.Hold("a", (person.requester.limit_key,), 1, 1), leases.Room())
     found = report(request, person.requester)
     assert [(window.used, window.rate.limit) for window in found.windows or []] == [(4, 10), (4, 500)]
     assert (found.streams, found.tokens, found.spend) == (1, 1234, Decimal("0.000405"))

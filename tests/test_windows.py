@@ -132,7 +132,7 @@ def test_no_counter_falls_below_zero(take: Take) -> None:
 
 def test_a_counter_that_redis_loses_between_two_commands_is_no_free_use(take: Take, monkeypatch: pytest.MonkeyPatch) -> None:
     """django-ratelimit says -1 seconds then; nothing may stay counted in the windows before."""
-    from chat.limits.cache import CountingCache
+    from chat.limits.counting_cache import CountingCache
 
     take("5/h")
 

@@ -16,15 +16,16 @@ import httpx2
 import pytest
 from django.utils import timezone
 
-from chat import recovery, threads
-from chat import redis as chat_redis
-from chat.limits import slots
-from chat.limits.slots import Hold
-from chat.live import LiveAnswer
-from chat.mirror import Mirror
+from chat import redis_client as chat_redis
+from chat import threads
+from chat.answers import recovery
+from chat.answers.answer_store import Mirror
+from chat.answers.live_answer import LiveAnswer
+from chat.answers.worker import Worker
+from chat.limits import leases
+from chat.limits.leases import Hold
 from chat.models import Conversation, Message, Usage
 from chat.upstream.cost import Bill, SoFar
-from chat.worker import Worker
 from tests.harness import wire
 from tests.harness.answers import client_of_worker, ledger, message, other_worker, owner_pid, serving_pid, wait_until
 from tests.harness.apart import mirror_key
@@ -547,13 +548,13 @@ def test_answers_that_end_while_redis_hangs_do_not_wait_for_each_other(alice, st
 async def test_leases_do_not_wait_for_a_locked_database(redis_client, locked_threads):
     here, seat = Worker(), Hold(uuid4().hex, (f"readers:{uuid4()}",), 0, 0)
     await here.start()
-    slots.take(redis_client, seat.holders[0], seat, slots.Room())
+    leases.take(redis_client, seat.holders[0], seat, leases.Room())
     frames = here.seated(LiveAnswer(uuid4(), {}).frames(0), seat)
     await anext(frames)
     await frames.aclose()
     # The seat is given up although no thread is free; a lease is renewed behind that.
     async with asyncio.timeout(5):
-        while slots.in_use(redis_client, seat.holders[0]):
+        while leases.in_use(redis_client, seat.holders[0]):
             await asyncio.sleep(0.02)
     redis_client.pexpire(f"chatsite:{{w:{here.id}}}:alive", 3000)
     async with asyncio.timeout(5):

@@ -12,8 +12,8 @@ from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse
 
 from chat.admin.history import record
+from chat.answers.worker import stop_answers, stop_conversation, wait_until_ended
 from chat.models import Conversation, Message, Usage
-from chat.worker import stop_answers, stop_conversation, wait_until_ended
 
 if TYPE_CHECKING:
     ModelForm = forms.ModelForm[Any]

@@ -9,7 +9,7 @@ from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from chat.links import invitation_url
+from chat.accounts.signed_links import invitation_url
 from chat.models import Invitation, SitePolicy
 
 if TYPE_CHECKING:

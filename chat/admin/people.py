@@ -13,13 +13,13 @@ from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils import timezone
 
-from chat.admin import deeds, gauges
+from chat.admin import meters, person_actions
 from chat.admin.base import StopsAnswers, may_stop_answers
-from chat.admin.deeds import Deed
 from chat.admin.history import TellsChanges
+from chat.admin.person_actions import Deed
 from chat.errors import Refusal
-from chat.limits import refusals
-from chat.limits.report import THEM, report
+from chat.limits import refusal_counts
+from chat.limits.usage_report import THEM, report
 from chat.models import Conversation, Grant, Pause, Quota, Usage
 from chat.requester import Requester
 
@@ -105,11 +105,11 @@ class PersonAdmin(TellsChanges, StopsAnswers, UserBase):
         running = list(Usage.objects.filter(user=user, outcome=Usage.Outcome.RUNNING))
         return {
             "report": found,
-            "gauges": gauges.of_person(found),
+            "gauges": meters.of_person(found),
             "pause": pause,
             "grants": grants.select_related("created_by"),
             "running": running,
-            "refused": refusals.by_gate(limit_key=requester.limit_key) if request.user.has_perm("chat.view_refusalcount") else None,
+            "refused": refusal_counts.by_gate(limit_key=requester.limit_key) if request.user.has_perm("chat.view_refusalcount") else None,
             "actions": self._buttons(request, pause is not None, bool(running)),
         }
 
@@ -133,25 +133,25 @@ class PersonAdmin(TellsChanges, StopsAnswers, UserBase):
     def has_stop_permission(self, request: HttpRequest) -> bool:
         return may_stop_answers(request)
 
-    @admin.action(description=deeds.RESET.title, permissions=["grant"])
+    @admin.action(description=person_actions.RESET.title, permissions=["grant"])
     def reset_counters(self, request: HttpRequest, queryset: "QuerySet[User]") -> HttpResponse | None:
-        return self._ask_or_do(request, queryset, deeds.RESET)
+        return self._ask_or_do(request, queryset, person_actions.RESET)
 
-    @admin.action(description=deeds.GRANT.title, permissions=["grant"])
+    @admin.action(description=person_actions.GRANT.title, permissions=["grant"])
     def grant_tokens(self, request: HttpRequest, queryset: "QuerySet[User]") -> HttpResponse | None:
-        return self._ask_or_do(request, queryset, deeds.GRANT)
+        return self._ask_or_do(request, queryset, person_actions.GRANT)
 
-    @admin.action(description=deeds.PAUSE.title, permissions=["pause"])
+    @admin.action(description=person_actions.PAUSE.title, permissions=["pause"])
     def pause(self, request: HttpRequest, queryset: "QuerySet[User]") -> HttpResponse | None:
-        return self._ask_or_do(request, queryset, deeds.PAUSE)
+        return self._ask_or_do(request, queryset, person_actions.PAUSE)
 
-    @admin.action(description=deeds.UNPAUSE.title, permissions=["unpause"])
+    @admin.action(description=person_actions.UNPAUSE.title, permissions=["unpause"])
     def unpause(self, request: HttpRequest, queryset: "QuerySet[User]") -> HttpResponse | None:
-        return self._ask_or_do(request, queryset, deeds.UNPAUSE)
+        return self._ask_or_do(request, queryset, person_actions.UNPAUSE)
 
-    @admin.action(description=deeds.STOP.title, permissions=["stop"])
+    @admin.action(description=person_actions.STOP.title, permissions=["stop"])
     def stop_running(self, request: HttpRequest, queryset: "QuerySet[User]") -> HttpResponse | None:
-        return self._ask_or_do(request, queryset, deeds.STOP)
+        return self._ask_or_do(request, queryset, person_actions.STOP)
 
     def _ask_or_do(self, request: HttpRequest, queryset: "QuerySet[User]", deed: Deed) -> HttpResponse | None:
         """Asks first, unless the operator is sure or the deed is harmless; then does it and goes back to where the operator came from."""

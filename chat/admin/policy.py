@@ -9,7 +9,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.shortcuts import redirect
 from django.urls import URLPattern, path, reverse
 
-from chat.admin import gauges
+from chat.admin import meters
 from chat.admin.history import TellsChanges, record, shown
 from chat.models import SitePolicy
 
@@ -51,7 +51,7 @@ class SitePolicyAdmin(TellsChanges, PolicyBase):
 
     def render_change_form(self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any) -> HttpResponse:
         if request.user.has_perm("chat.view_usage"):
-            context["gauges"] = gauges.of_site(SitePolicy.current())
+            context["gauges"] = meters.of_site(SitePolicy.current())
         return super().render_change_form(request, context, *args, **kwargs)
 
     def has_add_permission(self, request: HttpRequest) -> bool:

@@ -11,13 +11,13 @@ from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from chat.admin import gauges
+from chat.admin import meters
 from chat.admin.base import RowForm, make_default, only_one
 from chat.admin.history import TellsChanges
-from chat.limits import refusals
-from chat.limits.most_used import most_used
+from chat.formatting import figure
+from chat.limits import refusal_counts
 from chat.models import Quota
-from chat.templatetags.humane import figure
+from chat.operator.most_used import most_used
 
 if TYPE_CHECKING:
     QuotaBase = admin.ModelAdmin[Quota]
@@ -95,12 +95,12 @@ class QuotaAdmin(TellsChanges, QuotaBase):
         """Who uses it, and whom it refused, as far as the operator may see that; the same number of queries for every quota."""
         context: dict[str, Any] = {"head_count": quota.people().count()}
         if request.user.has_perm("chat.view_usage"):
-            uses = [(use, gauges.of_person(use.report)) for use in most_used(request, quota)]
-            context |= {"uses": uses, "limits": gauges.labels(quota)}
+            uses = [(use, meters.of_person(use.report)) for use in most_used(request, quota)]
+            context |= {"uses": uses, "limits": meters.labels(quota)}
         if request.user.has_perm("chat.view_refusalcount"):
             for name, shadow in (("refused", False), ("shadowed", True)):
-                context[name] = refusals.by_gate(quota=quota.name, shadow=shadow)
-                context[f"{name}_people"] = refusals.by_person(quota=quota.name, shadow=shadow)[:_MOST_REFUSED]
+                context[name] = refusal_counts.by_gate(quota=quota.name, shadow=shadow)
+                context[f"{name}_people"] = refusal_counts.by_person(quota=quota.name, shadow=shadow)[:_MOST_REFUSED]
         return context
 
     def get_changelist_form(self, request: HttpRequest, **kwargs: Any) -> "type[forms.ModelForm[Quota]]":

@@ -13,9 +13,10 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
 from django.utils import timezone
 
-from chat import mirror, redis
+from chat import redis_client
 from chat.admin.base import may_stop_answers, stop_and_wait
 from chat.admin.history import record
+from chat.answers import answer_store
 from chat.models import Usage
 
 if TYPE_CHECKING:
@@ -46,8 +47,8 @@ def running_answers() -> tuple[list[Running], bool]:
     rows = list(Usage.objects.filter(outcome=Usage.Outcome.RUNNING).select_related("user").order_by("created")[:_MOST])
     workers = sorted({row.worker for row in rows})
     try:
-        costs, leases = mirror.look(redis.client(), [row.answer for row in rows], workers)
-    except redis.Unavailable:
+        costs, leases = answer_store.look(redis_client.client(), [row.answer for row in rows], workers)
+    except redis_client.Unavailable:
         return [_running(row, None, True) for row in rows], False
     alive = dict(zip(workers, leases, strict=True))
     return [_running(row, cost.bill.completion_tokens, alive[row.worker]) for row, cost in zip(rows, costs, strict=True)], True

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from chat.formatting import figure
 from chat.models import ChatModel
-from chat.templatetags.humane import figure
 from chat.upstream import last_failures, learned, parameters
 from chat.upstream.adaptation import CONTEXT_TOKENS, LEGACY_MAX_TOKENS, MAX_OUTPUT_TOKENS, Lesson
 from chat.upstream.failure_report import FailureReport

@@ -16,14 +16,14 @@ from django.conf import settings
 from django.http import HttpRequest
 from django.utils import timezone
 
-from chat import redis
+from chat import redis_client
 from chat.errors import DatabaseUnavailable, LimitsUnavailable, RateLimited, Refusal, SpendExhausted, TokensExhausted, TooManyStreams
-from chat.limits import budgets, refusals, slots, windows
+from chat.formatting import per
+from chat.limits import budgets, leases, refusal_counts, windows
 from chat.limits.progress import Progress, admission_of, reading_ledger
 from chat.models import Quota, SitePolicy, Usage
 from chat.rates import Rate
 from chat.requester import Requester
-from chat.templatetags.humane import per
 from chat.threads import in_thread
 
 logger = logging.getLogger("chat.limits")
@@ -57,7 +57,7 @@ class Admission:
     `unchecked`: without Redis nobody could take the budgets for it; `check_ledger` is to be asked in the transaction that writes the turn.
     """
 
-    hold: slots.Hold
+    hold: leases.Hold
     keys: list[str] = field(default_factory=list)
     headers: dict[str, str] = field(default_factory=dict)
     unchecked: bool = False
@@ -86,7 +86,7 @@ def _seen(request: HttpRequest, requester: Requester, quota: Quota) -> list[wind
         return []
     try:
         return windows.peek(request, GROUP, requester.limit_key, quota.rates)
-    except (LimitsUnavailable, *redis.Unavailable):
+    except (LimitsUnavailable, *redis_client.Unavailable):
         return []
 
 
@@ -107,7 +107,7 @@ async def admit(request: HttpRequest, ask: Ask) -> Admission:
     except TimeoutError:
         work.add_done_callback(_give_back_late)
         # Redis holds up no thread for long: one that has not come free waits for the database.
-        if progress.reads_ledger or not (progress.has_begun or redis.was_away()):
+        if progress.reads_ledger or not (progress.has_begun or redis_client.was_away()):
             raise _database_unavailable() from None
         return _without_redis(ask)
     except Refusal as refusal:
@@ -138,11 +138,11 @@ async def give_back(admission: Admission) -> None:
     await in_thread(_give_back, admission)
 
 
-def free(hold: slots.Hold) -> None:
+def free(hold: leases.Hold) -> None:
     """Frees the slot and the reservation, in this thread. Where Redis is away the lease expires by itself."""
     try:
-        slots.release(redis.client(), hold)
-    except redis.Unavailable:
+        leases.release(redis_client.client(), hold)
+    except redis_client.Unavailable:
         logger.warning("Redis is away: the slot of answer %s is free when its lease expires, if not before", hold.id)
 
 
@@ -164,7 +164,7 @@ def _admit(request: HttpRequest, ask: Ask) -> Admission:
         raise _slowest([refusal, *_exhausted(ask, held=False)]) from None
     except (RateLimited, TokensExhausted, SpendExhausted) as refusal:
         raise _slowest([refusal, *_exhausted(ask, held=True)]) from None
-    except (LimitsUnavailable, *redis.Unavailable):
+    except (LimitsUnavailable, *redis_client.Unavailable):
         return _without_redis(ask)
 
 
@@ -215,7 +215,7 @@ def _look_at_windows(request: HttpRequest, ask: Ask) -> None:
 
 def record_in_shadow(quota: Quota, requester: Requester, refusal: Refusal) -> None:
     """All that a quota in shadow mode does: it says whom it would have refused, and why."""
-    refusals.note(requester, quota.name, refusal.code, shadow=True)
+    refusal_counts.note(requester, quota.name, refusal.code, shadow=True)
     logger.info("Shadow quota %r would have refused %s: %s", quota.name, requester.limit_key, refusal.code)
 
 
@@ -231,8 +231,8 @@ def _rate_limited(full: list[windows.Window], seen: list[windows.Window]) -> Rat
 # --- Slots and budgets ------------------------------------------------------
 
 
-def _own_hold(ask: Ask) -> slots.Hold:
-    return slots.Hold(ask.id, (ask.requester.limit_key,), ask.tokens, ask.micros, day_number(ask.day))
+def _own_hold(ask: Ask) -> leases.Hold:
+    return leases.Hold(ask.id, (ask.requester.limit_key,), ask.tokens, ask.micros, day_number(ask.day))
 
 
 def day_number(day: date) -> int:
@@ -240,13 +240,13 @@ def day_number(day: date) -> int:
     return day.year * 10_000 + day.month * 100 + day.day
 
 
-def _whole_hold(ask: Ask) -> slots.Hold:
+def _whole_hold(ask: Ask) -> leases.Hold:
     """With the site itself among the holders, even while it has no budget: the day it gets one, what runs is known and is released."""
     hold = _own_hold(ask)
     return replace(hold, holders=(*hold.holders, SITE))
 
 
-def _hold(ask: Ask) -> slots.Hold:
+def _hold(ask: Ask) -> leases.Hold:
     hold, limits = _own_hold(ask), ask.quota.enforced
     _take(ask.requester.limit_key, ask.requester.limit_key, hold, limits.concurrent_streams, limits, ask.day)
     try:
@@ -257,13 +257,13 @@ def _hold(ask: Ask) -> slots.Hold:
     return _whole_hold(ask)
 
 
-def _take(holder: str, limit_key: str | None, hold: slots.Hold, most: int | None, budget: Quota | SitePolicy, day: date) -> None:
-    client = redis.client()
+def _take(holder: str, limit_key: str | None, hold: leases.Hold, most: int | None, budget: Quota | SitePolicy, day: date) -> None:
+    client = redis_client.client()
     for _ in range(_STALE_TRIES):
         limited = most is not None or has_budget(budget)
-        version = slots.version(client, holder, partial(_running, limit_key)) if limited else ""
+        version = leases.version(client, holder, partial(_running, limit_key)) if limited else ""
         tokens, micros = _room(limit_key, budget, day)
-        result = slots.take(client, holder, hold, slots.Room(most, tokens, micros, version))
+        result = leases.take(client, holder, hold, leases.Room(most, tokens, micros, version))
         if result == "ok":
             return
         if result != "stale":
@@ -271,16 +271,16 @@ def _take(holder: str, limit_key: str | None, hold: slots.Hold, most: int | None
     raise windows.unavailable()
 
 
-def _running(limit_key: str | None) -> Iterator[slots.Hold]:
+def _running(limit_key: str | None) -> Iterator[leases.Hold]:
     with reading_ledger():
         rows = list(budgets.running(limit_key))
     return map(hold_of, rows)
 
 
-def hold_of(row: Usage) -> slots.Hold:
+def hold_of(row: Usage) -> leases.Hold:
     """What a running answer holds, as its row says."""
     tokens = row.prompt_tokens + row.completion_tokens
-    return slots.Hold(str(row.answer), (row.limit_key, SITE), tokens, budgets.micros(row.cost_usd), day_number(row.day))
+    return leases.Hold(str(row.answer), (row.limit_key, SITE), tokens, budgets.micros(row.cost_usd), day_number(row.day))
 
 
 def has_budget(budget: Quota | SitePolicy) -> bool:

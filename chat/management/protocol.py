@@ -2,7 +2,7 @@
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from chat.scope import AWAITED
+from chat.asgi_scope import AWAITED
 
 _LAST_REQUEST_SECONDS = 10
 _LOOK_SECONDS = 1

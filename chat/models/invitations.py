@@ -21,7 +21,7 @@ class InvitationQuerySet(models.QuerySet["Invitation"]):
 
 
 class Invitation(models.Model):
-    """The right to sign up once, handed out as a signed link (chat.links); deleting the row withdraws it."""
+    """The right to sign up once, handed out as a signed link (chat.accounts.signed_links); deleting the row withdraws it."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     note = models.CharField(max_length=200, blank=True, help_text="Whom it is for. Only admins see it.")

@@ -68,7 +68,7 @@ class Usage(models.Model):
 class RefusalCount(models.Model):
     """Turns that were refused, or by a quota in shadow mode would have been: counted by the hour, person, quota and code.
 
-    Statistics, not a gate: a worker writes what it has refused every few seconds (chat.limits.refusals).
+    Statistics, not a gate: a worker writes what it has refused every few seconds (chat.limits.refusal_counts).
     """
 
     hour = models.DateTimeField(help_text="The beginning of the hour.")

@@ -22,7 +22,6 @@ from chat.upstream.attempt import Attempt, Sink
 from chat.upstream.event_stream import BrokenStream
 from chat.upstream.failure_report import FailureReport
 from chat.upstream.failures import Retriable
-from chatsite.values import OPENAI_URL
 
 logger = logging.getLogger("chat.upstream.client")
 
@@ -47,7 +46,7 @@ def make_client() -> Client:
     limits = httpx2.Limits(max_connections=100_000, max_keepalive_connections=None, keepalive_expiry=30)
     client = Client(
         api_key=settings.OPENAI_API_KEY or "none",
-        base_url=settings.OPENAI_BASE_URL or OPENAI_URL,
+        base_url=settings.OPENAI_BASE_URL or settings.OPENAI_URL,
         default_headers=settings.OPENAI_CUSTOM_HEADERS,
         max_retries=0,
         timeout=timeout,

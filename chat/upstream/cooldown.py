@@ -11,7 +11,7 @@ from django.conf import settings
 from django.utils.crypto import salted_hmac
 from redis.asyncio import Redis
 
-from chat import redis
+from chat import redis_client
 
 # Some say 429 for the rest of a day; what names a longer time is wrong.
 _LONGEST_SECONDS = 86_400.0
@@ -39,7 +39,7 @@ class Cooldown:
         pipeline.pexpire(_key(slug), millis, gt=True)
         try:
             await pipeline.execute()
-        except redis.Unavailable:
+        except redis_client.Unavailable:
             self._note_away()
 
     async def left(self, slug: str) -> float:
@@ -49,7 +49,7 @@ class Cooldown:
             try:
                 # Negative where there is no such key.
                 shared = await self._client.pttl(_key(slug)) / 1000
-            except redis.Unavailable:
+            except redis_client.Unavailable:
                 self._note_away()
         return max(0.0, shared, self._until.get(slug, 0.0) - monotonic())
 

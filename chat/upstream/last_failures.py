@@ -10,7 +10,7 @@ from time import monotonic
 
 from redis.asyncio import Redis
 
-from chat import redis
+from chat import redis_client
 from chat.errors import CONTENT_FILTER, CONTEXT_LENGTH, AnswerError
 from chat.upstream.attempt import Attempt
 from chat.upstream.failure_report import FailureReport
@@ -41,7 +41,7 @@ class LastFailures:
         pipeline.expire(_KEY, _KEPT_SECONDS)
         try:
             await pipeline.execute()
-        except redis.Unavailable:
+        except redis_client.Unavailable:
             # redis-py can turn a cancellation into an error of its own; an answer that was stopped must not go on for that.
             task = asyncio.current_task()
             if task is not None and task.cancelling():
@@ -50,8 +50,8 @@ class LastFailures:
 
 def read() -> dict[str, FailureReport]:
     """The last failure of each model by its slug, of the last days. Blocks on Redis; empty while that is away."""
-    with contextlib.suppress(*redis.Unavailable):
-        rows = redis.client().hgetall(_KEY)
+    with contextlib.suppress(*redis_client.Unavailable):
+        rows = redis_client.client().hgetall(_KEY)
         return {report.model: report for report in map(_report, rows.values()) if report is not None}
     return {}
 

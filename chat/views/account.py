@@ -21,12 +21,12 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods
 
+from chat.abuse import signin
+from chat.accounts.forms import ChallengeForm, FirstAdminForm, ResetForm, SignUpForm
+from chat.accounts.signed_links import invitation_of, setup_is_open
 from chat.errors import RateLimited, Refusal
-from chat.forms import ChallengeForm, FirstAdminForm, ResetForm, SignUpForm
-from chat.limits import signin
-from chat.links import invitation_of, setup_is_open
+from chat.formatting import span
 from chat.models import Invitation, SitePolicy
-from chat.templatetags.humane import span
 
 # Quoted once more in the address of the sign-in page it grows, and Django follows no redirect of more than 2,048.
 _MAX_NEXT_BYTES = 600

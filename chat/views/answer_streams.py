@@ -6,14 +6,15 @@ from uuid import UUID
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
-from chat import sse, turns, worker
+from chat.answers import sse, worker
+from chat.answers.multiplex import multiplex
+from chat.answers.reader_access import ReaderAccess
 from chat.errors import InvalidRequest, Refusal
-from chat.limits import readers
-from chat.multiplex import multiplex
-from chat.reader_access import ReaderAccess
+from chat.limits import reader_leases
 from chat.requester import Requester
 from chat.threads import in_thread
-from chat.views.respond import access_of, api, known_requester
+from chat.turns import service
+from chat.views.api import access_of, api, known_requester
 from chat.views.stream import EventStream
 from chat.views.turns import frames_after, parse_cursor
 
@@ -29,7 +30,7 @@ async def streams(request: HttpRequest) -> HttpResponseBase:
         raise InvalidRequest(f"Name 1 to {MAX_ITEMS} answers to follow.", limit="follow")
     access = access_of(request)
     opened = [await _open(requester, answer, cursor, access) for answer, cursor in items]
-    seat = await readers.take_seat(requester)
+    seat = await reader_leases.take_seat(requester)
     return EventStream(worker.current().seated(multiplex(opened), seat))
 
 
@@ -43,7 +44,7 @@ def _parse_item(text: str) -> tuple[UUID, int]:
 
 async def _open(requester: Requester, answer: UUID, cursor: int, access: ReaderAccess) -> AsyncGenerator[bytes, None]:
     try:
-        known = await in_thread(turns.follow, requester, answer)
+        known = await in_thread(service.follow, requester, answer)
         return await frames_after(known, cursor, access)
     except Refusal as refusal:
         return _refused(refusal)

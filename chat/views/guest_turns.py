@@ -7,13 +7,13 @@ from secrets import token_urlsafe
 
 from django.http import HttpRequest
 
-from chat import guests
+from chat.abuse import proof_of_work
+from chat.accounts import guests
 from chat.errors import NotSignedIn
-from chat.limits import challenge
 from chat.requester import Requester
 from chat.threads import in_thread
-from chat.turn_request import TurnRequest
-from chat.views.respond import requester_of
+from chat.turns.request import TurnRequest
+from chat.views.api import requester_of
 
 
 async def chatter(request: HttpRequest) -> Requester:
@@ -30,7 +30,7 @@ def named(requester: Requester, asked: TurnRequest) -> Requester:
     """With an id for a guest who has none yet: it comes of the challenge's solution, or at random."""
     if requester.user_id is not None or requester.guest:
         return requester
-    return replace(requester, guest=challenge.guest_id(asked.altcha) if asked.altcha else token_urlsafe(24))
+    return replace(requester, guest=proof_of_work.guest_id(asked.altcha) if asked.altcha else token_urlsafe(24))
 
 
 @contextlib.asynccontextmanager
@@ -40,7 +40,7 @@ async def challenged(request: HttpRequest, requester: Requester, asked: TurnRequ
         yield
         return
     known = await _is_remembered(request, requester)
-    undo = await in_thread(challenge.admit_guest, requester, asked.altcha or "", known=known)
+    undo = await in_thread(proof_of_work.admit_guest, requester, asked.altcha or "", known=known)
     try:
         yield
     except BaseException:

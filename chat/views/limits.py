@@ -7,11 +7,11 @@ from django.http import HttpRequest, JsonResponse
 from django.middleware.csrf import get_token
 
 from chat.errors import NotSignedIn
-from chat.limits.report import Report, report
+from chat.limits.usage_report import Report, report
 from chat.models import Quota
 from chat.threads import in_thread
-from chat.views.nearly import nearly
-from chat.views.respond import api, requester_of
+from chat.views.api import api, requester_of
+from chat.views.limit_warnings import nearly
 
 
 @api("GET")

@@ -9,11 +9,12 @@ from django.http.response import HttpResponseBase
 from django.shortcuts import render
 from django.templatetags.static import static
 
-from chat import redis, worker
+from chat import redis_client
+from chat.answers import worker
 from chat.errors import CsrfFailed, Forbidden, InvalidRequest, NotFound
-from chat.metrics import render as render_metrics
+from chat.operator.metrics import render as render_metrics
 from chat.threads import in_thread
-from chat.views.respond import refusal_response
+from chat.views.api import refusal_response
 
 
 async def healthz(request: HttpRequest) -> HttpResponse:
@@ -37,8 +38,8 @@ def _database_answers() -> bool:
 
 def _redis_answers() -> bool:
     try:
-        redis.check()
-    except redis.Unavailable:
+        redis_client.check()
+    except redis_client.Unavailable:
         return False
     return True
 

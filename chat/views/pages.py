@@ -9,21 +9,23 @@ from django.http.response import HttpResponseBase
 from django.shortcuts import render, resolve_url
 from django.views.decorators.http import require_http_methods, require_POST
 
-from chat import configuration, guests, worker
-from chat.conversations import Thread, models_for, sidebar, thread
-from chat.limits import challenge
+from chat.abuse import proof_of_work
+from chat.accounts import guests
+from chat.answers import worker
+from chat.conversations.reading import Thread, models_for, sidebar, thread
+from chat.limits import configuration
 from chat.models import Conversation
 from chat.requester import Requester
 from chat.threads import in_thread
-from chat.views import plain
-from chat.views.respond import requester_of
+from chat.views import noscript
+from chat.views.api import requester_of
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
 async def home(request: HttpRequest) -> HttpResponseBase:
     """A new conversation. Whoever may not chat is sent to sign in."""
     if request.method == "POST":
-        return await plain.post(request)
+        return await noscript.post(request)
     requester = await requester_of(request)
     if requester.user_id is None and not await in_thread(guests.may_chat):
         return redirect_to_login(request.get_full_path())
@@ -34,7 +36,7 @@ async def home(request: HttpRequest) -> HttpResponseBase:
 async def conversation(request: HttpRequest, conversation_id: UUID) -> HttpResponseBase:
     """One conversation. `?at=<message>` shows the branch through that message instead of the newest one, `?from=` more of a long one."""
     if request.method == "POST":
-        return await plain.post(request, conversation_id)
+        return await noscript.post(request, conversation_id)
     requester = await requester_of(request)
     if requester.user_id is None and not requester.guest:
         return redirect_to_login(request.get_full_path())
@@ -87,7 +89,7 @@ def _page(request: HttpRequest, requester: Requester, conversation_id: UUID | No
         "there_are_older": there_are_older,
         "models": models_for(requester),
         "turn": uuid4(),
-        "challenge_due": challenge.is_due(requester),
+        "challenge_due": proof_of_work.is_due(requester),
         "paused": configuration.current().paused(requester),
     }
     return render(request, "chat/page.html", context)

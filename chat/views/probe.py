@@ -8,11 +8,12 @@ from typing import Any, cast
 from django.core.handlers.asgi import ASGIRequest
 from django.http import HttpRequest
 
-from chat import probe, sse, worker
+from chat.answers import sse, worker
+from chat.asgi_scope import PEER
 from chat.errors import Draining, NotFound
-from chat.scope import PEER
-from chat.views.respond import api
+from chat.views.api import api
 from chat.views.stream import EventStream
+from chat.web import probe
 
 _DRAIN_CHECK_SECONDS = 1.0
 

@@ -10,18 +10,21 @@ from django.core.handlers.asgi import ASGIRequest
 from django.http import HttpRequest, JsonResponse
 from django.http.response import HttpResponseBase
 
-from chat import configuration, endings, planning, recovery, turn_request, turns, worker
+from chat.answers import ending as endings
+from chat.answers import recovery, worker
+from chat.answers.live_answer import LiveAnswer
+from chat.answers.reader_access import ReaderAccess
+from chat.asgi_scope import AWAITED
 from chat.errors import DatabaseUnavailable, Draining, InvalidRequest, NotFound, Refusal, UnsupportedMediaType
-from chat.limits import admission, once, readers, refusals
-from chat.live import LiveAnswer
+from chat.limits import admission, configuration, reader_leases, refusal_counts, turn_lock
 from chat.models import Message, Usage
-from chat.reader_access import ReaderAccess
 from chat.requester import Requester
-from chat.scope import AWAITED
 from chat.threads import in_thread
-from chat.turns import Follow
+from chat.turns import planning, service
+from chat.turns import request as turn_request
+from chat.turns.service import Follow
+from chat.views.api import access_of, api, known_requester
 from chat.views.guest_turns import challenged, chatter, named, remember
-from chat.views.respond import access_of, api, known_requester
 from chat.views.stream import EventStream
 
 _CURSOR = re.compile(r"\d{1,12}", re.ASCII)
@@ -69,8 +72,8 @@ def _left(beginning: "asyncio.Task[tuple[LiveAnswer | Follow, dict[str, str]]]")
 async def begin(request: HttpRequest, requester: Requester, asked: turn_request.TurnRequest) -> tuple[LiveAnswer | Follow, dict[str, str]]:
     """Begins the turn, or finds the answer that a copy of it has begun meanwhile; with the RateLimit headers."""
     turn = None if isinstance(asked, turn_request.Stateless) else asked.turn
-    async with once.turn_lock(requester, turn):
-        if turn is not None and (known := await in_thread(turns.find_turn, requester, asked)):
+    async with turn_lock.turn_lock(requester, turn):
+        if turn is not None and (known := await in_thread(service.find_turn, requester, asked)):
             begun: tuple[LiveAnswer | Follow, dict[str, str]] = known, await in_thread(_standing, request, requester)
         else:
             async with challenged(request, requester, asked):
@@ -92,10 +95,10 @@ async def _begin_new(
         admitted = await admission.admit(request, plan.ask())
     except Refusal as refusal:
         refusal.headers = standing | refusal.headers
-        refusals.note(requester, refusal.quota, refusal.code)
+        refusal_counts.note(requester, refusal.quota, refusal.code)
         raise
     try:
-        started = await in_thread(turns.start, plan, admitted, here.id)
+        started = await in_thread(service.start, plan, admitted, here.id)
     except BaseException:
         await admission.give_back(admitted)
         raise
@@ -122,7 +125,7 @@ async def answer_stream(request: HttpRequest, answer_id: UUID) -> HttpResponseBa
     """GET /api/answers/<id>/stream: the events from the cursor on, on any worker."""
     requester = await known_requester(request)
     cursor = _cursor(request)
-    return await _follow(requester, await in_thread(turns.follow, requester, answer_id), cursor, access_of(request))
+    return await _follow(requester, await in_thread(service.follow, requester, answer_id), cursor, access_of(request))
 
 
 def _cursor(request: HttpRequest) -> int:
@@ -143,7 +146,7 @@ async def _follow(
     frames = await frames_after(known, cursor, access)
     if known.message.status != Message.Status.STREAMING:
         return EventStream(frames, headers)
-    seat = await readers.take_seat(requester)
+    seat = await reader_leases.take_seat(requester)
     return EventStream(worker.current().seated(frames, seat), headers)
 
 

@@ -5,10 +5,10 @@ from django.shortcuts import render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
-from chat.limits.report import report
+from chat.limits.usage_report import report
 from chat.models import Usage
 from chat.requester import Requester
-from chat.views.own import for_the_known
+from chat.views.library import for_the_known
 
 _LATEST = 50
 

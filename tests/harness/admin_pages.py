@@ -15,7 +15,7 @@ from django.db.models import Model
 from django.urls import URLPattern, reverse
 from django.utils import timezone
 
-from chat.limits import refusals
+from chat.limits import refusal_counts
 from chat.models import ChatModel, ContentLook, Conversation, Grant, Invitation, Message, Pause, Quota, SitePolicy, Usage
 from chat.requester import Requester
 
@@ -45,8 +45,8 @@ def make_rows(person: User, operator: User) -> Rows:
     quota.users.add(person)
     quota.groups.add(group)
     for gate in ("rate_limited", "tokens_exhausted"):
-        refusals.note(Requester(person.pk, "", "127.0.0.1"), quota.name, gate)
-    refusals.write()
+        refusal_counts.note(Requester(person.pk, "", "127.0.0.1"), quota.name, gate)
+    refusal_counts.write()
     kind = ContentType.objects.get_for_model(Quota)
     words = {"object_repr": str(quota), "action_flag": 2, "change_message": "Priority: 0 → 1."}
     looked = {"operator_name": operator.username, "conversation": conversation.pk, "owner_key": f"u:{person.pk}"}

@@ -9,7 +9,7 @@ from uuid import UUID, uuid4
 
 import redis
 
-from chat import mirror
+from chat.answers import answer_store
 from tests.harness.answers import client_of_worker, other_worker
 from tests.harness.client import Client
 from tests.harness.environment import Environment
@@ -83,7 +83,7 @@ class Apart:
     def tokens_so_far(self, answer: str) -> int:
         """How many tokens the answer has, as its worker last said."""
         with redis.Redis.from_url(self.valkey.url) as client:
-            [so_far], _ = mirror.look(client, [UUID(answer)], [])
+            [so_far], _ = answer_store.look(client, [UUID(answer)], [])
         return so_far.bill.completion_tokens
 
     def empty_redis(self) -> None:

@@ -14,7 +14,7 @@ def solution(challenge: dict[str, Any], /, **changed: Any) -> str:
 
 def solved() -> str:
     """The solution of a new challenge."""
-    from chat.limits.challenge import issue
+    from chat.abuse.proof_of_work import issue
 
     return solution(issue())
 

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Any
 
 from django.test import RequestFactory
 
-from chat import redis
-from chat.limits import slots, windows
+from chat import redis_client
+from chat.limits import leases, windows
 from chat.limits.admission import GROUP
 from chat.models import Conversation, Message, Usage
 from chat.rates import parse_rates
@@ -34,8 +34,8 @@ def footprint(requester: Requester, rates: str = "10/d") -> Footprint:
     key = requester.limit_key
     return Footprint(
         windows=used(requester, rates),
-        slots=slots.in_use(redis.client(), key),
-        reservations=redis.client().hlen(f"chatsite:{{{key}}}:held"),
+        slots=leases.in_use(redis_client.client(), key),
+        reservations=redis_client.client().hlen(f"chatsite:{{{key}}}:held"),
         ledger=Usage.objects.filter(owner_key=requester.owner_key).count(),
         conversations=Conversation.objects.of(requester).count(),
         messages=Message.objects.of(requester).count(),

@@ -3,8 +3,8 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import Error
 
-from chat import redis
-from chat.limits.reconcile import lasting_differences
+from chat import redis_client
+from chat.operator.reconcile import lasting_differences
 
 
 class Command(BaseCommand):
@@ -22,7 +22,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         try:
             differences = lasting_differences(options["wait"])
-        except redis.Unavailable as error:
+        except redis_client.Unavailable as error:
             raise CommandError(f"Redis does not answer: {type(error).__name__}.") from None
         except Error as error:
             raise CommandError(f"The database does not answer: {type(error).__name__}.") from None

@@ -7,7 +7,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from chat.management.doctor import examination
 from chat.management.doctor.findings import Finding, Level
-from chat.probe import MAX_PAUSE_SECONDS
+from chat.web.probe import MAX_PAUSE_SECONDS
 
 
 class Command(BaseCommand):

@@ -3,7 +3,7 @@ from typing import Any
 from django.contrib.sessions.backends.db import SessionStore
 from django.core.management.base import BaseCommand
 
-from chat import guests
+from chat.accounts import guests
 
 
 class Command(BaseCommand):

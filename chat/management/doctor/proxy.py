@@ -6,7 +6,7 @@ from typing import Any
 import httpx2
 from django.conf import settings
 
-from chat.limits.client_ip import is_trusted, parse_address
+from chat.client_ip import is_trusted, parse_address
 from chat.management.doctor.findings import Finding, fail, ok, warn
 from chat.management.doctor.stream import FORGED_ADDRESS
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from django.conf import settings
 
-from chat import redis
+from chat import redis_client
 from chat.management.doctor.findings import Finding, fail, ok, warn
 
 PART = "redis"
@@ -21,8 +21,8 @@ def check() -> Iterator[Finding]:
         )
         return
     try:
-        redis.check()
-    except redis.Unavailable as error:
+        redis_client.check()
+    except redis_client.Unavailable as error:
         yield fail(PART, f"it does not answer, or takes no writes: {error}", _remedy())
     else:
         yield _judged()
@@ -36,8 +36,8 @@ def _remedy() -> str:
 
 def _judged() -> Finding:
     try:
-        info: Any = redis.client().info()
-    except redis.Unavailable:
+        info: Any = redis_client.client().info()
+    except redis_client.Unavailable:
         return warn(PART, "it answers, but does not tell its settings (INFO is refused)", f"{_NEVER_EVICT} Counters must not be lost.")
     name = f"Valkey {info['valkey_version']}" if "valkey_version" in info else f"Redis {info.get('redis_version', '')}"
     policy = info.get("maxmemory_policy", "noeviction")

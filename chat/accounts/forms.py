@@ -1,0 +1,72 @@
+"""The forms that make accounts and send reset mails; everything else is Django's own."""
+
+import threading
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from django import forms
+from django.conf import settings
+from django.contrib.auth.forms import PasswordResetForm, UserCreationForm, UsernameField
+from django.contrib.auth.models import User
+from django_altcha import AltchaField
+
+from chat.abuse import proof_of_work
+from chat.errors import ChallengeRequired
+
+if TYPE_CHECKING:
+    UserForm = UserCreationForm[User]
+else:
+    UserForm = UserCreationForm
+
+
+class SignUpForm(UserForm):
+    """A new account; the address is optional and may stand at several accounts, so it tells nobody who has one."""
+
+    email = forms.EmailField(required=False, help_text="Optional. Used only to reset a forgotten password.")
+
+    class Meta:
+        model = User
+        fields = ("username", "email")
+        field_classes = {"username": UsernameField}
+
+
+class ChallengeField(AltchaField):
+    """A solution of the challenge, which it takes. Raises LimitsUnavailable as `challenge.use` does."""
+
+    def replay_attack_protection(self, payload: str) -> None:
+        # The package's own reads and then writes: of several at once, all would pass.
+        try:
+            proof_of_work.use(payload)
+        except ChallengeRequired as refusal:
+            raise forms.ValidationError(refusal.message, code="invalid") from None
+
+
+class ChallengeForm(forms.Form):
+    """Stands beside a form for everybody, and is looked at before it."""
+
+    altcha = ChallengeField(
+        error_messages={
+            "required": "A short check of your browser must come first. Send it again.",
+            "invalid": "The check of your browser is not valid.",
+        }
+    )
+
+
+class FirstAdminForm(SignUpForm):
+    """The account that may do everything."""
+
+    def save(self, commit: bool = True) -> User:
+        self.instance.is_staff = self.instance.is_superuser = True
+        return super().save(commit)
+
+
+class ResetForm(PasswordResetForm):
+    """Django's, with links that come from SITE_URL (the Host header is the client's claim) and mail that nobody waits for."""
+
+    def save(self, *args: Any, **options: Any) -> None:
+        options |= {"domain_override": urlsplit(settings.SITE_URL).netloc, "use_https": settings.SITE_IS_HTTPS}
+        super().save(*args, **options)
+
+    def send_mail(self, *args: Any, **kwargs: Any) -> None:
+        # The second that SMTP takes would tell whether the address has an account.
+        threading.Thread(target=super().send_mail, args=args, kwargs=kwargs, name="reset-mail").start()

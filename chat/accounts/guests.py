@@ -1,0 +1,85 @@
+"""Guests: people without an account, known by a random id in their session, whose conversations go with them when they sign in."""
+
+import contextlib
+from datetime import timedelta
+from typing import Any
+
+from django.conf import settings
+from django.contrib.auth.models import AbstractBaseUser
+from django.contrib.auth.signals import user_logged_in
+from django.db import transaction
+from django.http import HttpRequest
+from django.utils import timezone
+
+from chat import redis_client
+from chat.limits import configuration, reader_leases
+from chat.models import Conversation, Message
+from chat.requester import Requester
+
+SESSION_KEY = "guest"
+# Much longer than a turn takes to begin.
+_REMEMBERED_SECONDS = 60
+# SQLite takes no more ids than this at once, with room to spare.
+_BATCH = 500
+
+
+def may_chat() -> bool:
+    """Whether there is a quota for guests."""
+    return configuration.current().standing(Requester(None, "", "")).quota is not None
+
+
+def watch() -> None:
+    """Connects the signal; called once, when Django is ready."""
+    user_logged_in.connect(_signed_in, dispatch_uid="guests")
+
+
+def _signed_in(request: HttpRequest, user: AbstractBaseUser, **kwargs: Any) -> None:
+    # Django has given the session a new key by now, and kept what is in it, unless it was another account's.
+    if name := request.session.pop(SESSION_KEY, ""):
+        guest, account = Requester(None, name, ""), Requester(user.pk, "", "")
+        # Before the hand-over: a turn that begins meanwhile, and is not there yet, finds this afterwards.
+        with contextlib.suppress(*redis_client.Unavailable):
+            redis_client.client().set(_account_key(guest), user.pk, ex=_REMEMBERED_SECONDS)
+        hand_over(guest, account)
+        reader_leases.adopt(guest, account)
+
+
+def catch_up(guest: Requester) -> None:
+    """Hands over the turn of a guest who signed in while it began. Blocks on Redis, and seldom on the database."""
+    try:
+        account = redis_client.client().get(_account_key(guest))
+    except redis_client.Unavailable:
+        return
+    if account is not None:
+        hand_over(guest, Requester(int(account), "", ""))
+
+
+@transaction.atomic
+def hand_over(guest: Requester, account: Requester) -> None:
+    """Makes the guest's conversations the account's, those with a running answer too: answers are known by their own id.
+
+    The turns go along, so that one sent again still finds its answer. The ledger
+    stays as it is: what was used was used at that address.
+    """
+    Conversation.objects.filter(user=None, guest=guest.guest).update(user=account.user_id, guest="")
+    # A client may have used one id for two turns.
+    known = Message.objects.filter(turn_owner=account.owner_key, turn__isnull=False).values("turn")
+    turns = Message.objects.filter(turn_owner=guest.owner_key, turn__isnull=False)
+    turns.exclude(turn__in=known).update(turn_owner=account.owner_key)
+
+
+def forget_unreachable() -> int:
+    """Deletes the conversations of guests whose sessions are over, and returns how many; the ledger keeps its rows.
+
+    A guest's session begins with their first turn, so one that old has no session that leads to it.
+    """
+    over = timezone.now() - timedelta(seconds=settings.SESSION_COOKIE_AGE)
+    found = list(Conversation.objects.filter(user=None, updated__lt=over).values_list("pk", flat=True))
+    for start in range(0, len(found), _BATCH):
+        # Asked again: one may have been handed over meanwhile.
+        Conversation.objects.filter(pk__in=found[start : start + _BATCH], user=None).delete()
+    return len(found)
+
+
+def _account_key(guest: Requester) -> str:
+    return f"chatsite:{{{guest.owner_key}}}:account"

@@ -1,0 +1,126 @@
+"""How an answer ends: written once, by whoever comes first, together with its row in the ledger.
+
+There are five ways to an end (complete, stopped, interrupted, failed, worker
+lost), and all of them come through `save`.
+"""
+
+import logging
+from dataclasses import dataclass
+from decimal import Decimal
+from math import ceil
+from typing import Any
+from uuid import UUID
+
+from django.db import transaction
+from django.utils.html import escape
+
+from chat.answers.ending_notes import ending_note
+from chat.errors import AnswerError, sentence
+from chat.markdown import render
+from chat.models import Message, Usage
+
+logger = logging.getLogger("chat.answers.ending")
+
+
+@dataclass(frozen=True)
+class Ending:
+    """The end of an answer, as it is saved and told. Tokens; USD; milliseconds.
+
+    `trimmed`: how many of the oldest messages were left out; None where nothing is known beyond what the turn wrote.
+    """
+
+    status: str
+    text: str
+    model: str
+    finish_reason: str = ""
+    error: AnswerError | None = None
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    cost_usd: Decimal = Decimal(0)
+    estimated: bool = False
+    first_token_ms: int | None = None
+    duration_ms: int | None = None
+    trimmed: int | None = None
+
+    @property
+    def usage(self) -> dict[str, Any]:
+        return {"prompt_tokens": self.prompt_tokens, "completion_tokens": self.completion_tokens, "estimated": self.estimated}
+
+
+def status_for(error: AnswerError | None, has_text: bool) -> str:
+    """`failed` when something went wrong before any text, `interrupted` when it did after some."""
+    if error is None:
+        return Message.Status.COMPLETE
+    return Message.Status.INTERRUPTED if has_text else Message.Status.FAILED
+
+
+def save(answer_id: UUID, ending: Ending) -> bool:
+    """Writes answer and ledger row in one transaction; False when someone else had ended it before.
+
+    A conversation that was deleted meanwhile does not come back; its ledger row is settled all the same.
+    """
+    with transaction.atomic():
+        settled = Usage.objects.filter(answer=answer_id, outcome=Usage.Outcome.RUNNING).update(
+            outcome=ending.status,
+            model=ending.model,
+            prompt_tokens=ending.prompt_tokens,
+            completion_tokens=ending.completion_tokens,
+            cost_usd=ending.cost_usd,
+            estimated=ending.estimated,
+            first_token_ms=ending.first_token_ms,
+            duration_ms=ending.duration_ms,
+        )
+        if not settled:
+            return False
+        Message.objects.filter(id=answer_id, status=Message.Status.STREAMING).update(
+            status=ending.status,
+            content=ending.text,
+            finish_reason=ending.finish_reason,
+            model=ending.model,
+            error_code=ending.error.code if ending.error else "",
+            error_reason=ending.error.reason if ending.error else "",
+            **({} if ending.trimmed is None else {"trimmed": ending.trimmed}),
+        )
+    return True
+
+
+def done_payload(ending: Ending) -> dict[str, Any]:
+    """Returns the payload of the `done` event; renders the Markdown, so call it off the event loop."""
+    html, trimmed = _html(ending.text), ending.trimmed or 0
+    payload = {"status": ending.status, "finish_reason": ending.finish_reason or None, "usage": ending.usage, "html": html}
+    note = ending_note(ending.status, ending.finish_reason, has_text=bool(ending.text), error=ending.error, trimmed=trimmed)
+    return {**payload, **({"trimmed": trimmed} if trimmed else {}), **({"note": note} if note else {})}
+
+
+def _html(text: str) -> str:
+    try:
+        return render(text)
+    except Exception as error:
+        # No fault of the renderer may keep an answer from its end; the text itself is shown as it is.
+        logger.error("An answer could not be rendered: %s", type(error).__name__)
+        return f"<pre>{escape(text)}</pre>"
+
+
+def error_payload(error: AnswerError) -> dict[str, Any]:
+    """The payload of the `error` event."""
+    payload: dict[str, Any] = {"code": error.code, "message": sentence(error.code, error.reason)}
+    if error.retry_after is not None:
+        payload["retry_after"] = ceil(error.retry_after)
+    return payload
+
+
+def saved_end(message: Message) -> tuple[dict[str, Any], dict[str, Any] | None]:
+    """Returns the payloads of `done` and, if something went wrong, `error` of an answer that ended some time ago."""
+    usage = Usage.objects.filter(answer=message.id).first()
+    figures = usage.figures() if usage else {"estimated": True}
+    error = AnswerError(message.error_code, reason=message.error_reason) if message.error_code else None
+    ending = Ending(
+        status=message.status,
+        text=message.content,
+        model=message.model,
+        finish_reason=message.finish_reason,
+        error=error,
+        trimmed=message.trimmed,
+        **figures,
+    )
+    return done_payload(ending), error_payload(error) if error else None

@@ -1,0 +1,205 @@
+"""Runs one answer to its end, whatever the end is.
+
+A generation is a task of its own: it outlives the request that asked for it.
+It ends exactly once; every end settles usage, frees the slot, saves the text,
+and only then tells the readers.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from time import monotonic
+from typing import Any
+from uuid import UUID
+
+from django.db import Error
+
+from chat import database_errors
+from chat.answers import ending as endings
+from chat.answers.ending import Ending
+from chat.answers.live_answer import LiveAnswer
+from chat.errors import AnswerError
+from chat.limits import budgets
+from chat.limits.leases import Hold
+from chat.models import Message
+from chat.threads import in_thread
+from chat.upstream.attempt import Target
+from chat.upstream.cost import Account, LateBudget, Reserved, SoFar, alarm_if_overrun
+from chat.upstream.retry import Call, Question, Upstream
+
+logger = logging.getLogger("chat.answers.generation")
+
+_SAVE_RETRY_SECONDS = (0.2, 0.5, 1.0, 2.0)
+_SLOW_SAVE_SECONDS = 1.0
+
+
+@dataclass(frozen=True)
+class Job:
+    """What is to be generated. `start` is the payload of the `start` event; `prices` are by the models' slugs.
+
+    `person` is the account that asks, None for a guest. `trimmed` messages were left out of `messages`;
+    `reserved` is None where no budget applies; `bound` is what it would be
+    if one did, and `is_budgeted` whether one does now (blocks on Redis, and seldom on the database).
+    """
+
+    answer: UUID
+    person: int | None
+    stored: bool
+    start: dict[str, Any]
+    targets: Sequence[Target]
+    prices: dict[str, budgets.Prices]
+    bound: Reserved
+    is_budgeted: Callable[[], bool]
+    messages: list[dict[str, str]]
+    trimmed: int
+    reserved: Reserved | None
+    hold: Hold
+
+
+class Generation:
+    """One answer's way from the upstream to the database. `release` frees what the turn took."""
+
+    def __init__(self, job: Job, upstream: Upstream, release: Callable[[Hold], Awaitable[None]]) -> None:
+        self.job = job
+        self.live = LiveAnswer(job.answer, job.start)
+        # Set by the worker: the task that runs `run`, and until when a reader on another worker counts as watching (monotonic).
+        self.task: asyncio.Task[None]
+        self.watched_elsewhere = 0.0
+        self._release = release
+        self._account = Account(job.prices, job.reserved, LateBudget(job.bound, partial(_is_budgeted, job)))
+        self._call = Call(upstream, Question(job.targets, job.messages, may_trim=job.stored), self._account, self)
+        self._upstream: asyncio.Task[None] | None = None
+        self._halted: tuple[str, str, AnswerError | None] | None = None
+        self._started = monotonic()
+        self._first_token: float | None = None
+
+    async def run(self) -> None:
+        """Generates, saves, frees, tells: in this order. Does not raise."""
+        error = await self._generate()
+        try:
+            ending = self._ending(error)
+            done = await self._save(ending)
+        except Exception as fault:
+            # The database refuses the row itself: recovery claims the answer with the text that is mirrored.
+            logger.error("Answer %s cannot be saved: %s", self.job.answer, type(fault).__name__)
+            done = None
+        await self._release(self.job.hold)
+        if done is None:
+            # Whoever claims this answer tells its readers another end; ours are sent there.
+            self.live.hand_over()
+            return
+        self.live.end(done, endings.error_payload(ending.error) if ending.error else None)
+
+    def halt(self, status: str, finish_reason: str, error: AnswerError | None = None) -> None:
+        """Ends the answer from outside: closes the upstream at once; what was said so far is kept. Later calls change nothing."""
+        if self._halted is None:
+            self._halted = (status, finish_reason, error)
+            if self._upstream is not None:
+                self._upstream.cancel()
+
+    @property
+    def so_far(self) -> SoFar:
+        """What it has cost until now."""
+        return SoFar(self._call.model, self._account.bill(self._call.attempts, len(self.live.text)))
+
+    # --- the sink of the completion -----------------------------------------
+
+    def text(self, text: str) -> None:
+        if self._first_token is None:
+            self._first_token = monotonic()
+        self.live.append(text)
+
+    def status(self, data: dict[str, Any]) -> None:
+        self.live.status(data)
+
+    # --- steps ----------------------------------------------------------------
+
+    async def _generate(self) -> AnswerError | None:
+        if self._halted is not None:
+            return None
+        self._upstream = asyncio.ensure_future(self._call.run())
+        try:
+            await asyncio.wait([self._upstream])
+        except asyncio.CancelledError:
+            # Only the end of the process cancels a generation itself.
+            self._upstream.cancel()
+            raise
+        if self._upstream.cancelled():
+            return None
+        error = self._upstream.exception()
+        if error is None or isinstance(error, AnswerError):
+            return error
+        # The type alone: an exception's text may quote the prompt.
+        logger.error("Answer %s failed: %s", self.job.answer, type(error).__name__)
+        return AnswerError("internal_error")
+
+    def _ending(self, error: AnswerError | None) -> Ending:
+        call, text = self._call, self.live.text.decode()
+        if self._halted is not None and call.finish_reason is None:
+            status, finish_reason, error = self._halted
+        else:
+            status, finish_reason = endings.status_for(error, bool(text)), call.finish_reason or ""
+        bill = self.so_far.bill
+        alarm_if_overrun(self.job.answer, call.attempts, bill)
+        return Ending(
+            status=status,
+            text=text,
+            model=call.model,
+            finish_reason=finish_reason,
+            error=error,
+            prompt_tokens=bill.prompt_tokens,
+            completion_tokens=bill.completion_tokens,
+            cost_usd=bill.cost_usd,
+            estimated=bill.estimated,
+            first_token_ms=round((self._first_token - self._started) * 1000) if self._first_token is not None else None,
+            duration_ms=round((monotonic() - self._started) * 1000),
+            trimmed=self.job.trimmed + call.trimmed,
+        )
+
+    async def _save(self, ending: Ending) -> dict[str, Any] | None:
+        """Saves until it is saved, and returns the payload of `done`; None when someone else had ended the answer.
+
+        While the database is away the answer waits here and in the mirror.
+        """
+        attempt = 0
+        while True:
+            try:
+                return await self._save_once(ending, attempt)
+            except Error as error:
+                if not database_errors.is_away(error):
+                    raise
+                wait = _SAVE_RETRY_SECONDS[min(attempt, len(_SAVE_RETRY_SECONDS) - 1)]
+                attempt += 1
+                logger.warning("Answer %s waits to be saved: %s", self.job.answer, type(error).__name__)
+                self._tell_saving(ending, attempt, wait)
+                await asyncio.sleep(wait)
+
+    async def _save_once(self, ending: Ending, attempt: int) -> dict[str, Any] | None:
+        saving = asyncio.ensure_future(in_thread(_save, self.job.answer, ending))
+        if not (await asyncio.wait([saving], timeout=_SLOW_SAVE_SECONDS))[0]:
+            # A locked SQLite file makes one wait for long before it is an error.
+            self._tell_saving(ending, attempt, 0)
+        return await saving
+
+    def _tell_saving(self, ending: Ending, attempt: int, wait: float) -> None:
+        reason = "database_unavailable"
+        self.live.status({"state": "saving", "attempt": attempt, "retry_in": wait, "reason": reason, "model": ending.model})
+
+
+async def _is_budgeted(job: Job) -> bool:
+    try:
+        return await in_thread(job.is_budgeted)
+    except Error:
+        return True  # it cannot be told: then nothing is spent beyond what the ledger has
+
+
+def _save(answer_id: UUID, ending: Ending) -> dict[str, Any] | None:
+    if not endings.save(answer_id, ending):
+        return None
+    return endings.done_payload(ending)
+
+
+STOPPED = (Message.Status.STOPPED, "stopped")
+ABANDONED = (Message.Status.STOPPED, "abandoned")

@@ -1,0 +1,53 @@
+"""Several answers in one stream: a browser opens six connections to a host over HTTP/1.1, all its tabs together.
+
+Each answer's frames are sent as they are; before them stands the event `item`,
+which says whose they are. Pure; imports nothing of the project but `sse`.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncGenerator, Sequence
+
+from chat.answers import sse
+
+
+async def multiplex(streams: Sequence[AsyncGenerator[bytes, None]]) -> AsyncGenerator[bytes, None]:
+    """Yield what the streams yield, as it comes, each chunk behind `{"item": its position}`.
+
+    The next chunk of a stream is asked for once its last was taken, so nothing is
+    queued for a slow reader. Ends when all have ended, or when one closes without
+    [DONE]: whoever reads is to come back, and the others with it.
+    """
+    waiting = {_next_of(frames): item for item, frames in enumerate(streams)}
+    last = [b""] * len(streams)
+    try:
+        while waiting:
+            done, _ = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                item, frames = waiting.pop(task), task.result()
+                if frames:
+                    waiting[_next_of(streams[item])] = item
+                    last[item] = frames
+                    yield sse.event("item", {"item": item}) + frames
+                elif not last[item].endswith(sse.END):
+                    return
+    finally:
+        await _close(list(waiting), streams)
+
+
+def _next_of(frames: AsyncGenerator[bytes, None]) -> "asyncio.Task[bytes]":
+    return asyncio.create_task(_take(frames))
+
+
+async def _take(frames: AsyncGenerator[bytes, None]) -> bytes:
+    return await anext(frames, b"")
+
+
+async def _close(tasks: "list[asyncio.Task[bytes]]", streams: Sequence[AsyncGenerator[bytes, None]]) -> None:
+    for task in tasks:
+        task.cancel()
+    if tasks:
+        await asyncio.wait(tasks)
+    for frames in streams:
+        with contextlib.suppress(RuntimeError):  # it is closed already
+            await frames.aclose()

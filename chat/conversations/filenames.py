@@ -1,0 +1,44 @@
+"""Names of files to be downloaded, made of what people write: whole where they can be, harmless everywhere. Pure."""
+
+import re
+from unicodedata import normalize
+from urllib.parse import quote
+
+from django.utils.text import slugify
+
+from chat.conversations.titles import INVISIBLE
+from chat.graphemes import cut_bytes
+
+_FALLBACK = "conversation"
+_LONGEST_ASCII = 60
+# Most file systems hold 255 bytes, some encrypted ones 143; a browser that finds the name taken adds " (1)".
+_LONGEST_BYTES = 120
+# Separators of paths and streams, what shells and Windows take for something else, and line ends.
+_FORBIDDEN = re.compile(r'[/\\:*?"<>|\s\x00-\x1f\u2028\u2029]+')
+# With any suffix behind it, Windows takes such a name for a device.
+_DEVICE = re.compile(r"(con|prn|aux|nul|conin\$|conout\$|(com|lpt)[0-9¹²³])\s*(\..*)?$", re.IGNORECASE)
+# What RFC 8187 lets stand in an extended value as it is.
+_ATTRIBUTE = "!#$&+-.^_`|~"
+
+
+def attachment(title: str, suffix: str) -> str:
+    """The Content-Disposition (RFC 6266) of a download called after a title; `suffix` is "md" or such.
+
+    `filename` is ASCII, for old programs; a title beyond it comes in `filename*` (RFC 8187) as well.
+    """
+    ascii_name = _harmless(slugify(title)[:_LONGEST_ASCII].strip("-_")) or _FALLBACK
+    header = f'attachment; filename="{ascii_name}.{suffix}"'
+    whole = _whole_name(title)
+    if whole.isascii():
+        return header
+    return f"{header}; filename*=UTF-8''{quote(f'{whole}.{suffix}', safe=_ATTRIBUTE)}"
+
+
+def _whole_name(title: str) -> str:
+    visible = INVISIBLE.sub("", normalize("NFC", title))
+    name = _FORBIDDEN.sub(" ", visible).strip(" .")
+    return _harmless(cut_bytes(name, _LONGEST_BYTES).rstrip(" ."))
+
+
+def _harmless(name: str) -> str:
+    return f"{name}-{_FALLBACK}" if _DEVICE.match(name) else name

@@ -1,0 +1,115 @@
+"""Reading conversations for the page: the sidebar's list, and the branch of the tree that is shown. Functions with a query block."""
+
+from collections import defaultdict
+from collections.abc import Container, Iterable, Sequence
+from dataclasses import dataclass, replace
+from uuid import UUID
+
+from chat.answers.ending_notes import ending_note
+from chat.errors import AnswerError
+from chat.markdown import render
+from chat.models import ChatModel, Conversation, Message, Quota, Usage
+from chat.requester import Requester
+
+LISTED = 200
+# Of a long branch a page has at least so many of its newest messages (10,000 would take a server 5 s and a browser longer), and
+# begins at a multiple of the step: while it grows by a turn, what stands above stays where it is.
+SHOWN = 200
+STEP = 100
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A message as the page shows it, with its place among its siblings (the other branches at this point), counted from 1."""
+
+    message: Message
+    place: int = 1
+    count: int = 1
+    previous: UUID | None = None
+    next: UUID | None = None
+    newest: UUID | None = None
+    html: str = ""
+    usage: Usage | None = None
+    note: str = ""
+
+
+def branch(messages: Iterable[Message], through: UUID | None = None) -> list[Entry]:
+    """The path from the first prompt to the newest message, or to the newest one below `through`."""
+    known = {message.id: message for message in sorted(messages, key=lambda message: message.created)}
+    children: dict[UUID | None, list[Message]] = defaultdict(list)
+    for message in known.values():
+        children[message.parent_id].append(message)
+    leaf = known.get(through) if through else None
+    leaf = leaf or next(reversed(known.values()), None)
+    while leaf and children[leaf.id]:
+        leaf = children[leaf.id][-1]
+    path: list[Entry] = []
+    while leaf:
+        path.append(_entry(leaf, children[leaf.parent_id]))
+        leaf = known[leaf.parent_id] if leaf.parent_id else None
+    return path[::-1]
+
+
+def _entry(message: Message, siblings: Sequence[Message]) -> Entry:
+    place = siblings.index(message)
+    return Entry(
+        message=message,
+        place=place + 1,
+        count=len(siblings),
+        previous=siblings[place - 1].id if place else None,
+        next=siblings[place + 1].id if place + 1 < len(siblings) else None,
+        newest=siblings[-1].id,
+    )
+
+
+@dataclass(frozen=True)
+class Thread:
+    """What a page shows of a branch; `earlier` is the message at which it would begin with a step more, None where nothing is left out."""
+
+    entries: Sequence[Entry] = ()
+    earlier: UUID | None = None
+
+
+def thread(conversation: Conversation, through: UUID | None = None, since: UUID | None = None) -> Thread:
+    """The end of the branch, from `through` or `since` on if one of them is further up, with everything the page shows of it.
+
+    That is: finished answers as HTML, and what they used. Two queries.
+    """
+    path = branch(conversation.messages.all(), through)
+    first = _first_shown(path, {through, since})
+    entries = path[first:]
+    usage = Usage.objects.in_bulk([entry.message.id for entry in entries if entry.message.role == Message.Role.ASSISTANT])
+    earlier = path[max(0, first - STEP)].message.id if first else None
+    return Thread([_shown(entry, usage.get(entry.message.id)) for entry in entries], earlier)
+
+
+def _first_shown(path: Sequence[Entry], wanted: Container[UUID | None]) -> int:
+    usual = max(0, (len(path) - SHOWN) // STEP * STEP)
+    return next((place for place, entry in enumerate(path[:usual]) if entry.message.id in wanted), usual)
+
+
+def _shown(entry: Entry, usage: Usage | None) -> Entry:
+    message = entry.message
+    finished = message.role == Message.Role.ASSISTANT and message.status != Message.Status.STREAMING
+    html = render(message.content) if finished else ""
+    return replace(entry, html=html, usage=usage, note=_note(message))
+
+
+def _note(message: Message) -> str:
+    if message.role == Message.Role.USER or message.status == Message.Status.STREAMING:
+        return ""
+    error = AnswerError(message.error_code, reason=message.error_reason) if message.error_code else None
+    has_text = bool(message.content)
+    return ending_note(message.status, message.finish_reason, has_text=has_text, error=error, trimmed=message.trimmed)
+
+
+def sidebar(requester: Requester) -> tuple[list[Conversation], bool]:
+    """The requester's newest conversations, by their last turn; and whether there are older ones."""
+    found = list(Conversation.objects.of(requester).only("id", "title")[: LISTED + 1])
+    return found[:LISTED], len(found) > LISTED
+
+
+def models_for(requester: Requester) -> list[ChatModel]:
+    """The models that the requester may choose from, the default first."""
+    quota = Quota.objects.for_requester(requester)
+    return sorted(quota.allowed_models(), key=lambda model: not model.is_default) if quota else []

@@ -1,0 +1,105 @@
+"""What the operator has set, as one process knows it: policy, quotas, models, without asking the database for every turn.
+
+A version in Redis changes whenever any process commits a change; what is known
+counts only for the version it was read under, so a change holds for the next
+turn on every worker. A change that Django does not see (SQL by hand) holds after
+STALE_SECONDS. Without Redis nothing is remembered.
+"""
+
+import contextlib
+from secrets import token_hex
+from time import monotonic
+from typing import Any
+
+from django.contrib.auth.models import Group, User
+from django.db import transaction
+from django.db.models.signals import m2m_changed, post_delete, post_save
+
+from chat import redis_client
+from chat.limits.effective_quota import Standing, standing_of
+from chat.models import ChatModel, Grant, Pause, Quota, SitePolicy
+from chat.models.configured import configured_in_bulk
+from chat.requester import Requester
+
+STALE_SECONDS = 1.0
+_MOST_PEOPLE = 10_000
+_KEY = "chatsite:configuration"
+
+
+class Configuration:
+    """One version of it, read as far as it was asked for. What it returns is shared: do not change it."""
+
+    def __init__(self, version: bytes | str | None) -> None:
+        self.version = version
+        self.read_at = monotonic()
+        self._policy: SitePolicy | None = None
+        self._standings: dict[int | None, Standing] = {}
+        self._models: dict[int, list[ChatModel]] = {}
+
+    def policy(self) -> SitePolicy:
+        if self._policy is None:
+            self._policy = SitePolicy.current()
+        return self._policy
+
+    def standing(self, requester: Requester) -> Standing:
+        """What applies to the requester: `chat.limits.effective_quota`."""
+        who = requester.user_id
+        if who not in self._standings:
+            if len(self._standings) >= _MOST_PEOPLE:
+                self._standings.clear()
+            self._standings[who] = standing_of(requester)
+        return self._standings[who]
+
+    def paused(self, requester: Requester) -> str | None:
+        """Why the requester may begin no turn at present, in words for them; None if they may."""
+        policy = self.policy()
+        if policy.paused:
+            return policy.notice or "The site is paused. Try again later."
+        pause = self.standing(requester).pause
+        return None if pause is None else pause or "You are paused. Ask whoever runs this site."
+
+    def models(self, quota: Quota) -> list[ChatModel]:
+        """The models that the quota allows: `Quota.allowed_models`."""
+        if quota.pk not in self._models:
+            self._models[quota.pk] = quota.allowed_models()
+        return self._models[quota.pk]
+
+
+_known = Configuration(None)
+
+
+def current() -> Configuration:
+    """What holds for a turn that begins now. Blocks on Redis; its methods block on the database."""
+    global _known
+    try:
+        version = redis_client.client().get(_KEY)
+    except redis_client.Unavailable:
+        return Configuration(None)
+    if version is None:
+        # An emptied Redis: a new name, or a change before it and one after could look alike.
+        _announce()
+        return Configuration(None)
+    known = _known
+    if known.version != version or monotonic() - known.read_at > STALE_SECONDS:
+        known = _known = Configuration(version)
+    return known
+
+
+def _announce() -> None:
+    with contextlib.suppress(*redis_client.Unavailable):
+        redis_client.client().set(_KEY, token_hex(8))
+
+
+def _changed(**kwargs: Any) -> None:
+    transaction.on_commit(_announce)
+
+
+def watch() -> None:
+    """Connects the signals; called once, when Django is ready."""
+    for model in (SitePolicy, Quota, ChatModel, Grant, Pause, Group, User):
+        post_delete.connect(_changed, sender=model, dispatch_uid="configuration")
+    for model in (SitePolicy, Quota, ChatModel, Grant, Pause):
+        post_save.connect(_changed, sender=model, dispatch_uid="configuration")
+    for through in (Quota.users.through, Quota.groups.through, Quota.models.through, User.groups.through):
+        m2m_changed.connect(_changed, sender=through, dispatch_uid="configuration")
+    configured_in_bulk.connect(_changed, dispatch_uid="configuration")

@@ -1,0 +1,51 @@
+"""One request at a time for the same turn: those sent again meanwhile wait, and then follow the answer of the first.
+
+Without it, copies of one turn sent at once would take slots from each other,
+and some would be refused for what is theirs.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from secrets import token_hex
+from time import monotonic
+from uuid import UUID
+
+from chat import redis_client
+from chat.requester import Requester
+from chat.threads import in_thread
+
+# Longer than a turn takes to start; a worker lost meanwhile leaves its lock for this long.
+_LOCK_MS = 10_000
+_POLL_SECONDS = 0.05
+
+# KEYS[1] the lock; ARGV[1] its holder's token.
+_UNLOCK = "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end return 0"
+
+
+@contextlib.asynccontextmanager
+async def turn_lock(requester: Requester, turn: UUID | None) -> AsyncIterator[None]:
+    """Held while a turn starts. A Redis that is away locks nothing: the database still takes each turn only once."""
+    if turn is None:
+        yield
+        return
+    key, token = f"chatsite:{{{requester.owner_key}}}:turn:{turn}", token_hex(8)
+    deadline = monotonic() + _LOCK_MS / 1000
+    while not await in_thread(_lock, key, token) and monotonic() < deadline:  # noqa: ASYNC110 (the holder may be another process)
+        await asyncio.sleep(_POLL_SECONDS)
+    try:
+        yield
+    finally:
+        await in_thread(_unlock, key, token)
+
+
+def _lock(key: str, token: str) -> bool:
+    try:
+        return bool(redis_client.client().set(key, token, nx=True, px=_LOCK_MS))
+    except redis_client.Unavailable:
+        return True
+
+
+def _unlock(key: str, token: str) -> None:
+    with contextlib.suppress(*redis_client.Unavailable):
+        redis_client.client().eval(_UNLOCK, 1, key, token)

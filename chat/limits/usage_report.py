@@ -1,0 +1,86 @@
+"""What applies to a person, why, how much of it is used and when it is whole again. Blocks on Redis and the database."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+
+from django.contrib.auth.models import Group
+from django.http import HttpRequest
+from django.utils import timezone
+
+from chat import redis_client
+from chat.errors import LimitsUnavailable
+from chat.limits import admission, budgets, leases, windows
+from chat.limits.effective_quota import Standing, standing_of
+from chat.models import Quota
+from chat.requester import Requester
+
+
+@dataclass(frozen=True)
+class Report:
+    """`quota`, grants included, is None where none applies. `windows` and `streams` are None while Redis does not answer. Money is USD."""
+
+    quota: Quota | None
+    standing: Standing
+    reason: str
+    windows: list[windows.Window] | None
+    streams: int | None
+    tokens: int
+    spend: Decimal
+    tokens_reset: datetime
+    spend_reset: datetime
+
+
+@dataclass(frozen=True)
+class Words:
+    """How a reason speaks of the person."""
+
+    you: str
+    your: str
+
+
+YOU = Words("you", "your")
+THEM = Words("them", "their")
+
+
+def report(request: HttpRequest, requester: Requester, words: Words = YOU) -> Report:
+    """The report for the requester; seven queries at most. Tokens and spend are what the ledger has settled."""
+    standing = standing_of(requester)
+    quota = standing.quota
+    now = timezone.now()
+    key = requester.limit_key
+    spent = budgets.spent(key, timezone.localdate(now))
+    used_windows, streams = in_redis(request, key, quota)
+    return Report(
+        quota=quota,
+        standing=standing,
+        reason=_reason(quota, requester, words),
+        windows=used_windows,
+        streams=streams,
+        tokens=spent.tokens,
+        spend=Decimal(spent.micros).scaleb(-6),
+        tokens_reset=budgets.next_day(now),
+        spend_reset=budgets.next_month(now),
+    )
+
+
+def in_redis(request: HttpRequest, key: str, quota: Quota | None) -> tuple[list[windows.Window] | None, int | None]:
+    """The windows and the running answers of whom the limits count as `key`; None while Redis does not answer."""
+    try:
+        used = windows.peek(request, admission.GROUP, key, quota.rates if quota else [])
+        return used, leases.in_use(redis_client.client(), key)
+    except (LimitsUnavailable, *redis_client.Unavailable):
+        return None, None
+
+
+def _reason(quota: Quota | None, requester: Requester, words: Words) -> str:
+    if quota is None:
+        return f"no quota applies to {words.you}"
+    if requester.user_id is None:
+        return "it is the one for guests"
+    if getattr(quota, "names_user", False):
+        return f"it names {words.you}"
+    if getattr(quota, "names_group", False):
+        group = Group.objects.filter(quotas=quota, user=requester.user_id).order_by("name").first()
+        return f"it names {words.your} group {group.name}" if group else f"it names one of {words.your} groups"
+    return "it is the default"

@@ -1,0 +1,88 @@
+"""Who uses most of a quota right now, for its page in the admin. Blocks on Redis and the database."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from django.contrib.auth.models import User
+from django.db.models import Count, ExpressionWrapper, F, FloatField, Max, Q, QuerySet, Sum, Value
+from django.db.models.functions import Coalesce, Greatest
+from django.http import HttpRequest
+from django.utils import timezone
+
+from chat.limits import budgets
+from chat.limits.budgets import ExactSum
+from chat.limits.effective_quota import Standing, granted, raised
+from chat.limits.usage_report import Report, in_redis
+from chat.models import Quota, Usage
+
+MOST = 10
+
+
+@dataclass(frozen=True)
+class Use:
+    """`key` is what the limits are counted on; `user` is None for a guest."""
+
+    key: str
+    user: User | None
+    report: Report
+
+
+def most_used(request: HttpRequest, quota: Quota) -> list[Use]:
+    """The people, or guests, that have come nearest to one of the quota's limits; three queries. Who has none is not among them."""
+    now = timezone.now()
+    rows = list(_ranked(quota, now)[:MOST])
+    ids = [row["user_id"] for row in rows if row["user_id"]]
+    people, grants = User.objects.in_bulk(ids), granted(ids)
+    return [_use(request, quota, row, people.get(row["user_id"]), grants.get(row["user_id"], (0, Decimal(0))), now) for row in rows]
+
+
+def _use(request: HttpRequest, quota: Quota, row: dict[str, Any], user: User | None, grant: tuple[int, Decimal], now: datetime) -> Use:
+    limits = raised(quota, *grant)
+    windows, streams = in_redis(request, row["limit_key"], quota)
+    report = Report(
+        quota=limits,
+        standing=Standing(limits, *grant),
+        reason="",
+        windows=windows,
+        streams=streams,
+        tokens=row["tokens"] or 0,
+        spend=row["spend"],
+        tokens_reset=budgets.next_day(now),
+        spend_reset=budgets.next_month(now),
+    )
+    return Use(row["limit_key"], user, report)
+
+
+def _ranked(quota: Quota, now: datetime) -> "QuerySet[Usage, Any]":
+    """Use by limit key, nearest to a limit first. The rank alone is a float; the figures are exact."""
+    today = timezone.localdate(now)
+    longest = timedelta(seconds=max((rate.period for rate in quota.rates), default=0))
+    rows = _rows(quota).filter(day__gte=min(today.replace(day=1), timezone.localdate(now - longest))).order_by()
+    settled = ~Q(outcome=Usage.Outcome.RUNNING)
+    figures: dict[str, Any] = {
+        "tokens": Sum(F("prompt_tokens") + F("completion_tokens"), filter=settled & Q(day=today)),
+        "spend": ExactSum("cost_usd", filter=settled & Q(day__gte=today.replace(day=1))),
+        "running": Count("pk", filter=~settled),
+        "user_id": Max("user"),
+    }
+    shares = [("tokens", quota.tokens_per_day), ("micros", quota.spend_per_month_usd), ("running", quota.concurrent_streams)]
+    figures["micros"] = Sum("cost_usd", filter=settled & Q(day__gte=today.replace(day=1)), output_field=FloatField())
+    for rate in quota.rates:
+        name = f"turns_{rate.period}"
+        figures[name] = Count("pk", filter=Q(created__gte=now - timedelta(seconds=rate.period)))
+        shares.append((name, rate.limit))
+    parts = [_share(name, limit) for name, limit in shares if limit] or [_share("tokens", 1)]
+    rank = Greatest(*parts) if len(parts) > 1 else parts[0]
+    return rows.values("limit_key").annotate(**figures).annotate(rank=rank).filter(rank__gt=0).order_by("-rank", "limit_key")
+
+
+def _share(name: str, limit: int | Decimal) -> Coalesce:
+    share = ExpressionWrapper(F(name) * Value(1.0) / Value(float(limit)), output_field=FloatField())
+    return Coalesce(share, Value(0.0), output_field=FloatField())
+
+
+def _rows(quota: Quota) -> "QuerySet[Usage]":
+    people = Q(user__in=quota.people().values("pk"))
+    return Usage.objects.filter(people | Q(user=None, limit_key__startswith="ip:") if quota.for_guests else people)

@@ -1,0 +1,60 @@
+"""Compares what Redis has set aside with what the ledger has as running. Blocks on both; changes nothing.
+
+There are no counters to compare: what was spent is in the ledger alone. What
+can differ are the slots and reservations of running answers, and the answers
+themselves.
+"""
+
+from collections.abc import Iterator
+from time import sleep
+
+from chat import redis_client
+from chat.limits import admission, budgets, leases, reader_leases
+from chat.models import Message, Usage
+
+
+def lasting_differences(seconds: float) -> list[str]:
+    """The differences, in words, that are there now and still are after `seconds`: turns begin and end while one looks.
+
+    Raises what `chat.redis_client.Unavailable` names and Django's database errors.
+    """
+    first = set(_differences())
+    if not first:
+        return []
+    sleep(seconds)
+    return sorted(first.intersection(_differences()))
+
+
+def _differences() -> Iterator[str]:
+    holders = (holder for holder in leases.holders(redis_client.client()) if not holder.startswith(reader_leases.HOLDER))
+    held = {holder: leases.reservations(redis_client.client(), holder) for holder in holders}
+    rows = list(budgets.running(None))
+    for row in rows:
+        yield from _of_row(row, held)
+    running = {str(row.answer) for row in rows}
+    for holder, reservations in held.items():
+        for answer in sorted(reservations.keys() - running):
+            yield f"{holder}: a reservation for answer {answer}, which the ledger does not have as running"
+    yield from _of_messages()
+
+
+def _of_row(row: Usage, held: dict[str, dict[str, str]]) -> Iterator[str]:
+    expected = admission.hold_of(row).reserved
+    for holder in (row.limit_key, admission.SITE):
+        found = held.get(holder, {}).get(str(row.answer))
+        if found is None:
+            yield f"{holder}: answer {row.answer} runs, and nothing is set aside for it"
+        elif found != expected:
+            yield f"{holder}: answer {row.answer} has {found} set aside (tokens, millionths of a USD, day), and {expected} in the ledger"
+
+
+def _of_messages() -> Iterator[str]:
+    streaming = Message.objects.filter(status=Message.Status.STREAMING)
+    for answer in streaming.exclude(id__in=budgets.running(None).values("answer")).values_list("id", flat=True):
+        yield f"answer {answer} is being written, and the ledger does not have it as running"
+    settled = budgets.running(None).filter(answer__in=Message.objects.exclude(status=Message.Status.STREAMING).values("id"))
+    for answer in settled.values_list("answer", flat=True):
+        yield f"answer {answer} has ended, and the ledger has it as running"
+    without = Message.objects.filter(role=Message.Role.ASSISTANT).exclude(id__in=Usage.objects.values("answer"))
+    for answer in without.values_list("id", flat=True):
+        yield f"answer {answer} has no row in the ledger"

@@ -1,0 +1,91 @@
+"""What every view of the API shares: who asks, and refusals as JSON."""
+
+import logging
+from collections.abc import Callable, Coroutine
+from functools import wraps
+from typing import Any
+
+from django.db import Error
+from django.http import HttpRequest, JsonResponse
+from django.http.response import HttpResponseBase
+
+from chat import database_errors
+from chat.accounts import guests
+from chat.answers.reader_access import ReaderAccess
+from chat.client_ip import limit_address
+from chat.errors import DatabaseUnavailable, InternalFault, InvalidRequest, MethodNotAllowed, NotSignedIn, Refusal
+from chat.requester import Requester
+from chat.threads import in_thread
+
+logger = logging.getLogger("chat.api")
+
+AsyncView = Callable[..., Coroutine[Any, Any, HttpResponseBase]]
+
+
+def refusal_response(refusal: Refusal) -> JsonResponse:
+    """The refusal as the contract says it: status, JSON body, Retry-After where there is one."""
+    response = JsonResponse(refusal.payload(), status=refusal.status, headers=refusal.headers)
+    if refusal.retry_after is not None:
+        response["Retry-After"] = str(refusal.retry_after)
+    response["Cache-Control"] = "no-store"
+    # A refusal is an answer, not an incident: Django would log a warning for each.
+    response._has_been_logged = True  # type: ignore[attr-defined]
+    return response
+
+
+def api(*methods: str) -> Callable[[AsyncView], AsyncView]:
+    """Wraps an async view of the API: wrong methods are 405, refusals become JSON, errors of the database too."""
+
+    def decorate(view: AsyncView) -> AsyncView:
+        @wraps(view)
+        async def wrapper(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+            try:
+                if request.method not in methods:
+                    raise MethodNotAllowed(f"This address takes {' and '.join(methods)}.", headers={"Allow": ", ".join(methods)})
+                return await view(request, *args, **kwargs)
+            except Refusal as refusal:
+                return refusal_response(refusal)
+            except Error as error:
+                return refusal_response(database_refusal(error))
+
+        return wrapper
+
+    return decorate
+
+
+def database_refusal(error: Error) -> Refusal:
+    """What to tell a person of an error of the database, which is logged: whose fault it is, and whether to try again."""
+    if database_errors.is_refused(error):
+        logger.warning("The database refused a query: %s", database_errors.words(error))
+        return InvalidRequest("The database cannot do what is asked: it is too long, or holds what no text has.")
+    logger.error("The database failed: %s", database_errors.words(error))
+    if database_errors.is_away(error):
+        return DatabaseUnavailable("The database cannot be reached. Try again in a moment.", retry_after=2)
+    return InternalFault("Something broke on our side.")
+
+
+async def requester_of(request: HttpRequest) -> Requester:
+    """Who asks; a guest without a random id in their session has the empty one, and owns nothing."""
+    return await in_thread(_requester, request)
+
+
+def _requester(request: HttpRequest) -> Requester:
+    address = limit_address(request.META.get("REMOTE_ADDR", ""))
+    if request.user.is_authenticated:
+        return Requester(user_id=request.user.pk, guest="", ip=address)
+    return Requester(user_id=None, guest=request.session.get(guests.SESSION_KEY, ""), ip=address)
+
+
+def access_of(request: HttpRequest) -> ReaderAccess:
+    """By what right whoever asks reads; to be called once it is known who that is, so that it asks nothing more."""
+    if request.user.is_authenticated:
+        return ReaderAccess(request.user.pk, request.user.password, request.session)
+    return ReaderAccess(None, "", request.session)
+
+
+async def known_requester(request: HttpRequest) -> Requester:
+    """Who asks; raises NotSignedIn for someone who has neither an account nor a guest's conversation."""
+    requester = await requester_of(request)
+    if requester.user_id is None and not requester.guest:
+        raise NotSignedIn("You are signed out. Sign in to go on.")
+    return requester

@@ -1,0 +1,52 @@
+"""What a person is told before a limit is met: the limits of which little is left."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from math import ceil
+
+from django.utils import timezone
+
+from chat.formatting import per
+from chat.limits.usage_report import Report
+from chat.limits.windows import Window
+
+# Told when no more than this share is left.
+_LITTLE = Decimal("0.2")
+
+
+@dataclass(frozen=True)
+class Nearly:
+    """A limit of which little is left, in a sentence; `seconds` until it is whole again."""
+
+    message: str
+    seconds: int
+
+
+def nearly(report: Report) -> list[Nearly]:
+    """The limits of which little is left, those that take longest first; none for a quota that refuses nothing."""
+    quota = report.quota.enforced if report.quota else None
+    if quota is None:
+        return []
+    found = [near for window in report.windows or [] if quota.requests and (near := _of_window(window))]
+    found += _of_budget("today's tokens", report.tokens, quota.tokens_per_day, report.tokens_reset)
+    found += _of_budget("this month's budget", report.spend, quota.spend_per_month_usd, report.spend_reset)
+    return sorted(found, key=lambda near: near.seconds, reverse=True)
+
+
+def _of_window(window: Window) -> Nearly | None:
+    limit, left = window.rate.limit, window.remaining
+    if left > max(1, int(limit * _LITTLE)) or not window.used:
+        return None
+    return Nearly(f"{left or 'None'} of your {limit} requests {per(window.rate.period)} left.", window.reset)
+
+
+def _of_budget(name: str, used: int | Decimal, limit: int | Decimal | None, reset: datetime) -> Iterator[Nearly]:
+    if not limit or used < (1 - _LITTLE) * limit:
+        return
+    # Rounded up: as long as there is anything left, 0 % is not true.
+    percent = max(0, ceil(100 * (limit - used) / limit))
+    left = f"{percent} % of {name} left" if percent else f"Nothing of {name} is left"
+    seconds = max(1, ceil((reset - timezone.now()).total_seconds()))
+    yield Nearly(f"{left}, until {timezone.localtime(reset):%-d %B, %H:%M}.", seconds)

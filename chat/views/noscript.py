@@ -1,0 +1,117 @@
+"""The chat without JavaScript: a form posted, and a page into which the answer streams as escaped HTML."""
+
+import asyncio
+from collections.abc import AsyncGenerator
+from typing import Any
+from uuid import UUID
+
+import msgspec
+from django.http import Http404, HttpRequest, HttpResponseRedirect
+from django.http.response import HttpResponseBase
+from django.shortcuts import render
+from django.template.loader import render_to_string
+from django.urls import reverse
+from django.utils.html import escape
+from django.views.decorators.cache import never_cache
+
+from chat.answers import worker
+from chat.answers.reader_access import ReaderAccess
+from chat.answers.sse import PAD_BYTES
+from chat.errors import InvalidRequest, NotFound, Refusal, TooManyReaders
+from chat.limits import reader_leases
+from chat.models import Message
+from chat.requester import Requester
+from chat.threads import in_thread
+from chat.turns import request as turn_request
+from chat.turns import service
+from chat.turns.service import Follow
+from chat.views.account import refusal_page
+from chat.views.api import access_of, known_requester
+from chat.views.guest_turns import chatter, named
+from chat.views.stream import LiveResponse
+from chat.views.turns import begin
+
+# Stands in the rendered page where the answer is to come.
+_PLACE = "<!--answer-->"
+
+
+async def post(request: HttpRequest, conversation_id: UUID | None = None) -> HttpResponseBase:
+    """The composer's form, posted to `/` or to a conversation: 303 to the page of the answer, or the refusal as a page with the prompt."""
+    prompt = request.POST.get("content", "")
+    try:
+        requester = await chatter(request)
+        asked = _asked(request, conversation_id)
+        requester = named(requester, asked)
+        started, _ = await asyncio.shield(worker.current().spawn(begin(request, requester, asked)))
+    except Refusal as refusal:
+        return await in_thread(_refused, request, refusal, prompt, conversation_id)
+    return HttpResponseRedirect(reverse("answer", args=[started.start["conversation"], started.start["answer"]]), status=303)
+
+
+def _asked(request: HttpRequest, conversation_id: UUID | None) -> turn_request.TurnRequest:
+    fields: dict[str, Any] = {
+        name: request.POST[name] for name in ("content", "parent", "model", "turn", "altcha") if request.POST.get(name)
+    }
+    # A textarea sends its line ends as CRLF.
+    fields["content"] = fields.get("content", "").replace("\r\n", "\n")
+    if conversation_id is not None:
+        fields["conversation"] = str(conversation_id)
+    try:
+        body = msgspec.json.encode(fields)
+    except UnicodeEncodeError:
+        raise InvalidRequest("The prompt is not valid text.") from None
+    return turn_request.parse(body)
+
+
+def _refused(request: HttpRequest, refusal: Refusal, prompt: str, conversation_id: UUID | None) -> HttpResponseBase:
+    context = {"refusal": refusal, "prompt": prompt, "turn": request.POST.get("turn", ""), "conversation_id": conversation_id}
+    response = render(request, "chat/refused.html", context, status=refusal.status)
+    if refusal.retry_after is not None:
+        response["Retry-After"] = str(refusal.retry_after)
+    return response
+
+
+@never_cache
+async def answer(request: HttpRequest, conversation_id: UUID, answer_id: UUID) -> HttpResponseBase:
+    """The page of one answer: it streams while the answer is written; once that has ended, the conversation's own page says it better."""
+    try:
+        requester: Requester = await known_requester(request)
+        known = await in_thread(service.follow, requester, answer_id)
+    except NotFound:
+        raise Http404 from None
+    except Refusal:
+        return HttpResponseRedirect(f"{reverse('login')}?next={request.path}")
+    if known.message.conversation_id != conversation_id:
+        raise Http404
+    if known.message.status != Message.Status.STREAMING:
+        return HttpResponseRedirect(reverse("conversation", args=[conversation_id]))
+    page = await in_thread(_page, request, known)
+    try:
+        seat = await reader_leases.take_seat(requester)
+    except TooManyReaders as refusal:
+        return await in_thread(refusal_page, request, refusal)
+    return LiveResponse(worker.current().seated(_streamed(page, known, access_of(request)), seat), "text/html; charset=utf-8")
+
+
+def _page(request: HttpRequest, known: Follow) -> str:
+    prompt = known.message.parent.content if known.message.parent else ""
+    context = {"conversation": known.message.conversation, "prompt": prompt, "answer_id": known.message.id}
+    return render_to_string("chat/plain.html", context, request)
+
+
+async def _streamed(page: str, known: Follow, access: ReaderAccess) -> AsyncGenerator[bytes, None]:
+    head, _, tail = page.partition(_PLACE)
+    # A browser shows a page as it comes only once it has some of it.
+    yield (head + " " * 1024).encode()
+    live = worker.current().follow(known.message.id, known.start, known.owner)
+    async for piece in live.pieces(access):
+        yield padded(escape(piece).encode())
+    if not live.ended:
+        yield " […]".encode()
+    yield tail.encode()
+
+
+def padded(html: bytes) -> bytes:
+    """The piece of a page and a comment, together a multiple of PAD_BYTES: what is read along must not be told by its size."""
+    size = len(html) + len(b"<!---->")
+    return b"%s<!--%s-->" % (html, b"0" * (-size % PAD_BYTES))

@@ -1,0 +1,40 @@
+"""What every template may use."""
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from django.conf import settings
+from django.db import Error
+from django.http import HttpRequest
+
+from chat.accounts import guests
+from chat.limits import configuration
+from chat.models import SitePolicy
+
+T = TypeVar("T")
+
+
+def site(request: HttpRequest) -> dict[str, Any]:
+    """Gives `site_url` and `csrf_cookie`, the name of that cookie; and what is asked only where a template does: `notice`,
+    `site_paused`, `signup_is_open` and `guests_may_chat`.
+    """
+    return {
+        "site_url": settings.SITE_URL,
+        "csrf_cookie": settings.CSRF_COOKIE_NAME,
+        "notice": lambda: _answered(lambda: configuration.current().policy().notice, ""),
+        "site_paused": lambda: _answered(lambda: configuration.current().policy().paused, False),
+        "signup_is_open": lambda: _answered(_signup_is_open, False),
+        "guests_may_chat": lambda: _answered(guests.may_chat, False),
+    }
+
+
+def _signup_is_open() -> bool:
+    return configuration.current().policy().signup == SitePolicy.Signup.OPEN
+
+
+def _answered(question: Callable[[], T], otherwise: T) -> T:
+    """The answer, or `otherwise` when the database is away: the page that says so must still come."""
+    try:
+        return question()
+    except Error:
+        return otherwise

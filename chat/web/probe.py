@@ -1,0 +1,21 @@
+"""The token of a probe: `manage.py doctor` makes it, the site it asks accepts it. Both know SECRET_KEY, nobody else does."""
+
+from django.core import signing
+
+_SALT = "chat.web.probe"
+MAX_AGE_SECONDS = 60
+MAX_PAUSE_SECONDS = 65
+
+
+def make_token(pauses: list[float]) -> str:
+    """A token for one stream with these pauses between its frames, in seconds; good for MAX_AGE_SECONDS."""
+    return signing.dumps(pauses, salt=_SALT)
+
+
+def pauses_of(token: str) -> list[float] | None:
+    """The pauses that the token asks for, each at most MAX_PAUSE_SECONDS; None if it is not ours, or too old."""
+    try:
+        pauses: list[float] = signing.loads(token, salt=_SALT, max_age=MAX_AGE_SECONDS)
+    except signing.BadSignature:
+        return None
+    return [min(pause, MAX_PAUSE_SECONDS) for pause in pauses]
