@@ -77,6 +77,7 @@ INSTALLED_APPS = [
     "servestatic.runserver_nostatic",
     "django.contrib.staticfiles",
     "chat.apps.ChatConfig",
+    "chatsite",
 ]
 MIDDLEWARE = [
     "chat.web.middleware.security_headers",

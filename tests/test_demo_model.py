@@ -15,8 +15,8 @@ import openai
 import pytest
 from django.core.management import CommandError, call_command
 
-from chat.management.demo_answer import answer_to, tokens_of
-from chat.management.demo_server import DemoServer
+from chatsite.demo.answer import answer_to, tokens_of
+from chatsite.demo.server import DemoServer
 
 ROOT = Path(__file__).resolve().parents[1]
 

@@ -17,10 +17,10 @@ import redis
 from django.core import signing
 from pytest_django import Settings
 
-from chat.management.doctor import bounded, proxy
-from chat.management.doctor.findings import Check, Finding, ok
 from chat.models import ChatModel
 from chat.web import probe
+from chatsite.doctor import bounded, proxy
+from chatsite.doctor.findings import Check, Finding, ok
 from tests.harness import wire
 from tests.harness.environment import API_KEY, SECRET_KEY, Environment
 from tests.harness.nginx import Nginx

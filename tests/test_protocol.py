@@ -11,7 +11,7 @@ import pytest
 import uvicorn
 
 from chat.asgi_scope import AWAITED
-from chat.management import protocol
+from chatsite.serve import drain_protocol
 
 Receive = Callable[[], Awaitable[dict[str, Any]]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
@@ -30,7 +30,7 @@ class Server:
         self._awaited = awaited
         self._pieces: asyncio.Queue[bytes] = asyncio.Queue()
         self._loop: asyncio.AbstractEventLoop
-        options: dict[str, Any] = {"http": protocol.Protocol, "interface": "asgi3", "lifespan": "off", "log_level": "critical"}
+        options: dict[str, Any] = {"http": drain_protocol.Protocol, "interface": "asgi3", "lifespan": "off", "log_level": "critical"}
         config = uvicorn.Config(self._answer, timeout_graceful_shutdown=60, **options)
         self._uvicorn = uvicorn.Server(config)
         self._thread = threading.Thread(target=self._uvicorn.run, args=([self._listener],))
@@ -82,8 +82,8 @@ def serving(*, awaited: bool) -> Iterator[Server]:
 
 @pytest.fixture(autouse=True)
 def soon(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(protocol, "_LAST_REQUEST_SECONDS", 0.3)
-    monkeypatch.setattr(protocol, "_LOOK_SECONDS", 0.1)
+    monkeypatch.setattr(drain_protocol, "_LAST_REQUEST_SECONDS", 0.3)
+    monkeypatch.setattr(drain_protocol, "_LOOK_SECONDS", 0.1)
 
 
 def read_until(connection: socket.socket, end: bytes) -> None:

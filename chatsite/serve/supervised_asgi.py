@@ -4,7 +4,7 @@ import multiprocessing
 import os
 import signal
 
-from chat.management.processes import end_with_parent
+from chatsite.serve.processes import end_with_parent
 
 _parent = multiprocessing.parent_process()
 # A child of uvicorn's own; a single uvicorn was bound to `serve` when it was started.

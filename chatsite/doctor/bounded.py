@@ -7,7 +7,7 @@ from time import monotonic
 
 from django.db import connections
 
-from chat.management.doctor.findings import Check, Finding, fail
+from chatsite.doctor.findings import Check, Finding, fail
 
 
 def run(part: str, check: Check, seconds: float) -> Iterator[Finding]:

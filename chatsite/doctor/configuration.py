@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 from django.conf import settings
 from django.core import checks
 
-from chat.management.doctor.findings import Finding, Level, ok, warn
+from chatsite.doctor.findings import Finding, Level, ok, warn
 
 PART = "settings"
 

@@ -1,4 +1,4 @@
-"""uvicorn as `manage.py serve` runs it, in a process of its own: `python -m chat.management.web_server OPTIONS`, these as JSON.
+"""uvicorn as `manage.py serve` runs it, in a process of its own: `python -m chatsite.serve.web_server OPTIONS`, these as JSON.
 
 The options are those of `uvicorn.Config`. With one worker the exit code is
 uvicorn's own; with several it is 0 even when they could not start.
@@ -12,7 +12,7 @@ import uvicorn
 from uvicorn.config import STARTUP_FAILURE
 from uvicorn.supervisors import Multiprocess
 
-APPLICATION = "chat.management.served:application"
+APPLICATION = "chatsite.serve.supervised_asgi:application"
 
 
 class Workers(Multiprocess):

@@ -3,9 +3,9 @@ from typing import Any
 from django.core.management.base import BaseCommand
 
 from chat.checks import SETTINGS
-from chat.management.preflight import CannotStart
-from chat.management.signals import Forced
-from chat.management.supervisor import Supervisor
+from chatsite.serve.preflight import CannotStart
+from chatsite.serve.signals import Forced
+from chatsite.serve.supervisor import Supervisor
 
 
 class Command(BaseCommand):

@@ -4,7 +4,7 @@ import uvicorn
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from chat.management.demo_server import DemoServer
+from chatsite.demo.server import DemoServer
 
 
 class Command(BaseCommand):

@@ -9,11 +9,11 @@ from urllib.parse import urlsplit
 from django.conf import settings
 from django.db import Error
 
-from chat.management.doctor.findings import Finding, fail, ok, warn
 from chat.models import ChatModel, Usage
 from chat.upstream import last_failures
 from chat.upstream.client import NotListed, make_client, offered_models
 from chat.upstream.failure_report import FailureReport, fault_remedy
+from chatsite.doctor.findings import Finding, fail, ok, warn
 
 PART = "upstream"
 _SECONDS = 10

@@ -5,9 +5,9 @@ from urllib.parse import urlsplit
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from chat.management.doctor import examination
-from chat.management.doctor.findings import Finding, Level
 from chat.web.probe import MAX_PAUSE_SECONDS
+from chatsite.doctor import examination
+from chatsite.doctor.findings import Finding, Level
 
 
 class Command(BaseCommand):

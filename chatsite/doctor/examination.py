@@ -5,9 +5,9 @@ from functools import partial
 
 import httpx2
 
-from chat.management.doctor import address, configuration, database, pages, proxy, redis_server, stream, upstream
-from chat.management.doctor.bounded import run
-from chat.management.doctor.findings import Check, Finding, Level, fail
+from chatsite.doctor import address, configuration, database, pages, proxy, redis_server, stream, upstream
+from chatsite.doctor.bounded import run
+from chatsite.doctor.findings import Check, Finding, Level, fail
 
 _SECONDS = 15.0
 _OUTSIDE_SECONDS = 40.0

@@ -6,7 +6,7 @@ from typing import Any
 from django.conf import settings
 
 from chat import redis_client
-from chat.management.doctor.findings import Finding, fail, ok, warn
+from chatsite.doctor.findings import Finding, fail, ok, warn
 
 PART = "redis"
 _NEVER_EVICT = "Set maxmemory-policy noeviction on it."

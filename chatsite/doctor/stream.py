@@ -11,9 +11,9 @@ import msgspec
 from django.urls import reverse
 
 from chat.answers.live_answer import PING_SECONDS
-from chat.management.doctor.findings import Finding, fail, ok, warn
 from chat.upstream.event_stream import EventDecoder
 from chat.web.probe import make_token
+from chatsite.doctor.findings import Finding, fail, ok, warn
 
 PART = "stream"
 # From the range for documentation (RFC 5737): nobody has it, so whoever is taken for it was believed.

@@ -16,12 +16,12 @@ from django.core.management import call_command
 from django.db import Error as DatabaseError
 from django.db import connections
 
-from chat.management import preflight, processes
-from chat.management.embedded_valkey import EmbeddedValkey
-from chat.management.first_admin import ensure_admin
-from chat.management.preflight import CannotStart
-from chat.management.signals import Signals, Stopped
 from chatsite.env import from_process
+from chatsite.serve import preflight, processes
+from chatsite.serve.embedded_valkey import EmbeddedValkey
+from chatsite.serve.first_admin import ensure_admin
+from chatsite.serve.preflight import CannotStart
+from chatsite.serve.signals import Signals, Stopped
 
 _START_SECONDS = 60.0
 # On top of DRAIN_SECONDS: for the last requests, to save what was still running, and to end.
@@ -152,10 +152,10 @@ class Supervisor:
             "access_log": False,
             "log_level": "warning",
             "log_config": str(Path(__file__).with_name("uvicorn_logging.json")),
-            "http": "chat.management.protocol:Protocol",
+            "http": "chatsite.serve.drain_protocol:Protocol",
             "timeout_graceful_shutdown": max(1, settings.DRAIN_SECONDS),
         }
-        return [sys.executable, "-P", "-m", "chat.management.web_server", json.dumps(options)]
+        return [sys.executable, "-P", "-m", "chatsite.serve.web_server", json.dumps(options)]
 
     def _welcome(self, link: str | None) -> None:
         self._say(f"Chatsite is ready at {settings.SITE_URL}")

@@ -4,8 +4,8 @@ from django.contrib.auth.models import User
 from django.core.exceptions import ValidationError
 
 from chat.accounts.signed_links import setup_url
-from chat.management.preflight import CannotStart
 from chatsite.env import Env
+from chatsite.serve.preflight import CannotStart
 
 
 def ensure_admin(env: Env) -> str | None:

@@ -7,7 +7,7 @@ import httpx2
 from django.conf import settings
 from django.urls import reverse
 
-from chat.management.doctor.findings import Finding, fail, ok
+from chatsite.doctor.findings import Finding, fail, ok
 
 # What each header must contain.
 _HEADERS = {

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from chat.management.demo_answer import answer_to, tokens_of
+from chatsite.demo.answer import answer_to, tokens_of
 
 Message = dict[str, Any]
 Receive = Callable[[], Awaitable[Message]]

@@ -7,8 +7,8 @@ import httpx2
 from django.conf import settings
 
 from chat.client_ip import is_trusted, parse_address
-from chat.management.doctor.findings import Finding, fail, ok, warn
-from chat.management.doctor.stream import FORGED_ADDRESS
+from chatsite.doctor.findings import Finding, fail, ok, warn
+from chatsite.doctor.stream import FORGED_ADDRESS
 
 PART = "client"
 _OVERWRITE = "Have the proxy overwrite it: proxy_set_header X-Forwarded-For $remote_addr; (deploy/nginx.conf)."

@@ -6,7 +6,7 @@ from pathlib import Path
 from django.db import Error, connection
 from django.db.migrations.executor import MigrationExecutor
 
-from chat.management.doctor.findings import Finding, fail, ok
+from chatsite.doctor.findings import Finding, fail, ok
 
 PART = "database"
 

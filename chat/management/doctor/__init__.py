@@ -1,1 +1,0 @@
-"""`manage.py doctor`: a deployment checked from inside (settings, database, Redis, upstream) and through its public address."""
