@@ -14,7 +14,7 @@ from uuid import UUID
 from django.db import transaction
 from django.utils.html import escape
 
-from chat.answers.ending_notes import ending_note
+from chat.conversations.ending_notes import ending_note
 from chat.errors import AnswerError, sentence
 from chat.markdown import render
 from chat.models import Message, Usage

@@ -5,7 +5,7 @@ from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass, replace
 from uuid import UUID
 
-from chat.answers.ending_notes import ending_note
+from chat.conversations.ending_notes import ending_note
 from chat.errors import AnswerError
 from chat.markdown import render
 from chat.models import ChatModel, Conversation, Message, Quota, Usage

@@ -1,0 +1,8 @@
+from django.apps import AppConfig
+
+
+class ChatsiteConfig(AppConfig):
+    """How the site is configured, entered, served and examined; it has no tables."""
+
+    name = "chatsite"
+    verbose_name = "Chatsite"
