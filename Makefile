@@ -4,8 +4,13 @@ BIN := .venv/bin
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
 # What depends on the database runs a second time, on a real PostgreSQL.
-POSTGRESQL_TESTS := $(addprefix tests/test_,$(addsuffix .py,streaming admission models configuration export search \
-	usage_page invitations setup_link admin admin_usage admin_content admin_quotas admin_fuzz admin_history outages postgresql_away guests))
+POSTGRESQL_TESTS := $(addprefix tests/,$(addsuffix .py,answers/test_streaming \
+	limits/test_admission conversations/test_models limits/test_configuration \
+	conversations/test_export conversations/test_search operator/test_usage_page \
+	accounts/test_invitations accounts/test_setup_link operator/test_admin \
+	operator/test_admin_usage operator/test_admin_content operator/test_admin_quotas \
+	operator/test_admin_fuzz operator/test_admin_history outages/test_outages \
+	outages/test_postgresql_away accounts/test_guests))
 
 # Files of tests run side by side, each process with servers of its own: most of the time is spent waiting.
 AT_ONCE := --numprocesses 3 --dist loadfile

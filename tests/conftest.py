@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from tests.harness.people import Person
 
 # What needs that database is no test on the other.
-collect_ignore_glob = [] if os.environ.get("TEST_DATABASE") == "postgresql" else ["test_postgresql_*.py"]
+collect_ignore_glob = [] if os.environ.get("TEST_DATABASE") == "postgresql" else ["*/test_postgresql_*.py"]
 _environment: Environment | None = None
 _LOG_TAIL_CHARS = 4000
 

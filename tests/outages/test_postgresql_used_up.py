@@ -1,0 +1,103 @@
+"""PostgreSQL that gives no connection, or no answer: it is the database that is unavailable, never the limits."""
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from functools import partial
+from time import monotonic
+from typing import TYPE_CHECKING
+
+import psycopg
+import pytest
+from django.db import connections
+
+from tests.harness.answers import wait_until
+from tests.harness.environment import Environment
+from tests.harness.site import Site
+from tests.harness.visitor import all_at_once
+from tests.turns.test_refusals import assert_refused
+
+if TYPE_CHECKING:
+    from tests.conftest import MakeUser, StartSite
+
+_OTHERS = """
+SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+WHERE backend_type = 'client backend' AND application_name <> 'filler' AND pid <> pg_backend_pid()
+"""
+BUDGETS = [{"tokens_per_day": 10**9}, {"spend_per_month_usd": 1000}, {"concurrent_streams": 3, "tokens_per_day": 10**9}]
+
+
+@contextmanager
+def ledger_locked(environment: Environment) -> Iterator[None]:
+    """Whoever reads the ledger waits; everything else goes on."""
+    assert environment.postgres
+    with psycopg.connect(environment.postgres.url) as server:
+        server.execute("LOCK TABLE chat_usage IN ACCESS EXCLUSIVE MODE")
+        yield
+        server.rollback()
+
+
+@contextmanager
+def connections_used_up(environment: Environment) -> Iterator[None]:
+    """All that the server has are taken by somebody else."""
+    assert environment.postgres
+    connections.close_all()
+    connections["default"].close_pool()  # type: ignore[attr-defined]
+    with ExitStack() as taken:
+
+        def take_all() -> None:
+            while True:
+                try:
+                    taken.enter_context(psycopg.connect(environment.postgres.url, application_name="filler", autocommit=True))
+                except psycopg.OperationalError:
+                    return
+
+        server = taken.enter_context(psycopg.connect(environment.postgres.url, application_name="filler", autocommit=True))
+
+        def are_taken() -> bool:
+            others = server.execute(_OTHERS).fetchall()
+            take_all()
+            return not others
+
+        wait_until(are_taken)
+        yield
+
+
+@pytest.mark.parametrize("budget", BUDGETS)
+def test_turn_whose_budget_cannot_be_read_is_refused_for_the_database(
+    environment: Environment, make_user: "MakeUser", site: Site, budget: dict[str, int]
+) -> None:
+    person = make_user(**budget)
+    clients = [person.client_on(site) for _ in range(4)]
+    with ledger_locked(environment):
+        since = monotonic()
+        refused = all_at_once([partial(client.post, "/api/chat", json={"content": "Hello"}) for client in clients])
+        assert monotonic() - since < 4
+        for answer in refused:
+            assert_refused(answer, 503, "database_unavailable", retry_after=range(1, 6))
+    # What the threads take late, they give back.
+    wait_until(lambda: clients[0].chat(content="Hello").status == 200)
+
+
+def test_where_limits_are_let_through_without_redis_a_silent_database_still_refuses(
+    environment: Environment, make_user: "MakeUser", start_site: "StartSite"
+) -> None:
+    client = make_user(tokens_per_day=10**9).client_on(start_site(LIMITS_WHEN_REDIS_DOWN="allow"))
+    with ledger_locked(environment):
+        assert_refused(client.post("/api/chat", json={"content": "Hello"}), 503, "database_unavailable", retry_after=range(1, 6))
+
+
+def test_server_that_has_no_connection_left_is_a_database_that_is_unavailable(
+    environment: Environment, make_user: "MakeUser", start_site: "StartSite"
+) -> None:
+    person, site = make_user(tokens_per_day=10**9), start_site()
+    client = person.client_on(site)
+    with client.chat(content="Hello") as stream:
+        stream.read()
+    with connections_used_up(environment):
+        refused = [client.post("/api/chat", json={"content": "Hello"}), client.get("/api/limits"), client.stop(stream.answer)]
+        page = client.get("/usage/")
+    for answer in refused:
+        assert_refused(answer, 503, "database_unavailable", retry_after=range(1, 6))
+    assert (page.status_code, "The database cannot be reached" in page.text) == (503, True)
+    assert "Traceback" not in site.log()
+    wait_until(lambda: client.chat(content="Hello again").status == 200, 20)
