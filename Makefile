@@ -42,7 +42,7 @@ test: .venv/installed-dev
 bench: .venv/installed-dev
 	@exec $(BIN)/python -m bench
 
-# SECONDS (300) of every fault at once, then the sums; SEED repeats the dice of an earlier run.
+# SECONDS (300) of every fault at once, then the invariants; SEED repeats the dice of an earlier run.
 soak: .venv/installed-dev
 	@.ci/need nginx nginx-light
 	@exec $(BIN)/python -m bench.soak

@@ -6,7 +6,7 @@ import tempfile
 from pathlib import Path
 
 from bench import servers
-from bench.report import Pair, middle, missed, missed_turns, table, turns_table
+from bench.report import Pair, median, misses, table, turn_misses, turns_table
 from bench.run import LoadFailed, Measured, measure, warm_up
 from bench.turns import measure_turns
 from bench.wire import burst_prompt, paced_prompt
@@ -49,14 +49,14 @@ def main() -> int:
     except (LoadFailed, RuntimeError) as error:
         print(error, file=sys.stderr)
         return 1
-    paced, burst = (Pair(**{name: middle([run[kind] for run in runs[name]]) for name in _SERVERS}) for kind in (0, 1))
+    paced, burst = (Pair(**{name: median([run[kind] for run in runs[name]]) for name in _SERVERS}) for kind in (0, 1))
     print(table(f"Paced: {options.streams} streams, {options.rate} deltas a second each, {options.seconds} s", paced))
     print(table(f"Burst: {options.burst_streams} streams of {options.burst_deltas:,} deltas", burst))
     print(turns_table(turns))
-    misses = missed(paced, burst) + missed_turns(turns)
-    for sentence in misses:
+    missed = misses(paced, burst) + turn_misses(turns)
+    for sentence in missed:
         print(f"Target missed: {sentence}", file=sys.stderr)
-    return 1 if misses and options.check else 0
+    return 1 if missed and options.check else 0
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
 """From measurements to the table and the verdict."""
 
+import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
-from statistics import median
 
 from bench.run import Measured
 from bench.turns import Turns
@@ -23,9 +23,9 @@ class Pair:
     baseline: Measured
 
 
-def middle(runs: Sequence[Measured]) -> Measured:
-    """The median of each figure."""
-    return Measured(**{field.name: median(getattr(run, field.name) for run in runs) for field in fields(Measured)})
+def median(runs: Sequence[Measured]) -> Measured:
+    """Returns the median of each figure."""
+    return Measured(**{field.name: statistics.median(getattr(run, field.name) for run in runs) for field in fields(Measured)})
 
 
 def table(title: str, pair: Pair) -> str:
@@ -52,8 +52,8 @@ def turns_table(turns: Turns) -> str:
     return "\n".join(lines)
 
 
-def missed_turns(turns: Turns) -> list[str]:
-    """The target of refusals, if it was not met."""
+def turn_misses(turns: Turns) -> list[str]:
+    """Returns the target of refusals, if it was not met."""
     ratio = turns.refused / turns.accepted
     return [] if ratio >= REFUSED_RATIO else [f"{ratio:.1f} refused turns cost as much as an accepted one; at least {REFUSED_RATIO} must."]
 
@@ -62,8 +62,8 @@ def _ratio(ours: float, theirs: float) -> str:
     return f"{ours / theirs:.2f}" if theirs > 0 else "–"
 
 
-def missed(paced: Pair, burst: Pair) -> list[str]:
-    """The targets that were not met, a sentence each."""
+def misses(paced: Pair, burst: Pair) -> list[str]:
+    """Returns the targets that were not met, a sentence each."""
     site, baseline = paced.site, paced.baseline
     found = [_cpu("under paced load", paced, PACED_CPU_RATIO), _cpu("in a burst", burst, BURST_CPU_RATIO)]
     growth = site.threads_open - site.threads_idle

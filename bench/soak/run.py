@@ -1,4 +1,4 @@
-"""One soak: two workers behind nginx, people who ask at once, faults, and the sums at the end."""
+"""One soak: two workers behind nginx, people who ask at once, faults, and at the end the invariants."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from random import Random
 from time import monotonic, sleep
 
-from bench.soak import model, sums
+from bench.soak import invariants, model
 from bench.soak.faults import Faults
 from bench.soak.visitor import MARK, Visitor
 from tests.harness.apart import Apart, copy_of_database
@@ -58,7 +58,7 @@ def soak(environment: Environment, seconds: float, seed: int) -> Report:
     with _site(environment, sessions[0]) as (apart, address), ThreadPoolExecutor(PEOPLE * TABS_EACH) as pool:
         visitors = [Visitor(_client(address, session), environment.upstream, Random(dice.random())) for session in sessions * TABS_EACH]
         list(pool.map(_warm_up, visitors))
-        before = sums.largest(apart)
+        before = invariants.largest(apart)
         faults = Faults(apart, dice, seconds)
         faults.start()
         list(pool.map(lambda visitor: visitor.run(monotonic() + seconds), visitors))
@@ -67,12 +67,14 @@ def soak(environment: Environment, seconds: float, seed: int) -> Report:
         report.wrong = [words for visitor in visitors for words in visitor.faults]
         report.counts = sum((visitor.counts for visitor in visitors), Counter())
         readings = [reading for visitor in visitors for reading in visitor.readings]
-        report.wrong += _settled(lambda: [*sums.of_ledger(apart), *sums.of_redis(apart), *_upstream(environment)], visitors[:PEOPLE])
-        report.wrong += sums.of_answers(apart, readings)
+        report.wrong += _settled(
+            lambda: [*invariants.of_ledger(apart), *invariants.of_redis(apart), *_upstream(environment)], visitors[:PEOPLE]
+        )
+        report.wrong += invariants.of_answers(apart, readings)
         for visitor in visitors:
             visitor.close()
-        report.wrong += _settled(lambda: sums.of_processes(before, sums.largest(apart)))
-        report.wrong += sums.of_log(apart.site.log())
+        report.wrong += _settled(lambda: invariants.of_processes(before, invariants.largest(apart)))
+        report.wrong += invariants.of_log(apart.site.log())
         report.counts.update(_ends(apart))
     return report
 

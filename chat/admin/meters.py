@@ -72,5 +72,5 @@ def of_site(policy: SitePolicy) -> list[Gauge]:
     spent = budgets.spent(None, timezone.localdate(now))
     return [
         Gauge("Tokens today", spent.tokens, policy.tokens_per_day, budgets.next_day(now)),
-        Gauge("Spend this month", Decimal(spent.micros).scaleb(-6), policy.spend_per_month_usd, budgets.next_month(now)),
+        Gauge("Spend this month", Decimal(spent.micro_usd).scaleb(-6), policy.spend_per_month_usd, budgets.next_month(now)),
     ]

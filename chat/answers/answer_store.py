@@ -19,7 +19,7 @@ from redis.asyncio.client import Pipeline, PubSub
 from chat import redis_client
 from chat.answers.live_answer import LiveAnswer
 from chat.limits import leases
-from chat.upstream.cost import Bill, SoFar
+from chat.upstream.cost import Bill, RunningCost
 
 _TEXT_SECONDS = 3600
 WORKER_LEASE_SECONDS = 5
@@ -58,7 +58,7 @@ def _inbox_key(worker: str) -> str:
     return f"chatsite:{{w:{worker}}}:inbox"
 
 
-def look(client: BlockingRedis, answers: Sequence[UUID], workers: Sequence[str]) -> tuple[list[SoFar], list[bool]]:
+def look(client: BlockingRedis, answers: Sequence[UUID], workers: Sequence[str]) -> tuple[list[RunningCost], list[bool]]:
     """What each answer has cost so far, and which of the workers hold a lease: one pipeline, of a client that blocks."""
     pipeline = client.pipeline(transaction=False)
     for answer in answers:
@@ -69,16 +69,16 @@ def look(client: BlockingRedis, answers: Sequence[UUID], workers: Sequence[str])
     return [_so_far(reply) for reply in replies[: len(answers)]], [bool(reply) for reply in replies[len(answers) :]]
 
 
-def _packed(so_far: SoFar) -> str:
-    bill = so_far.bill
-    return f"{bill.prompt_tokens} {bill.completion_tokens} {bill.cost_usd} {so_far.model}"
+def _packed(cost_so_far: RunningCost) -> str:
+    bill = cost_so_far.bill
+    return f"{bill.prompt_tokens} {bill.completion_tokens} {bill.cost_usd} {cost_so_far.model}"
 
 
-def _so_far(packed: object) -> SoFar:
+def _so_far(packed: object) -> RunningCost:
     if not isinstance(packed, bytes):
-        return SoFar("", Bill())
+        return RunningCost("", Bill())
     prompt, completion, cost, model = packed.decode().split(" ", 3)
-    return SoFar(model, Bill(int(prompt), int(completion), Decimal(cost), estimated=True))
+    return RunningCost(model, Bill(int(prompt), int(completion), Decimal(cost), estimated=True))
 
 
 def _channel(answer_id: UUID) -> str:
@@ -105,7 +105,7 @@ class Lasting:
     """What is renewed once a second: the leases, and what each running answer has cost so far."""
 
     holds: Sequence[leases.Hold]
-    costs: Mapping[UUID, SoFar]
+    costs: Mapping[UUID, RunningCost]
 
 
 class Mirror:
@@ -142,8 +142,8 @@ class Mirror:
         pipeline.set(_worker_key(self._worker), "1", ex=WORKER_LEASE_SECONDS)
         for hold in lasting.holds:
             leases.renew(pipeline, hold)
-        for answer_id, so_far in lasting.costs.items():
-            pipeline.set(_cost_key(answer_id), _packed(so_far), ex=_TEXT_SECONDS)
+        for answer_id, cost_so_far in lasting.costs.items():
+            pipeline.set(_cost_key(answer_id), _packed(cost_so_far), ex=_TEXT_SECONDS)
 
     def _queue_text(self, pipeline: Pipeline, answer: LiveAnswer, renew: bool) -> bool:
         """Queues what brings the mirror up to date; its reply is True or the size that the text in Redis then has."""
@@ -218,7 +218,7 @@ class Mirror:
                 answer.append_bytes(more)
         return [bool(ended) for ended in results[1::2]]
 
-    async def left(self, answer_id: UUID) -> tuple[str, SoFar]:
+    async def left(self, answer_id: UUID) -> tuple[str, RunningCost]:
         """What there is of an answer whose worker was lost: its text up to the last flush, and its cost up to the last renewal."""
         text, packed = await self._client.mget(_text_key(answer_id), _cost_key(answer_id))
         return text.decode(errors="replace") if isinstance(text, bytes) else "", _so_far(packed)

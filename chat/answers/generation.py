@@ -25,9 +25,9 @@ from chat.limits import budgets
 from chat.limits.leases import Hold
 from chat.models import Message
 from chat.threads import in_thread
-from chat.upstream.attempt import Target
-from chat.upstream.cost import Account, LateBudget, Reserved, SoFar, alarm_if_overrun
-from chat.upstream.retry import Call, Question, Upstream
+from chat.upstream.attempt import CompletionSink, Target
+from chat.upstream.cost import CostMeter, LateBudget, Reserved, RunningCost, alarm_if_overrun
+from chat.upstream.retry import CompletionCall, CompletionRequest, Upstream
 
 logger = logging.getLogger("chat.answers.generation")
 
@@ -58,7 +58,7 @@ class Job:
     hold: Hold
 
 
-class Generation:
+class Generation(CompletionSink):
     """One answer's way from the upstream to the database. `release` frees what the turn took."""
 
     def __init__(self, job: Job, upstream: Upstream, release: Callable[[Hold], Awaitable[None]]) -> None:
@@ -68,8 +68,8 @@ class Generation:
         self.task: asyncio.Task[None]
         self.watched_elsewhere = 0.0
         self._release = release
-        self._account = Account(job.prices, job.reserved, LateBudget(job.bound, partial(_is_budgeted, job)))
-        self._call = Call(upstream, Question(job.targets, job.messages, may_trim=job.stored), self._account, self)
+        self._cost_meter = CostMeter(job.prices, job.reserved, LateBudget(job.bound, partial(_is_budgeted, job)))
+        self._call = CompletionCall(upstream, CompletionRequest(job.targets, job.messages, may_trim=job.stored), self._cost_meter, self)
         self._upstream: asyncio.Task[None] | None = None
         self._halted: tuple[str, str, AnswerError | None] | None = None
         self._started = monotonic()
@@ -100,19 +100,19 @@ class Generation:
                 self._upstream.cancel()
 
     @property
-    def so_far(self) -> SoFar:
+    def cost_so_far(self) -> RunningCost:
         """What it has cost until now."""
-        return SoFar(self._call.model, self._account.bill(self._call.attempts, len(self.live.text)))
+        return RunningCost(self._call.model, self._cost_meter.bill(self._call.attempts, len(self.live.text)))
 
-    # --- the sink of the completion -----------------------------------------
+    # --- what the upstream's call gives (CompletionSink) ---------------------
 
-    def text(self, text: str) -> None:
+    def on_text(self, text: str) -> None:
         if self._first_token is None:
             self._first_token = monotonic()
         self.live.append(text)
 
-    def status(self, data: dict[str, Any]) -> None:
-        self.live.status(data)
+    def on_status(self, payload: dict[str, Any]) -> None:
+        self.live.status(payload)
 
     # --- steps ----------------------------------------------------------------
 
@@ -141,7 +141,7 @@ class Generation:
             status, finish_reason, error = self._halted
         else:
             status, finish_reason = endings.status_for(error, bool(text)), call.finish_reason or ""
-        bill = self.so_far.bill
+        bill = self.cost_so_far.bill
         alarm_if_overrun(self.job.answer, call.attempts, bill)
         return Ending(
             status=status,

@@ -10,7 +10,7 @@ from chat.answers.ending import Ending
 from chat.errors import AnswerError
 from chat.limits import admission, budgets, leases
 from chat.models import ChatModel, Message, Usage
-from chat.upstream.cost import Bill, SoFar
+from chat.upstream.cost import Bill, RunningCost
 
 # What a running answer has for its finish reason while somebody wishes it to end.
 _TO_BE_STOPPED = "stopped"
@@ -24,17 +24,17 @@ def running() -> dict[str, list[UUID]]:
     return found
 
 
-def claim(answer_id: UUID, text: str, so_far: SoFar) -> bool:
+def claim(answer_id: UUID, text: str, cost_so_far: RunningCost) -> bool:
     """Ends a lost answer with the text and the cost up to its last flush; False when somebody else already has."""
     usage = Usage.objects.filter(answer=answer_id, outcome=Usage.Outcome.RUNNING).first()
     if usage is None:
         return False
     error = AnswerError("worker_lost")
-    bill = _bill(usage, text, so_far)
+    bill = _bill(usage, text, cost_so_far)
     ending = Ending(
         status=endings.status_for(error, bool(text)),
         text=text,
-        model=so_far.model or usage.model,
+        model=cost_so_far.model or usage.model,
         error=error,
         prompt_tokens=bill.prompt_tokens,
         completion_tokens=bill.completion_tokens,
@@ -49,17 +49,17 @@ def claim(answer_id: UUID, text: str, so_far: SoFar) -> bool:
     return True
 
 
-def _bill(usage: Usage, text: str, so_far: SoFar) -> Bill:
+def _bill(usage: Usage, text: str, cost_so_far: RunningCost) -> Bill:
     """What a lost answer may have cost: what its worker last said, and what came after it.
 
     A worker that has said nothing of an upstream may have reached one since:
     the reserved figures are upper bounds, and of the prompt nothing better is
     known then than a quarter of its bytes.
     """
-    known = so_far.bill
+    known = cost_so_far.bill
     prompt = known.prompt_tokens or usage.prompt_tokens // 4
     completion = max(known.completion_tokens, budgets.estimate_completion(len(text.encode()), 0))
-    model = ChatModel.objects.filter(slug=so_far.model or usage.model).first()
+    model = ChatModel.objects.filter(slug=cost_so_far.model or usage.model).first()
     if model is None:
         return Bill(prompt, completion, usage.cost_usd)
     prices = budgets.Prices(model.input_usd_per_million, model.output_usd_per_million)

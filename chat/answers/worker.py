@@ -302,7 +302,7 @@ class Worker:
 
     def _lasting(self) -> Lasting:
         holds = [generation.job.hold for generation in self._running.values()]
-        costs = {answer_id: generation.so_far for answer_id, generation in self._running.items()}
+        costs = {answer_id: generation.cost_so_far for answer_id, generation in self._running.items()}
         return Lasting([*holds, *self._seats], costs)
 
     def _act_on(self, note: str, now: float) -> None:

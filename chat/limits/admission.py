@@ -39,14 +39,17 @@ _STALE_TRIES = 20
 
 @dataclass(frozen=True)
 class Ask:
-    """What is asked for: an upper bound of tokens and micros (millionths of a USD) under the answer's id, out of the budgets of `day`."""
+    """What is asked for: an upper bound of tokens and money, under the answer's id.
+
+    `micro_usd` are millionths of a USD; both come out of the budgets of `day`.
+    """
 
     id: str
     requester: Requester
     quota: Quota
     policy: SitePolicy
     tokens: int
-    micros: int
+    micro_usd: int
     day: date
 
 
@@ -232,7 +235,7 @@ def _rate_limited(full: list[windows.Window], seen: list[windows.Window]) -> Rat
 
 
 def _own_hold(ask: Ask) -> leases.Hold:
-    return leases.Hold(ask.id, (ask.requester.limit_key,), ask.tokens, ask.micros, day_number(ask.day))
+    return leases.Hold(ask.id, (ask.requester.limit_key,), ask.tokens, ask.micro_usd, day_number(ask.day))
 
 
 def day_number(day: date) -> int:
@@ -262,8 +265,8 @@ def _take(holder: str, limit_key: str | None, hold: leases.Hold, most: int | Non
     for _ in range(_STALE_TRIES):
         limited = most is not None or has_budget(budget)
         version = leases.version(client, holder, partial(_running, limit_key)) if limited else ""
-        tokens, micros = _room(limit_key, budget, day)
-        result = leases.take(client, holder, hold, leases.Room(most, tokens, micros, version))
+        tokens, micro_usd = _remaining_budget(limit_key, budget, day)
+        result = leases.take(client, holder, hold, leases.Room(most, tokens, micro_usd, version))
         if result == "ok":
             return
         if result != "stale":
@@ -280,7 +283,7 @@ def _running(limit_key: str | None) -> Iterator[leases.Hold]:
 def hold_of(row: Usage) -> leases.Hold:
     """What a running answer holds, as its row says."""
     tokens = row.prompt_tokens + row.completion_tokens
-    return leases.Hold(str(row.answer), (row.limit_key, SITE), tokens, budgets.micros(row.cost_usd), day_number(row.day))
+    return leases.Hold(str(row.answer), (row.limit_key, SITE), tokens, budgets.micro_usd(row.cost_usd), day_number(row.day))
 
 
 def has_budget(budget: Quota | SitePolicy) -> bool:
@@ -288,15 +291,15 @@ def has_budget(budget: Quota | SitePolicy) -> bool:
     return budget.tokens_per_day is not None or budget.spend_per_month_usd is not None
 
 
-def _room(limit_key: str | None, budget: Quota | SitePolicy, day: date) -> tuple[int | None, int | None]:
-    """What the ledger leaves of a budget: tokens of the day, micros of its month; None where there is no limit."""
+def _remaining_budget(limit_key: str | None, budget: Quota | SitePolicy, day: date) -> tuple[int | None, int | None]:
+    """What the ledger leaves of a budget: tokens of the day, micro_usd of its month; None where there is no limit."""
     if not has_budget(budget):
         return None, None
     with reading_ledger():
         spent = budgets.spent(limit_key, day)
     tokens = None if budget.tokens_per_day is None else budget.tokens_per_day - spent.tokens
-    micros = None if budget.spend_per_month_usd is None else budgets.micros(budget.spend_per_month_usd) - spent.micros
-    return tokens, micros
+    micro_usd = None if budget.spend_per_month_usd is None else budgets.micro_usd(budget.spend_per_month_usd) - spent.micro_usd
+    return tokens, micro_usd
 
 
 def _exhausted(ask: Ask, held: bool) -> Iterator[Refusal]:
@@ -314,7 +317,7 @@ def _without_room(ask: Ask, budget: Quota | SitePolicy, spent: budgets.Spent, he
     """The gates of a budget without room, as `slots.take` names them."""
     gates = [("tokens", budget.tokens_per_day, ask.tokens + spent.tokens, spent.held_tokens)]
     if budget.spend_per_month_usd is not None:
-        gates.append(("money", budgets.micros(budget.spend_per_month_usd), ask.micros + spent.micros, spent.held_micros))
+        gates.append(("money", budgets.micro_usd(budget.spend_per_month_usd), ask.micro_usd + spent.micro_usd, spent.held_micro_usd))
     for gate, limit, wanted, reserved in gates:
         if limit is not None and wanted > limit:
             yield gate

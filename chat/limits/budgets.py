@@ -38,12 +38,12 @@ class Prices:
         return min(most, int(left * _MILLION / self.output)) if self.output else most
 
 
-def micros(usd: Decimal) -> int:
+def micro_usd(usd: Decimal) -> int:
     """Millionths of a USD, rounded up: whole numbers are what Redis' scripts can add without error."""
     return int((usd * _MILLION).to_integral_value(ROUND_CEILING))
 
 
-def prompt_bound(messages: list[dict[str, str]]) -> int:
+def max_prompt_tokens(messages: list[dict[str, str]]) -> int:
     """The most tokens these messages can be: a token is at least a byte of UTF-8, and each message carries a frame."""
     return sum(len(message["content"].encode()) + _TOKENS_PER_MESSAGE for message in messages)
 
@@ -93,15 +93,15 @@ def seconds_until(moment: datetime, now: datetime) -> int:
 
 @dataclass(frozen=True)
 class Spent:
-    """What the ledger has: tokens of a day, and micros (millionths of a USD) of its month.
+    """What the ledger has: tokens of a day, and micro_usd (millionths of a USD) of its month.
 
     What is `held` is what running answers have reserved.
     """
 
     tokens: int
     held_tokens: int
-    micros: int
-    held_micros: int
+    micro_usd: int
+    held_micro_usd: int
 
 
 # By hand: it is asked for with every turn, and Django takes longer to write these sums than a database to do them.
@@ -146,9 +146,9 @@ def _spent_by_all(day: date) -> Spent:
     if _past is None or _past.day != day or not 0 <= monotonic() - _past.read_at < _PAST_SECONDS:
         _past = _Past(day, monotonic(), _spent(first, day - timedelta(days=1), day, None))
     # What runs since before midnight may be settled at any moment.
-    past = _spent(first, day - timedelta(days=1), day, None) if _past.spent.held_micros or _is_young(day) else _past.spent
+    past = _spent(first, day - timedelta(days=1), day, None) if _past.spent.held_micro_usd or _is_young(day) else _past.spent
     today = _spent(day, _month_end(day), day, None)
-    return Spent(today.tokens, today.held_tokens, past.micros + today.micros, past.held_micros + today.held_micros)
+    return Spent(today.tokens, today.held_tokens, past.micro_usd + today.micro_usd, past.held_micro_usd + today.held_micro_usd)
 
 
 def _month_end(day: date) -> date:
@@ -170,10 +170,10 @@ def _spent(begin: date, end: date, day: date, limit_key: str | None) -> Spent:
     with connection.cursor() as cursor:
         cursor.execute(query, values)
         tokens, held_tokens, units, held_units = map(int, cursor.fetchone())
-    return Spent(tokens, held_tokens, _to_micros(units), _to_micros(held_units))
+    return Spent(tokens, held_tokens, _to_micro_usd(units), _to_micro_usd(held_units))
 
 
-def _to_micros(units: int) -> int:
+def _to_micro_usd(units: int) -> int:
     return -(-units // 100)
 
 

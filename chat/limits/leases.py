@@ -24,7 +24,7 @@ RENEW_SECONDS = 1
 # A lost worker's slot is free when its lease expires; its reservation stays until the answer is in the ledger, but no longer than this.
 _CLAIM_SECONDS = 20
 
-# KEYS slots, held, version. ARGV id, lease ms, most slots, tokens, micros, token room, money room, expected version, claim ms, day.
+# KEYS slots, held, version. ARGV id, lease ms, most slots, tokens, micro_usd, token room, money room, expected version, claim ms, day.
 # A limit of -1 is none; no version is expected where it is ''. Returns what refused, or "ok". "… held" is a refusal
 # for which the other reservations alone are to blame. A reservation counts in its own day and month, as its row will.
 _TAKE = """
@@ -38,16 +38,16 @@ if ARGV[8] ~= '' and redis.call('GET', KEYS[3]) ~= ARGV[8] then return 'stale' e
 local most, token_room, money_room = tonumber(ARGV[3]), tonumber(ARGV[6]), tonumber(ARGV[7])
 if most >= 0 and redis.call('ZCOUNT', KEYS[1], '(' .. now, '+inf') >= most then return 'slots' end
 if token_room >= 0 or money_room >= 0 then
-  local own_tokens, own_micros, day = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[10])
-  local tokens, micros = own_tokens, own_micros
+  local own_tokens, own_micro_usd, day = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[10])
+  local tokens, micro_usd = own_tokens, own_micro_usd
   for _, held in ipairs(redis.call('HVALS', KEYS[2])) do
     local t, m, d = string.match(held, '(%d+):(%d+):(%d+)')
     if tonumber(d) == day then tokens = tokens + t end
-    if math.floor(d / 100) == math.floor(day / 100) then micros = micros + m end
+    if math.floor(d / 100) == math.floor(day / 100) then micro_usd = micro_usd + m end
   end
-  if money_room >= 0 and own_micros > money_room then return 'money' end
+  if money_room >= 0 and own_micro_usd > money_room then return 'money' end
   if token_room >= 0 and own_tokens > token_room then return 'tokens' end
-  if money_room >= 0 and micros > money_room then return 'money held' end
+  if money_room >= 0 and micro_usd > money_room then return 'money held' end
   if token_room >= 0 and tokens > token_room then return 'tokens held' end
 end
 redis.call('ZADD', KEYS[1], now + ARGV[2], ARGV[1])
@@ -56,7 +56,7 @@ redis.call('PEXPIRE', KEYS[1], 3600000)
 redis.call('PEXPIRE', KEYS[2], 3600000)
 return 'ok'
 """
-# KEYS slots, held. ARGV lease ms, id, tokens:micros:day. Writes them again if Redis lost them.
+# KEYS slots, held. ARGV lease ms, id, tokens:micro_usd:day. Writes them again if Redis lost them.
 _RENEW = """
 local clock = redis.call('TIME')
 local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
@@ -73,7 +73,8 @@ redis.call('HDEL', KEYS[2], ARGV[1])
 redis.call('SET', KEYS[3], ARGV[1], 'XX', 'PX', 3600000)
 return 1
 """
-# KEYS slots, held, version. ARGV version, lease ms, then id, tokens:micros:day of each that runs. Returns the version that there is then.
+# KEYS slots, held, version. ARGV version, lease ms, then id, tokens:micro_usd:day of each that runs.
+# Returns the version that there is then.
 _SET_UP = """
 local known = redis.call('GET', KEYS[3])
 if known then return known end
@@ -102,7 +103,7 @@ def _keys(holder: str) -> list[str]:
 
 @dataclass(frozen=True)
 class Hold:
-    """A slot and a reservation of `tokens` and `micros` (millionths of a USD) under `id`, on behalf of every one of `holders`.
+    """A slot and a reservation of `tokens` and `micro_usd` (millionths of a USD) under `id`, on behalf of every one of `holders`.
 
     The tokens count in their `day` (20261122, in the site's time zone), the money in that day's month.
     """
@@ -110,25 +111,25 @@ class Hold:
     id: str
     holders: tuple[str, ...]
     tokens: int
-    micros: int
+    micro_usd: int
     day: int = 0
 
     @property
     def reserved(self) -> str:
         """The reservation as Redis keeps it."""
-        return f"{self.tokens}:{self.micros}:{self.day}"
+        return f"{self.tokens}:{self.micro_usd}:{self.day}"
 
 
 @dataclass(frozen=True)
 class Room:
-    """What a holder may still take: slots, and tokens and micros beyond what the ledger says was spent.
+    """What a holder may still take: slots, and tokens and micro_usd beyond what the ledger says was spent.
 
     None is no limit. `version` is the one from before the ledger was read; "" where nothing was read of it.
     """
 
     slots: int | None = None
     tokens: int | None = None
-    micros: int | None = None
+    micro_usd: int | None = None
     version: str = ""
 
 
@@ -150,8 +151,8 @@ def take(client: Redis, holder: str, hold: Hold, room: Room) -> str:
     Returns "ok", or what refused: "slots", "tokens", "money", or "tokens held" and "money held" where there was room but for
     the reservations of running answers; "stale" when the ledger must be read again.
     """
-    limits = [-1 if limit is None else max(0, limit) for limit in (room.slots, room.tokens, room.micros)]
-    reservation = [hold.tokens, hold.micros, limits[1], limits[2]]
+    limits = [-1 if limit is None else max(0, limit) for limit in (room.slots, room.tokens, room.micro_usd)]
+    reservation = [hold.tokens, hold.micro_usd, limits[1], limits[2]]
     result = client.eval(
         _TAKE, 3, *_keys(holder), hold.id, LEASE_SECONDS * 1000, limits[0], *reservation, room.version, _CLAIM_SECONDS * 1000, hold.day
     )

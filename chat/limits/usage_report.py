@@ -58,7 +58,7 @@ def report(request: HttpRequest, requester: Requester, words: Words = YOU) -> Re
         windows=used_windows,
         streams=streams,
         tokens=spent.tokens,
-        spend=Decimal(spent.micros).scaleb(-6),
+        spend=Decimal(spent.micro_usd).scaleb(-6),
         tokens_reset=budgets.next_day(now),
         spend_reset=budgets.next_month(now),
     )

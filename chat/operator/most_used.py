@@ -67,8 +67,8 @@ def _ranked(quota: Quota, now: datetime) -> "QuerySet[Usage, Any]":
         "running": Count("pk", filter=~settled),
         "user_id": Max("user"),
     }
-    shares = [("tokens", quota.tokens_per_day), ("micros", quota.spend_per_month_usd), ("running", quota.concurrent_streams)]
-    figures["micros"] = Sum("cost_usd", filter=settled & Q(day__gte=today.replace(day=1)), output_field=FloatField())
+    shares = [("tokens", quota.tokens_per_day), ("micro_usd", quota.spend_per_month_usd), ("running", quota.concurrent_streams)]
+    figures["micro_usd"] = Sum("cost_usd", filter=settled & Q(day__gte=today.replace(day=1)), output_field=FloatField())
     for rate in quota.rates:
         name = f"turns_{rate.period}"
         figures[name] = Count("pk", filter=Q(created__gte=now - timedelta(seconds=rate.period)))

@@ -301,7 +301,7 @@ class Budget:
 
 def budget(limit: Decimal | None, now: datetime) -> Budget:
     """One query."""
-    spent = Decimal(budgets.spent(None, timezone.localdate(now)).micros).scaleb(-6)
+    spent = Decimal(budgets.spent(None, timezone.localdate(now)).micro_usd).scaleb(-6)
     begin, end = budgets.month_start(now), budgets.next_month(now)
     elapsed = now - begin
     if elapsed < timedelta(days=1):

@@ -67,7 +67,7 @@ class Plan:
         return {model.slug: budgets.Prices(model.input_usd_per_million, model.output_usd_per_million) for model in self.models}
 
     @property
-    def bound_usd(self) -> Decimal:
+    def max_cost_usd(self) -> Decimal:
         """The most the turn can cost, on whichever of its models."""
         return max(self.prices[target.slug].cost(self.prompt_tokens, target.max_output_tokens) for target in self.targets)
 
@@ -83,12 +83,12 @@ class Plan:
     @property
     def bound(self) -> Reserved:
         """The most that the turn can cost, as its row in the ledger has it while it runs."""
-        return Reserved(self.prompt_tokens + self.output_tokens, self.bound_usd)
+        return Reserved(self.prompt_tokens + self.output_tokens, self.max_cost_usd)
 
     def ask(self) -> Ask:
         """What admission must know."""
         tokens = self.prompt_tokens + self.output_tokens
-        return Ask(str(self.answer), self.requester, self.quota, self.policy, tokens, budgets.micros(self.bound_usd), self.day)
+        return Ask(str(self.answer), self.requester, self.quota, self.policy, tokens, budgets.micro_usd(self.max_cost_usd), self.day)
 
 
 # --- Validation ---------------------------------------------------------------
@@ -125,7 +125,7 @@ def _plan(requester: Requester, request: TurnRequest, known: Configuration, quot
         messages=messages,
         conversation=conversation,
         parent=parent,
-        prompt_tokens=budgets.prompt_bound(messages),
+        prompt_tokens=budgets.max_prompt_tokens(messages),
         day=timezone.localdate(),
         trimmed=trimmed,
     )
@@ -275,7 +275,7 @@ def _messages(
         turns.append({"role": "user", "content": request.content})
     system = _system(model, conversation)
     known = learned.applied(model)
-    room = trimming.room(known.context_tokens, known.max_output_tokens) - budgets.estimate_prompt(system)
+    room = trimming.prompt_tokens_available(known.context_tokens, known.max_output_tokens) - budgets.estimate_prompt(system)
     kept = trimming.newest(turns, room, quota.max_messages)
     return [*system, *kept], len(turns) - len(kept)
 

@@ -172,7 +172,7 @@ def _write_usage(plan: Plan, worker: str) -> None:
         quota=plan.quota.name,
         prompt_tokens=plan.prompt_tokens,
         completion_tokens=plan.output_tokens,
-        cost_usd=plan.bound_usd,
+        cost_usd=plan.max_cost_usd,
         estimated=True,
         worker=worker,
         day=plan.day,

@@ -124,7 +124,7 @@ class Adaptation:
         scale = max(1.0, counted / estimate) if counted else 1.0
         kept = messages
         if self._may_trim:
-            kept = trimming.fitted(messages, int(trimming.room(limit, target.max_output_tokens) / scale))
+            kept = trimming.fitted(messages, int(trimming.prompt_tokens_available(limit, target.max_output_tokens) / scale))
         if counted:
             tokens = ceil(budgets.estimate_prompt(kept) * counted / estimate)
             output = limit - tokens - min(_TEMPLATE_TOKENS, limit // 16)

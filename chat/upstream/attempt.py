@@ -20,7 +20,7 @@ class Target:
 class Attempt:
     """One request, and how far it came. `reached`: the upstream may have taken it, and want to be paid.
 
-    Text came in `deltas`; `thoughts` are the deltas of something else: thinking, calls of tools.
+    Text came in `deltas`; `reasoning_deltas` are the deltas of something else: thinking, calls of tools.
     `chars` counts both.
     `status` and `request_id` are of the response, `fault` says why there is none; for the log.
     """
@@ -32,19 +32,19 @@ class Attempt:
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
     deltas: int = 0
-    thoughts: int = 0
-    thought_chars: int = 0
+    reasoning_deltas: int = 0
+    reasoning_chars: int = 0
     chars: int = 0
     status: int | None = None
     request_id: str = ""
     fault: str = ""
 
 
-class Sink(Protocol):
-    """Where a completion goes, called on the event loop as it comes."""
+class CompletionSink(Protocol):
+    """Receives a completion on the event loop, as it comes. Its implementations name it as their base."""
 
-    def text(self, text: str) -> None:
-        """A piece of text, never empty, with no NUL and no surrogate in it."""
+    def on_text(self, text: str) -> None:
+        """Receives a piece of text: never empty, with no NUL and no surrogate in it."""
 
-    def status(self, data: dict[str, Any]) -> None:
-        """The payload of a `status` event."""
+    def on_status(self, payload: dict[str, Any]) -> None:
+        """Receives the payload of a `status` event (docs/protocol.md)."""

@@ -18,7 +18,7 @@ from django.conf import settings
 
 from chat.errors import UNTRUSTED, AnswerError
 from chat.upstream import bodies, failures, parameters, refusal_body, stream
-from chat.upstream.attempt import Attempt, Sink
+from chat.upstream.attempt import Attempt, CompletionSink
 from chat.upstream.event_stream import BrokenStream
 from chat.upstream.failure_report import FailureReport
 from chat.upstream.failures import Retriable
@@ -67,7 +67,7 @@ def make_client() -> Client:
     return client
 
 
-class NotListed(Exception):
+class ModelListUnavailable(Exception):
     """The upstream gave no list of models.
 
     `status` is the HTTP status of its refusal; None when it did not answer as an upstream does, and `fault` says why if that is known.
@@ -80,17 +80,17 @@ class NotListed(Exception):
 
 
 async def offered_models(client: Client) -> list[str]:
-    """The slugs that the upstream offers to our key, in no order. Raises NotListed; costs no token."""
+    """The slugs that the upstream offers to our key, in no order. Raises ModelListUnavailable; costs no token."""
     try:
         return [model.id async for model in client.models.list()]
     except openai.APIStatusError as error:
-        raise NotListed(error.status_code) from None
+        raise ModelListUnavailable(error.status_code) from None
     except (openai.OpenAIError, httpx2.HTTPError, httpx2.StreamError, ValueError, TypeError, AttributeError) as error:
         # The last three: a page of HTML, or JSON that is no list, breaks in the client's own code.
-        raise NotListed(None, _fault(error)) from None
+        raise ModelListUnavailable(None, _fault(error)) from None
 
 
-async def run(client: Client, attempt: Attempt, sink: Sink) -> None:
+async def run(client: Client, attempt: Attempt, sink: CompletionSink) -> None:
     """Runs one attempt into `sink`; it is filled as it goes.
 
     Raises AnswerError with a code of the contract, or Retriable. Cancelling it
@@ -103,7 +103,7 @@ async def run(client: Client, attempt: Attempt, sink: Sink) -> None:
         raise
 
 
-async def _run(client: Client, attempt: Attempt, sink: Sink) -> None:
+async def _run(client: Client, attempt: Attempt, sink: CompletionSink) -> None:
     opened = False
     # From here on it may be paid for, unless it is refused or no connection is made.
     attempt.reached = True

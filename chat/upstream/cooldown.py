@@ -14,7 +14,7 @@ from redis.asyncio import Redis
 from chat import redis_client
 
 # Some say 429 for the rest of a day; what names a longer time is wrong.
-_LONGEST_SECONDS = 86_400.0
+_MAX_SECONDS = 86_400.0
 # Whoever found Redis away does not have the next attempts find that out one by one.
 _ASK_AGAIN_SECONDS = 1.0
 
@@ -29,7 +29,7 @@ class Cooldown:
 
     async def begin(self, slug: str, seconds: float) -> None:
         """The model is busy for so long; a longer time that was told before stays."""
-        seconds = min(seconds, _LONGEST_SECONDS)
+        seconds = min(seconds, _MAX_SECONDS)
         self._until[slug] = max(self._until.get(slug, 0.0), monotonic() + seconds)
         millis = round(seconds * 1000)
         if millis < 1:
@@ -42,7 +42,7 @@ class Cooldown:
         except redis_client.Unavailable:
             self._note_away()
 
-    async def left(self, slug: str) -> float:
+    async def remaining_seconds(self, slug: str) -> float:
         """Seconds until the model may be asked; 0 if it may be now."""
         shared = 0.0
         if monotonic() >= self._away_until:

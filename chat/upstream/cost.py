@@ -39,7 +39,7 @@ class Bill:
 
 
 @dataclass(frozen=True)
-class SoFar:
+class RunningCost:
     """What a running answer has cost until now, and the model that was asked last ("" where that is not known)."""
 
     model: str
@@ -54,7 +54,7 @@ class LateBudget:
     applies: Callable[[], Awaitable[bool]]
 
 
-class Account:
+class CostMeter:
     """The costs of one answer. `prices` are by the models' slugs; `reserved` is None where no budget applies.
 
     `late`, where given, says of such an answer whether that is so still.
@@ -83,7 +83,7 @@ class Account:
         spent = self.bill(attempts)
         if self._reserved is None or not (spent.prompt_tokens or spent.completion_tokens):
             return target.max_output_tokens
-        prices, prompt = self._prices[target.slug], budgets.prompt_bound(messages)
+        prices, prompt = self._prices[target.slug], budgets.max_prompt_tokens(messages)
         tokens = self._reserved.tokens - spent.prompt_tokens - spent.completion_tokens - prompt
         return min(target.max_output_tokens, tokens, prices.affordable(prompt, self._reserved.usd - spent.cost_usd, tokens))
 
@@ -93,7 +93,7 @@ class Account:
         if prompt is None:
             prompt = budgets.estimate_prompt(attempt.messages)
         if output is None:
-            output = budgets.estimate_completion(text_bytes + attempt.thought_chars, attempt.deltas + attempt.thoughts)
+            output = budgets.estimate_completion(text_bytes + attempt.reasoning_chars, attempt.deltas + attempt.reasoning_deltas)
         return Bill(prompt, output, self._prices[attempt.target.slug].cost(prompt, output), estimated)
 
 
@@ -103,7 +103,7 @@ def _believed(attempt: Attempt, text_bytes: int) -> tuple[int | None, int | None
     A false one would take a person's whole budget, or the site's; and some servers say 0 of everything.
     """
     room = attempt.target.context_tokens
-    most_prompt = max(room, budgets.prompt_bound(attempt.messages))
+    most_prompt = max(room, budgets.max_prompt_tokens(attempt.messages))
     most_output = max(room, attempt.target.max_output_tokens) + text_bytes
     least_output = 1 if text_bytes else 0
     return _within(attempt.prompt_tokens, 1, most_prompt), _within(attempt.completion_tokens, least_output, most_output)

@@ -42,7 +42,7 @@ class _DeltaChunk(msgspec.Struct):
 class Batch:
     """What one read brought.
 
-    `text` came in so many `deltas`; so many `thoughts` (deltas of something else, of `thought_chars`
+    `text` came in so many `deltas`; so many `reasoning_deltas` (deltas of something else, of `reasoning_chars`
     characters) show that the model is at work. `ends_in_usage`: behind the last text stands a chunk
     of nothing but figures. `done`: the upstream said that this is all. `error` is the upstream's own
     JSON, or its text; `broken` says that an event behind the text was no chunk.
@@ -50,8 +50,8 @@ class Batch:
 
     text: str = ""
     deltas: int = 0
-    thoughts: int = 0
-    thought_chars: int = 0
+    reasoning_deltas: int = 0
+    reasoning_chars: int = 0
     finish_reason: str | None = None
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
@@ -119,8 +119,8 @@ class ChunkDecoder:
             pieces.append(delta.content)
             self._has_deltas = True
         elif thought := delta.reasoning_content or delta.reasoning:
-            batch.thoughts += 1
-            batch.thought_chars += len(thought)
+            batch.reasoning_deltas += 1
+            batch.reasoning_chars += len(thought)
         else:
             return False
         self._note_words(batch)
@@ -155,8 +155,8 @@ class ChunkDecoder:
             pieces.append(chunk.text)
             self._has_deltas = self._has_deltas or not chunk.of_message
         if chunk.thought:
-            batch.thoughts += 1
-            batch.thought_chars += chunk.thought
+            batch.reasoning_deltas += 1
+            batch.reasoning_chars += chunk.thought
         batch.finish_reason = finish_reasons.later(batch.finish_reason, finish_reasons.read(chunk.finish_reason))
         if chunk.text or chunk.thought:
             self._index = chunk.index
@@ -186,9 +186,9 @@ class ChunkDecoder:
         text = self._clean("".join(pieces))
         if not self._thinking.speaking:
             text, thought = self._thinking.feed(text)
-            batch.thought_chars += thought
+            batch.reasoning_chars += thought
             if not text:
-                batch.thoughts += len(pieces)
+                batch.reasoning_deltas += len(pieces)
                 return
         batch.text, batch.deltas = text, len(pieces)
 

@@ -22,10 +22,10 @@ from chat.threads import in_thread
 from chat.upstream import client as upstream_client
 from chat.upstream import learned, trimming
 from chat.upstream.adaptation import Adaptation, Change, Lesson
-from chat.upstream.attempt import Attempt, Sink, Target
+from chat.upstream.attempt import Attempt, CompletionSink, Target
 from chat.upstream.client import Client
 from chat.upstream.cooldown import Cooldown
-from chat.upstream.cost import Account
+from chat.upstream.cost import CostMeter
 from chat.upstream.failures import Refused, Retriable, error_of
 from chat.upstream.last_failures import LastFailures
 
@@ -42,9 +42,9 @@ _SPREAD_SECONDS = 0.5
 # A wait this short is not worth a word.
 _UNSEEN_SECONDS = 0.1
 # Nobody waits longer than this for a model that another stands in for.
-_PATIENCE_SECONDS = 5.0
+_MAX_WAIT_SECONDS = 5.0
 # An attempt for which the reservation leaves less output than this is not made.
-_LEAST_OUTPUT_TOKENS = 256
+_MIN_OUTPUT_TOKENS = 256
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ class Upstream:
 
 
 @dataclass(frozen=True)
-class Question:
+class CompletionRequest:
     """What is asked: `messages` of the first of `targets` that can answer. Only of a conversation that is stored may turns be left out."""
 
     targets: Sequence[Target]
@@ -65,23 +65,23 @@ class Question:
     may_trim: bool
 
 
-class Call:
+class CompletionCall:
     """An answer's way to a model that answers. `attempts`, `model` (the last one asked) and `trimmed` tell how far it has come.
 
     `trimmed` is how many messages were left out on the way, because a model could not read them.
     """
 
-    def __init__(self, upstream: Upstream, question: Question, account: Account, sink: Sink) -> None:
+    def __init__(self, upstream: Upstream, request: CompletionRequest, cost_meter: CostMeter, sink: CompletionSink) -> None:
         self.attempts: list[Attempt] = []
-        self.model = question.targets[0].slug
+        self.model = request.targets[0].slug
         self.trimmed = 0
         self._upstream = upstream
-        self._targets = question.targets
-        self._messages = question.messages
-        self._may_trim = question.may_trim
-        self._account = account
+        self._targets = request.targets
+        self._messages = request.messages
+        self._may_trim = request.may_trim
+        self._cost_meter = cost_meter
         self._sink = sink
-        self._adaptation = Adaptation(may_trim=question.may_trim)
+        self._adaptation = Adaptation(may_trim=request.may_trim)
         # By the slugs of the models that taught them.
         self._lessons: dict[str, list[Lesson]] = {}
         self._deadline = inf
@@ -95,10 +95,10 @@ class Call:
             following = next(iter(self._targets[position + 1 :]), None)
             self.model = target.slug
             try:
-                await self._ask(target, _PATIENCE_SECONDS if following else inf)
+                await self._ask(target, _MAX_WAIT_SECONDS if following else inf)
                 return
             except AnswerError as error:
-                if following is None or not self._may_stand_in(following, error):
+                if following is None or not self._can_fall_back(following, error):
                     raise
                 self._tell("fallback", 1, 0, error.code, following)
 
@@ -106,7 +106,7 @@ class Call:
     def finish_reason(self) -> str | None:
         return self.attempts[-1].finish_reason if self.attempts else None
 
-    def _may_stand_in(self, target: Target, error: AnswerError) -> bool:
+    def _can_fall_back(self, target: Target, error: AnswerError) -> bool:
         in_time = monotonic() < self._deadline
         return in_time and not self._has_text and error.code != "upstream_rejected" and self._can_pay(target)
 
@@ -114,11 +114,11 @@ class Call:
     def _has_text(self) -> bool:
         return bool(self.attempts) and self.attempts[-1].deltas > 0
 
-    async def _ask(self, target: Target, patience: float) -> None:
+    async def _ask(self, target: Target, max_wait: float) -> None:
         self._fit(target)
         failed = 0
         for attempt in count(1):
-            await self._wait_until_cool(target, attempt, patience)
+            await self._wait_until_cool(target, attempt, max_wait)
             try:
                 await self._attempt(target)
                 return
@@ -126,7 +126,7 @@ class Call:
                 failed += 1
                 await self._record(failure.error)
                 wait, reason = await self._wait_after(failure, target, failed), failure.error.code
-                if failed > settings.UPSTREAM_RETRIES or wait > self._longest_wait(patience) or not self._can_pay(target):
+                if failed > settings.UPSTREAM_RETRIES or wait > self._longest_wait(max_wait) or not self._can_pay(target):
                     raise failure.error from None
             except AnswerError as error:
                 change = self._change_after(error, target)
@@ -139,7 +139,7 @@ class Call:
 
     async def _attempt(self, target: Target) -> None:
         if self.attempts:
-            await self._account.note_late_budget()
+            await self._cost_meter.note_late_budget()
             if not self._can_pay(target):
                 raise self._failure
         # What a program sends is sent as it is; a conversation may hold prompts that got no answer.
@@ -181,20 +181,20 @@ class Call:
     # --- what is allowed ----------------------------------------------------
 
     def _can_pay(self, target: Target) -> bool:
-        return self._output_left(target) >= min(target.max_output_tokens, _LEAST_OUTPUT_TOKENS)
+        return self._output_left(target) >= min(target.max_output_tokens, _MIN_OUTPUT_TOKENS)
 
     def _output_left(self, target: Target) -> int:
-        return self._account.output_left(target, self._messages, self.attempts)
+        return self._cost_meter.output_left(target, self._messages, self.attempts)
 
-    def _longest_wait(self, patience: float) -> float:
-        return min(patience, self._deadline - monotonic())
+    def _longest_wait(self, max_wait: float) -> float:
+        return min(max_wait, self._deadline - monotonic())
 
     # --- what is left out ---------------------------------------------------
 
     def _fit(self, target: Target) -> None:
         """Leaves out what the model that stands in cannot read: it may be a smaller one."""
         if self._may_trim:
-            room = trimming.room(target.context_tokens, target.max_output_tokens)
+            room = trimming.prompt_tokens_available(target.context_tokens, target.max_output_tokens)
             self._leave_out(trimming.fitted(self._messages, room))
 
     def _leave_out(self, shorter: list[dict[str, str]]) -> None:
@@ -204,11 +204,11 @@ class Call:
 
     # --- waits ----------------------------------------------------------------
 
-    async def _wait_until_cool(self, target: Target, attempt: int, patience: float) -> None:
+    async def _wait_until_cool(self, target: Target, attempt: int, max_wait: float) -> None:
         """Waits while the model is to be left alone. Raises AnswerError when that takes too long."""
-        while left := await self._upstream.cooldown.left(target.slug):
+        while left := await self._upstream.cooldown.remaining_seconds(target.slug):
             wait = left + random.uniform(0, _SPREAD_SECONDS)  # noqa: S311 (not a secret)
-            if wait > self._longest_wait(patience):
+            if wait > self._longest_wait(max_wait):
                 raise AnswerError("upstream_rate_limited", retry_after=left)
             if left > _UNSEEN_SECONDS:
                 self._tell("waiting", attempt, wait, "upstream_rate_limited", target)
@@ -223,7 +223,7 @@ class Call:
         return max(_backoff(attempt), wait)
 
     def _tell(self, state: str, attempt: int, wait: float, reason: str, target: Target) -> None:
-        self._sink.status({"state": state, "attempt": attempt, "retry_in": round(wait, 1), "reason": reason, "model": target.slug})
+        self._sink.on_status({"state": state, "attempt": attempt, "retry_in": round(wait, 1), "reason": reason, "model": target.slug})
 
 
 def _backoff(attempt: int) -> float:

@@ -15,7 +15,7 @@ from django.conf import settings
 
 from chat.errors import AnswerError
 from chat.upstream import failures, finish_reasons, usage_figures
-from chat.upstream.attempt import Attempt, Sink
+from chat.upstream.attempt import Attempt, CompletionSink
 from chat.upstream.decoder import Batch, ChunkDecoder
 from chat.upstream.event_stream import BrokenStream, EventDecoder
 from chat.upstream.failures import Retriable
@@ -35,7 +35,7 @@ _MAX_CHARS_PER_TOKEN = 512
 CONNECTION_ERRORS = (httpx2.RequestError, httpx2.StreamError, aiohttp.ClientError)
 
 
-async def read(response: Any, attempt: Attempt, sink: Sink, timer: asyncio.Timeout) -> None:
+async def read(response: Any, attempt: Attempt, sink: CompletionSink, timer: asyncio.Timeout) -> None:
     """Reads the stream to its end into `sink`; `attempt` is filled as it goes. `timer` ends a silence.
 
     Raises AnswerError or Retriable when the upstream reports an error or the answer is not whole,
@@ -50,7 +50,7 @@ async def read(response: Any, attempt: Attempt, sink: Sink, timer: asyncio.Timeo
 
 
 class _Reading:
-    def __init__(self, response: Any, attempt: Attempt, sink: Sink, timer: asyncio.Timeout) -> None:
+    def __init__(self, response: Any, attempt: Attempt, sink: CompletionSink, timer: asyncio.Timeout) -> None:
         self.ended = False
         self._attempt = attempt
         self._sink = sink
@@ -110,7 +110,7 @@ class _Reading:
         if attempt.finish_reason == finish_reasons.ERROR:
             raise _failure("upstream_unavailable", attempt)
         # Nothing was said, and nothing was said about it: no answer was made.
-        silent = attempt.finish_reason is None and not (attempt.deltas or attempt.thoughts)
+        silent = attempt.finish_reason is None and not (attempt.deltas or attempt.reasoning_deltas)
         if silent or not whole:
             raise _failure("upstream_cut", attempt)
 
@@ -119,10 +119,10 @@ class _Reading:
     def _feed(self, data: bytes) -> Batch:
         batch = self._take(self._events.feed(data))
         attempt = self._attempt
-        if batch.deltas or batch.thoughts or (attempt.deltas and self._events.in_line):
+        if batch.deltas or batch.reasoning_deltas or (attempt.deltas and self._events.in_line):
             # Comments, and chunks that say nothing, are silence too: they may go on for ever.
             self._idle.put_off()
-        elif not (attempt.deltas or attempt.thoughts):
+        elif not (attempt.deltas or attempt.reasoning_deltas):
             # But before the first word they may say that a model is being loaded, or that others are before us.
             self._idle.put_off_start()
         if _is_beyond_limit(attempt):
@@ -142,18 +142,18 @@ class _Reading:
     def _emit(self, text: str, deltas: int) -> None:
         self._attempt.deltas += deltas
         self._attempt.chars += len(text)
-        self._sink.text(text)
+        self._sink.on_text(text)
 
     def _note(self, batch: Batch) -> None:
         attempt = self._attempt
-        attempt.thoughts += batch.thoughts
-        attempt.thought_chars += batch.thought_chars
-        attempt.chars += batch.thought_chars
+        attempt.reasoning_deltas += batch.reasoning_deltas
+        attempt.reasoning_chars += batch.reasoning_chars
+        attempt.chars += batch.reasoning_chars
         if batch.finish_reason:
             attempt.finish_reason = finish_reasons.later(attempt.finish_reason, finish_reasons.meaning(batch.finish_reason))
         attempt.prompt_tokens = usage_figures.later(attempt.prompt_tokens, batch.prompt_tokens)
         attempt.completion_tokens = usage_figures.later(attempt.completion_tokens, batch.completion_tokens)
-        if batch.deltas or batch.thoughts or batch.ends_in_usage:
+        if batch.deltas or batch.reasoning_deltas or batch.ends_in_usage:
             self._ends_in_usage = batch.ends_in_usage and bool(attempt.deltas or batch.deltas)
         if batch.done:
             self._done = self.ended = True
@@ -178,7 +178,7 @@ class _Reading:
         failure, may_cost = failures.in_stream(error)
         if isinstance(failure, Retriable) and attempt.deltas:
             raise failure.error
-        if not (attempt.deltas or attempt.thoughts):
+        if not (attempt.deltas or attempt.reasoning_deltas):
             attempt.reached = may_cost
         raise failure
 
@@ -201,7 +201,7 @@ class _Reading:
 
 def _is_beyond_limit(attempt: Attempt) -> bool:
     limit = attempt.target.max_output_tokens
-    if attempt.deltas + attempt.thoughts > limit and attempt.chars > limit * _MAX_MEAN_CHARS_PER_TOKEN:
+    if attempt.deltas + attempt.reasoning_deltas > limit and attempt.chars > limit * _MAX_MEAN_CHARS_PER_TOKEN:
         return True
     return attempt.chars > limit * _MAX_CHARS_PER_TOKEN
 

@@ -18,9 +18,9 @@ def newest(turns: Messages, room_tokens: int, most: int | None = None) -> Messag
     return turns[first:]
 
 
-def room(context_tokens: int, most_output: int) -> int:
-    """How many tokens of a context are the prompt's: what the answer may take is kept free, but no more than half."""
-    return context_tokens - min(most_output, context_tokens // 2)
+def prompt_tokens_available(context_tokens: int, max_output_tokens: int) -> int:
+    """Returns how many tokens of a context are the prompt's: what the answer may take is kept free, but no more than half."""
+    return context_tokens - min(max_output_tokens, context_tokens // 2)
 
 
 def fitted(messages: Messages, room_tokens: int) -> Messages:

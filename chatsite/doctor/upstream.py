@@ -11,7 +11,7 @@ from django.db import Error
 
 from chat.models import ChatModel, Usage
 from chat.upstream import last_failures
-from chat.upstream.client import NotListed, make_client, offered_models
+from chat.upstream.client import ModelListUnavailable, make_client, offered_models
 from chat.upstream.failure_report import FailureReport, fault_remedy
 from chatsite.doctor.findings import Finding, fail, ok, warn
 
@@ -27,7 +27,7 @@ def check() -> Iterator[Finding]:
         return
     try:
         offered = asyncio.run(_offered())
-    except NotListed as refused:
+    except ModelListUnavailable as refused:
         yield _refusal(refused)
     except TimeoutError:
         yield fail(PART, f"{_name()} is silent for {_SECONDS} s", "See that this machine reaches it, through the firewall too.")
@@ -47,7 +47,7 @@ def _name() -> str:
     return urlsplit(settings.OPENAI_BASE_URL).netloc or "OpenAI"
 
 
-def _refusal(refused: NotListed) -> Finding:
+def _refusal(refused: ModelListUnavailable) -> Finding:
     status = refused.status
     if status is None:
         way = "the proxy that the environment names, firewall, DNS" if settings.OPENAI_PROXY else "firewall, DNS"

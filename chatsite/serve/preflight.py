@@ -7,29 +7,29 @@ from pathlib import Path
 from time import monotonic, sleep
 from urllib.parse import urlsplit
 
-import redis as redis_py
+import redis
 
 from chat import redis_client
 
 _REDIS_SECONDS = 2.0
 
 
-class CannotStart(Exception):
-    """Why the site does not start, in one line for whoever started it."""
+class StartupError(Exception):
+    """Says in one line why the site does not start."""
 
 
 def check_data_dir(folder: Path) -> None:
-    """Makes the folder if it is missing. Raises CannotStart when this user cannot write into it."""
+    """Makes the folder if it is missing. Raises StartupError when this user cannot write into it."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):
             pass
     except OSError as error:
-        raise CannotStart(f"DATA_DIR={folder} cannot be used: {error.strerror}. Set DATA_DIR to a folder this user can write.") from None
+        raise StartupError(f"DATA_DIR={folder} cannot be used: {error.strerror}. Set DATA_DIR to a folder this user can write.") from None
 
 
 def check_port(host: str, port: int) -> None:
-    """Raises CannotStart when nobody can listen there: the port is taken, needs more rights, or the host is not this machine's."""
+    """Raises StartupError when nobody can listen there: the port is taken, needs more rights, or the host is not this machine's."""
     try:
         for family, kind, protocol, _, address in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE):
             with socket.socket(family, kind, protocol) as probe:
@@ -37,11 +37,11 @@ def check_port(host: str, port: int) -> None:
                 probe.bind(address)
     except OSError as error:
         reason = os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror
-        raise CannotStart(f"HOST={host} PORT={port} cannot be listened on: {reason}. Set PORT (or HOST) to a free one.") from None
+        raise StartupError(f"HOST={host} PORT={port} cannot be listened on: {reason}. Set PORT (or HOST) to a free one.") from None
 
 
 def check_redis(url: str) -> None:
-    """Raises CannotStart when the Redis of REDIS_URL does not answer within two seconds."""
+    """Raises StartupError when the Redis of REDIS_URL does not answer within two seconds."""
     deadline = monotonic() + _REDIS_SECONDS
     while True:
         try:
@@ -49,8 +49,8 @@ def check_redis(url: str) -> None:
             return
         except redis_client.Unavailable as error:
             # A refused password does not mend itself.
-            if isinstance(error, redis_py.AuthenticationError) or monotonic() > deadline:
-                raise CannotStart(f"REDIS_URL={_without_password(url)} does not answer: {error}") from None
+            if isinstance(error, redis.AuthenticationError) or monotonic() > deadline:
+                raise StartupError(f"REDIS_URL={_without_password(url)} does not answer: {error}") from None
         # Asked sooner, the client would answer for it, and say less of why.
         sleep(redis_client.ASK_AGAIN_SECONDS)
 

@@ -20,7 +20,7 @@ from chatsite.env import from_process
 from chatsite.serve import preflight, processes
 from chatsite.serve.embedded_valkey import EmbeddedValkey
 from chatsite.serve.first_admin import ensure_admin
-from chatsite.serve.preflight import CannotStart
+from chatsite.serve.preflight import StartupError
 from chatsite.serve.signals import Signals, Stopped
 
 _START_SECONDS = 60.0
@@ -51,7 +51,7 @@ class DemoModel:
         self._process = processes.start(command, env=os.environ)
 
     def wait_until_ready(self) -> None:
-        """Raises CannotStart when it does not answer."""
+        """Raises StartupError when it does not answer."""
         assert self._process is not None
         _wait_for_http(self._process, _LOOPBACK, self._port, "/v1/models", "The demo model", self._pause)
 
@@ -77,7 +77,7 @@ class Supervisor:
         self._demo: DemoModel | None = None
 
     def run(self) -> int:
-        """The exit code: 0 after a stop that was asked for, else uvicorn's own. Raises CannotStart and Forced."""
+        """The exit code: 0 after a stop that was asked for, else uvicorn's own. Raises StartupError and Forced."""
         with self._signals, ExitStack() as running:
             try:
                 server = self._start(running)
@@ -127,7 +127,7 @@ class Supervisor:
             call_command("migrate", interactive=False, verbosity=0)
             return ensure_admin(from_process(settings.BASE_DIR))
         except DatabaseError as error:
-            raise CannotStart(f"The database cannot be used: {' '.join(str(error).split())}") from None
+            raise StartupError(f"The database cannot be used: {' '.join(str(error).split())}") from None
         finally:
             connections.close_all()
 
@@ -188,13 +188,13 @@ def _collect_static() -> None:
 
 
 def _wait_for_http(process: subprocess.Popen[bytes], host: str, port: int, path: str, what: str, pause: Callable[[float], None]) -> None:
-    """Returns when `process` answers HTTP there, whatever it says. Raises CannotStart when it ends or says nothing for a minute."""
+    """Returns when `process` answers HTTP there, whatever it says. Raises StartupError when it ends or says nothing for a minute."""
     deadline = monotonic() + _START_SECONDS
     while not _speaks_http(host, port, path):
         if process.poll() is not None:
-            raise CannotStart(f"{what} ended at its start (exit code {processes.exit_code(process)}); see its messages above.")
+            raise StartupError(f"{what} ended at its start (exit code {processes.exit_code(process)}); see its messages above.")
         if monotonic() > deadline:
-            raise CannotStart(f"{what} did not answer at {host} port {port} within {_START_SECONDS:.0f} s.")
+            raise StartupError(f"{what} did not answer at {host} port {port} within {_START_SECONDS:.0f} s.")
         pause(0.05)
 
 

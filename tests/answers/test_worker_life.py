@@ -25,7 +25,7 @@ from chat.answers.worker import Worker
 from chat.limits import leases
 from chat.limits.leases import Hold
 from chat.models import Conversation, Message, Usage
-from chat.upstream.cost import Bill, SoFar
+from chat.upstream.cost import Bill, RunningCost
 from tests.harness import wire
 from tests.harness.answers import client_of_worker, ledger, message, other_worker, owner_pid, serving_pid, wait_until
 from tests.harness.apart import mirror_key
@@ -178,7 +178,7 @@ def test_lost_answers_without_text_or_without_a_row_are_settled_too(make_user, s
 def test_answer_of_a_host_whose_clock_was_ahead_is_claimed(person):
     ahead = timezone.now() + timedelta(hours=1)
     usage = Usage.objects.create(answer=uuid4(), owner_key="u:0", limit_key="u:0", model="gpt-4o-mini", worker="lost", created=ahead)
-    assert recovery.claim(usage.answer, "some text", SoFar("", Bill()))
+    assert recovery.claim(usage.answer, "some text", RunningCost("", Bill()))
     usage.refresh_from_db()
     assert (usage.outcome, usage.duration_ms) == ("interrupted", 0)
 

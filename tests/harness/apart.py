@@ -83,8 +83,8 @@ class Apart:
     def tokens_so_far(self, answer: str) -> int:
         """How many tokens the answer has, as its worker last said."""
         with redis.Redis.from_url(self.valkey.url) as client:
-            [so_far], _ = answer_store.look(client, [UUID(answer)], [])
-        return so_far.bill.completion_tokens
+            [cost_so_far], _ = answer_store.look(client, [UUID(answer)], [])
+        return cost_so_far.bill.completion_tokens
 
     def empty_redis(self) -> None:
         with redis.Redis.from_url(self.valkey.url) as client:

@@ -7,9 +7,9 @@ from uuid import uuid4
 
 from chat.errors import AnswerError
 from chat.limits.budgets import Prices
-from chat.upstream.attempt import Target
-from chat.upstream.cost import Account, Bill, Reserved
-from chat.upstream.retry import Call, Question, Upstream
+from chat.upstream.attempt import CompletionSink, Target
+from chat.upstream.cost import Bill, CostMeter, Reserved
+from chat.upstream.retry import CompletionCall, CompletionRequest, Upstream
 
 DEAR = Prices(Decimal(1000), Decimal(2000))  # USD per million tokens: a tenth and a fifth of a cent each
 CHEAP = Prices(Decimal(10), Decimal(20))
@@ -26,7 +26,7 @@ def prompt(key: str, *earlier: str) -> list[dict[str, str]]:
     return [{"role": "assistant" if number % 2 else "user", "content": text} for number, text in enumerate(texts)]
 
 
-class Asked:
+class Asked(CompletionSink):
     """A call and what came of it: `text`, `statuses`, and `error` where it failed."""
 
     def __init__(
@@ -43,8 +43,8 @@ class Asked:
         self.statuses: list[dict[str, Any]] = []
         self.error: AnswerError | None = None
         by_slug = dict(zip((target.slug for target in targets), prices, strict=False))
-        self.account = Account(by_slug, reserved)
-        self.call = Call(upstream, Question(targets, messages, stored), self.account, self)
+        self.cost_meter = CostMeter(by_slug, reserved)
+        self.call = CompletionCall(upstream, CompletionRequest(targets, messages, stored), self.cost_meter, self)
 
     async def run(self) -> "Asked":
         try:
@@ -59,16 +59,16 @@ class Asked:
 
     @property
     def bill(self) -> Bill:
-        return self.account.bill(self.call.attempts, len(self.received.encode()))
+        return self.cost_meter.bill(self.call.attempts, len(self.received.encode()))
 
     @property
     def states(self) -> list[str]:
         return [status["state"] for status in self.statuses]
 
-    # --- the sink -------------------------------------------------------------
+    # --- CompletionSink -------------------------------------------------------
 
-    def text(self, text: str) -> None:
+    def on_text(self, text: str) -> None:
         self.received += text
 
-    def status(self, data: dict[str, Any]) -> None:
-        self.statuses.append(data)
+    def on_status(self, payload: dict[str, Any]) -> None:
+        self.statuses.append(payload)

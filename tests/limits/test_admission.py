@@ -240,8 +240,8 @@ def test_a_slot_whose_lease_has_run_out_is_free(make_user: "MakeUser", site: Sit
     person = make_user(concurrent_streams=1)
     key = f"chatsite:{{{person.requester.limit_key}}}:slots"
     assert ask(person.client).status == 200
-    seconds, micros = redis_client.time()
-    now = seconds * 1000 + micros // 1000
+    seconds, microseconds = redis_client.time()
+    now = seconds * 1000 + microseconds // 1000
     redis_client.zadd(key, {str(uuid4()): now + 5000})
     assert_refused(post(person.client, {"content": "hi"}), 429, "too_many_streams", retry_after=range(2, 3), limit="concurrent_streams")
     redis_client.zadd(key, dict.fromkeys(redis_client.zrange(key, 0, -1), now - 1))
@@ -375,7 +375,7 @@ def test_what_a_clock_that_was_ahead_has_dated_tomorrow_is_spent_in_its_month(db
     ]
     Usage.objects.bulk_create(rows)
     spent = budgets.spent(None if whole_site else key, date(2041, 12, 5))
-    assert (spent.tokens, spent.micros) == (10, 110_000_000)
+    assert (spent.tokens, spent.micro_usd) == (10, 110_000_000)
     Usage.objects.filter(limit_key=key).delete()
 
 
@@ -451,7 +451,7 @@ def policy() -> Iterator[Callable[..., None]]:
             sleep(0.1)
         SitePolicy.objects.filter(pk=1).update(
             tokens_per_day=None if tokens is None else budgets.spent(None, timezone.localdate()).tokens + tokens,
-            spend_per_month_usd=None if usd is None else Decimal(budgets.spent(None, timezone.localdate()).micros).scaleb(-6) + usd,
+            spend_per_month_usd=None if usd is None else Decimal(budgets.spent(None, timezone.localdate()).micro_usd).scaleb(-6) + usd,
         )
 
     yield limit

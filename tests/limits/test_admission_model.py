@@ -30,7 +30,7 @@ from chat.limits import admission, budgets, leases, windows
 from chat.limits.admission import Ask
 from chat.models import Quota, SitePolicy, Usage
 from chat.requester import Requester
-from chat.upstream.cost import Bill, SoFar
+from chat.upstream.cost import Bill, RunningCost
 
 WAITING_HELPS = {"rate_limited", "tokens_exhausted", "spend_exhausted"}
 # Far from the days of any other test's rows; a month with a 31st, so that days and months end in different steps.
@@ -65,7 +65,7 @@ class Turn:
 
     person: str
     tokens: int
-    micros: int
+    micro_usd: int
     day: int
     lease: datetime | None
     taken: admission.Admission
@@ -76,7 +76,7 @@ class Turn:
 class Settled:
     person: str
     tokens: int
-    micros: int
+    micro_usd: int
     day: int
 
 
@@ -201,10 +201,10 @@ class Gates(RuleBasedStateMachine):
             limit_key=self._key(person),
             model="model",
             prompt_tokens=asked.tokens,
-            cost_usd=Decimal(asked.micros).scaleb(-6),
+            cost_usd=Decimal(asked.micro_usd).scaleb(-6),
             day=asked.day,
         )
-        self.turns[asked.id] = Turn(person, asked.tokens, asked.micros, self.clock.today, self._lease(), taken)
+        self.turns[asked.id] = Turn(person, asked.tokens, asked.micro_usd, self.clock.today, self._lease(), taken)
         for rate in self.quota.rates:
             window = (person, rate.period, self._window(person, rate.period))
             self.counted[window] = self.counted.get(window, 0) + 1
@@ -215,10 +215,10 @@ class Gates(RuleBasedStateMachine):
         """It cost less than was reserved, or as much, or an upstream sent more than it was allowed to."""
         answer = data.draw(st.sampled_from(sorted(self.turns)))
         turn = self.turns.pop(answer)
-        tokens, micros = int(turn.tokens * share), int(turn.micros * share)
-        Usage.objects.filter(answer=answer).update(outcome="complete", prompt_tokens=tokens, cost_usd=Decimal(micros).scaleb(-6))
+        tokens, micro_usd = int(turn.tokens * share), int(turn.micro_usd * share)
+        Usage.objects.filter(answer=answer).update(outcome="complete", prompt_tokens=tokens, cost_usd=Decimal(micro_usd).scaleb(-6))
         admission.free(turn.taken.hold)
-        self.ledger.append(Settled(turn.person, tokens, micros, turn.day))
+        self.ledger.append(Settled(turn.person, tokens, micro_usd, turn.day))
 
     @precondition(lambda self: self.turns)
     @rule(data=st.data())
@@ -257,9 +257,9 @@ class Gates(RuleBasedStateMachine):
         """What living workers do with the answers of a lost one, some seconds later."""
         for answer, turn in list(self.turns.items()):
             if turn.crashed and (turn.lease is None or turn.lease <= self.clock.now):
-                assert recovery.claim(answer, "", SoFar("", Bill()))
+                assert recovery.claim(answer, "", RunningCost("", Bill()))
                 row = Usage.objects.get(answer=answer)
-                spent = budgets.micros(row.cost_usd)
+                spent = budgets.micro_usd(row.cost_usd)
                 self.ledger.append(Settled(turn.person, row.prompt_tokens + row.completion_tokens, spent, turn.day))
                 del self.turns[answer]
 
@@ -291,7 +291,7 @@ class Gates(RuleBasedStateMachine):
             codes.add("too_many_streams")
         if self._over(self.quota.tokens_per_day, self._tokens(person) + asked.tokens):
             codes.add("tokens_exhausted")
-        if self.quota.spend_per_month_usd is not None and self._micros(person) + asked.micros > budgets.micros(
+        if self.quota.spend_per_month_usd is not None and self._micro_usd(person) + asked.micro_usd > budgets.micro_usd(
             self.quota.spend_per_month_usd
         ):
             codes.add("spend_exhausted")
@@ -312,8 +312,8 @@ class Gates(RuleBasedStateMachine):
         """Of today: settled, and reserved."""
         return sum(part.tokens for part in self._parts(person) if part.day == self.clock.today)
 
-    def _micros(self, person: str | None) -> int:
-        return sum(part.micros for part in self._parts(person) if part.day // 100 == self.clock.today // 100)
+    def _micro_usd(self, person: str | None) -> int:
+        return sum(part.micro_usd for part in self._parts(person) if part.day // 100 == self.clock.today // 100)
 
     def _parts(self, person: str | None) -> list[Settled | Turn]:
         return [part for part in (*self.ledger, *self.turns.values()) if person in (None, part.person)]

@@ -25,8 +25,8 @@ def holder() -> str:
 def take(holder: str, redis_client: redis.Redis) -> Take:
     """Takes for the holder under an id: `take("a", Room(slots=1), tokens=5)`."""
 
-    def take(answer: str, room: Room, tokens: int = 0, micros: int = 0) -> str:
-        return leases.take(redis_client, holder, Hold(answer, (holder,), tokens, micros), room)
+    def take(answer: str, room: Room, tokens: int = 0, micro_usd: int = 0) -> str:
+        return leases.take(redis_client, holder, Hold(answer, (holder,), tokens, micro_usd), room)
 
     return take
 
@@ -51,13 +51,13 @@ def test_of_many_at_once_as_many_as_there_are_slots_pass(take: Take, holder: str
 
 
 def test_of_many_at_once_as_many_as_there_is_room_for_pass(take: Take) -> None:
-    results = all_at_once([lambda number=number: take(str(number), Room(tokens=35, micros=1000), 10, 1) for number in range(12)])
+    results = all_at_once([lambda number=number: take(str(number), Room(tokens=35, micro_usd=1000), 10, 1) for number in range(12)])
     assert sorted(results) == ["ok"] * 3 + ["tokens held"] * 9
 
 
 @pytest.mark.parametrize(
     ("room", "refusal"),
-    [(Room(slots=1), "slots"), (Room(tokens=19), "tokens held"), (Room(micros=29), "money held"), (Room(slots=0), "slots")],
+    [(Room(slots=1), "slots"), (Room(tokens=19), "tokens held"), (Room(micro_usd=29), "money held"), (Room(slots=0), "slots")],
 )
 def test_whoever_is_refused_takes_nothing(take: Take, holder: str, redis_client: redis.Redis, room: Room, refusal: str) -> None:
     assert take("a", Room(), 10, 15) == "ok"
@@ -145,7 +145,7 @@ def test_nothing_of_a_holder_is_kept_for_more_than_an_hour(take: Take, holder: s
 
 def test_a_reservation_counts_in_its_own_day_and_month(holder: str, redis_client: redis.Redis) -> None:
     def take(answer: str, day: int) -> str:
-        return leases.take(redis_client, holder, Hold(answer, (holder,), 10, 10, day), Room(tokens=10, micros=20))
+        return leases.take(redis_client, holder, Hold(answer, (holder,), 10, 10, day), Room(tokens=10, micro_usd=20))
 
     assert take("yesterday", 20261129) == "ok"
     assert take("today", 20261130) == "ok"

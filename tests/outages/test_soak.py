@@ -1,4 +1,4 @@
-"""The short form of `make soak`: every fault at once for a few seconds, and then the sums."""
+"""The short form of `make soak`: every fault at once for a few seconds, and then the invariants."""
 
 import secrets
 

@@ -186,7 +186,7 @@ def test_what_a_program_sends_is_sent_as_it_is(alice: Person, upstream: Upstream
 def test_joined_prompts_are_never_longer_by_the_bounds(texts: list[str]) -> None:
     messages = [{"role": "user", "content": text} for text in texts]
     joined = trimming.alternating(messages)
-    assert budgets.prompt_bound(joined) <= budgets.prompt_bound(messages)
+    assert budgets.max_prompt_tokens(joined) <= budgets.max_prompt_tokens(messages)
     assert budgets.estimate_prompt(joined) <= budgets.estimate_prompt(messages)
     assert len(joined) == 1
 
@@ -198,6 +198,6 @@ def test_turn_within_a_budget_pays_for_what_was_joined(make_user: Any, upstream:
     talk.say(key)
     request = last_request(upstream, key)
     assert sent(request) == [("user", f"{first}\n\n{key}")]
-    bound = budgets.prompt_bound(request.body["messages"])
+    bound = budgets.max_prompt_tokens(request.body["messages"])
     assert bound + request.body["max_completion_tokens"] <= 4000
     assert Message.objects.filter(conversation=talk.conversation).count() == 4

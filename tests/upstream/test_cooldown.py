@@ -51,13 +51,13 @@ def patient(settings: Any) -> None:
 
 async def test_all_workers_know_and_the_longest_time_holds(worker):
     here, there, slug = worker().cooldown, worker().cooldown, str(uuid4())
-    assert await there.left(slug) == 0
+    assert await there.remaining_seconds(slug) == 0
     await here.begin(slug, 6)
     await here.begin(slug, 0.1)
-    assert 5 < await there.left(slug) <= 6
+    assert 5 < await there.remaining_seconds(slug) <= 6
     await there.begin(slug, 20)
-    assert 19 < await here.left(slug) <= 20
-    assert await here.left(str(uuid4())) == 0
+    assert 19 < await here.remaining_seconds(slug) <= 20
+    assert await here.remaining_seconds(str(uuid4())) == 0
 
 
 async def test_it_ends_by_itself_and_leaves_no_key(worker, redis_client):
@@ -65,7 +65,7 @@ async def test_it_ends_by_itself_and_leaves_no_key(worker, redis_client):
     await here.begin(slug, 0.5)
     assert 0 < redis_client.pttl(cooldown._key(slug)) <= 500
     await asyncio.sleep(0.51)
-    assert (await here.left(slug), await there.left(slug)) == (0, 0)
+    assert (await here.remaining_seconds(slug), await there.remaining_seconds(slug)) == (0, 0)
     assert not redis_client.exists(cooldown._key(slug))
 
 
@@ -73,14 +73,14 @@ async def test_another_account_is_not_meant(worker, settings):
     here, slug = worker().cooldown, str(uuid4())
     await here.begin(slug, 20)
     settings.OPENAI_API_KEY = "another"
-    assert await worker().cooldown.left(slug) == 0
+    assert await worker().cooldown.remaining_seconds(slug) == 0
 
 
 async def test_absurd_times_are_no_more_than_a_day(worker):
     here, slug = worker().cooldown, str(uuid4())
     await here.begin(slug, 1e12)
-    assert await here.left(slug) <= 86_400
-    assert await worker().cooldown.left(slug) <= 86_400
+    assert await here.remaining_seconds(slug) <= 86_400
+    assert await worker().cooldown.remaining_seconds(slug) <= 86_400
 
 
 @pytest.mark.parametrize("how", ["pause", "stop"])
@@ -93,10 +93,10 @@ async def test_without_redis_the_process_remembers_by_itself(
     getattr(valkey, how)()
     began = monotonic()
     await here.begin(slug, 20)
-    assert 17 < await here.left(slug) <= 20
-    assert await there.left(slug) == 0
+    assert 17 < await here.remaining_seconds(slug) <= 20
+    assert await there.remaining_seconds(slug) == 0
     for _ in range(50):
-        await there.left(slug)
+        await there.remaining_seconds(slug)
     # One attempt finds out, and those right behind it do not.
     assert monotonic() - began < 3
 
@@ -110,7 +110,7 @@ async def test_answer_that_is_stopped_while_redis_is_silent_does_not_go_on(
     valkey.pause()
     for delay in (0.0, 0.3, redis_client.SOCKET_SECONDS - 0.002, redis_client.SOCKET_SECONDS):
         here._away_until = 0.0
-        asking = asyncio.create_task(here.left("model"))
+        asking = asyncio.create_task(here.remaining_seconds("model"))
         await asyncio.sleep(delay)
         if asking.done():
             continue
@@ -128,7 +128,7 @@ async def test_turns_of_other_workers_wait_and_are_told(worker, upstream):
     first = asyncio.create_task(Asked(worker(), prompt(key), [busy]).run())
     await asyncio.to_thread(upstream.wait_for_request, key)
     elsewhere = worker()
-    while not await elsewhere.cooldown.left(busy.slug):
+    while not await elsewhere.cooldown.remaining_seconds(busy.slug):
         await asyncio.sleep(0.01)
     second = await Asked(elsewhere, prompt(next_key), [busy]).run()
     assert (await first).received == "at last"
@@ -143,7 +143,7 @@ async def test_429_without_retry_after_cools_for_a_second(worker, upstream, pati
     busy, here = target(), worker()
     asked = await Asked(here, prompt(upstream.script(wire.refused(429))), [busy]).run()
     assert asked.code == "upstream_rate_limited"
-    assert 0.8 < await here.cooldown.left(busy.slug) <= 1
+    assert 0.8 < await here.cooldown.remaining_seconds(busy.slug) <= 1
 
 
 @pytest.mark.parametrize(
@@ -160,8 +160,8 @@ async def test_429_without_retry_after_cools_for_a_second(worker, upstream, pati
 async def test_only_a_429_that_names_a_time_to_come_cools(worker, upstream, patient, script):
     busy, here = target(), worker()
     await Asked(here, prompt(upstream.script(script)), [busy]).run()
-    assert await here.cooldown.left(busy.slug) == 0
-    assert await worker().cooldown.left(busy.slug) == 0
+    assert await here.cooldown.remaining_seconds(busy.slug) == 0
+    assert await worker().cooldown.remaining_seconds(busy.slug) == 0
 
 
 async def test_wait_that_does_not_fit_fails_at_once_and_says_how_long(worker, upstream):

@@ -243,7 +243,7 @@ LISTS = {
 ASK_FOR_THE_LIST = """
 import asyncio, re, django
 django.setup()
-from chat.upstream.client import NotListed, make_client, offered_models
+from chat.upstream.client import ModelListUnavailable, make_client, offered_models
 def peak():
     return int(re.search(r"VmHWM:\\s+(\\d+)", open("/proc/self/status").read()).group(1))
 async def main():
@@ -251,7 +251,7 @@ async def main():
         before = peak()
         try:
             await offered_models(client)
-        except NotListed as refused:
+        except ModelListUnavailable as refused:
             print(refused.status, peak() - before)
 asyncio.run(main())
 """

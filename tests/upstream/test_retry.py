@@ -16,7 +16,7 @@ from chat.upstream import retry
 from chat.upstream.attempt import Attempt
 from chat.upstream.client import make_client
 from chat.upstream.cooldown import Cooldown
-from chat.upstream.cost import Account, Reserved
+from chat.upstream.cost import CostMeter, Reserved
 from chat.upstream.retry import Upstream
 from tests.harness import wire
 from tests.harness.calls import CHEAP, DEAR, Asked, prompt, target
@@ -115,7 +115,7 @@ async def test_timeout_and_the_fallback_behind_it_are_paid_at_the_prices_of_each
 
 
 def reserved(messages: list[dict[str, str]], most: int) -> Reserved:
-    bound = budgets.prompt_bound(messages)
+    bound = budgets.max_prompt_tokens(messages)
     return Reserved(bound + most, DEAR.cost(bound, most))
 
 
@@ -132,7 +132,7 @@ async def test_next_attempt_may_say_as_much_less_as_the_lost_one_cost(ask: Ask, 
 async def test_money_bounds_the_next_attempt_too(ask: Ask, upstream: FakeUpstream) -> None:
     key = upstream.script([wire.Reset()], wire.answer("at last"))
     messages = prompt(key, "a" * 400, "b" * 400)
-    bound = budgets.prompt_bound(messages)
+    bound = budgets.max_prompt_tokens(messages)
     await ask(messages, target(1000), reserved=Reserved(10**9, DEAR.cost(bound, 1000)))
     # A prompt token costs half of what one of the answer does.
     assert upstream.requests(key)[1].body["max_completion_tokens"] == 1000 - -(-budgets.estimate_prompt(messages) // 2)
@@ -183,7 +183,7 @@ def test_figures_are_believed_as_far_as_they_can_be_true(
 ) -> None:
     asked = target()
     attempt = Attempt(asked, prompt("hello"), True, "stop", prompt_tokens, completion_tokens, deltas=1)
-    bill = Account({asked.slug: DEAR}, None).bill([attempt], text_bytes=4)
+    bill = CostMeter({asked.slug: DEAR}, None).bill([attempt], text_bytes=4)
     assert (bill.prompt_tokens == prompt_tokens, bill.completion_tokens == completion_tokens) == believed
     assert bill.estimated is not all(believed)
     assert bill.prompt_tokens <= 10_000
@@ -314,7 +314,7 @@ async def test_model_that_thinks_aloud_before_it_speaks_is_not_silent_and_is_pai
     asked = await ask(prompt(key))
     await dripping
     assert (asked.code, asked.received) == ("upstream_cut", "Yes.")
-    assert asked.call.attempts[0].thoughts == 12
+    assert asked.call.attempts[0].reasoning_deltas == 12
     assert len(upstream.requests(key)) == 1
 
 
@@ -362,6 +362,6 @@ async def test_model_without_a_price_is_asked_again_however_little_money_is_left
     key = upstream.script([wire.Reset()], wire.answer("at last"))
     free = budgets.Prices(Decimal(0), Decimal(0))
     messages = prompt(key)
-    bound = budgets.prompt_bound(messages)
+    bound = budgets.max_prompt_tokens(messages)
     asked = await ask(messages, target(500), prices=[free], reserved=Reserved(bound + 500, Decimal(0)))
     assert asked.received == "at last"

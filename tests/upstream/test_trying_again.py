@@ -10,7 +10,7 @@ from uuid import uuid4
 
 import pytest
 
-from chat.limits.budgets import estimate_prompt, prompt_bound
+from chat.limits.budgets import estimate_prompt, max_prompt_tokens
 from chat.models import ChatModel
 from tests.harness import wire
 from tests.harness.answers import message
@@ -113,7 +113,7 @@ def test_attempt_after_a_lost_one_keeps_to_the_budget(make_user, quick, upstream
     key = upstream.script([wire.Reset()], wire.answer("at last"))
     whole(person.client_on(quick).chat(content=key))
     first, second = (request.body["max_completion_tokens"] for request in upstream.requests(key))
-    assert (first, second) == (1000 - prompt_bound([{"content": key}]), first - estimate_prompt([{"content": key}]))
+    assert (first, second) == (1000 - max_prompt_tokens([{"content": key}]), first - estimate_prompt([{"content": key}]))
 
 
 def test_error_object_before_any_text_is_tried_again(client, upstream):

@@ -3,7 +3,7 @@ from typing import Any
 from django.core.management.base import BaseCommand
 
 from chat.checks import SETTINGS
-from chatsite.serve.preflight import CannotStart
+from chatsite.serve.preflight import StartupError
 from chatsite.serve.signals import Forced
 from chatsite.serve.supervisor import Supervisor
 
@@ -16,7 +16,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         try:
             code = Supervisor(self._say).run()
-        except CannotStart as error:
+        except StartupError as error:
             raise SystemExit(str(error)) from None
         except Forced:
             raise SystemExit("Ended at once; answers in progress were cut.") from None

@@ -15,7 +15,7 @@ from tests.harness.apart import Apart
 MORE_BYTES = 48 * 1024 * 1024
 MORE_THREADS = 10
 MORE_DESCRIPTORS = 40
-_LONGEST_TTL_SECONDS = 3600
+_MAX_TTL_SECONDS = 3600
 # One for the whole site: the version of its quotas and models.
 _FOR_EVER = {"chatsite:configuration"}
 
@@ -109,7 +109,7 @@ def of_redis(apart: Apart) -> Iterator[str]:
             held = client.zcard(key) if name.endswith(":slots") else client.hlen(key) if name.endswith(":held") else 0
             if held:
                 yield f"{held} left in {name}"
-            if name not in _FOR_EVER and (ttl == -1 or (name.startswith("chatsite:{") and ttl > _LONGEST_TTL_SECONDS)):
+            if name not in _FOR_EVER and (ttl == -1 or (name.startswith("chatsite:{") and ttl > _MAX_TTL_SECONDS)):
                 yield f"{name} expires in {ttl} s (-1 is never)"
 
 
