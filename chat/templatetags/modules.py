@@ -1,4 +1,4 @@
-"""What a page with our JavaScript modules has in its head."""
+"""Template tags for the head of a page with our JavaScript modules."""
 
 from django import template
 from django.utils.html import format_html, format_html_join
@@ -11,7 +11,9 @@ register = template.Library()
 
 @register.simple_tag
 def import_map(preload: bool = True) -> SafeString:
-    """The import map and, for the chat page, hints to fetch its modules at once instead of one after the other."""
-    urls = importmap.module_urls() if preload else []
-    preloads = format_html_join("", '<link rel="modulepreload" href="{}">', ((url,) for url in urls))
-    return format_html('<script type="importmap">{}</script>{}', mark_safe(importmap.import_map()), preloads)  # noqa: S308 (our own file names; "<" is escaped)
+    """Renders the import map and, for the chat page, hints to fetch all its modules at once."""
+    urls = importmap.preloaded_urls() if preload else []
+    hints = format_html_join("", '<link rel="modulepreload" href="{}">', ((url,) for url in urls))
+    # Our own file names, in which "<" is escaped.
+    text = mark_safe(importmap.import_map())  # noqa: S308
+    return format_html('<script type="importmap">{}</script>{}', text, hints)

@@ -8,7 +8,7 @@ from playwright.sync_api import Page
 from chat.markdown import render
 
 _SCRIPT = """
-import("/static/js/chat/markdown.js").then(({ MarkdownStream }) => {
+import("/static/js/chat/thread/markdown.js").then(({ MarkdownStream }) => {
   const DELIMITERS = /^(?:(\\$\\$?)\\s*([^]*?)\\s*\\1|\\\\[([]\\s*([^]*?)\\s*\\\\[)\\]])$/;
   const BLOCKS = new Set("#document-fragment DIV UL OL LI BLOCKQUOTE TABLE THEAD TBODY TR".split(" "));
 
@@ -85,7 +85,7 @@ def tree_of_last(page: Page) -> str:
 
 _STREAM = """
 async (text) => {
-  const { MarkdownStream } = await import("/static/js/chat/markdown.js");
+  const { MarkdownStream } = await import("/static/js/chat/thread/markdown.js");
   const body = document.createElement("div");
   body.className = "prose";
   document.querySelector("[data-thread]").append(body);

@@ -447,7 +447,7 @@ def test_events_are_decoded_alike_wherever_the_bytes_are_cut(site: Site, page: P
     ]
     decoded = page.evaluate(
         """async ([lines, newline]) => {
-            const { EventDecoder } = await import("/static/js/chat/sse.js");
+            const { EventDecoder } = await import("/static/js/chat/stream/sse.js");
             const bytes = new TextEncoder().encode("\\ufeff" + lines.map((line) => line + newline).join(""));
             const outcomes = new Set();
             for (let cut = 0; cut <= bytes.length; cut += 1) {

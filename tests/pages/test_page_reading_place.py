@@ -229,7 +229,7 @@ def test_whatever_there_was_the_tree_is_the_wanted_one_afterwards(site: Site, pa
     page.goto(site.url + "/accounts/login/")
     same = page.evaluate(
         """async ([old, fresh]) => {
-            const { patchChildren } = await import("/static/js/chat/patch-tree.js");
+            const { patchChildren } = await import("/static/js/chat/thread/patch-tree.js");
             const trees = [old, fresh, fresh].map((html) => Object.assign(document.createElement("div"), { innerHTML: html }));
             patchChildren(trees[0], trees[1]);
             return trees[0].isEqualNode(trees[2]);
@@ -243,8 +243,8 @@ def test_a_long_answer_is_patched_quickly(site: Site, page: Page) -> None:
     page.goto(site.url + "/accounts/login/")
     took = page.evaluate(
         """async () => {
-            const { patchChildren } = await import("/static/js/chat/patch-tree.js");
-            const { keepReadingPlace } = await import("/static/js/chat/reading-place.js");
+            const { patchChildren } = await import("/static/js/chat/thread/patch-tree.js");
+            const { keepReadingPlace } = await import("/static/js/chat/thread/reading-place.js");
             const [old, fresh] = [document.createElement("div"), document.createElement("div")];
             document.body.prepend(old);
             for (let at = 0; at < 3000; at += 1) {

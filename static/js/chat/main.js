@@ -1,21 +1,21 @@
 // Makes the page live: finds its parts and joins them.
 
-import { Announcer } from "./announcer.js";
-import { prepareTurn } from "./begin.js";
-import { Composer } from "./composer.js";
-import { keepKeysOfCompositions } from "./composition.js";
-import { Conversation } from "./conversation.js";
-import { listenForCopy } from "./copy.js";
-import { Draft } from "./draft.js";
-import { Follower } from "./follower.js";
-import { ConversationMenu } from "./menu.js";
-import { closeMenus } from "./menus.js";
-import { Nearly } from "./nearly.js";
-import { StickyBottom } from "./scroll.js";
-import { Sidebar } from "./sidebar.js";
-import { TabStreams } from "./tab-streams.js";
-import { Tabs } from "./tabs.js";
-import { Thread } from "./thread.js";
+import { Announcer } from "./ui/announcer.js";
+import { prepareTurn } from "./stream/begin.js";
+import { Composer } from "./ui/composer.js";
+import { keepKeysOfCompositions } from "./ui/composition.js";
+import { Conversation } from "./thread/conversation.js";
+import { listenForCopy } from "./thread/copy.js";
+import { Draft } from "./ui/draft.js";
+import { Follower } from "./tabs/follower.js";
+import { ConversationMenu } from "./ui/menu.js";
+import { closeMenus } from "./ui/menus.js";
+import { Nearly } from "./ui/nearly.js";
+import { StickyBottom } from "./thread/scroll.js";
+import { Sidebar } from "./ui/sidebar.js";
+import { TabStreams } from "./tabs/tab-streams.js";
+import { Tabs } from "./tabs/tabs.js";
+import { Thread } from "./thread/thread.js";
 
 const root = document.querySelector(".conversation");
 const threadElement = root.querySelector("[data-thread]");

@@ -1,7 +1,7 @@
 // How many connections the tabs of this browser take for their answers: one tab reads by itself, as if it were alone; the others
 // leave it to a worker that they share, which reads for all of them over one.
 
-import { Refusal } from "./api.js";
+import { Refusal } from "../api.js";
 
 // A worker goes with the process of the tab that began it, if that crashes, and no event tells of it. The lock that it holds does, in
 // secure contexts; elsewhere, that it does not answer for so long.
@@ -63,7 +63,7 @@ export class TabStreams {
   async follow(answer, cursor, signal, onSign) {
     this.#connected();
     const inbox = this.#register(signal);
-    this.#post({ verb: "follow", id: inbox.id, answer, cursor, decoder: import.meta.resolve("./sse.js") });
+    this.#post({ verb: "follow", id: inbox.id, answer, cursor, decoder: import.meta.resolve("../stream/sse.js") });
     const { end, ...first } = await inbox.next();
     throwWhatWentWrong(first);
     return end ? nothing() : eventsOf(inbox, onSign);

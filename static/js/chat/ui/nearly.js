@@ -1,6 +1,6 @@
 // A quiet line under the composer when little is left of a limit.
 
-import { limits } from "./api.js";
+import { limits } from "../api.js";
 
 const LONGEST_MS = 24 * 3600 * 1000; // a timer takes no more than 24.8 days
 

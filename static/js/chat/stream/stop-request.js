@@ -1,6 +1,6 @@
 // Asks the site to end an answer, until it has or says that it will not.
 
-import { Refusal, stopAnswer } from "./api.js";
+import { Refusal, stopAnswer } from "../api.js";
 
 const PAUSE_MS = 1000;
 const SLOW_MS = 5_000; // the site ends an answer within a second; it may wait for its database for 25

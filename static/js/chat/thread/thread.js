@@ -1,7 +1,7 @@
 // The messages on the page, in order.
 
 import { identify } from "./branches.js";
-import { clone } from "./templates.js";
+import { clone } from "../ui/templates.js";
 
 export class Thread {
   #element;

@@ -1,6 +1,6 @@
 // Follows one answer to its end, through lost connections: a stream that closes without [DONE] is resumed at the cursor.
 
-import { answerStream, Refusal } from "./api.js";
+import { answerStream, Refusal } from "../api.js";
 import { beginTurn } from "./begin.js";
 import { EventDecoder } from "./sse.js";
 

@@ -1,6 +1,6 @@
 // What was typed and not sent survives a reload, a look at another conversation and having to sign in again: in this tab, for this person.
 
-import { wellFormed } from "./well-formed.js";
+import { wellFormed } from "../well-formed.js";
 
 const GUEST = "guest";
 

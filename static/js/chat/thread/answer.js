@@ -1,11 +1,11 @@
 // One answer on the page, while it grows and when it has ended.
 
 import { identify } from "./branches.js";
-import { countdown, spoken } from "./countdown.js";
+import { countdown, spoken } from "../ui/countdown.js";
 import { MarkdownStream } from "./markdown.js";
 import { patchChildren } from "./patch-tree.js";
 import { keepReadingPlace } from "./reading-place.js";
-import { clone } from "./templates.js";
+import { clone } from "../ui/templates.js";
 
 
 const WAITS = { waiting: "Waiting for the model…", saving: "Saving…" };

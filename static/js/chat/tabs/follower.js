@@ -1,7 +1,7 @@
 // Keeps this tab in step with what other tabs do: the list of conversations, and the conversation that is shown. Of that the page is
 // fetched again, and only what differs is replaced.
 
-import { conversationPage, Refusal } from "./api.js";
+import { conversationPage, Refusal } from "../api.js";
 
 export class Follower {
   #conversation;

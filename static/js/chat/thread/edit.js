@@ -1,7 +1,7 @@
 // Editing a prompt in its place; what is sent is a new version, a branch of the conversation.
 
-import { sendOnEnter } from "./composer.js";
-import { clone } from "./templates.js";
+import { sendOnEnter } from "../ui/composer.js";
+import { clone } from "../ui/templates.js";
 
 /** Opens the form in the place of the prompt's text; at most one is open. `onSend(text)` when it is submitted. */
 export function editPrompt(prompt, text, onSend) {

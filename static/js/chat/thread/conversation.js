@@ -1,12 +1,12 @@
 // The conversation on the page: asking, asking again, editing; one turn at a time.
 
-import { randomUuid, Refusal } from "./api.js";
+import { randomUuid, Refusal } from "../api.js";
 import { AnswerView } from "./answer.js";
 import { markAsVersionOf } from "./branches.js";
 import { closeEditor, editPrompt, isEditing } from "./edit.js";
 import { identifyPrompt, makePrompt } from "./thread.js";
-import { Turn } from "./turn.js";
-import { wellFormed } from "./well-formed.js";
+import { Turn } from "../stream/turn.js";
+import { wellFormed } from "../well-formed.js";
 
 const UNREACHABLE = "The site cannot be reached. Your prompt is kept; send it again in a moment.";
 // Signing in again, or a fresh token, is a page away, and the draft is kept.

@@ -1,8 +1,8 @@
 // The conversation's name, and its menu: rename, save, delete. Without JavaScript the forms lead to pages; here they leave the page,
 // and with it a streaming answer, alone.
 
-import { csrfToken } from "./api.js";
-import { wellFormed } from "./well-formed.js";
+import { csrfToken } from "../api.js";
+import { wellFormed } from "../well-formed.js";
 
 const NIL = "00000000-0000-0000-0000-000000000000";
 const ADDRESS = /\/c\/[0-9a-f-]{36}\//;

@@ -1,6 +1,6 @@
 // The challenge that guests and sign-ups solve, in a worker of its own: the page stays quick meanwhile.
 
-import { request } from "./api.js";
+import { request } from "../api.js";
 
 const FRESH_MS = 15 * 60_000; // the site takes a solution for 20 minutes
 

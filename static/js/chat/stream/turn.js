@@ -1,8 +1,8 @@
 // One turn on the page, from sending to the end of the answer.
 
-import { Refusal } from "./api.js";
+import { Refusal } from "../api.js";
 import { StopRequest } from "./stop-request.js";
-import { AnswerStream } from "./stream.js";
+import { AnswerStream } from "./answer-stream.js";
 
 const QUIET_MS = 2000; // a model that thinks first says nothing for longer: then the page does
 

@@ -1,8 +1,8 @@
 // Markdown shown as it grows. Nothing here is ever parsed as HTML: see ../markdown/dom.js.
 
-import { DomBuilder } from "../markdown/dom.js";
-import { LiveDocument } from "../markdown/live-document.js";
-import { clone } from "./templates.js";
+import { DomBuilder } from "../../markdown/dom.js";
+import { LiveDocument } from "../../markdown/live-document.js";
+import { clone } from "../ui/templates.js";
 
 // What a reader gets at once when they come back to a long answer is shown in pieces: no frame waits for all of it.
 const CHARS_A_FRAME = 8_000;

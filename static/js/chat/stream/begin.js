@@ -1,8 +1,8 @@
 // Begins turns. A guest's first one, and one in twenty after it, carries a solved challenge; where the site asks for one, it is sent again with it.
 
-import { request } from "./api.js";
-import { Challenge } from "./challenge.js";
-import { wellFormedJson } from "./well-formed.js";
+import { request } from "../api.js";
+import { Challenge } from "../proof-of-work/challenge.js";
+import { wellFormedJson } from "../well-formed.js";
 
 const composer = document.querySelector("[data-composer]");
 const challenge = new Challenge(composer.dataset.challenge);
