@@ -102,13 +102,13 @@ def of_ledger(apart: Apart) -> Iterator[str]:
 
 
 def of_redis(apart: Apart) -> Iterator[str]:
-    """Slots and reservations that nobody holds any more, and keys that would stay for ever."""
+    """Slots and reservations without an answer, and keys that would stay for ever."""
     with redis.Redis.from_url(apart.valkey.url) as client:
         for key in client.scan_iter("*"):
             name, ttl = key.decode(), client.ttl(key)
-            held = client.zcard(key) if name.endswith(":slots") else client.hlen(key) if name.endswith(":held") else 0
-            if held:
-                yield f"{held} left in {name}"
+            count = client.zcard(key) if name.endswith(":slots") else client.hlen(key) if name.endswith(":reserved") else 0
+            if count:
+                yield f"{count} left in {name}"
             if name not in _FOR_EVER and (ttl == -1 or (name.startswith("chatsite:{") and ttl > _MAX_TTL_SECONDS)):
                 yield f"{name} expires in {ttl} s (-1 is never)"
 

@@ -41,7 +41,7 @@ def _signed_in(request: HttpRequest, user: AbstractBaseUser, **kwargs: Any) -> N
         with contextlib.suppress(*redis_client.Unavailable):
             redis_client.client().set(_account_key(guest), user.pk, ex=_REMEMBERED_SECONDS)
         hand_over(guest, account)
-        reader_leases.adopt(guest, account)
+        reader_leases.link_guest(guest, account)
 
 
 def catch_up(guest: Requester) -> None:

@@ -104,7 +104,7 @@ async def _heard(channel: PubSub) -> str:
 class Lasting:
     """What is renewed once a second: the leases, and what each running answer has cost so far."""
 
-    holds: Sequence[leases.Hold]
+    to_renew: Sequence[leases.Lease]
     costs: Mapping[UUID, RunningCost]
 
 
@@ -140,8 +140,8 @@ class Mirror:
 
     def _queue_lasting(self, pipeline: Pipeline, lasting: Lasting) -> None:
         pipeline.set(_worker_key(self._worker), "1", ex=WORKER_LEASE_SECONDS)
-        for hold in lasting.holds:
-            leases.renew(pipeline, hold)
+        for lease in lasting.to_renew:
+            leases.renew(pipeline, lease)
         for answer_id, cost_so_far in lasting.costs.items():
             pipeline.set(_cost_key(answer_id), _packed(cost_so_far), ex=_TEXT_SECONDS)
 
@@ -159,10 +159,10 @@ class Mirror:
             return False
         return written is not None or bool(answer.text)
 
-    async def release(self, hold: leases.Hold) -> None:
+    async def release(self, lease: leases.Lease) -> None:
         """Frees a slot and its reservation. Without a thread: where a locked database holds all of them, leases must not wait for one."""
         pipeline = self._client.pipeline(transaction=False)
-        leases.queue_release(pipeline, hold)
+        leases.queue_release(pipeline, lease)
         await pipeline.execute()
 
     async def ended(self, answer_id: UUID, *, stored: bool) -> None:

@@ -22,7 +22,7 @@ from chat.answers.ending import Ending
 from chat.answers.live_answer import LiveAnswer
 from chat.errors import AnswerError
 from chat.limits import budgets
-from chat.limits.leases import Hold
+from chat.limits.leases import Lease
 from chat.models import Message
 from chat.threads import in_thread
 from chat.upstream.attempt import CompletionSink, Target
@@ -55,13 +55,13 @@ class Job:
     messages: list[dict[str, str]]
     trimmed: int
     reserved: Reserved | None
-    hold: Hold
+    lease: Lease
 
 
 class Generation(CompletionSink):
     """One answer's way from the upstream to the database. `release` frees what the turn took."""
 
-    def __init__(self, job: Job, upstream: Upstream, release: Callable[[Hold], Awaitable[None]]) -> None:
+    def __init__(self, job: Job, upstream: Upstream, release: Callable[[Lease], Awaitable[None]]) -> None:
         self.job = job
         self.live = LiveAnswer(job.answer, job.start)
         # Set by the worker: the task that runs `run`, and until when a reader on another worker counts as watching (monotonic).
@@ -85,7 +85,7 @@ class Generation(CompletionSink):
             # The database refuses the row itself: recovery claims the answer with the text that is mirrored.
             logger.error("Answer %s cannot be saved: %s", self.job.answer, type(fault).__name__)
             done = None
-        await self._release(self.job.hold)
+        await self._release(self.job.lease)
         if done is None:
             # Whoever claims this answer tells its readers another end; ours are sent there.
             self.live.hand_over()

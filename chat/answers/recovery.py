@@ -45,7 +45,7 @@ def claim(answer_id: UUID, text: str, cost_so_far: RunningCost) -> bool:
     )
     if not endings.save(answer_id, ending):
         return False
-    admission.free(leases.Hold(str(answer_id), (usage.limit_key, admission.SITE), 0, 0))
+    admission.free(leases.Lease(str(answer_id), (usage.limit_key, admission.SITE), 0, 0))
     return True
 
 

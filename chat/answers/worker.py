@@ -63,8 +63,8 @@ class Worker:
         self._upstream = Upstream(self._client, Cooldown(self._redis), LastFailures(self._redis))
         self._running: dict[UUID, Generation] = {}
         self._reflections = Reflections(self._mirror, self.spawn)
-        self._seats: set[leases.Hold] = set()
-        self._unreleased: list[leases.Hold] = []
+        self._seats: set[leases.Lease] = set()
+        self._unreleased: list[leases.Lease] = []
         self._tasks: set[asyncio.Task[Any]] = set()
         self._flushing = asyncio.Lock()
         self._renewed = 0.0
@@ -167,24 +167,24 @@ class Worker:
         with contextlib.suppress(*redis_client.Unavailable):
             await self._mirror.ended(answer_id, stored=generation.job.stored)
 
-    async def _release(self, hold: leases.Hold) -> None:
+    async def _release(self, lease: leases.Lease) -> None:
         # Not while a flush is under way: it would renew what is released here.
         async with self._flushing:
             # Many answers that end while Redis hangs must not find that out one behind the other: their readers wait for this.
             if not self._redis_down:
                 try:
-                    await self._mirror.release(hold)
+                    await self._mirror.release(lease)
                     return
                 except redis_client.Unavailable:
                     self._note_redis(down=True)
-        logger.warning("Redis is away: the slot of answer %s is free when that is back, or when its lease expires", hold.id)
-        self._unreleased.append(hold)
+        logger.warning("Redis is away: the slot of answer %s is free when that is back, or when its lease expires", lease.id)
+        self._unreleased.append(lease)
 
     def _release_late(self) -> None:
         """Frees what could not be freed while Redis was away; else nobody would before a lease and a claim have run out."""
         unreleased, self._unreleased = self._unreleased, []
-        for hold in unreleased:
-            self.spawn(self._release(hold))
+        for lease in unreleased:
+            self.spawn(self._release(lease))
 
     def follow(self, answer_id: UUID, start: dict[str, Any], owner: str) -> LiveAnswer:
         """The live answer to read from: the one that runs here, or the reflection of one that runs on the worker `owner`."""
@@ -200,7 +200,7 @@ class Worker:
             self._hand_over(live)
         return live
 
-    async def seated(self, frames: AsyncGenerator[bytes, None], seat: leases.Hold) -> AsyncGenerator[bytes, None]:
+    async def seated(self, frames: AsyncGenerator[bytes, None], seat: leases.Lease) -> AsyncGenerator[bytes, None]:
         """The frames; the reader's seat is kept while they are read, and given up at the end."""
         self._seats.add(seat)
         try:
@@ -301,9 +301,9 @@ class Worker:
             self._act_on(note, now)
 
     def _lasting(self) -> Lasting:
-        holds = [generation.job.hold for generation in self._running.values()]
+        to_renew = [generation.job.lease for generation in self._running.values()]
         costs = {answer_id: generation.cost_so_far for answer_id, generation in self._running.items()}
-        return Lasting([*holds, *self._seats], costs)
+        return Lasting([*to_renew, *self._seats], costs)
 
     def _act_on(self, note: str, now: float) -> None:
         verb, _, answer = note.partition(" ")

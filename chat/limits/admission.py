@@ -55,12 +55,12 @@ class Ask:
 
 @dataclass
 class Admission:
-    """What a turn took: the hold on slots and budgets, the window counters, and the RateLimit headers.
+    """What a turn took: the lease of slots and budgets, the window counters, and the RateLimit headers.
 
     `unchecked`: without Redis nobody could take the budgets for it; `check_ledger` is to be asked in the transaction that writes the turn.
     """
 
-    hold: leases.Hold
+    lease: leases.Lease
     keys: list[str] = field(default_factory=list)
     headers: dict[str, str] = field(default_factory=dict)
     unchecked: bool = False
@@ -73,7 +73,7 @@ def look(request: HttpRequest, ask: Ask) -> dict[str, str]:
     """
     seen = _seen(request, ask.requester, ask.quota)
     if full := _full(seen):
-        slowest = _slowest([_rate_limited(full, seen), *_exhausted(ask, held=True)])
+        slowest = _slowest([_rate_limited(full, seen), *_exhausted(ask, with_reserved=True)])
         slowest.quota, slowest.headers = ask.quota.name, windows.headers(seen)
         raise slowest
     return windows.headers(seen)
@@ -141,17 +141,17 @@ async def give_back(admission: Admission) -> None:
     await in_thread(_give_back, admission)
 
 
-def free(hold: leases.Hold) -> None:
+def free(lease: leases.Lease) -> None:
     """Frees the slot and the reservation, in this thread. Where Redis is away the lease expires by itself."""
     try:
-        leases.release(redis_client.client(), hold)
+        leases.release(redis_client.client(), lease)
     except redis_client.Unavailable:
-        logger.warning("Redis is away: the slot of answer %s is free when its lease expires, if not before", hold.id)
+        logger.warning("Redis is away: the slot of answer %s is free when its lease expires, if not before", lease.id)
 
 
 def _give_back(admission: Admission) -> None:
     windows.give_back(admission.keys)
-    free(admission.hold)
+    free(admission.lease)
 
 
 def _admit_noting(progress: Progress, request: HttpRequest, ask: Ask) -> Admission:
@@ -163,10 +163,10 @@ def _admit(request: HttpRequest, ask: Ask) -> Admission:
     try:
         return _through_the_gates(request, ask)
     except TooManyStreams as refusal:
-        # What running answers have set aside comes back with their slots, so only what is spent makes the wait longer.
-        raise _slowest([refusal, *_exhausted(ask, held=False)]) from None
+        # What running answers have reserved comes back with their slots, so only what is spent makes the wait longer.
+        raise _slowest([refusal, *_exhausted(ask, with_reserved=False)]) from None
     except (RateLimited, TokensExhausted, SpendExhausted) as refusal:
-        raise _slowest([refusal, *_exhausted(ask, held=True)]) from None
+        raise _slowest([refusal, *_exhausted(ask, with_reserved=True)]) from None
     except (LimitsUnavailable, *redis_client.Unavailable):
         return _without_redis(ask)
 
@@ -179,7 +179,7 @@ def _slowest(refused: list[Refusal]) -> Refusal:
 def _through_the_gates(request: HttpRequest, ask: Ask) -> Admission:
     if ask.quota.mode == Quota.Mode.SHADOW:
         return _in_shadow(request, ask)
-    admission = Admission(hold=_hold(ask))
+    admission = Admission(lease=_lease(ask))
     try:
         taken = windows.take(request, GROUP, ask.requester.limit_key, ask.quota.rates)
     except BaseException:
@@ -197,10 +197,10 @@ def _in_shadow(request: HttpRequest, ask: Ask) -> Admission:
     key = ask.requester.limit_key
     try:
         _look_at_windows(request, ask)
-        _take(key, key, _own_hold(ask), ask.quota.concurrent_streams, ask.quota, ask.day)
+        _take(key, key, _own_lease(ask), ask.quota.concurrent_streams, ask.quota, ask.day)
     except (RateLimited, TooManyStreams, TokensExhausted, SpendExhausted) as refusal:
         record_in_shadow(ask.quota, ask.requester, refusal)
-    admission = Admission(hold=_hold(ask))
+    admission = Admission(lease=_lease(ask))
     uncapped = [Rate(10**9, rate.period, rate.name) for rate in ask.quota.rates]
     try:
         admission.keys = windows.take(request, GROUP, key, uncapped).keys
@@ -234,8 +234,8 @@ def _rate_limited(full: list[windows.Window], seen: list[windows.Window]) -> Rat
 # --- Slots and budgets ------------------------------------------------------
 
 
-def _own_hold(ask: Ask) -> leases.Hold:
-    return leases.Hold(ask.id, (ask.requester.limit_key,), ask.tokens, ask.micro_usd, day_number(ask.day))
+def _own_lease(ask: Ask) -> leases.Lease:
+    return leases.Lease(ask.id, (ask.requester.limit_key,), ask.tokens, ask.micro_usd, day_number(ask.day))
 
 
 def day_number(day: date) -> int:
@@ -243,30 +243,30 @@ def day_number(day: date) -> int:
     return day.year * 10_000 + day.month * 100 + day.day
 
 
-def _whole_hold(ask: Ask) -> leases.Hold:
-    """With the site itself among the holders, even while it has no budget: the day it gets one, what runs is known and is released."""
-    hold = _own_hold(ask)
-    return replace(hold, holders=(*hold.holders, SITE))
+def _whole_lease(ask: Ask) -> leases.Lease:
+    """With the site itself among the subjects, even while it has no budget: the day it gets one, what runs is known and is released."""
+    lease = _own_lease(ask)
+    return replace(lease, subjects=(*lease.subjects, SITE))
 
 
-def _hold(ask: Ask) -> leases.Hold:
-    hold, limits = _own_hold(ask), ask.quota.enforced
-    _take(ask.requester.limit_key, ask.requester.limit_key, hold, limits.concurrent_streams, limits, ask.day)
+def _lease(ask: Ask) -> leases.Lease:
+    lease, limits = _own_lease(ask), ask.quota.enforced
+    _take(ask.requester.limit_key, ask.requester.limit_key, lease, limits.concurrent_streams, limits, ask.day)
     try:
-        _take(SITE, None, hold, None, ask.policy, ask.day)
+        _take(SITE, None, lease, None, ask.policy, ask.day)
     except BaseException:
-        free(hold)
+        free(lease)
         raise
-    return _whole_hold(ask)
+    return _whole_lease(ask)
 
 
-def _take(holder: str, limit_key: str | None, hold: leases.Hold, most: int | None, budget: Quota | SitePolicy, day: date) -> None:
+def _take(subject: str, limit_key: str | None, lease: leases.Lease, most: int | None, budget: Quota | SitePolicy, day: date) -> None:
     client = redis_client.client()
     for _ in range(_STALE_TRIES):
         limited = most is not None or has_budget(budget)
-        version = leases.version(client, holder, partial(_running, limit_key)) if limited else ""
+        version = leases.version(client, subject, partial(_running, limit_key)) if limited else ""
         tokens, micro_usd = _remaining_budget(limit_key, budget, day)
-        result = leases.take(client, holder, hold, leases.Room(most, tokens, micro_usd, version))
+        result = leases.take(client, subject, lease, leases.Headroom(most, tokens, micro_usd, version))
         if result == "ok":
             return
         if result != "stale":
@@ -274,16 +274,16 @@ def _take(holder: str, limit_key: str | None, hold: leases.Hold, most: int | Non
     raise windows.unavailable()
 
 
-def _running(limit_key: str | None) -> Iterator[leases.Hold]:
+def _running(limit_key: str | None) -> Iterator[leases.Lease]:
     with reading_ledger():
         rows = list(budgets.running(limit_key))
-    return map(hold_of, rows)
+    return map(lease_of, rows)
 
 
-def hold_of(row: Usage) -> leases.Hold:
+def lease_of(row: Usage) -> leases.Lease:
     """What a running answer holds, as its row says."""
     tokens = row.prompt_tokens + row.completion_tokens
-    return leases.Hold(str(row.answer), (row.limit_key, SITE), tokens, budgets.micro_usd(row.cost_usd), day_number(row.day))
+    return leases.Lease(str(row.answer), (row.limit_key, SITE), tokens, budgets.micro_usd(row.cost_usd), day_number(row.day))
 
 
 def has_budget(budget: Quota | SitePolicy) -> bool:
@@ -302,31 +302,34 @@ def _remaining_budget(limit_key: str | None, budget: Quota | SitePolicy, day: da
     return tokens, micro_usd
 
 
-def _exhausted(ask: Ask, held: bool) -> Iterator[Refusal]:
-    """The refusals of the budgets in which the ledger leaves no room; with `held`, beside what running answers have set aside."""
+def _exhausted(ask: Ask, with_reserved: bool) -> Iterator[Refusal]:
+    """Yields the refusals of the budgets in which the ledger leaves no headroom.
+
+    `with_reserved`: what running answers have reserved is used as well.
+    """
     checks: list[tuple[str | None, Quota | SitePolicy]] = [(ask.requester.limit_key, ask.quota.enforced), (None, ask.policy)]
     for limit_key, budget in checks:
         if has_budget(budget):
             with reading_ledger():
                 spent = budgets.spent(limit_key, ask.day)
-            for gate in _without_room(ask, budget, spent, held):
+            for gate in _without_headroom(ask, budget, spent, with_reserved):
                 yield _refusal(gate, limit_key is None)
 
 
-def _without_room(ask: Ask, budget: Quota | SitePolicy, spent: budgets.Spent, held: bool) -> Iterator[str]:
-    """The gates of a budget without room, as `slots.take` names them."""
-    gates = [("tokens", budget.tokens_per_day, ask.tokens + spent.tokens, spent.held_tokens)]
+def _without_headroom(ask: Ask, budget: Quota | SitePolicy, spent: budgets.Spent, with_reserved: bool) -> Iterator[str]:
+    """The gates of a budget without headroom, as `leases.take` names them."""
+    gates = [("tokens", budget.tokens_per_day, ask.tokens + spent.tokens, spent.reserved_tokens)]
     if budget.spend_per_month_usd is not None:
-        gates.append(("money", budgets.micro_usd(budget.spend_per_month_usd), ask.micro_usd + spent.micro_usd, spent.held_micro_usd))
+        gates.append(("money", budgets.micro_usd(budget.spend_per_month_usd), ask.micro_usd + spent.micro_usd, spent.reserved_micro_usd))
     for gate, limit, wanted, reserved in gates:
         if limit is not None and wanted > limit:
             yield gate
-        elif limit is not None and held and wanted + reserved > limit:
-            yield f"{gate} held"
+        elif limit is not None and with_reserved and wanted + reserved > limit:
+            yield f"{gate} reserved"
 
 
 def _refusal(result: str, whole_site: bool) -> Refusal:
-    """What to say for a gate's answer. A budget that is only set aside by running answers may be free earlier, but is so at its reset."""
+    """What to say for a gate's answer. A budget that is only reserved by running answers may be free earlier, but is so at its reset."""
     whose = "This site's" if whole_site else "Your"
     now = timezone.now()
     if result == "slots":
@@ -335,8 +338,8 @@ def _refusal(result: str, whole_site: bool) -> Refusal:
             retry_after=SLOT_HINT_SECONDS,
             limit="concurrent_streams",
         )
-    gate, _, held = result.partition(" ")
-    state = "set aside for answers that are still running" if held else "used up"
+    gate, _, reserved = result.partition(" ")
+    state = "reserved for answers that are still running" if reserved else "used up"
     if gate == "tokens":
         wait = budgets.seconds_until(budgets.next_day(now), now)
         return TokensExhausted(f"{whose} tokens for today are {state}.", retry_after=wait, limit="tokens_per_day")
@@ -347,18 +350,18 @@ def _refusal(result: str, whole_site: bool) -> Refusal:
 def _without_redis(ask: Ask) -> Admission:
     """LIMITS_WHEN_REDIS_DOWN=allow: no request limits and no slots, but the budgets of the ledger hold.
 
-    The hold is one all the same: the worker writes it when Redis is back.
+    The lease is one all the same: the worker writes it when Redis is back.
     """
     if settings.LIMITS_WHEN_REDIS_DOWN != "allow":
         raise windows.unavailable()
-    return Admission(hold=_whole_hold(ask), unchecked=True)
+    return Admission(lease=_whole_lease(ask), unchecked=True)
 
 
 def check_ledger(ask: Ask) -> None:
-    """Raises the refusal of a budget for which the ledger alone, running answers included, has no room.
+    """Raises the refusal of a budget for which the ledger alone, running answers included, has no headroom.
 
     Call it in the transaction that writes the turn: one turn at a time comes through.
     """
     list(SitePolicy.objects.select_for_update())
-    if exhausted := list(_exhausted(ask, held=True)):
+    if exhausted := list(_exhausted(ask, with_reserved=True)):
         raise _slowest(exhausted)

@@ -99,9 +99,9 @@ class Spent:
     """
 
     tokens: int
-    held_tokens: int
+    reserved_tokens: int
     micro_usd: int
-    held_micro_usd: int
+    reserved_micro_usd: int
 
 
 # By hand: it is asked for with every turn, and Django takes longer to write these sums than a database to do them.
@@ -146,9 +146,9 @@ def _spent_by_all(day: date) -> Spent:
     if _past is None or _past.day != day or not 0 <= monotonic() - _past.read_at < _PAST_SECONDS:
         _past = _Past(day, monotonic(), _spent(first, day - timedelta(days=1), day, None))
     # What runs since before midnight may be settled at any moment.
-    past = _spent(first, day - timedelta(days=1), day, None) if _past.spent.held_micro_usd or _is_young(day) else _past.spent
+    past = _spent(first, day - timedelta(days=1), day, None) if _past.spent.reserved_micro_usd or _is_young(day) else _past.spent
     today = _spent(day, _month_end(day), day, None)
-    return Spent(today.tokens, today.held_tokens, past.micro_usd + today.micro_usd, past.held_micro_usd + today.held_micro_usd)
+    return Spent(today.tokens, today.reserved_tokens, past.micro_usd + today.micro_usd, past.reserved_micro_usd + today.reserved_micro_usd)
 
 
 def _month_end(day: date) -> date:
@@ -169,8 +169,8 @@ def _spent(begin: date, end: date, day: date, limit_key: str | None) -> Spent:
         query, values = _SPENT + _OF_ONE, [*values, limit_key]
     with connection.cursor() as cursor:
         cursor.execute(query, values)
-        tokens, held_tokens, units, held_units = map(int, cursor.fetchone())
-    return Spent(tokens, held_tokens, _to_micro_usd(units), _to_micro_usd(held_units))
+        tokens, reserved_tokens, units, reserved_units = map(int, cursor.fetchone())
+    return Spent(tokens, reserved_tokens, _to_micro_usd(units), _to_micro_usd(reserved_units))
 
 
 def _to_micro_usd(units: int) -> int:

@@ -9,7 +9,7 @@ reservation moves to the ledger; a sum read before that is not used after it.
 Where there is no `version`, Redis was emptied (or nothing ran for an hour):
 slots and reservations are then set up again from what the ledger has as running.
 
-All keys of one holder share a hash tag, for a cluster.
+All keys of one subject share a hash tag, for a cluster.
 """
 
 from collections.abc import Callable, Iterable
@@ -24,8 +24,10 @@ RENEW_SECONDS = 1
 # A lost worker's slot is free when its lease expires; its reservation stays until the answer is in the ledger, but no longer than this.
 _CLAIM_SECONDS = 20
 
-# KEYS slots, held, version. ARGV id, lease ms, most slots, tokens, micro_usd, token room, money room, expected version, claim ms, day.
-# A limit of -1 is none; no version is expected where it is ''. Returns what refused, or "ok". "… held" is a refusal
+# KEYS slots, reserved, version.
+# ARGV id, lease ms, most slots, tokens, micro_usd, token headroom, money headroom, expected version,
+# claim ms, day.
+# A limit of -1 is none; no version is expected where it is ''. Returns what refused, or "ok". "… reserved" is a refusal
 # for which the other reservations alone are to blame. A reservation counts in its own day and month, as its row will.
 _TAKE = """
 local clock = redis.call('TIME')
@@ -35,20 +37,20 @@ for _, id in ipairs(redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', now - ARGV[9]))
   redis.call('HDEL', KEYS[2], id)
 end
 if ARGV[8] ~= '' and redis.call('GET', KEYS[3]) ~= ARGV[8] then return 'stale' end
-local most, token_room, money_room = tonumber(ARGV[3]), tonumber(ARGV[6]), tonumber(ARGV[7])
+local most, token_headroom, money_headroom = tonumber(ARGV[3]), tonumber(ARGV[6]), tonumber(ARGV[7])
 if most >= 0 and redis.call('ZCOUNT', KEYS[1], '(' .. now, '+inf') >= most then return 'slots' end
-if token_room >= 0 or money_room >= 0 then
+if token_headroom >= 0 or money_headroom >= 0 then
   local own_tokens, own_micro_usd, day = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[10])
   local tokens, micro_usd = own_tokens, own_micro_usd
-  for _, held in ipairs(redis.call('HVALS', KEYS[2])) do
-    local t, m, d = string.match(held, '(%d+):(%d+):(%d+)')
+  for _, reserved in ipairs(redis.call('HVALS', KEYS[2])) do
+    local t, m, d = string.match(reserved, '(%d+):(%d+):(%d+)')
     if tonumber(d) == day then tokens = tokens + t end
     if math.floor(d / 100) == math.floor(day / 100) then micro_usd = micro_usd + m end
   end
-  if money_room >= 0 and own_micro_usd > money_room then return 'money' end
-  if token_room >= 0 and own_tokens > token_room then return 'tokens' end
-  if money_room >= 0 and micro_usd > money_room then return 'money held' end
-  if token_room >= 0 and tokens > token_room then return 'tokens held' end
+  if money_headroom >= 0 and own_micro_usd > money_headroom then return 'money' end
+  if token_headroom >= 0 and own_tokens > token_headroom then return 'tokens' end
+  if money_headroom >= 0 and micro_usd > money_headroom then return 'money reserved' end
+  if token_headroom >= 0 and tokens > token_headroom then return 'tokens reserved' end
 end
 redis.call('ZADD', KEYS[1], now + ARGV[2], ARGV[1])
 redis.call('HSET', KEYS[2], ARGV[1], ARGV[4] .. ':' .. ARGV[5] .. ':' .. ARGV[10])
@@ -56,7 +58,7 @@ redis.call('PEXPIRE', KEYS[1], 3600000)
 redis.call('PEXPIRE', KEYS[2], 3600000)
 return 'ok'
 """
-# KEYS slots, held. ARGV lease ms, id, tokens:micro_usd:day. Writes them again if Redis lost them.
+# KEYS slots, reserved. ARGV lease ms, id, tokens:micro_usd:day. Writes them again if Redis lost them.
 _RENEW = """
 local clock = redis.call('TIME')
 local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
@@ -66,14 +68,14 @@ redis.call('PEXPIRE', KEYS[1], 3600000)
 redis.call('PEXPIRE', KEYS[2], 3600000)
 return 1
 """
-# KEYS slots, held, version. ARGV id. A version that is missing stays so: it says that others are to be set up again.
+# KEYS slots, reserved, version. ARGV id. A version that is missing stays so: it says that others are to be set up again.
 _RELEASE = """
 redis.call('ZREM', KEYS[1], ARGV[1])
 redis.call('HDEL', KEYS[2], ARGV[1])
 redis.call('SET', KEYS[3], ARGV[1], 'XX', 'PX', 3600000)
 return 1
 """
-# KEYS slots, held, version. ARGV version, lease ms, then id, tokens:micro_usd:day of each that runs.
+# KEYS slots, reserved, version. ARGV version, lease ms, then id, tokens:micro_usd:day of each that runs.
 # Returns the version that there is then.
 _SET_UP = """
 local known = redis.call('GET', KEYS[3])
@@ -97,19 +99,19 @@ return redis.call('ZCOUNT', KEYS[1], '(' .. now, '+inf')
 """
 
 
-def _keys(holder: str) -> list[str]:
-    return [f"chatsite:{{{holder}}}:slots", f"chatsite:{{{holder}}}:held", f"chatsite:{{{holder}}}:version"]
+def _keys(subject: str) -> list[str]:
+    return [f"chatsite:{{{subject}}}:slots", f"chatsite:{{{subject}}}:reserved", f"chatsite:{{{subject}}}:version"]
 
 
 @dataclass(frozen=True)
-class Hold:
-    """A slot and a reservation of `tokens` and `micro_usd` (millionths of a USD) under `id`, on behalf of every one of `holders`.
+class Lease:
+    """A slot and a reservation of `tokens` and `micro_usd` (millionths of a USD) under `id`, on behalf of every one of `subjects`.
 
     The tokens count in their `day` (20261122, in the site's time zone), the money in that day's month.
     """
 
     id: str
-    holders: tuple[str, ...]
+    subjects: tuple[str, ...]
     tokens: int
     micro_usd: int
     day: int = 0
@@ -121,8 +123,8 @@ class Hold:
 
 
 @dataclass(frozen=True)
-class Room:
-    """What a holder may still take: slots, and tokens and micro_usd beyond what the ledger says was spent.
+class Headroom:
+    """What a subject may still take: slots, and tokens and micro_usd beyond what the ledger says was spent.
 
     None is no limit. `version` is the one from before the ledger was read; "" where nothing was read of it.
     """
@@ -133,65 +135,74 @@ class Room:
     version: str = ""
 
 
-def version(client: Redis, holder: str, running: Callable[[], Iterable[Hold]]) -> str:
-    """To be read before the ledger is summed up, and passed to `take` with the room that comes of it.
+def version(client: Redis, subject: str, running: Callable[[], Iterable[Lease]]) -> str:
+    """To be read before the ledger is summed up, and passed to `take` with the headroom that comes of it.
 
-    `running` reads from the ledger what runs; asked only where Redis knows nothing of the holder.
+    `running` reads from the ledger what runs; asked only where Redis knows nothing of the subject.
     """
-    value = client.get(_keys(holder)[2])
+    value = client.get(_keys(subject)[2])
     if value is None:
-        held = [word for hold in running() for word in (hold.id, hold.reserved)]
-        value = client.eval(_SET_UP, 3, *_keys(holder), token_hex(8), LEASE_SECONDS * 1000, *held)
+        reserved = [word for lease in running() for word in (lease.id, lease.reserved)]
+        value = client.eval(_SET_UP, 3, *_keys(subject), token_hex(8), LEASE_SECONDS * 1000, *reserved)
     return value.decode() if isinstance(value, bytes) else ""
 
 
-def take(client: Redis, holder: str, hold: Hold, room: Room) -> str:
-    """Takes the slot and the reservation for `holder`.
+def take(client: Redis, subject: str, lease: Lease, headroom: Headroom) -> str:
+    """Takes the slot and the reservation for `subject`.
 
-    Returns "ok", or what refused: "slots", "tokens", "money", or "tokens held" and "money held" where there was room but for
+    Returns "ok", or what refused: "slots", "tokens", "money", or "tokens reserved" and "money reserved" where there was headroom but for
     the reservations of running answers; "stale" when the ledger must be read again.
     """
-    limits = [-1 if limit is None else max(0, limit) for limit in (room.slots, room.tokens, room.micro_usd)]
-    reservation = [hold.tokens, hold.micro_usd, limits[1], limits[2]]
+    limits = [-1 if limit is None else max(0, limit) for limit in (headroom.slots, headroom.tokens, headroom.micro_usd)]
+    reservation = [lease.tokens, lease.micro_usd, limits[1], limits[2]]
     result = client.eval(
-        _TAKE, 3, *_keys(holder), hold.id, LEASE_SECONDS * 1000, limits[0], *reservation, room.version, _CLAIM_SECONDS * 1000, hold.day
+        _TAKE,
+        3,
+        *_keys(subject),
+        lease.id,
+        LEASE_SECONDS * 1000,
+        limits[0],
+        *reservation,
+        headroom.version,
+        _CLAIM_SECONDS * 1000,
+        lease.day,
     )
     return result.decode() if isinstance(result, bytes) else str(result)
 
 
-def release(client: Redis, hold: Hold) -> None:
-    """Frees the slot and the reservation, for every holder. Releasing twice does no harm."""
-    for holder in hold.holders:
-        client.eval(_RELEASE, 3, *_keys(holder), hold.id)
+def release(client: Redis, lease: Lease) -> None:
+    """Frees the slot and the reservation, for every subject. Releasing twice does no harm."""
+    for subject in lease.subjects:
+        client.eval(_RELEASE, 3, *_keys(subject), lease.id)
 
 
-def queue_release(pipeline: "redis.asyncio.client.Pipeline", hold: Hold) -> None:
-    """Queues what `release` does, one reply a holder."""
-    for holder in hold.holders:
-        pipeline.eval(_RELEASE, 3, *_keys(holder), hold.id)
+def queue_release(pipeline: "redis.asyncio.client.Pipeline", lease: Lease) -> None:
+    """Queues what `release` does, one reply a subject."""
+    for subject in lease.subjects:
+        pipeline.eval(_RELEASE, 3, *_keys(subject), lease.id)
 
 
-def renew(pipeline: "redis.asyncio.client.Pipeline", hold: Hold) -> None:
-    """Queues the renewal of the lease, one reply a holder; to be done every RENEW_SECONDS."""
-    for holder in hold.holders:
-        pipeline.eval(_RENEW, 2, *_keys(holder)[:2], LEASE_SECONDS * 1000, hold.id, hold.reserved)
+def renew(pipeline: "redis.asyncio.client.Pipeline", lease: Lease) -> None:
+    """Queues the renewal of the lease, one reply a subject; to be done every RENEW_SECONDS."""
+    for subject in lease.subjects:
+        pipeline.eval(_RENEW, 2, *_keys(subject)[:2], LEASE_SECONDS * 1000, lease.id, lease.reserved)
 
 
-def in_use(client: Redis, holder: str) -> int:
-    """How many slots the holder has right now."""
-    return int(client.eval(_COUNT, 1, _keys(holder)[0]))
+def in_use(client: Redis, subject: str) -> int:
+    """How many slots the subject has right now."""
+    return int(client.eval(_COUNT, 1, _keys(subject)[0]))
 
 
-def holders(client: Redis) -> list[str]:
+def subjects(client: Redis) -> list[str]:
     """Everybody of whom there are reservations; looks through all keys, so not for every day."""
     prefix, suffix = _keys("")[1].split("{}")
     keys = map(_text, client.scan_iter(f"{prefix}{{*}}{suffix}", count=1000))
     return [key[len(prefix) + 1 : -len(suffix) - 1] for key in keys]
 
 
-def reservations(client: Redis, holder: str) -> dict[str, str]:
-    """Each reservation of the holder, as `Hold.reserved` writes it, by its id."""
-    return {_text(key): _text(value) for key, value in client.hgetall(_keys(holder)[1]).items()}
+def reservations(client: Redis, subject: str) -> dict[str, str]:
+    """Each reservation of the subject, as `Lease.reserved` writes it, by its id."""
+    return {_text(key): _text(value) for key, value in client.hgetall(_keys(subject)[1]).items()}
 
 
 def _text(value: bytes | str) -> str:

@@ -1,4 +1,4 @@
-"""Compares what Redis has set aside with what the ledger has as running. Blocks on both; changes nothing.
+"""Compares what Redis has reserved with what the ledger has as running. Blocks on both; changes nothing.
 
 There are no counters to compare: what was spent is in the ledger alone. What
 can differ are the slots and reservations of running answers, and the answers
@@ -26,26 +26,26 @@ def lasting_differences(seconds: float) -> list[str]:
 
 
 def _differences() -> Iterator[str]:
-    holders = (holder for holder in leases.holders(redis_client.client()) if not holder.startswith(reader_leases.HOLDER))
-    held = {holder: leases.reservations(redis_client.client(), holder) for holder in holders}
+    subjects = (subject for subject in leases.subjects(redis_client.client()) if not subject.startswith(reader_leases.SUBJECT_PREFIX))
+    reserved = {subject: leases.reservations(redis_client.client(), subject) for subject in subjects}
     rows = list(budgets.running(None))
     for row in rows:
-        yield from _of_row(row, held)
+        yield from _of_row(row, reserved)
     running = {str(row.answer) for row in rows}
-    for holder, reservations in held.items():
+    for subject, reservations in reserved.items():
         for answer in sorted(reservations.keys() - running):
-            yield f"{holder}: a reservation for answer {answer}, which the ledger does not have as running"
+            yield f"{subject}: a reservation for answer {answer}, which the ledger does not have as running"
     yield from _of_messages()
 
 
-def _of_row(row: Usage, held: dict[str, dict[str, str]]) -> Iterator[str]:
-    expected = admission.hold_of(row).reserved
-    for holder in (row.limit_key, admission.SITE):
-        found = held.get(holder, {}).get(str(row.answer))
+def _of_row(row: Usage, reserved: dict[str, dict[str, str]]) -> Iterator[str]:
+    expected = admission.lease_of(row).reserved
+    for subject in (row.limit_key, admission.SITE):
+        found = reserved.get(subject, {}).get(str(row.answer))
         if found is None:
-            yield f"{holder}: answer {row.answer} runs, and nothing is set aside for it"
+            yield f"{subject}: answer {row.answer} runs, and nothing is reserved for it"
         elif found != expected:
-            yield f"{holder}: answer {row.answer} has {found} set aside (tokens, millionths of a USD, day), and {expected} in the ledger"
+            yield f"{subject}: answer {row.answer} has {found} reserved (tokens, millionths of a USD, day), and {expected} in the ledger"
 
 
 def _of_messages() -> Iterator[str]:

@@ -1,7 +1,7 @@
 """What was used, by whom and how well it went: the ledger and the refusals of a period, added up by the database.
 
 The number of queries does not depend on the number of rows. Running answers are
-left out: their figures are only what was set aside.
+left out: their figures are only what was reserved.
 """
 
 from collections.abc import Iterable

@@ -100,7 +100,7 @@ def start(plan: Plan, admission: Admission, worker: str) -> Job | Follow:
         reserved=plan.reserved,
         bound=plan.bound,
         is_budgeted=partial(is_budgeted, plan.requester),
-        hold=admission.hold,
+        lease=admission.lease,
     )
 
 

@@ -30,7 +30,7 @@ async def streams(request: HttpRequest) -> HttpResponseBase:
         raise InvalidRequest(f"Name 1 to {MAX_ITEMS} answers to follow.", limit="follow")
     access = access_of(request)
     opened = [await _open(requester, answer, cursor, access) for answer, cursor in items]
-    seat = await reader_leases.take_seat(requester)
+    seat = await reader_leases.acquire(requester)
     return EventStream(worker.current().seated(multiplex(opened), seat))
 
 

@@ -87,7 +87,7 @@ async def answer(request: HttpRequest, conversation_id: UUID, answer_id: UUID) -
         return HttpResponseRedirect(reverse("conversation", args=[conversation_id]))
     page = await in_thread(_page, request, known)
     try:
-        seat = await reader_leases.take_seat(requester)
+        seat = await reader_leases.acquire(requester)
     except TooManyReaders as refusal:
         return await in_thread(refusal_page, request, refusal)
     return LiveResponse(worker.current().seated(_streamed(page, known, access_of(request)), seat), "text/html; charset=utf-8")

@@ -146,7 +146,7 @@ async def _follow(
     frames = await frames_after(known, cursor, access)
     if known.message.status != Message.Status.STREAMING:
         return EventStream(frames, headers)
-    seat = await reader_leases.take_seat(requester)
+    seat = await reader_leases.acquire(requester)
     return EventStream(worker.current().seated(frames, seat), headers)
 
 

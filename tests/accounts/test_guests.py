@@ -158,7 +158,7 @@ def test_the_readers_of_a_guest_count_for_the_account(site: Site, guest: Client,
     with guest.chat(content=key, altcha=solved()) as stream, ExitStack() as stack, Client(site.url) as same:
         stream.until_text("so")
         same.http.cookies.set("sessionid", guest.http.cookies["sessionid"])
-        for _ in range(reader_leases.MOST_READERS - 1):
+        for _ in range(reader_leases.MAX_READERS - 1):
             stack.enter_context(guest.resume(stream.answer)).until("start")
         sign_in(same, alice)
         stack.enter_context(same.resume(stream.answer)).until("start")

@@ -108,26 +108,26 @@ def test_strangers_and_other_methods_are_refused(alice: Person, site: Site) -> N
 
 
 def test_it_is_one_reader_and_none_when_it_is_left(alice: Person, site: Site, upstream: Upstream, redis_client: "redis.Redis") -> None:
-    holder = reader_leases.HOLDER + alice.requester.owner_key
+    subject = reader_leases.SUBJECT_PREFIX + alice.requester.owner_key
     keys = [upstream.script([wire.role(), *wire.text("one"), wire.Stall()]) for _ in range(3)]
     begun = [alice.client.chat(content=key) for key in keys]
     for stream in begun:
         stream.until("delta")
     followed = alice.client.follow(*(f"{stream.answer}:" for stream in begun))
     until_text(followed, 2, "one")
-    assert leases.in_use(redis_client, holder) == 1
+    assert leases.in_use(redis_client, subject) == 1
     for stream in begun:
         stream.close()
     followed.close()
     # Nobody reads them any more: they are given up when the time for coming back is over.
     for key in keys:
         upstream.wait_for_close(upstream.requests(key)[0])
-    wait_until(lambda: leases.in_use(redis_client, holder) == 0)
+    wait_until(lambda: leases.in_use(redis_client, subject) == 0)
 
 
 def test_more_readers_than_a_person_may_have_are_refused(alice: Person, upstream: Upstream) -> None:
     begun = alice.client.chat(content=upstream.script([wire.role(), *wire.text("one"), wire.Stall()]))
-    many = [alice.client.follow(f"{begun.answer}:") for _ in range(reader_leases.MOST_READERS)]
+    many = [alice.client.follow(f"{begun.answer}:") for _ in range(reader_leases.MAX_READERS)]
     assert {stream.status for stream in many} == {200}
     assert_refused(alice.client.follow(f"{begun.answer}:"), 429, "too_many_readers", retry_after=range(2, 3))
     for stream in (begun, *many):

@@ -15,7 +15,7 @@ import pytest
 
 from chat import redis_client as chat_redis
 from chat.answers.answer_store import Mirror
-from chat.limits.leases import Hold
+from chat.limits.leases import Lease
 from chat.models import ChatModel, Usage
 from tests.harness import wire
 from tests.harness.answers import client_of_worker, ledger, message, other_worker, owner_pid, wait_until
@@ -210,7 +210,7 @@ async def test_stops_of_stateless_answers_leave_connections_to_the_leases():
     mirror, answer = Mirror(client, "worker"), uuid4()
     async with contextlib.AsyncExitStack() as listening:
         hear = [await listening.enter_async_context(mirror.listening(answer)) for _ in range(40)]
-        await mirror.release(Hold("a", ("nobody",), 0, 0))
+        await mirror.release(Lease("a", ("nobody",), 0, 0))
         await mirror.tell(answer, b"some text")
         heard = await asyncio.gather(*(one() for one in hear))
     async with mirror.listening(answer) as again:

@@ -23,7 +23,7 @@ from chat.answers.answer_store import Mirror
 from chat.answers.live_answer import LiveAnswer
 from chat.answers.worker import Worker
 from chat.limits import leases
-from chat.limits.leases import Hold
+from chat.limits.leases import Lease
 from chat.models import Conversation, Message, Usage
 from chat.upstream.cost import Bill, RunningCost
 from tests.harness import wire
@@ -546,15 +546,15 @@ def test_answers_that_end_while_redis_hangs_do_not_wait_for_each_other(alice, st
 
 
 async def test_leases_do_not_wait_for_a_locked_database(redis_client, locked_threads):
-    here, seat = Worker(), Hold(uuid4().hex, (f"readers:{uuid4()}",), 0, 0)
+    here, seat = Worker(), Lease(uuid4().hex, (f"readers:{uuid4()}",), 0, 0)
     await here.start()
-    leases.take(redis_client, seat.holders[0], seat, leases.Room())
+    leases.take(redis_client, seat.subjects[0], seat, leases.Headroom())
     frames = here.seated(LiveAnswer(uuid4(), {}).frames(0), seat)
     await anext(frames)
     await frames.aclose()
     # The seat is given up although no thread is free; a lease is renewed behind that.
     async with asyncio.timeout(5):
-        while leases.in_use(redis_client, seat.holders[0]):
+        while leases.in_use(redis_client, seat.subjects[0]):
             await asyncio.sleep(0.02)
     redis_client.pexpire(f"chatsite:{{w:{here.id}}}:alive", 3000)
     async with asyncio.timeout(5):

@@ -35,7 +35,7 @@ def footprint(requester: Requester, rates: str = "10/d") -> Footprint:
     return Footprint(
         windows=used(requester, rates),
         slots=leases.in_use(redis_client.client(), key),
-        reservations=redis_client.client().hlen(f"chatsite:{{{key}}}:held"),
+        reservations=redis_client.client().hlen(f"chatsite:{{{key}}}:reserved"),
         ledger=Usage.objects.filter(owner_key=requester.owner_key).count(),
         conversations=Conversation.objects.of(requester).count(),
         messages=Message.objects.of(requester).count(),

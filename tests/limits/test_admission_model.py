@@ -217,7 +217,7 @@ class Gates(RuleBasedStateMachine):
         turn = self.turns.pop(answer)
         tokens, micro_usd = int(turn.tokens * share), int(turn.micro_usd * share)
         Usage.objects.filter(answer=answer).update(outcome="complete", prompt_tokens=tokens, cost_usd=Decimal(micro_usd).scaleb(-6))
-        admission.free(turn.taken.hold)
+        admission.free(turn.taken.lease)
         self.ledger.append(Settled(turn.person, tokens, micro_usd, turn.day))
 
     @precondition(lambda self: self.turns)
@@ -249,7 +249,7 @@ class Gates(RuleBasedStateMachine):
         pipeline = redis_client.client().pipeline()
         for turn in self.turns.values():
             if not turn.crashed:
-                leases.renew(pipeline, turn.taken.hold)
+                leases.renew(pipeline, turn.taken.lease)
                 turn.lease = self._lease()
         pipeline.execute()
 
@@ -269,7 +269,7 @@ class Gates(RuleBasedStateMachine):
         return self.clock.now + timedelta(seconds=leases.LEASE_SECONDS)
 
     def _set_up(self, person: str) -> None:
-        """What the first look at a limited holder does after Redis was emptied: from the ledger it knows again what runs."""
+        """What the first look at a limited subject does after Redis was emptied: from the ledger it knows again what runs."""
         if self.quota.concurrent_streams is not None or admission.has_budget(self.quota):
             leases.version(redis_client.client(), self._key(person), lambda: admission._running(self._key(person)))
             for turn in self.turns.values():
@@ -329,13 +329,13 @@ class Gates(RuleBasedStateMachine):
         return seen | {"site": self._held(admission.SITE)}
 
     @staticmethod
-    def _held(holder: str) -> dict[bytes, bytes]:
-        return dict(redis_client.client().hgetall(f"chatsite:{{{holder}}}:held"))
+    def _held(subject: str) -> dict[bytes, bytes]:
+        return dict(redis_client.client().hgetall(f"chatsite:{{{subject}}}:reserved"))
 
     @invariant()
     def nothing_is_left_when_nothing_runs(self) -> None:
         if not self.turns:
-            assert all(not self._held(holder) for holder in (*map(self._key, self.people), admission.SITE))
+            assert all(not self._held(subject) for subject in (*map(self._key, self.people), admission.SITE))
 
 
 Gates.TestCase.settings = hypothesis_settings(max_examples=100, stateful_step_count=30, deadline=None, phases=[Phase.generate])

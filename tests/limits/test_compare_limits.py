@@ -1,4 +1,4 @@
-"""`manage.py compare_limits`: what Redis has set aside, and what the ledger has as running."""
+"""`manage.py compare_limits`: what Redis has reserved, and what the ledger has as running."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -40,7 +40,7 @@ def test_running_and_ended_answers_agree(alice: "Person", upstream: Upstream) ->
 
 
 def test_reservation_of_nothing_that_runs_is_told(alice: "Person", redis_client: redis.Redis) -> None:
-    key = f"chatsite:{{{alice.requester.limit_key}}}:held"
+    key = f"chatsite:{{{alice.requester.limit_key}}}:reserved"
     redis_client.hset(key, "some-answer", "1:2:20261122")
     assert differences("some-answer") == [
         f"{alice.requester.limit_key}: a reservation for answer some-answer, which the ledger does not have as running"
@@ -53,7 +53,7 @@ def test_running_answers_without_a_reservation_or_with_another_are_told(alice: "
         # The worker goes on renewing what it holds; the row says something else.
         Usage.objects.filter(answer=stream.answer).update(prompt_tokens=1, limit_key="u:nobody")
         assert [line.split(" ")[0] for line in differences(stream.answer)] == ["site:", "u:nobody:"]
-        assert "nothing is set aside" in differences(stream.answer)[1]
+        assert "nothing is reserved" in differences(stream.answer)[1]
         Usage.objects.filter(answer=stream.answer).update(limit_key=alice.requester.limit_key)
 
 
@@ -69,7 +69,7 @@ def test_messages_and_ledger_that_contradict_each_other_are_told(alice: "Person"
 
 
 def test_command_says_what_differs_and_fails(alice: "Person", redis_client: redis.Redis) -> None:
-    key = f"chatsite:{{{alice.requester.limit_key}}}:held"
+    key = f"chatsite:{{{alice.requester.limit_key}}}:reserved"
     redis_client.hset(key, "some-answer", "1:2:20261122")
     out = StringIO()
     with pytest.raises(SystemExit):
@@ -89,6 +89,6 @@ def test_command_without_redis_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     def away(*_: object) -> None:
         raise redis.ConnectionError("refused")
 
-    monkeypatch.setattr("chat.limits.leases.holders", away)
+    monkeypatch.setattr("chat.limits.leases.subjects", away)
     with pytest.raises(CommandError, match="Redis does not answer"):
         call_command("compare_limits", "--wait", "0")

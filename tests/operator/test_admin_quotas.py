@@ -132,7 +132,7 @@ def test_page_shows_who_is_nearest_to_a_limit(operator: Client, make_user: "Make
     take(much)
     spent(much, tokens=900, usd="1.23456")
     spent(little, tokens=100, usd="2")
-    leases.take(redis_client.client(), much.requester.limit_key, leases.Hold("a", (much.requester.limit_key,), 1, 1), leases.Room())
+    leases.take(redis_client.client(), much.requester.limit_key, leases.Lease("a", (much.requester.limit_key,), 1, 1), leases.Headroom())
     page = page_of(operator, quota)
     assert "It applies to <a" in page
     assert ">3 people</a>" in page

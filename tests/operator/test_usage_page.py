@@ -46,7 +46,9 @@ def test_what_is_used_is_shown_beside_its_limit(make_user: "MakeUser") -> None:
     for _ in range(4):
         windows.take(request, admission.GROUP, person.requester.limit_key, person.quota.rates)
     spend(person, "0.000405")
-    leases.take(redis_client.client(), person.requester.limit_key, leases.Hold("a", (person.requester.limit_key,), 1, 1), leases.Room())
+    leases.take(
+        redis_client.client(), person.requester.limit_key, leases.Lease("a", (person.requester.limit_key,), 1, 1), leases.Headroom()
+    )
     found = report(request, person.requester)
     assert [(window.used, window.rate.limit) for window in found.windows or []] == [(4, 10), (4, 500)]
     assert (found.streams, found.tokens, found.spend) == (1, 1234, Decimal("0.000405"))

@@ -232,17 +232,17 @@ def test_what_an_answer_held_that_ended_while_redis_hung_is_free_as_soon_as_it_i
     key = held_open(upstream, gate)
     person = make_user(concurrent_streams=1, tokens_per_day=100_000)
     client = person.client_on(start_site(REDIS_URL=valkey.url))
-    holder = f"chatsite:{{{person.requester.limit_key}}}"
+    subject = f"chatsite:{{{person.requester.limit_key}}}"
     with redis.Redis.from_url(valkey.url) as there, client.chat(content=key) as stream:
         stream.until_text("so")
-        assert there.zcard(f"{holder}:slots") == 1
+        assert there.zcard(f"{subject}:slots") == 1
         valkey.pause()
         refused_in_time(client)  # for a moment after this Redis is not even asked
         gate.open()
         finish([stream])
         valkey.resume()
         # Long before the lease runs out, which is 12 s.
-        wait_until(lambda: there.zcard(f"{holder}:slots") == there.hlen(f"{holder}:held") == 0, 5)
+        wait_until(lambda: there.zcard(f"{subject}:slots") == there.hlen(f"{subject}:reserved") == 0, 5)
 
 
 # --- Away, and allowed -------------------------------------------------------------

@@ -55,7 +55,7 @@ def new_page_loads_soon(context: BrowserContext, site: Site) -> None:
 
 def readers_of(client: "redis.Redis", person: Person) -> int:
     """The open responses of GET that follow answers of the person's."""
-    return leases.in_use(client, reader_leases.HOLDER + person.requester.owner_key)
+    return leases.in_use(client, reader_leases.SUBJECT_PREFIX + person.requester.owner_key)
 
 
 def crash(tab: Page) -> None:

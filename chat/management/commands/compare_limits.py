@@ -8,7 +8,7 @@ from chat.operator.reconcile import lasting_differences
 
 
 class Command(BaseCommand):
-    help = "Compares what is set aside in Redis with what the ledger has as running; one line a difference, exit 1 if there is any."
+    help = "Compares what is reserved in Redis with what the ledger has as running; one line a difference, exit 1 if there is any."
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(
