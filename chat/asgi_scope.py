@@ -1,6 +1,6 @@
 """Keys of ours in the ASGI scope of a request."""
 
 # The address that the connection comes from, whatever a proxy says.
-PEER = "chatsite.peer"
+PEER_ADDRESS = "chatsite.peer_address"
 # Whether a shutdown waits for the response to end by itself: it can be read nowhere else.
-AWAITED = "chatsite.awaited"
+MUST_FINISH = "chatsite.must_finish"

@@ -18,7 +18,8 @@ from redis.retry import Retry
 # redis-py's own defaults take 3 to 9 seconds to report a server that is not
 # there. A turn must be refused within 2 s, so: one attempt, half a second.
 SOCKET_SECONDS = 0.5
-Unavailable = (redis.RedisError, OSError)
+# "Redis is away": what a command raises when Redis does not answer, or not as it should.
+REDIS_ERRORS = (redis.RedisError, OSError)
 _AWAY = (redis.ConnectionError, redis.TimeoutError, OSError)
 # While Redis is away, one thread in this many seconds finds out whether it is back, and the others do not wait for that.
 ASK_AGAIN_SECONDS = SOCKET_SECONDS + 0.1
@@ -72,7 +73,10 @@ def was_away() -> bool:
 
 
 def check() -> None:
-    """Raises what `Unavailable` names unless Redis answers and takes writes: one that is full, or a replica, is of no use."""
+    """Raises one of REDIS_ERRORS unless Redis answers and takes writes.
+
+    One that is full, or a replica, is of no use.
+    """
     client().set("chatsite:check", "1", ex=_CHECK_SECONDS)
 
 

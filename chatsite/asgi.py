@@ -26,7 +26,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "chatsite.settings")
 django.setup(set_prefix=False)
 
 from chat.answers import worker  # noqa: E402  (needs Django's apps)
-from chat.asgi_scope import PEER  # noqa: E402
+from chat.asgi_scope import PEER_ADDRESS  # noqa: E402
 from chat.client_ip import client_address, is_trusted, parse_address  # noqa: E402
 from chat.errors import BodyTooLarge  # noqa: E402
 from chat.views.api import refusal_response  # noqa: E402
@@ -133,7 +133,7 @@ def _decide_client(scope: Scope) -> None:
     """Puts the client's address and scheme into the scope: the peer's own, or what a trusted proxy says of them."""
     peer = scope["client"][0] if scope.get("client") else None
     # What the peer was, for `manage.py doctor`, which tells whether that is a proxy we trust.
-    scope[PEER] = peer
+    scope[PEER_ADDRESS] = peer
     headers = scope["headers"]
     forwarded = [value.decode("latin-1") for name, value in headers if name == b"x-forwarded-for"]
     scope["client"] = (client_address(peer, forwarded, settings.TRUSTED_PROXIES), 0)

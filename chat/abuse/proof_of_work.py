@@ -1,6 +1,6 @@
 """The proof of work of guests and sign-ups: a puzzle (ALTCHA) that costs a browser a moment, and a script as much each time.
 
-A solution works once. A guest's solution opens MOST_TURNS turns of their own
+A solution works once. A guest's solution opens MAX_TURNS turns of their own
 session within PASS_SECONDS, counted in Redis under the guest's id, so that
 nobody solves one for every turn, and a stolen pass is worth no more than the
 session it belongs to. Whoever is refused afterwards gets back what they gave.
@@ -29,10 +29,10 @@ from chat.requester import Requester
 
 # Half of them are tried on average: 0.2 s in a browser on a desk, 2 s on an old phone, while one types.
 MAX_NUMBER = 200_000
-MOST_TURNS = 20
+MAX_TURNS = 20
 PASS_SECONDS = 3600
 # No solution of ours is longer; a longer one is not looked at.
-MOST_CHARS = 1_000
+MAX_CHARS = 1_000
 _ALGORITHM: Literal["SHA-256"] = "SHA-256"
 
 # The salts of our own challenges. The library reads the first `expires` of a salt and signs the last, so that a
@@ -71,7 +71,7 @@ class _Solution(msgspec.Struct, frozen=True):
 
 
 # Gives back what was taken. Blocks on Redis; a Redis that is away forgets it soon enough.
-Undo = Callable[[], None]
+Rollback = Callable[[], None]
 
 
 def issue() -> dict[str, Any]:
@@ -95,12 +95,12 @@ def is_due(requester: Requester) -> bool:
         return False
     try:
         left = redis_client.client().get(_pass(requester)) if requester.guest else None
-    except redis_client.Unavailable:
+    except redis_client.REDIS_ERRORS:
         return True
     return left is None or int(left) < 1
 
 
-def admit_guest(requester: Requester, solution: str, *, known: bool) -> Undo:
+def admit_guest(requester: Requester, solution: str, *, known: bool) -> Rollback:
     """Takes a turn from the guest's pass or, where there is none, the solution, which opens a new pass.
 
     `known`: the guest's id comes from their session. Raises ChallengeRequired;
@@ -110,20 +110,20 @@ def admit_guest(requester: Requester, solution: str, *, known: bool) -> Undo:
     key = _pass(requester)
     try:
         if known and redis_client.client().eval(_SPEND, 1, key):
-            return _undo(lambda: redis_client.client().eval(_RESTORE, 1, key))
+            return _rollback(lambda: redis_client.client().eval(_RESTORE, 1, key))
         give_back = use(solution)
-        left = MOST_TURNS - 1
+        left = MAX_TURNS - 1
         redis_client.client().set(key, left, ex=PASS_SECONDS)
-    except redis_client.Unavailable:
+    except redis_client.REDIS_ERRORS:
         decide_without_redis()
         if not known:
             _checked(solution)
         return _nothing
     # A solution whose pass another turn has used stays used, or it would open passes without end.
-    return _undo(lambda: redis_client.client().eval(_CLOSE, 1, key, left) and give_back())
+    return _rollback(lambda: redis_client.client().eval(_CLOSE, 1, key, left) and give_back())
 
 
-def use(solution: str) -> Undo:
+def use(solution: str) -> Rollback:
     """Takes a solution, which then works no more. Raises as `admit_guest` does."""
     checked = _checked(solution)
     key = f"chatsite:challenge:{checked.challenge}"
@@ -132,22 +132,22 @@ def use(solution: str) -> Undo:
     try:
         if not redis_client.client().set(key, 1, nx=True, ex=seconds):
             raise ChallengeRequired("This check was used already.")
-    except redis_client.Unavailable:
+    except redis_client.REDIS_ERRORS:
         decide_without_redis()
         return _nothing
-    return _undo(lambda: redis_client.client().delete(key))
+    return _rollback(lambda: redis_client.client().delete(key))
 
 
 def _nothing() -> None:
     pass
 
 
-def _undo(action: Callable[[], Any]) -> Undo:
-    def undo() -> None:
-        with contextlib.suppress(*redis_client.Unavailable):
+def _rollback(action: Callable[[], Any]) -> Rollback:
+    def rollback() -> None:
+        with contextlib.suppress(*redis_client.REDIS_ERRORS):
             action()
 
-    return undo
+    return rollback
 
 
 def _checked(text: str) -> _Solution:
@@ -155,7 +155,7 @@ def _checked(text: str) -> _Solution:
     if not text:
         raise ChallengeRequired("A short check of your browser must come first. Send it again.")
     try:
-        solution = msgspec.json.decode(b64decode(text[:MOST_CHARS], validate=True), type=_Solution)
+        solution = msgspec.json.decode(b64decode(text[:MAX_CHARS], validate=True), type=_Solution)
         valid = altcha.verify_solution(_payload(solution), get_hmac_key(), check_expires=False)[0]
     except (msgspec.MsgspecError, ValueError, RecursionError):
         raise ChallengeRequired("The check of your browser is not valid.") from None

@@ -25,7 +25,7 @@ _BATCH = 500
 
 def may_chat() -> bool:
     """Whether there is a quota for guests."""
-    return configuration.current().standing(Requester(None, "", "")).quota is not None
+    return configuration.current().effective_quota(Requester(None, "", "")).quota is not None
 
 
 def watch() -> None:
@@ -38,7 +38,7 @@ def _signed_in(request: HttpRequest, user: AbstractBaseUser, **kwargs: Any) -> N
     if name := request.session.pop(SESSION_KEY, ""):
         guest, account = Requester(None, name, ""), Requester(user.pk, "", "")
         # Before the hand-over: a turn that begins meanwhile, and is not there yet, finds this afterwards.
-        with contextlib.suppress(*redis_client.Unavailable):
+        with contextlib.suppress(*redis_client.REDIS_ERRORS):
             redis_client.client().set(_account_key(guest), user.pk, ex=_REMEMBERED_SECONDS)
         hand_over(guest, account)
         reader_leases.link_guest(guest, account)
@@ -48,7 +48,7 @@ def catch_up(guest: Requester) -> None:
     """Hands over the turn of a guest who signed in while it began. Blocks on Redis, and seldom on the database."""
     try:
         account = redis_client.client().get(_account_key(guest))
-    except redis_client.Unavailable:
+    except redis_client.REDIS_ERRORS:
         return
     if account is not None:
         hand_over(guest, Requester(int(account), "", ""))

@@ -48,7 +48,7 @@ def running_answers() -> tuple[list[Running], bool]:
     workers = sorted({row.worker for row in rows})
     try:
         costs, leases = answer_store.look(redis_client.client(), [row.answer for row in rows], workers)
-    except redis_client.Unavailable:
+    except redis_client.REDIS_ERRORS:
         return [_running(row, None, True) for row in rows], False
     alive = dict(zip(workers, leases, strict=True))
     return [_running(row, cost.bill.completion_tokens, alive[row.worker]) for row, cost in zip(rows, costs, strict=True)], True

@@ -91,7 +91,7 @@ async def nothing() -> str:
 
 
 async def _heard(channel: PubSub) -> str:
-    with contextlib.suppress(TimeoutError, *redis_client.Unavailable):
+    with contextlib.suppress(TimeoutError, *redis_client.REDIS_ERRORS):
         async with asyncio.timeout(_TELL_SECONDS):
             while True:
                 message = await channel.get_message(timeout=_TELL_SECONDS)
@@ -109,7 +109,7 @@ class Lasting:
 
 
 class Mirror:
-    """Redis as one worker uses it for its live answers. All methods raise what `chat.redis_client.Unavailable` names."""
+    """Redis as one worker uses it for its live answers. All methods raise what `chat.redis_client.REDIS_ERRORS` names."""
 
     def __init__(self, client: Redis, worker: str) -> None:
         self._client = client
@@ -127,7 +127,7 @@ class Mirror:
         pipeline.lpop(_inbox_key(self._worker), _INBOX_BATCH)
         try:
             *results, notes = await pipeline.execute()
-        except redis_client.Unavailable:
+        except redis_client.REDIS_ERRORS:
             for answer_id in sizes:
                 self._written.pop(answer_id, None)
             raise

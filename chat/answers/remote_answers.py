@@ -51,7 +51,7 @@ class Reflections:
         return [reflection.live for reflection in self._all.values()]
 
     async def read(self, now: float) -> None:
-        """Copies what is new, tells the owners who is watched here, and forgets what nobody reads. Raises redis.Unavailable."""
+        """Copies what is new, tells the owners who is watched here, and forgets what nobody reads. Raises redis_client.REDIS_ERRORS."""
         self._forget_unwatched(now)
         reflections = list(self._all.values())
         if not reflections:

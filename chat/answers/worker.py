@@ -123,7 +123,7 @@ class Worker:
                 task.cancel()
             await asyncio.wait(set(self._tasks), timeout=0.5)
         await self._write_refusals()
-        with contextlib.suppress(*redis_client.Unavailable):
+        with contextlib.suppress(*redis_client.REDIS_ERRORS):
             await self._mirror.resign()
         await self._client.close()
         await self._redis.aclose()
@@ -164,7 +164,7 @@ class Worker:
         finally:
             self._running.pop(answer_id, None)
             self._mirror.forget(answer_id)
-        with contextlib.suppress(*redis_client.Unavailable):
+        with contextlib.suppress(*redis_client.REDIS_ERRORS):
             await self._mirror.ended(answer_id, stored=generation.job.stored)
 
     async def _release(self, lease: leases.Lease) -> None:
@@ -175,7 +175,7 @@ class Worker:
                 try:
                     await self._mirror.release(lease)
                     return
-                except redis_client.Unavailable:
+                except redis_client.REDIS_ERRORS:
                     self._note_redis(down=True)
         logger.warning("Redis is away: the slot of answer %s is free when that is back, or when its lease expires", lease.id)
         self._unreleased.append(lease)
@@ -220,7 +220,7 @@ class Worker:
             return True
         try:
             await self._mirror.note(owner, [f"stop {answer_id}"])
-        except redis_client.Unavailable:
+        except redis_client.REDIS_ERRORS:
             await in_thread(recovery.wish_to_stop, answer_id)
         return False
 
@@ -237,7 +237,7 @@ class Worker:
         async with contextlib.AsyncExitStack() as listening:
             try:
                 hear = await listening.enter_async_context(self._mirror.listening(answer_id))
-            except redis_client.Unavailable:
+            except redis_client.REDIS_ERRORS:
                 hear = nothing
             yield hear
 
@@ -258,7 +258,7 @@ class Worker:
                         reader.ping_if_silent(now)
                 await self._flush(now)
                 await self._reflections.read(now)
-            except redis_client.Unavailable:
+            except redis_client.REDIS_ERRORS:
                 self._note_redis(down=True)
                 self._assume_watched(now)
             except Exception as error:
@@ -319,7 +319,7 @@ class Worker:
 
     async def _tell_text(self, generation: Generation) -> None:
         await asyncio.wait([generation.task])
-        with contextlib.suppress(*redis_client.Unavailable):
+        with contextlib.suppress(*redis_client.REDIS_ERRORS):
             await self._mirror.tell(generation.job.answer, bytes(generation.live.text))
 
     # --- answers of lost workers --------------------------------------------------
@@ -330,7 +330,7 @@ class Worker:
             await self._write_refusals()
             try:
                 await self.recover()
-            except (Error, *redis_client.Unavailable) as error:
+            except (Error, *redis_client.REDIS_ERRORS) as error:
                 self._suspects = set()
                 logger.warning("Lost answers wait to be claimed: %s", type(error).__name__)
             except Exception as error:

@@ -38,7 +38,7 @@ _STALE_TRIES = 20
 
 
 @dataclass(frozen=True)
-class Ask:
+class AdmissionRequest:
     """What is asked for: an upper bound of tokens and money, under the answer's id.
 
     `micro_usd` are millionths of a USD; both come out of the budgets of `day`.
@@ -66,20 +66,20 @@ class Admission:
     unchecked: bool = False
 
 
-def look(request: HttpRequest, ask: Ask) -> dict[str, str]:
-    """The cheap refusal: raises it where a request window is full already, and counts nothing. Else as `standing`.
+def check_windows(request: HttpRequest, asked: AdmissionRequest) -> dict[str, str]:
+    """The cheap refusal: raises it where a request window is full already, and counts nothing. Else as `rate_limit_headers`.
 
     Blocks on Redis; where that is away, `admit` decides.
     """
-    seen = _seen(request, ask.requester, ask.quota)
+    seen = _seen(request, asked.requester, asked.quota)
     if full := _full(seen):
-        slowest = _slowest([_rate_limited(full, seen), *_exhausted(ask, with_reserved=True)])
-        slowest.quota, slowest.headers = ask.quota.name, windows.headers(seen)
+        slowest = _slowest([_rate_limited(full, seen), *_exhausted(asked, with_reserved=True)])
+        slowest.quota, slowest.headers = asked.quota.name, windows.headers(seen)
         raise slowest
     return windows.headers(seen)
 
 
-def standing(request: HttpRequest, requester: Requester, quota: Quota) -> dict[str, str]:
+def rate_limit_headers(request: HttpRequest, requester: Requester, quota: Quota) -> dict[str, str]:
     """The RateLimit headers as the windows stand; none in shadow mode, where they limit nothing, and while Redis is away. Blocks on it."""
     return windows.headers(_seen(request, requester, quota))
 
@@ -89,7 +89,7 @@ def _seen(request: HttpRequest, requester: Requester, quota: Quota) -> list[wind
         return []
     try:
         return windows.peek(request, GROUP, requester.limit_key, quota.rates)
-    except (LimitsUnavailable, *redis_client.Unavailable):
+    except (LimitsUnavailable, *redis_client.REDIS_ERRORS):
         return []
 
 
@@ -97,13 +97,13 @@ def _full(seen: list[windows.Window]) -> list[windows.Window]:
     return [window for window in seen if window.remaining < 1]
 
 
-async def admit(request: HttpRequest, ask: Ask) -> Admission:
+async def admit(request: HttpRequest, asked: AdmissionRequest) -> Admission:
     """Takes from every gate, or raises a Refusal and takes nothing.
 
     Within 2 s LimitsUnavailable when Redis is down, DatabaseUnavailable when it is the database that does not answer.
     """
     progress = Progress()
-    work = asyncio.ensure_future(in_thread(_admit_noting, progress, request, ask))
+    work = asyncio.ensure_future(in_thread(_admit_noting, progress, request, asked))
     try:
         async with asyncio.timeout(_DEADLINE_SECONDS):
             return await asyncio.shield(work)
@@ -112,9 +112,9 @@ async def admit(request: HttpRequest, ask: Ask) -> Admission:
         # Redis holds up no thread for long: one that has not come free waits for the database.
         if progress.reads_ledger or not (progress.has_begun or redis_client.was_away()):
             raise _database_unavailable() from None
-        return _without_redis(ask)
+        return _without_redis(asked)
     except Refusal as refusal:
-        refusal.quota = ask.quota.name
+        refusal.quota = asked.quota.name
         raise
 
 
@@ -145,7 +145,7 @@ def free(lease: leases.Lease) -> None:
     """Frees the slot and the reservation, in this thread. Where Redis is away the lease expires by itself."""
     try:
         leases.release(redis_client.client(), lease)
-    except redis_client.Unavailable:
+    except redis_client.REDIS_ERRORS:
         logger.warning("Redis is away: the slot of answer %s is free when its lease expires, if not before", lease.id)
 
 
@@ -154,21 +154,21 @@ def _give_back(admission: Admission) -> None:
     free(admission.lease)
 
 
-def _admit_noting(progress: Progress, request: HttpRequest, ask: Ask) -> Admission:
+def _admit_noting(progress: Progress, request: HttpRequest, asked: AdmissionRequest) -> Admission:
     with admission_of(progress):
-        return _admit(request, ask)
+        return _admit(request, asked)
 
 
-def _admit(request: HttpRequest, ask: Ask) -> Admission:
+def _admit(request: HttpRequest, asked: AdmissionRequest) -> Admission:
     try:
-        return _through_the_gates(request, ask)
+        return _through_the_gates(request, asked)
     except TooManyStreams as refusal:
         # What running answers have reserved comes back with their slots, so only what is spent makes the wait longer.
-        raise _slowest([refusal, *_exhausted(ask, with_reserved=False)]) from None
+        raise _slowest([refusal, *_exhausted(asked, with_reserved=False)]) from None
     except (RateLimited, TokensExhausted, SpendExhausted) as refusal:
-        raise _slowest([refusal, *_exhausted(ask, with_reserved=True)]) from None
-    except (LimitsUnavailable, *redis_client.Unavailable):
-        return _without_redis(ask)
+        raise _slowest([refusal, *_exhausted(asked, with_reserved=True)]) from None
+    except (LimitsUnavailable, *redis_client.REDIS_ERRORS):
+        return _without_redis(asked)
 
 
 def _slowest(refused: list[Refusal]) -> Refusal:
@@ -176,12 +176,12 @@ def _slowest(refused: list[Refusal]) -> Refusal:
     return max(refused, key=lambda refusal: refusal.retry_after or 0)
 
 
-def _through_the_gates(request: HttpRequest, ask: Ask) -> Admission:
-    if ask.quota.mode == Quota.Mode.SHADOW:
-        return _in_shadow(request, ask)
-    admission = Admission(lease=_lease(ask))
+def _through_the_gates(request: HttpRequest, asked: AdmissionRequest) -> Admission:
+    if asked.quota.mode == Quota.Mode.SHADOW:
+        return _in_shadow(request, asked)
+    admission = Admission(lease=_lease(asked))
     try:
-        taken = windows.take(request, GROUP, ask.requester.limit_key, ask.quota.rates)
+        taken = windows.take(request, GROUP, asked.requester.limit_key, asked.quota.rates)
     except BaseException:
         _give_back(admission)
         raise
@@ -192,16 +192,16 @@ def _through_the_gates(request: HttpRequest, ask: Ask) -> Admission:
     return admission
 
 
-def _in_shadow(request: HttpRequest, ask: Ask) -> Admission:
+def _in_shadow(request: HttpRequest, asked: AdmissionRequest) -> Admission:
     """A quota in shadow mode lets everyone through and records whom it would have refused. The site's own budgets hold."""
-    key = ask.requester.limit_key
+    key = asked.requester.limit_key
     try:
-        _look_at_windows(request, ask)
-        _take(key, key, _own_lease(ask), ask.quota.concurrent_streams, ask.quota, ask.day)
+        _peek_at_windows(request, asked)
+        _take(key, key, _own_lease(asked), asked.quota.concurrent_streams, asked.quota, asked.day)
     except (RateLimited, TooManyStreams, TokensExhausted, SpendExhausted) as refusal:
-        record_in_shadow(ask.quota, ask.requester, refusal)
-    admission = Admission(lease=_lease(ask))
-    uncapped = [Rate(10**9, rate.period, rate.name) for rate in ask.quota.rates]
+        record_in_shadow(asked.quota, asked.requester, refusal)
+    admission = Admission(lease=_lease(asked))
+    uncapped = [Rate(10**9, rate.period, rate.name) for rate in asked.quota.rates]
     try:
         admission.keys = windows.take(request, GROUP, key, uncapped).keys
     except BaseException:
@@ -210,15 +210,15 @@ def _in_shadow(request: HttpRequest, ask: Ask) -> Admission:
     return admission
 
 
-def _look_at_windows(request: HttpRequest, ask: Ask) -> None:
-    seen = windows.peek(request, GROUP, ask.requester.limit_key, ask.quota.rates)
+def _peek_at_windows(request: HttpRequest, asked: AdmissionRequest) -> None:
+    seen = windows.peek(request, GROUP, asked.requester.limit_key, asked.quota.rates)
     if full := _full(seen):
         raise _rate_limited(full, seen)
 
 
 def record_in_shadow(quota: Quota, requester: Requester, refusal: Refusal) -> None:
     """All that a quota in shadow mode does: it says whom it would have refused, and why."""
-    refusal_counts.note(requester, quota.name, refusal.code, shadow=True)
+    refusal_counts.record(requester, quota.name, refusal.code, shadow=True)
     logger.info("Shadow quota %r would have refused %s: %s", quota.name, requester.limit_key, refusal.code)
 
 
@@ -234,8 +234,8 @@ def _rate_limited(full: list[windows.Window], seen: list[windows.Window]) -> Rat
 # --- Slots and budgets ------------------------------------------------------
 
 
-def _own_lease(ask: Ask) -> leases.Lease:
-    return leases.Lease(ask.id, (ask.requester.limit_key,), ask.tokens, ask.micro_usd, day_number(ask.day))
+def _own_lease(asked: AdmissionRequest) -> leases.Lease:
+    return leases.Lease(asked.id, (asked.requester.limit_key,), asked.tokens, asked.micro_usd, day_number(asked.day))
 
 
 def day_number(day: date) -> int:
@@ -243,21 +243,21 @@ def day_number(day: date) -> int:
     return day.year * 10_000 + day.month * 100 + day.day
 
 
-def _whole_lease(ask: Ask) -> leases.Lease:
+def _whole_lease(asked: AdmissionRequest) -> leases.Lease:
     """With the site itself among the subjects, even while it has no budget: the day it gets one, what runs is known and is released."""
-    lease = _own_lease(ask)
+    lease = _own_lease(asked)
     return replace(lease, subjects=(*lease.subjects, SITE))
 
 
-def _lease(ask: Ask) -> leases.Lease:
-    lease, limits = _own_lease(ask), ask.quota.enforced
-    _take(ask.requester.limit_key, ask.requester.limit_key, lease, limits.concurrent_streams, limits, ask.day)
+def _lease(asked: AdmissionRequest) -> leases.Lease:
+    lease, limits = _own_lease(asked), asked.quota.enforced
+    _take(asked.requester.limit_key, asked.requester.limit_key, lease, limits.concurrent_streams, limits, asked.day)
     try:
-        _take(SITE, None, lease, None, ask.policy, ask.day)
+        _take(SITE, None, lease, None, asked.policy, asked.day)
     except BaseException:
         free(lease)
         raise
-    return _whole_lease(ask)
+    return _whole_lease(asked)
 
 
 def _take(subject: str, limit_key: str | None, lease: leases.Lease, most: int | None, budget: Quota | SitePolicy, day: date) -> None:
@@ -302,25 +302,25 @@ def _remaining_budget(limit_key: str | None, budget: Quota | SitePolicy, day: da
     return tokens, micro_usd
 
 
-def _exhausted(ask: Ask, with_reserved: bool) -> Iterator[Refusal]:
+def _exhausted(asked: AdmissionRequest, with_reserved: bool) -> Iterator[Refusal]:
     """Yields the refusals of the budgets in which the ledger leaves no headroom.
 
     `with_reserved`: what running answers have reserved is used as well.
     """
-    checks: list[tuple[str | None, Quota | SitePolicy]] = [(ask.requester.limit_key, ask.quota.enforced), (None, ask.policy)]
+    checks: list[tuple[str | None, Quota | SitePolicy]] = [(asked.requester.limit_key, asked.quota.enforced), (None, asked.policy)]
     for limit_key, budget in checks:
         if has_budget(budget):
             with reading_ledger():
-                spent = budgets.spent(limit_key, ask.day)
-            for gate in _without_headroom(ask, budget, spent, with_reserved):
+                spent = budgets.spent(limit_key, asked.day)
+            for gate in _without_headroom(asked, budget, spent, with_reserved):
                 yield _refusal(gate, limit_key is None)
 
 
-def _without_headroom(ask: Ask, budget: Quota | SitePolicy, spent: budgets.Spent, with_reserved: bool) -> Iterator[str]:
+def _without_headroom(asked: AdmissionRequest, budget: Quota | SitePolicy, spent: budgets.Spent, with_reserved: bool) -> Iterator[str]:
     """The gates of a budget without headroom, as `leases.take` names them."""
-    gates = [("tokens", budget.tokens_per_day, ask.tokens + spent.tokens, spent.reserved_tokens)]
+    gates = [("tokens", budget.tokens_per_day, asked.tokens + spent.tokens, spent.reserved_tokens)]
     if budget.spend_per_month_usd is not None:
-        gates.append(("money", budgets.micro_usd(budget.spend_per_month_usd), ask.micro_usd + spent.micro_usd, spent.reserved_micro_usd))
+        gates.append(("money", budgets.micro_usd(budget.spend_per_month_usd), asked.micro_usd + spent.micro_usd, spent.reserved_micro_usd))
     for gate, limit, wanted, reserved in gates:
         if limit is not None and wanted > limit:
             yield gate
@@ -347,21 +347,21 @@ def _refusal(result: str, whole_site: bool) -> Refusal:
     return SpendExhausted(f"{whose} budget for this month is {state}.", retry_after=wait, limit="spend_per_month_usd")
 
 
-def _without_redis(ask: Ask) -> Admission:
+def _without_redis(asked: AdmissionRequest) -> Admission:
     """LIMITS_WHEN_REDIS_DOWN=allow: no request limits and no slots, but the budgets of the ledger hold.
 
     The lease is one all the same: the worker writes it when Redis is back.
     """
     if settings.LIMITS_WHEN_REDIS_DOWN != "allow":
         raise windows.unavailable()
-    return Admission(lease=_whole_lease(ask), unchecked=True)
+    return Admission(lease=_whole_lease(asked), unchecked=True)
 
 
-def check_ledger(ask: Ask) -> None:
+def check_ledger(asked: AdmissionRequest) -> None:
     """Raises the refusal of a budget for which the ledger alone, running answers included, has no headroom.
 
     Call it in the transaction that writes the turn: one turn at a time comes through.
     """
     list(SitePolicy.objects.select_for_update())
-    if exhausted := list(_exhausted(ask, with_reserved=True)):
+    if exhausted := list(_exhausted(asked, with_reserved=True)):
         raise _slowest(exhausted)

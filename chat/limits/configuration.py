@@ -16,13 +16,13 @@ from django.db import transaction
 from django.db.models.signals import m2m_changed, post_delete, post_save
 
 from chat import redis_client
-from chat.limits.effective_quota import Standing, standing_of
+from chat.limits.effective_quota import EffectiveQuota, effective_quota_of
 from chat.models import ChatModel, Grant, Pause, Quota, SitePolicy
 from chat.models.configured import configured_in_bulk
 from chat.requester import Requester
 
 STALE_SECONDS = 1.0
-_MOST_PEOPLE = 10_000
+_MAX_PEOPLE = 10_000
 _KEY = "chatsite:configuration"
 
 
@@ -33,7 +33,7 @@ class Configuration:
         self.version = version
         self.read_at = monotonic()
         self._policy: SitePolicy | None = None
-        self._standings: dict[int | None, Standing] = {}
+        self._effective_quotas: dict[int | None, EffectiveQuota] = {}
         self._models: dict[int, list[ChatModel]] = {}
 
     def policy(self) -> SitePolicy:
@@ -41,21 +41,21 @@ class Configuration:
             self._policy = SitePolicy.current()
         return self._policy
 
-    def standing(self, requester: Requester) -> Standing:
+    def effective_quota(self, requester: Requester) -> EffectiveQuota:
         """What applies to the requester: `chat.limits.effective_quota`."""
         who = requester.user_id
-        if who not in self._standings:
-            if len(self._standings) >= _MOST_PEOPLE:
-                self._standings.clear()
-            self._standings[who] = standing_of(requester)
-        return self._standings[who]
+        if who not in self._effective_quotas:
+            if len(self._effective_quotas) >= _MAX_PEOPLE:
+                self._effective_quotas.clear()
+            self._effective_quotas[who] = effective_quota_of(requester)
+        return self._effective_quotas[who]
 
     def paused(self, requester: Requester) -> str | None:
         """Why the requester may begin no turn at present, in words for them; None if they may."""
         policy = self.policy()
         if policy.paused:
             return policy.notice or "The site is paused. Try again later."
-        pause = self.standing(requester).pause
+        pause = self.effective_quota(requester).pause
         return None if pause is None else pause or "You are paused. Ask whoever runs this site."
 
     def models(self, quota: Quota) -> list[ChatModel]:
@@ -73,7 +73,7 @@ def current() -> Configuration:
     global _known
     try:
         version = redis_client.client().get(_KEY)
-    except redis_client.Unavailable:
+    except redis_client.REDIS_ERRORS:
         return Configuration(None)
     if version is None:
         # An emptied Redis: a new name, or a change before it and one after could look alike.
@@ -86,7 +86,7 @@ def current() -> Configuration:
 
 
 def _announce() -> None:
-    with contextlib.suppress(*redis_client.Unavailable):
+    with contextlib.suppress(*redis_client.REDIS_ERRORS):
         redis_client.client().set(_KEY, token_hex(8))
 
 

@@ -16,7 +16,7 @@ from chat.requester import Requester
 
 
 @dataclass(frozen=True)
-class Standing:
+class EffectiveQuota:
     """`quota` has the grants in it already; None where none applies. `pause` is the operator's note to a paused person."""
 
     quota: Quota | None
@@ -25,14 +25,14 @@ class Standing:
     pause: str | None = None
 
 
-def standing_of(requester: Requester) -> Standing:
+def effective_quota_of(requester: Requester) -> EffectiveQuota:
     """What applies right now: one query for the quota, and two more for people with an account."""
     quota = Quota.objects.for_requester(requester)
     if requester.user_id is None:
-        return Standing(quota)
+        return EffectiveQuota(quota)
     pause = Pause.objects.filter(user=requester.user_id).values_list("note", flat=True).first()
     tokens, usd = granted([requester.user_id]).get(requester.user_id, (0, Decimal(0)))
-    return Standing(raised(quota, tokens, usd) if quota else None, tokens, usd, pause)
+    return EffectiveQuota(with_grants(quota, tokens, usd) if quota else None, tokens, usd, pause)
 
 
 def granted(people: "Iterable[int] | QuerySet[User, Any]", reason: str | None = None) -> dict[int, tuple[int, Decimal]]:
@@ -45,7 +45,7 @@ def granted(people: "Iterable[int] | QuerySet[User, Any]", reason: str | None = 
     return {user_id: (tokens or 0, usd) for user_id, tokens, usd in rows}
 
 
-def raised(quota: Quota, tokens: int, usd: Decimal) -> Quota:
+def with_grants(quota: Quota, tokens: int, usd: Decimal) -> Quota:
     """The quota with what was granted beyond it; a limit that is none stays none."""
     copied = copy(quota)
     if copied.tokens_per_day is not None:

@@ -32,7 +32,7 @@ async def acquire(requester: Requester) -> leases.Lease:
 
 def link_guest(guest: Requester, account: Requester) -> None:
     """Counts the reader leases of the guest for the account from now on; the guest gets no more of them."""
-    with contextlib.suppress(*redis_client.Unavailable):
+    with contextlib.suppress(*redis_client.REDIS_ERRORS):
         redis_client.client().sadd(_linked(account), guest.owner_key)
         redis_client.client().expire(_linked(account), _LINKED_SECONDS)
 
@@ -42,7 +42,7 @@ def _take(lease: leases.Lease, requester: Requester) -> str:
     try:
         elsewhere = sum(leases.in_use(client, SUBJECT_PREFIX + guest) for guest in _guests(client, requester))
         return leases.take(client, lease.subjects[0], lease, leases.Headroom(slots=MAX_READERS - elsewhere))
-    except redis_client.Unavailable:
+    except redis_client.REDIS_ERRORS:
         return "ok"
 
 

@@ -19,7 +19,7 @@ from chat.models import RefusalCount
 from chat.requester import Requester
 
 KEPT_DAYS = 90
-_MOST_KEYS = 5_000
+_MAX_KEYS = 5_000
 
 
 @dataclass(frozen=True)
@@ -35,12 +35,12 @@ _counts: Counter[_Key] = Counter()
 _lock = Lock()
 
 
-def note(requester: Requester, quota: str, code: str, *, shadow: bool = False) -> None:
+def record(requester: Requester, quota: str, code: str, *, shadow: bool = False) -> None:
     """Counts one refused turn; `shadow`: one that a quota in shadow mode let through. Does not block."""
     key = _Key(requester.user_id, requester.limit_key, quota, code, shadow)
     with _lock:
         # A flood from ever new addresses is one line, not a full memory.
-        _counts[key if key in _counts or len(_counts) < _MOST_KEYS else _Key(None, "", quota, code, shadow)] += 1
+        _counts[key if key in _counts or len(_counts) < _MAX_KEYS else _Key(None, "", quota, code, shadow)] += 1
 
 
 def write() -> None:

@@ -1,4 +1,7 @@
-"""One request at a time for the same turn: those sent again meanwhile wait, and then follow the answer of the first.
+"""Lets one request at a time start the same turn; copies sent meanwhile wait, and then follow the answer of the first.
+
+A `turn` is what others call an idempotency key: the client makes it, and what is
+sent again under it has its effect once (draft-ietf-httpapi-idempotency-key-header).
 
 Without it, copies of one turn sent at once would take slots from each other,
 and some would be refused for what is theirs.
@@ -25,7 +28,10 @@ _UNLOCK = "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL'
 
 @contextlib.asynccontextmanager
 async def turn_lock(requester: Requester, turn: UUID | None) -> AsyncIterator[None]:
-    """Held while a turn starts. A Redis that is away locks nothing: the database still takes each turn only once."""
+    """Locks the turn while it starts.
+
+    A Redis that is away locks nothing: the database still takes each turn only once.
+    """
     if turn is None:
         yield
         return
@@ -42,10 +48,10 @@ async def turn_lock(requester: Requester, turn: UUID | None) -> AsyncIterator[No
 def _lock(key: str, token: str) -> bool:
     try:
         return bool(redis_client.client().set(key, token, nx=True, px=_LOCK_MS))
-    except redis_client.Unavailable:
+    except redis_client.REDIS_ERRORS:
         return True
 
 
 def _unlock(key: str, token: str) -> None:
-    with contextlib.suppress(*redis_client.Unavailable):
+    with contextlib.suppress(*redis_client.REDIS_ERRORS):
         redis_client.client().eval(_UNLOCK, 1, key, token)

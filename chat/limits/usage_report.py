@@ -11,7 +11,7 @@ from django.utils import timezone
 from chat import redis_client
 from chat.errors import LimitsUnavailable
 from chat.limits import admission, budgets, leases, windows
-from chat.limits.effective_quota import Standing, standing_of
+from chat.limits.effective_quota import EffectiveQuota, effective_quota_of
 from chat.models import Quota
 from chat.requester import Requester
 
@@ -21,7 +21,7 @@ class Report:
     """`quota`, grants included, is None where none applies. `windows` and `streams` are None while Redis does not answer. Money is USD."""
 
     quota: Quota | None
-    standing: Standing
+    effective: EffectiveQuota
     reason: str
     windows: list[windows.Window] | None
     streams: int | None
@@ -45,15 +45,15 @@ THEM = Words("them", "their")
 
 def report(request: HttpRequest, requester: Requester, words: Words = YOU) -> Report:
     """The report for the requester; seven queries at most. Tokens and spend are what the ledger has settled."""
-    standing = standing_of(requester)
-    quota = standing.quota
+    effective = effective_quota_of(requester)
+    quota = effective.quota
     now = timezone.now()
     key = requester.limit_key
     spent = budgets.spent(key, timezone.localdate(now))
-    used_windows, streams = in_redis(request, key, quota)
+    used_windows, streams = read_redis(request, key, quota)
     return Report(
         quota=quota,
-        standing=standing,
+        effective=effective,
         reason=_reason(quota, requester, words),
         windows=used_windows,
         streams=streams,
@@ -64,12 +64,12 @@ def report(request: HttpRequest, requester: Requester, words: Words = YOU) -> Re
     )
 
 
-def in_redis(request: HttpRequest, key: str, quota: Quota | None) -> tuple[list[windows.Window] | None, int | None]:
+def read_redis(request: HttpRequest, key: str, quota: Quota | None) -> tuple[list[windows.Window] | None, int | None]:
     """The windows and the running answers of whom the limits count as `key`; None while Redis does not answer."""
     try:
         used = windows.peek(request, admission.GROUP, key, quota.rates if quota else [])
         return used, leases.in_use(redis_client.client(), key)
-    except (LimitsUnavailable, *redis_client.Unavailable):
+    except (LimitsUnavailable, *redis_client.REDIS_ERRORS):
         return None, None
 
 

@@ -88,7 +88,7 @@ def give_back(keys: Sequence[str]) -> None:
         cache = caches[settings.RATELIMIT_USE_CACHE]
         assert isinstance(cache, CountingCache)
         cache.give_back(list(keys))
-    except redis_client.Unavailable:
+    except redis_client.REDIS_ERRORS:
         pass
 
 
@@ -101,7 +101,7 @@ def forget(request: HttpRequest, group: str, values: Iterable[str], rates: Seque
         cache = caches[settings.RATELIMIT_USE_CACHE]
         assert isinstance(cache, CountingCache)
         cache.forget(keys)
-    except redis_client.Unavailable as error:
+    except redis_client.REDIS_ERRORS as error:
         raise unavailable() from error
 
 
@@ -122,7 +122,7 @@ def headers(windows: Sequence[Window]) -> dict[str, str]:
 def _usage(request: HttpRequest, group: str, value: str, rate: Rate, increment: bool) -> Window:
     try:
         usage = get_usage(request, group=group, key=lambda *_: value, rate=(_NO_LIMIT, rate.period), increment=increment)
-    except redis_client.Unavailable as error:
+    except redis_client.REDIS_ERRORS as error:
         raise unavailable() from error
     # time_left is -1 when Redis lost the counter between two of its commands.
     if usage is None or usage["time_left"] < 0:

@@ -13,8 +13,8 @@ from django.utils import timezone
 
 from chat.limits import budgets
 from chat.limits.budgets import ExactSum
-from chat.limits.effective_quota import Standing, granted, raised
-from chat.limits.usage_report import Report, in_redis
+from chat.limits.effective_quota import EffectiveQuota, granted, with_grants
+from chat.limits.usage_report import Report, read_redis
 from chat.models import Quota, Usage
 
 MOST = 10
@@ -39,11 +39,11 @@ def most_used(request: HttpRequest, quota: Quota) -> list[Use]:
 
 
 def _use(request: HttpRequest, quota: Quota, row: dict[str, Any], user: User | None, grant: tuple[int, Decimal], now: datetime) -> Use:
-    limits = raised(quota, *grant)
-    windows, streams = in_redis(request, row["limit_key"], quota)
+    limits = with_grants(quota, *grant)
+    windows, streams = read_redis(request, row["limit_key"], quota)
     report = Report(
         quota=limits,
-        standing=Standing(limits, *grant),
+        effective=EffectiveQuota(limits, *grant),
         reason="",
         windows=windows,
         streams=streams,

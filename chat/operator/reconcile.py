@@ -16,7 +16,7 @@ from chat.models import Message, Usage
 def lasting_differences(seconds: float) -> list[str]:
     """The differences, in words, that are there now and still are after `seconds`: turns begin and end while one looks.
 
-    Raises what `chat.redis_client.Unavailable` names and Django's database errors.
+    Raises what `chat.redis_client.REDIS_ERRORS` names and Django's database errors.
     """
     first = set(_differences())
     if not first:

@@ -26,7 +26,7 @@ from chat.errors import (
     TooManyMessages,
 )
 from chat.limits import budgets, configuration
-from chat.limits.admission import Ask, has_budget, record_in_shadow
+from chat.limits.admission import AdmissionRequest, has_budget, record_in_shadow
 from chat.limits.configuration import Configuration
 from chat.models import ChatModel, Conversation, Message, Quota, SitePolicy
 from chat.requester import Requester
@@ -85,10 +85,12 @@ class Plan:
         """The most that the turn can cost, as its row in the ledger has it while it runs."""
         return Reserved(self.prompt_tokens + self.output_tokens, self.max_cost_usd)
 
-    def ask(self) -> Ask:
+    def admission_request(self) -> AdmissionRequest:
         """What admission must know."""
         tokens = self.prompt_tokens + self.output_tokens
-        return Ask(str(self.answer), self.requester, self.quota, self.policy, tokens, budgets.micro_usd(self.max_cost_usd), self.day)
+        return AdmissionRequest(
+            str(self.answer), self.requester, self.quota, self.policy, tokens, budgets.micro_usd(self.max_cost_usd), self.day
+        )
 
 
 # --- Validation ---------------------------------------------------------------
@@ -133,14 +135,14 @@ def _plan(requester: Requester, request: TurnRequest, known: Configuration, quot
 
 
 def _quota(requester: Requester, known: Configuration) -> Quota:
-    standing = known.standing(requester)
-    if standing.quota is not None and standing.quota.enforced.allows_nothing:
+    effective = known.effective_quota(requester)
+    if effective.quota is not None and effective.quota.enforced.allows_nothing:
         raise Forbidden("The quota that applies to you allows no turns. Ask whoever runs this site.")
-    if standing.quota is None:
+    if effective.quota is None:
         if requester.user_id is None:
             raise NotSignedIn("Sign in to chat.")
         raise Forbidden("No quota applies to you. Ask whoever runs this site.")
-    return standing.quota
+    return effective.quota
 
 
 def _conversation(requester: Requester, request: Stored | Again) -> Conversation | None:
@@ -257,7 +259,7 @@ def _fit_whole_budgets(draft: Plan) -> Plan:
 def is_budgeted(requester: Requester) -> bool:
     """Whether a budget counts what the requester spends, as things are now. Blocks on Redis and the database."""
     known = configuration.current()
-    quota = known.standing(requester).quota
+    quota = known.effective_quota(requester).quota
     return has_budget(known.policy()) or (quota is not None and has_budget(quota.enforced))
 
 

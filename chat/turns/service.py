@@ -78,7 +78,7 @@ def start(plan: Plan, admission: Admission, worker: str) -> Job | Follow:
     try:
         with transaction.atomic():
             if admission.unchecked:
-                check_ledger(plan.ask())
+                check_ledger(plan.admission_request())
             payload = {"conversation": None, "message": None, "answer": plan.answer, "model": plan.targets[0].slug, "title": None}
             if not isinstance(plan.request, Stateless):
                 payload = _write_messages(plan, plan.request)

@@ -39,7 +39,7 @@ class Cooldown:
         pipeline.pexpire(_key(slug), millis, gt=True)
         try:
             await pipeline.execute()
-        except redis_client.Unavailable:
+        except redis_client.REDIS_ERRORS:
             self._note_away()
 
     async def remaining_seconds(self, slug: str) -> float:
@@ -49,7 +49,7 @@ class Cooldown:
             try:
                 # Negative where there is no such key.
                 shared = await self._client.pttl(_key(slug)) / 1000
-            except redis_client.Unavailable:
+            except redis_client.REDIS_ERRORS:
                 self._note_away()
         return max(0.0, shared, self._until.get(slug, 0.0) - monotonic())
 

@@ -41,7 +41,7 @@ class LastFailures:
         pipeline.expire(_KEY, _KEPT_SECONDS)
         try:
             await pipeline.execute()
-        except redis_client.Unavailable:
+        except redis_client.REDIS_ERRORS:
             # redis-py can turn a cancellation into an error of its own; an answer that was stopped must not go on for that.
             task = asyncio.current_task()
             if task is not None and task.cancelling():
@@ -50,7 +50,7 @@ class LastFailures:
 
 def read() -> dict[str, FailureReport]:
     """The last failure of each model by its slug, of the last days. Blocks on Redis; empty while that is away."""
-    with contextlib.suppress(*redis_client.Unavailable):
+    with contextlib.suppress(*redis_client.REDIS_ERRORS):
         rows = redis_client.client().hgetall(_KEY)
         return {report.model: report for report in map(_report, rows.values()) if report is not None}
     return {}

@@ -40,11 +40,11 @@ async def challenged(request: HttpRequest, requester: Requester, asked: TurnRequ
         yield
         return
     known = await _is_remembered(request, requester)
-    undo = await in_thread(proof_of_work.admit_guest, requester, asked.altcha or "", known=known)
+    rollback = await in_thread(proof_of_work.admit_guest, requester, asked.altcha or "", known=known)
     try:
         yield
     except BaseException:
-        await in_thread(undo)
+        await in_thread(rollback)
         raise
 
 

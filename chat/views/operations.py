@@ -39,7 +39,7 @@ def _database_answers() -> bool:
 def _redis_answers() -> bool:
     try:
         redis_client.check()
-    except redis_client.Unavailable:
+    except redis_client.REDIS_ERRORS:
         return False
     return True
 

@@ -14,7 +14,7 @@ from chat.answers import ending as endings
 from chat.answers import recovery, worker
 from chat.answers.live_answer import LiveAnswer
 from chat.answers.reader_access import ReaderAccess
-from chat.asgi_scope import AWAITED
+from chat.asgi_scope import MUST_FINISH
 from chat.errors import DatabaseUnavailable, Draining, InvalidRequest, NotFound, Refusal, UnsupportedMediaType
 from chat.limits import admission, configuration, reader_leases, refusal_counts, turn_lock
 from chat.models import Message, Usage
@@ -57,7 +57,7 @@ async def chat(request: HttpRequest) -> HttpResponseBase:
             raise
     if isinstance(asked, turn_request.Stateless):
         # It is kept nowhere else: a shutdown waits for its reader.
-        cast(dict[str, Any], cast(ASGIRequest, request).scope)[AWAITED] = True
+        cast(dict[str, Any], cast(ASGIRequest, request).scope)[MUST_FINISH] = True
     return EventStream(live.frames(0, access_of(request)), headers)
 
 
@@ -92,10 +92,10 @@ async def _begin_new(
     standing: dict[str, str] = {}
     try:
         plan, standing = await in_thread(_plan, request, requester, asked)
-        admitted = await admission.admit(request, plan.ask())
+        admitted = await admission.admit(request, plan.admission_request())
     except Refusal as refusal:
         refusal.headers = standing | refusal.headers
-        refusal_counts.note(requester, refusal.quota, refusal.code)
+        refusal_counts.record(requester, refusal.quota, refusal.code)
         raise
     try:
         started = await in_thread(service.start, plan, admitted, here.id)
@@ -111,13 +111,13 @@ async def _begin_new(
 def _plan(request: HttpRequest, requester: Requester, asked: turn_request.TurnRequest) -> tuple[planning.Plan, dict[str, str]]:
     """Validation and, in the same thread, a look at the windows: a flood of turns that they refuse is to cost little."""
     plan = planning.plan(requester, asked)
-    return plan, admission.look(request, plan.ask())
+    return plan, admission.check_windows(request, plan.admission_request())
 
 
 def _standing(request: HttpRequest, requester: Requester) -> dict[str, str]:
     """The RateLimit headers of whoever asks again for an answer there is: it counts nothing."""
-    quota = configuration.current().standing(requester).quota
-    return admission.standing(request, requester, quota) if quota else {}
+    quota = configuration.current().effective_quota(requester).quota
+    return admission.rate_limit_headers(request, requester, quota) if quota else {}
 
 
 @api("GET")

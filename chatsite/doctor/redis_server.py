@@ -22,7 +22,7 @@ def check() -> Iterator[Finding]:
         return
     try:
         redis_client.check()
-    except redis_client.Unavailable as error:
+    except redis_client.REDIS_ERRORS as error:
         yield fail(PART, f"it does not answer, or takes no writes: {error}", _remedy())
     else:
         yield _judged()
@@ -37,7 +37,7 @@ def _remedy() -> str:
 def _judged() -> Finding:
     try:
         info: Any = redis_client.client().info()
-    except redis_client.Unavailable:
+    except redis_client.REDIS_ERRORS:
         return warn(PART, "it answers, but does not tell its settings (INFO is refused)", f"{_NEVER_EVICT} Counters must not be lost.")
     name = f"Valkey {info['valkey_version']}" if "valkey_version" in info else f"Redis {info.get('redis_version', '')}"
     policy = info.get("maxmemory_policy", "noeviction")

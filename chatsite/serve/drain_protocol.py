@@ -2,7 +2,7 @@
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from chat.asgi_scope import AWAITED
+from chat.asgi_scope import MUST_FINISH
 
 _LAST_REQUEST_SECONDS = 10
 _LOOK_SECONDS = 1
@@ -30,4 +30,4 @@ class Protocol(HttpToolsProtocol):
         cycle = self.cycle
         if cycle is None or cycle.response_complete or self.flow.write_paused:
             return False
-        return bool(cycle.scope.get(AWAITED))
+        return bool(cycle.scope.get(MUST_FINISH))

@@ -96,7 +96,7 @@ class EmbeddedValkey:
     def _answers(self) -> bool:
         try:
             return bool(redis_client.client().ping())
-        except redis_client.Unavailable:
+        except redis_client.REDIS_ERRORS:
             return False
 
     def _command(self) -> list[str]:

@@ -47,7 +47,7 @@ def check_redis(url: str) -> None:
         try:
             redis_client.client().ping()
             return
-        except redis_client.Unavailable as error:
+        except redis_client.REDIS_ERRORS as error:
             # A refused password does not mend itself.
             if isinstance(error, redis.AuthenticationError) or monotonic() > deadline:
                 raise StartupError(f"REDIS_URL={_without_password(url)} does not answer: {error}") from None

@@ -120,7 +120,7 @@ def test_a_solution_opens_twenty_turns_of_its_guest(db_ready: None) -> None:
     assert proof_of_work.is_due(guest)
     proof_of_work.admit_guest(guest, solved(), known=False)
     assert not proof_of_work.is_due(guest)
-    for _ in range(proof_of_work.MOST_TURNS - 1):
+    for _ in range(proof_of_work.MAX_TURNS - 1):
         proof_of_work.admit_guest(guest, "", known=True)
     assert proof_of_work.is_due(guest)
     assert refused(lambda: proof_of_work.admit_guest(guest, "", known=True))
@@ -138,13 +138,13 @@ def test_many_turns_at_once_take_no_more_than_the_pass_holds(db_ready: None) -> 
     guest = new_guest()
     proof_of_work.admit_guest(guest, solved(), known=False)
     tries = [lambda: refused(lambda: proof_of_work.admit_guest(guest, "", known=True))] * 30
-    assert sum(all_at_once(tries)) == 30 - (proof_of_work.MOST_TURNS - 1)
+    assert sum(all_at_once(tries)) == 30 - (proof_of_work.MAX_TURNS - 1)
 
 
 def test_a_turn_given_back_is_in_the_pass_again(db_ready: None) -> None:
     guest = new_guest()
     proof_of_work.admit_guest(guest, solved(), known=False)
-    for _ in range(proof_of_work.MOST_TURNS * 2):
+    for _ in range(proof_of_work.MAX_TURNS * 2):
         proof_of_work.admit_guest(guest, "", known=True)()
 
 
@@ -154,11 +154,11 @@ def test_a_turn_given_back_is_in_the_pass_again(db_ready: None) -> None:
 def test_a_solution_whose_pass_another_turn_has_used_is_not_given_back(db_ready: None) -> None:
     """Or one solution would do for ever: a turn that opens the pass and is refused, and beside it one that uses it."""
     guest, proof = new_guest(), solved()
-    undo = proof_of_work.admit_guest(guest, proof, known=True)
+    rollback = proof_of_work.admit_guest(guest, proof, known=True)
     proof_of_work.admit_guest(guest, "", known=True)
-    undo()
+    rollback()
     assert refused(lambda: proof_of_work.admit_guest(guest, proof, known=False))
-    for _ in range(proof_of_work.MOST_TURNS - 1):
+    for _ in range(proof_of_work.MAX_TURNS - 1):
         proof_of_work.admit_guest(guest, "", known=True)
     assert refused(lambda: proof_of_work.admit_guest(guest, "", known=True))
 

@@ -45,7 +45,7 @@ def make_rows(person: User, operator: User) -> Rows:
     quota.users.add(person)
     quota.groups.add(group)
     for gate in ("rate_limited", "tokens_exhausted"):
-        refusal_counts.note(Requester(person.pk, "", "127.0.0.1"), quota.name, gate)
+        refusal_counts.record(Requester(person.pk, "", "127.0.0.1"), quota.name, gate)
     refusal_counts.write()
     kind = ContentType.objects.get_for_model(Quota)
     words = {"object_repr": str(quota), "action_flag": 2, "change_message": "Priority: 0 → 1."}

@@ -27,7 +27,7 @@ from chat import redis_client
 from chat.answers import recovery
 from chat.errors import Refusal
 from chat.limits import admission, budgets, leases, windows
-from chat.limits.admission import Ask
+from chat.limits.admission import AdmissionRequest
 from chat.models import Quota, SitePolicy, Usage
 from chat.requester import Requester
 from chat.upstream.cost import Bill, RunningCost
@@ -136,9 +136,9 @@ class Gates(RuleBasedStateMachine):
         self.quota = Quota(name="model", requests=requests, concurrent_streams=most, tokens_per_day=tokens, spend_per_month_usd=usd)
         self.policy = SitePolicy(tokens_per_day=site)
 
-    def _ask(self, person: str, tokens: int) -> Ask:
+    def _ask(self, person: str, tokens: int) -> AdmissionRequest:
         requester = Requester(user_id=None, guest="", ip=person)
-        return Ask(str(next(self.ids)), requester, self.quota, self.policy, tokens, tokens * 2, timezone.localdate())
+        return AdmissionRequest(str(next(self.ids)), requester, self.quota, self.policy, tokens, tokens * 2, timezone.localdate())
 
     @staticmethod
     def _key(person: str) -> str:
@@ -182,7 +182,7 @@ class Gates(RuleBasedStateMachine):
         before = self._seen(person)
         expected = self._refusing(person, asked)
         try:
-            admission.look(self.request, asked)
+            admission.check_windows(self.request, asked)
             taken = admission._admit(self.request, asked)
         except Refusal as refused:
             refusal = refused
@@ -194,7 +194,7 @@ class Gates(RuleBasedStateMachine):
         assert self._seen(person) == before
         return refusal
 
-    def _began(self, person: str, asked: Ask, taken: admission.Admission) -> None:
+    def _began(self, person: str, asked: AdmissionRequest, taken: admission.Admission) -> None:
         Usage.objects.create(
             answer=asked.id,
             owner_key="",
@@ -281,7 +281,7 @@ class Gates(RuleBasedStateMachine):
     def _window(self, person: str, period: int) -> int:
         return int(_get_window(self._key(person), period))
 
-    def _refusing(self, person: str, asked: Ask) -> set[str]:
+    def _refusing(self, person: str, asked: AdmissionRequest) -> set[str]:
         """The codes of all gates that have no room for the turn."""
         codes = set()
         for rate in self.quota.rates:

@@ -9,7 +9,7 @@ from chat.models import ChatModel, Grant, Pause, Quota, SitePolicy
 
 
 def allowed(person):
-    quota = configuration.current().standing(person.requester).quota
+    quota = configuration.current().effective_quota(person.requester).quota
     assert quota is not None
     return quota.requests
 
@@ -17,7 +17,7 @@ def allowed(person):
 def test_what_is_known_is_read_once_for_one_version(alice):
     first = configuration.current()
     assert configuration.current() is first
-    assert first.standing(alice.requester) is first.standing(alice.requester)
+    assert first.effective_quota(alice.requester) is first.effective_quota(alice.requester)
 
 
 def test_saved_quota_holds_at_once(alice):
@@ -59,10 +59,10 @@ def test_models_that_a_quota_allows_change_at_once(alice):
     model = ChatModel.objects.create(slug=f"model-of-{alice.user.username}")
     other = ChatModel.objects.create(slug=f"other-of-{alice.user.username}")
     known = configuration.current()
-    assert {model, other} <= set(known.models(known.standing(alice.requester).quota))
+    assert {model, other} <= set(known.models(known.effective_quota(alice.requester).quota))
     alice.quota.models.add(model)
     known = configuration.current()
-    assert known.models(known.standing(alice.requester).quota) == [model]
+    assert known.models(known.effective_quota(alice.requester).quota) == [model]
 
 
 def test_policy_changed_holds_at_once():

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from django.utils import timezone
 
-from chat.limits.effective_quota import standing_of
+from chat.limits.effective_quota import effective_quota_of
 from chat.models import Grant, Pause
 from tests.limits.test_refusal_counts import begin
 
@@ -30,7 +30,7 @@ def test_grant_holds_for_its_day_and_its_money_for_the_month(make_user: "MakeUse
     for day in (today, first - timedelta(days=1), today + timedelta(days=1)):
         Grant.objects.create(user=person.user, day=day, tokens=10, usd=Decimal("0.1"))
     Grant.objects.create(user=person.user, day=first, usd=Decimal("0.1"))
-    quota = standing_of(person.requester).quota
+    quota = effective_quota_of(person.requester).quota
     assert quota is not None
     assert (quota.tokens_per_day, quota.spend_per_month_usd) == (110, Decimal("1.2"))
 
@@ -38,7 +38,7 @@ def test_grant_holds_for_its_day_and_its_money_for_the_month(make_user: "MakeUse
 def test_grant_gives_no_limit_to_a_quota_without_one(make_user: "MakeUser") -> None:
     person = make_user()
     Grant.objects.create(user=person.user, tokens=10, usd=Decimal(1))
-    quota = standing_of(person.requester).quota
+    quota = effective_quota_of(person.requester).quota
     assert quota is not None
     assert (quota.tokens_per_day, quota.spend_per_month_usd) == (None, None)
 
@@ -46,7 +46,7 @@ def test_grant_gives_no_limit_to_a_quota_without_one(make_user: "MakeUser") -> N
 def test_grant_is_one_persons_alone(make_user: "MakeUser") -> None:
     owner, stranger = make_user(tokens_per_day=100), make_user(tokens_per_day=100)
     Grant.objects.create(user=owner.user, tokens=10)
-    quota = standing_of(stranger.requester).quota
+    quota = effective_quota_of(stranger.requester).quota
     assert quota is not None
     assert quota.tokens_per_day == 100
 

@@ -46,13 +46,13 @@ def test_shadow_quota_counts_whom_it_would_have_refused(make_user: "MakeUser") -
 def test_counts_of_one_hour_add_up(alice: "Person") -> None:
     for times in (1, 2):
         for _ in range(times):
-            refusal_counts.note(alice.requester, "Some quota", "rate_limited")
+            refusal_counts.record(alice.requester, "Some quota", "rate_limited")
         refusal_counts.write()
     assert counts(alice.requester.limit_key) == [("Some quota", "rate_limited", False, 3)]
 
 
 def test_what_the_database_did_not_take_is_written_later(alice: "Person", monkeypatch: pytest.MonkeyPatch) -> None:
-    refusal_counts.note(alice.requester, "Some quota", "rate_limited")
+    refusal_counts.record(alice.requester, "Some quota", "rate_limited")
     with monkeypatch.context() as patch:
         patch.setattr(refusal_counts, "_write", _fails)
         with pytest.raises(DatabaseError):
@@ -66,7 +66,7 @@ def _fails(_: object) -> None:
 
 
 def test_refusals_of_a_deleted_account_are_still_counted(db_ready: None) -> None:
-    refusal_counts.note(Requester(user_id=2**31 - 1, guest="", ip=""), "", "paused")
+    refusal_counts.record(Requester(user_id=2**31 - 1, guest="", ip=""), "", "paused")
     refusal_counts.write()
     row = RefusalCount.objects.get(limit_key=f"u:{2**31 - 1}")
     assert (row.user_id, row.count) == (None, 1)

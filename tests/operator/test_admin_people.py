@@ -67,7 +67,7 @@ def test_page_of_person_says_what_applies_and_why(operator: Client, make_user: "
     spent(person, tokens=3_200, usd="5")
     spent(person, tokens=99, outcome="running", model="slow-model")
     Grant.objects.create(user=person.user, tokens=1_000, reason="asked nicely")
-    refusal_counts.note(person.requester, person.quota.name, "too_many_streams")
+    refusal_counts.record(person.requester, person.quota.name, "too_many_streams")
     refusal_counts.write()
     page = page_of(operator, person)
     assert f">{person.quota.name}</a>: it names them." in page
@@ -105,7 +105,7 @@ def test_page_of_person_takes_as_many_queries_with_many_rows_as_with_few(operato
     queries()
     few = queries()
     for code in ("rate_limited", "too_many_streams", "tokens_exhausted"):
-        refusal_counts.note(person.requester, person.quota.name, code)
+        refusal_counts.record(person.requester, person.quota.name, code)
         Grant.objects.create(user=person.user, tokens=1, created_by=person.user)
         spent(person, tokens=1, outcome="running")
     refusal_counts.write()
@@ -348,7 +348,7 @@ def test_deed_needs_its_permission(helper: Client, alice: "Person", make_user: "
 
 
 def test_limits_of_a_person_are_for_those_who_may_see_the_ledger(helper: Client, alice: "Person", bob: "Person") -> None:
-    refusal_counts.note(bob.requester, bob.quota.name, "rate_limited")
+    refusal_counts.record(bob.requester, bob.quota.name, "rate_limited")
     refusal_counts.write()
     assert "What applies to" not in page_of(helper, bob)
     may(alice, "view_usage")

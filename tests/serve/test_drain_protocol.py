@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import uvicorn
 
-from chat.asgi_scope import AWAITED
+from chat.asgi_scope import MUST_FINISH
 from chatsite.serve import drain_protocol
 
 Receive = Callable[[], Awaitable[dict[str, Any]]]
@@ -38,7 +38,7 @@ class Server:
 
     async def _answer(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
         self._loop = asyncio.get_running_loop()
-        scope[AWAITED] = self._awaited
+        scope[MUST_FINISH] = self._awaited
         sending = asyncio.create_task(self._send(send))
         while (await receive())["type"] != "http.disconnect":
             pass

@@ -37,7 +37,7 @@ def test_metrics_are_for_whoever_has_the_token_and_count_what_ended(start_site, 
     site = start_site(METRICS_TOKEN="a-token-of-this-test")
     alice.client_on(site).chat(content="Count me").read()
     for shadow, code in ((False, "rate_limited"), (True, "rate_limited"), (False, "rate_limited")):
-        refusal_counts.note(alice.requester, "Some quota", code, shadow=shadow)
+        refusal_counts.record(alice.requester, "Some quota", code, shadow=shadow)
     refusal_counts.write()
     with Client(site.url) as client:
         assert client.get("/metrics").status_code == 401

@@ -97,4 +97,4 @@ def test_only_a_turn_that_a_budget_counts_has_something_reserved(alice: Person) 
     alice.quota.save()
     plan = planning.plan(alice.requester, Stored("hello"))
     assert plan.reserved is not None
-    assert plan.reserved.tokens == plan.ask().tokens == 1000
+    assert plan.reserved.tokens == plan.admission_request().tokens == 1000

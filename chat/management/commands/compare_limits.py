@@ -22,7 +22,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         try:
             differences = lasting_differences(options["wait"])
-        except redis_client.Unavailable as error:
+        except redis_client.REDIS_ERRORS as error:
             raise CommandError(f"Redis does not answer: {type(error).__name__}.") from None
         except Error as error:
             raise CommandError(f"The database does not answer: {type(error).__name__}.") from None
