@@ -1,4 +1,4 @@
-"""One retry loop for an answer, ours: what is tried again, after how long, and on which model.
+"""Decides for one answer what is tried again, after how long, and on which model.
 
 A call is tried again only before the first piece of text and only when that
 can succeed; never before the upstream's Retry-After has passed, and within a
@@ -7,12 +7,10 @@ bounded time. A model that said 429 is left alone by all workers until then.
 
 import asyncio
 import logging
-import random
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from itertools import count
 from math import inf
-from time import monotonic
 
 from django.conf import settings
 from django.db import Error
@@ -28,20 +26,11 @@ from chat.upstream.cooldown import Cooldown
 from chat.upstream.cost import CostMeter
 from chat.upstream.failures import Refused, Retriable, error_of
 from chat.upstream.last_failures import LastFailures
+from chat.upstream.waits import Waits
 
 logger = logging.getLogger("chat.upstream.retry")
 
-_BACKOFF_SECONDS = 0.5
-_MAX_BACKOFF_SECONDS = 8.0
-# The longest that all attempts and waits before the first piece of text may take.
-RETRY_BUDGET_SECONDS = 90.0
-# How long a 429 without Retry-After is to be respected.
-_COOL_SECONDS = 1.0
-# Who has waited for the same model to cool down does not ask at the same instant.
-_SPREAD_SECONDS = 0.5
-# A wait this short is not worth a word.
-_UNSEEN_SECONDS = 0.1
-# Nobody waits longer than this for a model that another stands in for.
+# The longest wait (seconds) for a model that another can stand in for.
 _MAX_WAIT_SECONDS = 5.0
 # An attempt for which the reservation leaves less output than this is not made.
 _MIN_OUTPUT_TOKENS = 256
@@ -49,7 +38,7 @@ _MIN_OUTPUT_TOKENS = 256
 
 @dataclass(frozen=True)
 class Upstream:
-    """What every answer of a worker shares."""
+    """Holds what all answers of a worker share."""
 
     client: Client
     cooldown: Cooldown
@@ -58,7 +47,10 @@ class Upstream:
 
 @dataclass(frozen=True)
 class CompletionRequest:
-    """What is asked: `messages` of the first of `targets` that can answer. Only of a conversation that is stored may turns be left out."""
+    """Holds what is asked: `messages`, of the first of `targets` that can answer.
+
+    Turns may be left out (`may_trim`) only of a conversation that is stored.
+    """
 
     targets: Sequence[Target]
     messages: list[dict[str, str]]
@@ -66,9 +58,10 @@ class CompletionRequest:
 
 
 class CompletionCall:
-    """An answer's way to a model that answers. `attempts`, `model` (the last one asked) and `trimmed` tell how far it has come.
+    """Brings one answer from a model that answers into a sink; asks again, and asks other models.
 
-    `trimmed` is how many messages were left out on the way, because a model could not read them.
+    `attempts`, `model` (the last one asked) and `trimmed` tell how far it has come; `trimmed` is how
+    many messages were left out because a model could not read them.
     """
 
     def __init__(self, upstream: Upstream, request: CompletionRequest, cost_meter: CostMeter, sink: CompletionSink) -> None:
@@ -81,16 +74,19 @@ class CompletionCall:
         self._may_trim = request.may_trim
         self._cost_meter = cost_meter
         self._sink = sink
+        self._waits = Waits(upstream.cooldown, sink)
         self._adaptation = Adaptation(may_trim=request.may_trim)
         # By the slugs of the models that taught them.
         self._lessons: dict[str, list[Lesson]] = {}
-        self._deadline = inf
         # With which the last attempt ended.
         self._failure = AnswerError("internal_error")
 
     async def run(self) -> None:
-        """Brings the answer into the sink. Raises AnswerError with a code of the contract; cancelling it closes the upstream connection."""
-        self._deadline = monotonic() + RETRY_BUDGET_SECONDS
+        """Brings the answer into the sink. Raises AnswerError with a code of the contract.
+
+        Cancelling it closes the upstream connection.
+        """
+        self._waits.start()
         for position, target in enumerate(self._targets):
             following = next(iter(self._targets[position + 1 :]), None)
             self.model = target.slug
@@ -100,15 +96,14 @@ class CompletionCall:
             except AnswerError as error:
                 if following is None or not self._can_fall_back(following, error):
                     raise
-                self._tell("fallback", 1, 0, error.code, following)
+                self._waits.tell("fallback", 1, 0, error.code, following)
 
     @property
     def finish_reason(self) -> str | None:
         return self.attempts[-1].finish_reason if self.attempts else None
 
     def _can_fall_back(self, target: Target, error: AnswerError) -> bool:
-        in_time = monotonic() < self._deadline
-        return in_time and not self._has_text and error.code != "upstream_rejected" and self._can_pay(target)
+        return self._waits.is_in_time and not self._has_text and error.code != "upstream_rejected" and self._can_pay(target)
 
     @property
     def _has_text(self) -> bool:
@@ -118,15 +113,15 @@ class CompletionCall:
         self._fit(target)
         failed = 0
         for attempt in count(1):
-            await self._wait_until_cool(target, attempt, max_wait)
+            await self._waits.until_cool(target, attempt, max_wait)
             try:
                 await self._attempt(target)
                 return
             except Retriable as failure:
                 failed += 1
                 await self._record(failure.error)
-                wait, reason = await self._wait_after(failure, target, failed), failure.error.code
-                if failed > settings.UPSTREAM_RETRIES or wait > self._longest_wait(max_wait) or not self._can_pay(target):
+                wait, reason = await self._waits.after(failure, target, failed), failure.error.code
+                if failed > settings.UPSTREAM_RETRIES or self._waits.is_too_long(wait, max_wait) or not self._can_pay(target):
                     raise failure.error from None
             except AnswerError as error:
                 change = self._change_after(error, target)
@@ -134,7 +129,7 @@ class CompletionCall:
                     await self._record(error)
                     raise
                 target, wait, reason = change.target, 0.0, error.reason or error.code
-            self._tell("retrying", attempt + 1, wait, reason, target)
+            self._waits.tell("retrying", attempt + 1, wait, reason, target)
             await asyncio.sleep(wait)
 
     async def _attempt(self, target: Target) -> None:
@@ -158,7 +153,7 @@ class CompletionCall:
     # --- what is learned ----------------------------------------------------
 
     def _change_after(self, error: AnswerError, target: Target) -> Change | None:
-        """What to ask differently after a refusal; None where the answer has failed."""
+        """Returns what to ask differently after a refusal; None where the answer has failed."""
         if not isinstance(error, Refused) or self._has_text:
             return None
         change = self._adaptation.after(error.refusal, self.attempts[-1], target, self._messages)
@@ -186,13 +181,10 @@ class CompletionCall:
     def _output_left(self, target: Target) -> int:
         return self._cost_meter.output_left(target, self._messages, self.attempts)
 
-    def _longest_wait(self, max_wait: float) -> float:
-        return min(max_wait, self._deadline - monotonic())
-
     # --- what is left out ---------------------------------------------------
 
     def _fit(self, target: Target) -> None:
-        """Leaves out what the model that stands in cannot read: it may be a smaller one."""
+        """Leaves out what this model cannot read: a fallback may be a smaller one."""
         if self._may_trim:
             room = trimming.prompt_tokens_available(target.context_tokens, target.max_output_tokens)
             self._leave_out(trimming.fitted(self._messages, room))
@@ -201,35 +193,3 @@ class CompletionCall:
         fewer = len(self._messages) - len(shorter)
         self._messages = shorter
         self.trimmed += fewer
-
-    # --- waits ----------------------------------------------------------------
-
-    async def _wait_until_cool(self, target: Target, attempt: int, max_wait: float) -> None:
-        """Waits while the model is to be left alone. Raises AnswerError when that takes too long."""
-        while left := await self._upstream.cooldown.remaining_seconds(target.slug):
-            wait = left + random.uniform(0, _SPREAD_SECONDS)  # noqa: S311 (not a secret)
-            if wait > self._longest_wait(max_wait):
-                raise AnswerError("upstream_rate_limited", retry_after=left)
-            if left > _UNSEEN_SECONDS:
-                self._tell("waiting", attempt, wait, "upstream_rate_limited", target)
-            await asyncio.sleep(wait)
-
-    async def _wait_after(self, failure: Retriable, target: Target, attempt: int) -> float:
-        """Seconds until the next attempt, counted from the failure. A 429, and only that, cools the model down for everybody."""
-        wait = failure.retry_after or 0.0
-        if failure.error.code == "upstream_rate_limited":
-            wait = max(wait, _COOL_SECONDS) if failure.retry_after is None else wait
-            await self._upstream.cooldown.begin(target.slug, wait)
-        return max(_backoff(attempt), wait)
-
-    def _tell(self, state: str, attempt: int, wait: float, reason: str, target: Target) -> None:
-        self._sink.on_status({"state": state, "attempt": attempt, "retry_in": round(wait, 1), "reason": reason, "model": target.slug})
-
-
-def _backoff(attempt: int) -> float:
-    """Seconds before the next attempt: exponential with equal jitter, half fixed and half random.
-
-    Source: Marc Brooker, "Exponential Backoff and Jitter", 2015.
-    """
-    ceiling: float = min(_MAX_BACKOFF_SECONDS, _BACKOFF_SECONDS * 2**attempt)
-    return ceiling / 2 + random.uniform(0, ceiling / 2)  # noqa: S311 (not a secret)

@@ -10,7 +10,7 @@ import pytest
 
 from chat import redis_client
 from chat.models import ChatModel
-from chat.upstream import cooldown, retry
+from chat.upstream import cooldown, waits
 from chat.upstream.client import make_client
 from chat.upstream.cooldown import Cooldown
 from chat.upstream.retry import Upstream
@@ -184,7 +184,7 @@ async def test_model_that_stands_in_is_asked_at_once(worker, upstream):
 
 
 async def test_wait_that_grows_meanwhile_is_waited_for_in_full(worker, upstream, monkeypatch):
-    monkeypatch.setattr(retry, "_SPREAD_SECONDS", 0.0)
+    monkeypatch.setattr(waits, "SPREAD_SECONDS", 0.0)
     busy, here, key = target(), worker(), upstream.script(wire.answer("here"))
     await here.cooldown.begin(busy.slug, 0.5)
     asked = Asked(here, prompt(key), [busy])

@@ -12,7 +12,7 @@ import pytest
 from chat import redis_client
 from chat.errors import CONTENT_FILTER, CONTEXT_LENGTH, KEY_REFUSED, NO_CREDIT
 from chat.limits import budgets
-from chat.upstream import retry
+from chat.upstream import waits
 from chat.upstream.attempt import Attempt
 from chat.upstream.client import make_client
 from chat.upstream.cooldown import Cooldown
@@ -30,7 +30,7 @@ Ask = Callable[..., Awaitable[Asked]]
 def quick(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     settings.UPSTREAM_FIRST_TOKEN_SECONDS = settings.UPSTREAM_IDLE_SECONDS = 1
     settings.UPSTREAM_RETRIES = 2
-    monkeypatch.setattr(retry, "_BACKOFF_SECONDS", 0.01)
+    monkeypatch.setattr(waits, "BACKOFF_SECONDS", 0.01)
 
 
 @pytest.fixture
@@ -337,12 +337,12 @@ async def test_waits_grow_and_half_of_each_is_fixed(ask: Ask, upstream: FakeUpst
     settings.UPSTREAM_RETRIES = 4
     asked = await ask(prompt(upstream.script(wire.refused(503))))
     assert len(asked.statuses) == 4
-    backoffs = [[retry._backoff(attempt) for _ in range(200)] for attempt in range(1, 12)]
+    backoffs = [[waits.backoff(attempt) for _ in range(200)] for attempt in range(1, 12)]
     ceilings = [min(8.0, 0.01 * 2**attempt) for attempt in range(1, 12)]
-    for waits, ceiling in zip(backoffs, ceilings, strict=True):
-        assert min(waits) >= ceiling / 2
-        assert max(waits) <= ceiling
-        assert max(waits) - min(waits) > ceiling / 4
+    for sample, ceiling in zip(backoffs, ceilings, strict=True):
+        assert min(sample) >= ceiling / 2
+        assert max(sample) <= ceiling
+        assert max(sample) - min(sample) > ceiling / 4
 
 
 async def test_nobody_waits_long_where_another_model_stands_in(ask: Ask, upstream: FakeUpstream) -> None:
@@ -352,7 +352,7 @@ async def test_nobody_waits_long_where_another_model_stands_in(ask: Ask, upstrea
 
 
 async def test_no_other_model_is_asked_when_the_time_is_over(ask: Ask, upstream: FakeUpstream, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(retry, "RETRY_BUDGET_SECONDS", 0.5)
+    monkeypatch.setattr(waits, "RETRY_BUDGET_SECONDS", 0.5)
     key = upstream.script([wire.Stall()], wire.answer("never asked for"))
     asked = await ask(prompt(key), target(), target())
     assert (asked.code, len(upstream.requests(key))) == ("upstream_timeout", 1)
