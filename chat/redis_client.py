@@ -15,6 +15,8 @@ from redis.asyncio.retry import Retry as AsyncRetry
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from chat import redis_keys
+
 # redis-py's own defaults take 3 to 9 seconds to report a server that is not
 # there. A turn must be refused within 2 s, so: one attempt, half a second.
 SOCKET_SECONDS = 0.5
@@ -77,7 +79,7 @@ def check() -> None:
 
     One that is full, or a replica, is of no use.
     """
-    client().set("chatsite:check", "1", ex=_CHECK_SECONDS)
+    client().set(redis_keys.write_check(), "1", ex=_CHECK_SECONDS)
 
 
 def async_client() -> redis.asyncio.Redis:

@@ -22,7 +22,7 @@ from django.utils import timezone
 from django.utils.crypto import salted_hmac
 from django_altcha import get_challenge_expire_seconds, get_hmac_key
 
-from chat import redis_client
+from chat import redis_client, redis_keys
 from chat.abuse.action_limits import decide_without_redis
 from chat.errors import ChallengeRequired
 from chat.requester import Requester
@@ -94,7 +94,7 @@ def is_due(requester: Requester) -> bool:
     if requester.user_id is not None:
         return False
     try:
-        left = redis_client.client().get(_pass(requester)) if requester.guest else None
+        left = redis_client.client().get(redis_keys.guest_pass(requester.owner_key)) if requester.guest else None
     except redis_client.REDIS_ERRORS:
         return True
     return left is None or int(left) < 1
@@ -107,7 +107,7 @@ def admit_guest(requester: Requester, solution: str, *, known: bool) -> Rollback
     LimitsUnavailable without Redis, unless LIMITS_WHEN_REDIS_DOWN is `allow`:
     then a session that has had a turn, or a solution used before, will do.
     """
-    key = _pass(requester)
+    key = redis_keys.guest_pass(requester.owner_key)
     try:
         if known and redis_client.client().eval(_SPEND, 1, key):
             return _rollback(lambda: redis_client.client().eval(_RESTORE, 1, key))
@@ -126,7 +126,7 @@ def admit_guest(requester: Requester, solution: str, *, known: bool) -> Rollback
 def use(solution: str) -> Rollback:
     """Takes a solution, which then works no more. Raises as `admit_guest` does."""
     checked = _checked(solution)
-    key = f"chatsite:challenge:{checked.challenge}"
+    key = redis_keys.used_challenge(checked.challenge)
     # A minute longer than it could be used, in case Redis' clock is ahead.
     seconds = max(1, checked.expires - int(time())) + 60
     try:
@@ -166,7 +166,3 @@ def _checked(text: str) -> _Solution:
 
 def _payload(solution: _Solution) -> altcha.Payload:
     return altcha.Payload(**msgspec.structs.asdict(solution))
-
-
-def _pass(requester: Requester) -> str:
-    return f"chatsite:{{{requester.owner_key}}}:pass"

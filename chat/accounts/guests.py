@@ -11,7 +11,7 @@ from django.db import transaction
 from django.http import HttpRequest
 from django.utils import timezone
 
-from chat import redis_client
+from chat import redis_client, redis_keys
 from chat.limits import configuration, reader_leases
 from chat.models import Conversation, Message
 from chat.requester import Requester
@@ -39,7 +39,7 @@ def _signed_in(request: HttpRequest, user: AbstractBaseUser, **kwargs: Any) -> N
         guest, account = Requester(None, name, ""), Requester(user.pk, "", "")
         # Before the hand-over: a turn that begins meanwhile, and is not there yet, finds this afterwards.
         with contextlib.suppress(*redis_client.REDIS_ERRORS):
-            redis_client.client().set(_account_key(guest), user.pk, ex=_REMEMBERED_SECONDS)
+            redis_client.client().set(redis_keys.guest_account(guest.owner_key), user.pk, ex=_REMEMBERED_SECONDS)
         hand_over(guest, account)
         reader_leases.link_guest(guest, account)
 
@@ -47,7 +47,7 @@ def _signed_in(request: HttpRequest, user: AbstractBaseUser, **kwargs: Any) -> N
 def catch_up(guest: Requester) -> None:
     """Hands over the turn of a guest who signed in while it began. Blocks on Redis, and seldom on the database."""
     try:
-        account = redis_client.client().get(_account_key(guest))
+        account = redis_client.client().get(redis_keys.guest_account(guest.owner_key))
     except redis_client.REDIS_ERRORS:
         return
     if account is not None:
@@ -79,7 +79,3 @@ def forget_unreachable() -> int:
         # Asked again: one may have been handed over meanwhile.
         Conversation.objects.filter(pk__in=found[start : start + _BATCH], user=None).delete()
     return len(found)
-
-
-def _account_key(guest: Requester) -> str:
-    return f"chatsite:{{{guest.owner_key}}}:account"

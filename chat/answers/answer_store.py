@@ -16,7 +16,7 @@ from redis import Redis as BlockingRedis
 from redis.asyncio import Redis
 from redis.asyncio.client import Pipeline, PubSub
 
-from chat import redis_client
+from chat import redis_client, redis_keys
 from chat.answers.live_answer import LiveAnswer
 from chat.limits import leases
 from chat.upstream.cost import Bill, RunningCost
@@ -38,33 +38,13 @@ return redis.call('APPEND', KEYS[1], ARGV[2])
 """
 
 
-def _text_key(answer_id: UUID) -> str:
-    return f"chatsite:{{a:{answer_id}}}:text"
-
-
-def _cost_key(answer_id: UUID) -> str:
-    return f"chatsite:{{a:{answer_id}}}:cost"
-
-
-def _end_key(answer_id: UUID) -> str:
-    return f"chatsite:{{a:{answer_id}}}:end"
-
-
-def _worker_key(worker: str) -> str:
-    return f"chatsite:{{w:{worker}}}:alive"
-
-
-def _inbox_key(worker: str) -> str:
-    return f"chatsite:{{w:{worker}}}:inbox"
-
-
 def look(client: BlockingRedis, answers: Sequence[UUID], workers: Sequence[str]) -> tuple[list[RunningCost], list[bool]]:
     """What each answer has cost so far, and which of the workers hold a lease: one pipeline, of a client that blocks."""
     pipeline = client.pipeline(transaction=False)
     for answer in answers:
-        pipeline.get(_cost_key(answer))
+        pipeline.get(redis_keys.answer_cost(answer))
     for worker in workers:
-        pipeline.exists(_worker_key(worker))
+        pipeline.exists(redis_keys.worker_lease(worker))
     replies = pipeline.execute()
     return [_so_far(reply) for reply in replies[: len(answers)]], [bool(reply) for reply in replies[len(answers) :]]
 
@@ -79,10 +59,6 @@ def _so_far(packed: object) -> RunningCost:
         return RunningCost("", Bill())
     prompt, completion, cost, model = packed.decode().split(" ", 3)
     return RunningCost(model, Bill(int(prompt), int(completion), Decimal(cost), estimated=True))
-
-
-def _channel(answer_id: UUID) -> str:
-    return f"chatsite:{{a:{answer_id}}}:told"
 
 
 async def nothing() -> str:
@@ -124,7 +100,7 @@ class Mirror:
         sizes = {answer.id: len(answer.text) for answer in answers if self._queue_text(pipeline, answer, lasting is not None)}
         if lasting is not None:
             self._queue_lasting(pipeline, lasting)
-        pipeline.lpop(_inbox_key(self._worker), _INBOX_BATCH)
+        pipeline.lpop(redis_keys.worker_inbox(self._worker), _INBOX_BATCH)
         try:
             *results, notes = await pipeline.execute()
         except redis_client.REDIS_ERRORS:
@@ -139,22 +115,22 @@ class Mirror:
         return [note.decode() for note in notes or []]
 
     def _queue_lasting(self, pipeline: Pipeline, lasting: Lasting) -> None:
-        pipeline.set(_worker_key(self._worker), "1", ex=WORKER_LEASE_SECONDS)
+        pipeline.set(redis_keys.worker_lease(self._worker), "1", ex=WORKER_LEASE_SECONDS)
         for lease in lasting.to_renew:
             leases.renew(pipeline, lease)
         for answer_id, cost_so_far in lasting.costs.items():
-            pipeline.set(_cost_key(answer_id), _packed(cost_so_far), ex=_TEXT_SECONDS)
+            pipeline.set(redis_keys.answer_cost(answer_id), _packed(cost_so_far), ex=_TEXT_SECONDS)
 
     def _queue_text(self, pipeline: Pipeline, answer: LiveAnswer, renew: bool) -> bool:
         """Queues what brings the mirror up to date; its reply is True or the size that the text in Redis then has."""
         written = self._written.get(answer.id)
         if written is None:
             if answer.text:
-                pipeline.set(_text_key(answer.id), bytes(answer.text), ex=_TEXT_SECONDS)
+                pipeline.set(redis_keys.answer_text(answer.id), bytes(answer.text), ex=_TEXT_SECONDS)
         elif written < len(answer.text):
-            pipeline.eval(_APPEND, 1, _text_key(answer.id), written, bytes(answer.text[written:]))
+            pipeline.eval(_APPEND, 1, redis_keys.answer_text(answer.id), written, bytes(answer.text[written:]))
         elif renew:
-            pipeline.strlen(_text_key(answer.id))  # an emptied Redis is noticed by this
+            pipeline.strlen(redis_keys.answer_text(answer.id))  # an emptied Redis is noticed by this
         else:
             return False
         return written is not None or bool(answer.text)
@@ -169,9 +145,9 @@ class Mirror:
         """Forgets what the answer cost and, where it is `stored`, tells other workers' readers that it is saved."""
         self._written.pop(answer_id, None)
         pipeline = self._client.pipeline(transaction=False)
-        pipeline.delete(_cost_key(answer_id))
+        pipeline.delete(redis_keys.answer_cost(answer_id))
         if stored:
-            pipeline.set(_end_key(answer_id), "1", ex=_TEXT_SECONDS)
+            pipeline.set(redis_keys.answer_end(answer_id), "1", ex=_TEXT_SECONDS)
         await pipeline.execute()
 
     def forget(self, answer_id: UUID) -> None:
@@ -180,13 +156,13 @@ class Mirror:
     async def note(self, worker: str, notes: Sequence[str]) -> None:
         """Leaves notes in another worker's inbox: "stop <answer>", "watch <answer>"."""
         pipeline = self._client.pipeline(transaction=False)
-        pipeline.rpush(_inbox_key(worker), *notes)
-        pipeline.expire(_inbox_key(worker), _INBOX_SECONDS)
+        pipeline.rpush(redis_keys.worker_inbox(worker), *notes)
+        pipeline.expire(redis_keys.worker_inbox(worker), _INBOX_SECONDS)
         await pipeline.execute()
 
     async def tell(self, answer_id: UUID, text: bytes) -> None:
         """Says the text of a stateless answer that was stopped to whoever listens at this moment; nothing of it stays in Redis."""
-        await self._client.publish(_channel(answer_id), text)
+        await self._client.publish(redis_keys.final_text_channel(answer_id), text)
 
     @contextlib.asynccontextmanager
     async def listening(self, answer_id: UUID) -> AsyncIterator[Callable[[], Awaitable[str]]]:
@@ -200,7 +176,7 @@ class Mirror:
         self._listeners += 1
         try:
             async with self._client.pubsub(ignore_subscribe_messages=True) as channel:
-                await channel.subscribe(_channel(answer_id))
+                await channel.subscribe(redis_keys.final_text_channel(answer_id))
                 yield lambda: _heard(channel)
         finally:
             self._listeners -= 1
@@ -209,8 +185,8 @@ class Mirror:
         """Appends to each answer, which another worker generates, what its mirror has more; returns which of them ended."""
         pipeline = self._client.pipeline(transaction=False)
         for answer in answers:
-            pipeline.getrange(_text_key(answer.id), len(answer.text), -1)
-            pipeline.exists(_end_key(answer.id))
+            pipeline.getrange(redis_keys.answer_text(answer.id), len(answer.text), -1)
+            pipeline.exists(redis_keys.answer_end(answer.id))
         results = await pipeline.execute()
         for answer, more in zip(answers, results[::2], strict=True):
             # One that ended while Redis was asked has all of its text already.
@@ -220,16 +196,16 @@ class Mirror:
 
     async def left(self, answer_id: UUID) -> tuple[str, RunningCost]:
         """What there is of an answer whose worker was lost: its text up to the last flush, and its cost up to the last renewal."""
-        text, packed = await self._client.mget(_text_key(answer_id), _cost_key(answer_id))
+        text, packed = await self._client.mget(redis_keys.answer_text(answer_id), redis_keys.answer_cost(answer_id))
         return text.decode(errors="replace") if isinstance(text, bytes) else "", _so_far(packed)
 
     async def alive(self, workers: Sequence[str]) -> list[bool]:
         """Which of the workers hold a lease."""
         pipeline = self._client.pipeline(transaction=False)
         for worker in workers:
-            pipeline.exists(_worker_key(worker))
+            pipeline.exists(redis_keys.worker_lease(worker))
         return [bool(result) for result in await pipeline.execute()]
 
     async def resign(self) -> None:
         """Gives up this worker's lease at its orderly end."""
-        await self._client.delete(_worker_key(self._worker), _inbox_key(self._worker))
+        await self._client.delete(redis_keys.worker_lease(self._worker), redis_keys.worker_inbox(self._worker))

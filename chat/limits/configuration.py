@@ -15,7 +15,7 @@ from django.contrib.auth.models import Group, User
 from django.db import transaction
 from django.db.models.signals import m2m_changed, post_delete, post_save
 
-from chat import redis_client
+from chat import redis_client, redis_keys
 from chat.limits.effective_quota import EffectiveQuota, effective_quota_of
 from chat.models import ChatModel, Grant, Pause, Quota, SitePolicy
 from chat.models.configured import configured_in_bulk
@@ -23,7 +23,6 @@ from chat.requester import Requester
 
 STALE_SECONDS = 1.0
 _MAX_PEOPLE = 10_000
-_KEY = "chatsite:configuration"
 
 
 class Configuration:
@@ -72,7 +71,7 @@ def current() -> Configuration:
     """What holds for a turn that begins now. Blocks on Redis; its methods block on the database."""
     global _known
     try:
-        version = redis_client.client().get(_KEY)
+        version = redis_client.client().get(redis_keys.configuration())
     except redis_client.REDIS_ERRORS:
         return Configuration(None)
     if version is None:
@@ -87,7 +86,7 @@ def current() -> Configuration:
 
 def _announce() -> None:
     with contextlib.suppress(*redis_client.REDIS_ERRORS):
-        redis_client.client().set(_KEY, token_hex(8))
+        redis_client.client().set(redis_keys.configuration(), token_hex(8))
 
 
 def _changed(**kwargs: Any) -> None:

@@ -19,6 +19,8 @@ from secrets import token_hex
 import redis.asyncio
 from redis import Redis
 
+from chat import redis_keys
+
 LEASE_SECONDS = 12
 RENEW_SECONDS = 1
 # A lost worker's slot is free when its lease expires; its reservation stays until the answer is in the ledger, but no longer than this.
@@ -99,10 +101,6 @@ return redis.call('ZCOUNT', KEYS[1], '(' .. now, '+inf')
 """
 
 
-def _keys(subject: str) -> list[str]:
-    return [f"chatsite:{{{subject}}}:slots", f"chatsite:{{{subject}}}:reserved", f"chatsite:{{{subject}}}:version"]
-
-
 @dataclass(frozen=True)
 class Lease:
     """A slot and a reservation of `tokens` and `micro_usd` (millionths of a USD) under `id`, on behalf of every one of `subjects`.
@@ -140,10 +138,10 @@ def version(client: Redis, subject: str, running: Callable[[], Iterable[Lease]])
 
     `running` reads from the ledger what runs; asked only where Redis knows nothing of the subject.
     """
-    value = client.get(_keys(subject)[2])
+    value = client.get(redis_keys.leases(subject).version)
     if value is None:
         reserved = [word for lease in running() for word in (lease.id, lease.reserved)]
-        value = client.eval(_SET_UP, 3, *_keys(subject), token_hex(8), LEASE_SECONDS * 1000, *reserved)
+        value = client.eval(_SET_UP, 3, *redis_keys.leases(subject), token_hex(8), LEASE_SECONDS * 1000, *reserved)
     return value.decode() if isinstance(value, bytes) else ""
 
 
@@ -155,54 +153,43 @@ def take(client: Redis, subject: str, lease: Lease, headroom: Headroom) -> str:
     """
     limits = [-1 if limit is None else max(0, limit) for limit in (headroom.slots, headroom.tokens, headroom.micro_usd)]
     reservation = [lease.tokens, lease.micro_usd, limits[1], limits[2]]
-    result = client.eval(
-        _TAKE,
-        3,
-        *_keys(subject),
-        lease.id,
-        LEASE_SECONDS * 1000,
-        limits[0],
-        *reservation,
-        headroom.version,
-        _CLAIM_SECONDS * 1000,
-        lease.day,
-    )
+    keys, lease_ms, claim_ms = redis_keys.leases(subject), LEASE_SECONDS * 1000, _CLAIM_SECONDS * 1000
+    result = client.eval(_TAKE, 3, *keys, lease.id, lease_ms, limits[0], *reservation, headroom.version, claim_ms, lease.day)
     return result.decode() if isinstance(result, bytes) else str(result)
 
 
 def release(client: Redis, lease: Lease) -> None:
     """Frees the slot and the reservation, for every subject. Releasing twice does no harm."""
     for subject in lease.subjects:
-        client.eval(_RELEASE, 3, *_keys(subject), lease.id)
+        client.eval(_RELEASE, 3, *redis_keys.leases(subject), lease.id)
 
 
 def queue_release(pipeline: "redis.asyncio.client.Pipeline", lease: Lease) -> None:
     """Queues what `release` does, one reply a subject."""
     for subject in lease.subjects:
-        pipeline.eval(_RELEASE, 3, *_keys(subject), lease.id)
+        pipeline.eval(_RELEASE, 3, *redis_keys.leases(subject), lease.id)
 
 
 def renew(pipeline: "redis.asyncio.client.Pipeline", lease: Lease) -> None:
     """Queues the renewal of the lease, one reply a subject; to be done every RENEW_SECONDS."""
     for subject in lease.subjects:
-        pipeline.eval(_RENEW, 2, *_keys(subject)[:2], LEASE_SECONDS * 1000, lease.id, lease.reserved)
+        pipeline.eval(_RENEW, 2, *redis_keys.leases(subject)[:2], LEASE_SECONDS * 1000, lease.id, lease.reserved)
 
 
 def in_use(client: Redis, subject: str) -> int:
     """How many slots the subject has right now."""
-    return int(client.eval(_COUNT, 1, _keys(subject)[0]))
+    return int(client.eval(_COUNT, 1, redis_keys.leases(subject).slots))
 
 
 def subjects(client: Redis) -> list[str]:
     """Everybody of whom there are reservations; looks through all keys, so not for every day."""
-    prefix, suffix = _keys("")[1].split("{}")
-    keys = map(_text, client.scan_iter(f"{prefix}{{*}}{suffix}", count=1000))
-    return [key[len(prefix) + 1 : -len(suffix) - 1] for key in keys]
+    keys = client.scan_iter(redis_keys.leases("*").reservations, count=1000)
+    return [redis_keys.subject_of(_text(key)) for key in keys]
 
 
 def reservations(client: Redis, subject: str) -> dict[str, str]:
     """Each reservation of the subject, as `Lease.reserved` writes it, by its id."""
-    return {_text(key): _text(value) for key, value in client.hgetall(_keys(subject)[1]).items()}
+    return {_text(key): _text(value) for key, value in client.hgetall(redis_keys.leases(subject).reservations).items()}
 
 
 def _text(value: bytes | str) -> str:

@@ -5,7 +5,7 @@ from uuid import uuid4
 
 from redis import Redis
 
-from chat import redis_client
+from chat import redis_client, redis_keys
 from chat.errors import TooManyReaders
 from chat.limits import leases
 from chat.limits.admission import SLOT_HINT_SECONDS
@@ -33,8 +33,9 @@ async def acquire(requester: Requester) -> leases.Lease:
 def link_guest(guest: Requester, account: Requester) -> None:
     """Counts the reader leases of the guest for the account from now on; the guest gets no more of them."""
     with contextlib.suppress(*redis_client.REDIS_ERRORS):
-        redis_client.client().sadd(_linked(account), guest.owner_key)
-        redis_client.client().expire(_linked(account), _LINKED_SECONDS)
+        key = redis_keys.linked_guests(account.owner_key)
+        redis_client.client().sadd(key, guest.owner_key)
+        redis_client.client().expire(key, _LINKED_SECONDS)
 
 
 def _take(lease: leases.Lease, requester: Requester) -> str:
@@ -50,8 +51,5 @@ def _guests(client: Redis, account: Requester) -> list[str]:
     """Returns the guests whose reader leases count for the account."""
     if account.user_id is None:
         return []
-    return [guest.decode() for guest in client.smembers(_linked(account)) if isinstance(guest, bytes)]
-
-
-def _linked(account: Requester) -> str:
-    return f"chatsite:{{{account.owner_key}}}:linked"
+    linked = client.smembers(redis_keys.linked_guests(account.owner_key))
+    return [guest.decode() for guest in linked if isinstance(guest, bytes)]

@@ -14,7 +14,7 @@ from secrets import token_hex
 from time import monotonic
 from uuid import UUID
 
-from chat import redis_client
+from chat import redis_client, redis_keys
 from chat.requester import Requester
 from chat.threads import in_thread
 
@@ -35,7 +35,7 @@ async def turn_lock(requester: Requester, turn: UUID | None) -> AsyncIterator[No
     if turn is None:
         yield
         return
-    key, token = f"chatsite:{{{requester.owner_key}}}:turn:{turn}", token_hex(8)
+    key, token = redis_keys.turn_lock(requester.owner_key, turn), token_hex(8)
     deadline = monotonic() + _LOCK_MS / 1000
     while not await in_thread(_lock, key, token) and monotonic() < deadline:  # noqa: ASYNC110 (the holder may be another process)
         await asyncio.sleep(_POLL_SECONDS)

@@ -11,7 +11,7 @@ from django.conf import settings
 from django.utils.crypto import salted_hmac
 from redis.asyncio import Redis
 
-from chat import redis_client
+from chat import redis_client, redis_keys
 
 # Some say 429 for the rest of a day; what names a longer time is wrong.
 _MAX_SECONDS = 86_400.0
@@ -64,4 +64,4 @@ class Cooldown:
 def _key(slug: str) -> str:
     """Another account or another upstream has limits of its own. The digest is keyed: it gives nothing away."""
     model = f"{settings.OPENAI_BASE_URL} {settings.OPENAI_API_KEY} {slug}"
-    return f"chatsite:{{c:{salted_hmac('chat.cooldown', model, algorithm='sha256').hexdigest()[:24]}}}:cool"
+    return redis_keys.cooldown(salted_hmac("chat.cooldown", model, algorithm="sha256").hexdigest()[:24])

@@ -10,12 +10,11 @@ from time import monotonic
 
 from redis.asyncio import Redis
 
-from chat import redis_client
+from chat import redis_client, redis_keys
 from chat.errors import CONTENT_FILTER, CONTEXT_LENGTH, AnswerError
 from chat.upstream.attempt import Attempt
 from chat.upstream.failure_report import FailureReport
 
-_KEY = "chatsite:upstream-failures"
 _KEPT_SECONDS = 7 * 86_400
 _MIN_SECONDS_BETWEEN = 1.0
 # What the person who asked can mend: nothing is wrong with the site.
@@ -36,9 +35,9 @@ class LastFailures:
         if self._client is None or not due or error.reason in _OF_THE_PROMPT:
             return
         self._written[slug] = now
-        pipeline = self._client.pipeline(transaction=False)
-        pipeline.hset(_KEY, slug, json.dumps(FailureReport.of(attempt, error).fields()))
-        pipeline.expire(_KEY, _KEPT_SECONDS)
+        key, pipeline = redis_keys.upstream_failures(), self._client.pipeline(transaction=False)
+        pipeline.hset(key, slug, json.dumps(FailureReport.of(attempt, error).fields()))
+        pipeline.expire(key, _KEPT_SECONDS)
         try:
             await pipeline.execute()
         except redis_client.REDIS_ERRORS:
@@ -51,7 +50,7 @@ class LastFailures:
 def read() -> dict[str, FailureReport]:
     """The last failure of each model by its slug, of the last days. Blocks on Redis; empty while that is away."""
     with contextlib.suppress(*redis_client.REDIS_ERRORS):
-        rows = redis_client.client().hgetall(_KEY)
+        rows = redis_client.client().hgetall(redis_keys.upstream_failures())
         return {report.model: report for report in map(_report, rows.values()) if report is not None}
     return {}
 

@@ -17,7 +17,7 @@ import pytest
 from django.utils import timezone
 
 from chat import redis_client as chat_redis
-from chat import threads
+from chat import redis_keys, threads
 from chat.answers import recovery
 from chat.answers.answer_store import Mirror
 from chat.answers.live_answer import LiveAnswer
@@ -28,7 +28,6 @@ from chat.models import Conversation, Message, Usage
 from chat.upstream.cost import Bill, RunningCost
 from tests.harness import wire
 from tests.harness.answers import client_of_worker, ledger, message, other_worker, owner_pid, serving_pid, wait_until
-from tests.harness.apart import mirror_key
 from tests.harness.client import Client, Stream
 from tests.harness.people import Person
 from tests.harness.site import Site
@@ -146,7 +145,7 @@ def test_worker_that_stood_still_closes_what_was_claimed_meanwhile(person, start
     answer = stream.answer
     elsewhere = person.client
     # With no text in the mirror yet, the claim would call it failed.
-    wait_until(lambda: redis_client.get(mirror_key(answer)) == b"some text")
+    wait_until(lambda: redis_client.get(redis_keys.answer_text(answer)) == b"some text")
     os.kill(site.process.pid, signal.SIGSTOP)
     try:
         wait_until(lambda: message(answer).status == Message.Status.INTERRUPTED, CLAIMED_SECONDS)
@@ -556,9 +555,9 @@ async def test_leases_do_not_wait_for_a_locked_database(redis_client, locked_thr
     async with asyncio.timeout(5):
         while leases.in_use(redis_client, seat.subjects[0]):
             await asyncio.sleep(0.02)
-    redis_client.pexpire(f"chatsite:{{w:{here.id}}}:alive", 3000)
+    redis_client.pexpire(redis_keys.worker_lease(here.id), 3000)
     async with asyncio.timeout(5):
-        while redis_client.pttl(f"chatsite:{{w:{here.id}}}:alive") < 3500:
+        while redis_client.pttl(redis_keys.worker_lease(here.id)) < 3500:
             await asyncio.sleep(0.02)
     locked_threads.set()
     await here.stop()

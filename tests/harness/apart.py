@@ -9,6 +9,7 @@ from uuid import UUID, uuid4
 
 import redis
 
+from chat import redis_keys
 from chat.answers import answer_store
 from tests.harness.answers import client_of_worker, other_worker
 from tests.harness.client import Client
@@ -26,11 +27,6 @@ def copy_of_database(environment: Environment) -> Path:
         for table in ("chat_message", "chat_conversation", "chat_usage"):
             own.execute(f"DELETE FROM {table}")
     return copy
-
-
-def mirror_key(answer: str) -> str:
-    """Where Redis has the text of an answer that is being written."""
-    return f"chatsite:{{a:{answer}}}:text"
 
 
 class Apart:
@@ -77,7 +73,7 @@ class Apart:
     def mirrored(self, answer: str) -> bytes:
         """The text of the answer in Redis."""
         with redis.Redis.from_url(self.valkey.url) as client:
-            text = client.get(mirror_key(answer))
+            text = client.get(redis_keys.answer_text(answer))
         return text if isinstance(text, bytes) else b""
 
     def tokens_so_far(self, answer: str) -> int:
