@@ -60,7 +60,7 @@ def make_default(request: HttpRequest, queryset: "QuerySet[Any]") -> None:
     messages.success(request, f"“{chosen}” is the default now.")
 
 
-class StopsAnswers:
+class StopAnswersMixin:
     """Answers of the conversations that a deletion takes along are stopped first: nobody would read what they cost."""
 
     def conversations_of(self, queryset: "QuerySet[Any]") -> "QuerySet[Conversation]":
@@ -108,7 +108,7 @@ def stop_and_wait(rows: "Sequence[Usage]") -> int:
     return async_to_sync(wait_until_ended)([row.answer for row in rows], _STOP_SECONDS)
 
 
-class NeverChanged:
+class ReadOnlyMixin:
     """For rows that the site writes and nobody edits."""
 
     def has_add_permission(self, request: HttpRequest) -> bool:

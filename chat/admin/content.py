@@ -17,17 +17,17 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
 from django.utils.safestring import SafeString
 
-from chat.admin.base import NeverChanged
+from chat.admin.base import ReadOnlyMixin
 from chat.markdown import render
-from chat.models import ContentLook, Conversation, Message, SitePolicy
+from chat.models import ContentAccess, Conversation, Message, SitePolicy
 from chat.requester import Requester
 
 if TYPE_CHECKING:
     ConversationBase = admin.ModelAdmin[Conversation]
-    LookBase = admin.ModelAdmin[ContentLook]
+    ContentAccessBase = admin.ModelAdmin[ContentAccess]
 else:
     ConversationBase = object
-    LookBase = admin.ModelAdmin
+    ContentAccessBase = admin.ModelAdmin
 
 
 def may_read_content(request: HttpRequest) -> bool:
@@ -57,10 +57,10 @@ class ContentPages(ConversationBase):
         return super().change_view(request, object_id, form_url, context)
 
     def read_view(self, request: HttpRequest, conversation_id: UUID) -> HttpResponse:
-        """POST only: no link that is followed by chance, or fetched ahead, is a look."""
+        """POST only: no link that is followed by chance, or fetched ahead, is an access."""
         if request.method != "POST":
             return redirect("admin:chat_conversation_change", conversation_id)
-        conversation, messages = _look(request, conversation_id)
+        conversation, messages = _record_access(request, conversation_id)
         context = {
             **self.admin_site.each_context(request),
             "title": "Conversation",
@@ -70,8 +70,8 @@ class ContentPages(ConversationBase):
         return TemplateResponse(request, "admin/chat/conversation/read.html", context)
 
 
-def _look(request: HttpRequest, conversation_id: UUID) -> tuple[Conversation, list[Message]]:
-    """Records the look and reads, both or neither. Raises PermissionDenied, or Http404 while nobody may read."""
+def _record_access(request: HttpRequest, conversation_id: UUID) -> tuple[Conversation, list[Message]]:
+    """Records the access and reads, both or neither. Raises PermissionDenied, or Http404 while nobody may read."""
     if not request.user.has_perm("chat.read_content"):
         raise PermissionDenied
     with transaction.atomic():
@@ -80,7 +80,7 @@ def _look(request: HttpRequest, conversation_id: UUID) -> tuple[Conversation, li
         if policy is None or not policy.content_access or conversation is None:
             raise Http404
         owner = Requester(user_id=conversation.user_id, guest=conversation.guest, ip="")
-        ContentLook.objects.create(
+        ContentAccess.objects.create(
             operator_id=request.user.pk,
             operator_name=request.user.get_username(),
             conversation=conversation.pk,
@@ -102,9 +102,9 @@ def _shown(messages: list[Message]) -> list[Shown]:
     return shown
 
 
-@admin.register(ContentLook)
-class ContentLookAdmin(NeverChanged, LookBase):
-    """Who looked at whose conversation, and when: for everybody in the admin to see, for nobody to change."""
+@admin.register(ContentAccess)
+class ContentAccessAdmin(ReadOnlyMixin, ContentAccessBase):
+    """Lists who read whose conversation, and when: all staff may see it, and no one may change it."""
 
     list_display = ("created", "operator_name", "person", "conversation")
     search_fields = ("operator_name", "conversation")
@@ -113,20 +113,20 @@ class ContentLookAdmin(NeverChanged, LookBase):
     date_hierarchy = "created"
     show_full_result_count = False
 
-    def get_queryset(self, request: HttpRequest) -> "QuerySet[ContentLook]":
+    def get_queryset(self, request: HttpRequest) -> "QuerySet[ContentAccess]":
         owner = Case(When(owner_key__startswith="u:", then=Cast(Substr("owner_key", 3), BigIntegerField())))
         name = Subquery(User.objects.filter(pk=OuterRef("owner_id")).values("username")[:1])
         return super().get_queryset(request).annotate(owner_id=owner).annotate(owner_name=name)
 
     @admin.display(description="conversation of", ordering="owner_name")
-    def person(self, look: ContentLook) -> str:
-        return getattr(look, "owner_name", None) or ("a guest" if look.owner_key == "guest" else "a deleted account")
+    def person(self, access: ContentAccess) -> str:
+        return getattr(access, "owner_name", None) or ("a guest" if access.owner_key == "guest" else "a deleted account")
 
     def has_module_permission(self, request: HttpRequest) -> bool:
         return True
 
-    def has_view_permission(self, request: HttpRequest, obj: ContentLook | None = None) -> bool:
+    def has_view_permission(self, request: HttpRequest, obj: ContentAccess | None = None) -> bool:
         return bool(request.user.is_active and request.user.is_staff)
 
-    def has_delete_permission(self, request: HttpRequest, obj: ContentLook | None = None) -> bool:
+    def has_delete_permission(self, request: HttpRequest, obj: ContentAccess | None = None) -> bool:
         return False

@@ -6,7 +6,7 @@ from django.contrib import admin
 from django.db.models import Count, QuerySet
 from django.http import HttpRequest
 
-from chat.admin.base import NeverChanged, StopsAnswers
+from chat.admin.base import ReadOnlyMixin, StopAnswersMixin
 from chat.admin.content import ContentPages
 from chat.models import Conversation
 
@@ -21,7 +21,7 @@ _ASKED_FOR = {"id", "user", "created", "updated"}
 
 
 @admin.register(Conversation)
-class ConversationAdmin(NeverChanged, StopsAnswers, ContentPages, ConversationBase):
+class ConversationAdmin(ReadOnlyMixin, StopAnswersMixin, ContentPages, ConversationBase):
     """Whose, when and how long; what was said is on a page of its own, with its own rules.
 
     Deleting is allowed: a person's account takes its conversations along.

@@ -6,7 +6,7 @@ from django.contrib import admin
 from django.db.models import Model
 from django.http import HttpRequest
 
-from chat.admin.history import TellsChanges
+from chat.admin.history import ChangeLogMixin
 from chat.models import Grant, Pause
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ else:
     GrantBase = PauseBase = admin.ModelAdmin
 
 
-class MadeBy:
+class CreatedByMixin:
     """Remembers which operator made the row."""
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
@@ -26,7 +26,7 @@ class MadeBy:
 
 
 @admin.register(Grant)
-class GrantAdmin(MadeBy, GrantBase):
+class GrantAdmin(CreatedByMixin, GrantBase):
     """Given or taken back, never changed: it is a record too."""
 
     list_display = ("user", "day", "tokens", "usd", "reason", "created", "created_by")
@@ -41,7 +41,7 @@ class GrantAdmin(MadeBy, GrantBase):
 
 
 @admin.register(Pause)
-class PauseAdmin(MadeBy, TellsChanges, PauseBase):
+class PauseAdmin(CreatedByMixin, ChangeLogMixin, PauseBase):
     """Deleting a pause ends it."""
 
     list_display = ("user", "note", "created", "created_by")

@@ -10,8 +10,8 @@ from django.contrib.contenttypes.models import ContentType
 from django.db.models import Model
 from django.http import HttpRequest
 
-_MOST_CHARS = 80
-_MOST_NAMES = 10
+_MAX_CHARS = 80
+_MAX_NAMES = 10
 
 
 def record(request: HttpRequest, done: Iterable[tuple[Model, str]]) -> None:
@@ -31,13 +31,13 @@ def record(request: HttpRequest, done: Iterable[tuple[Model, str]]) -> None:
     LogEntry.objects.bulk_create(entries, batch_size=500)
 
 
-class TellsChanges:
+class ChangeLogMixin:
     """For a ModelAdmin whose history says of each field what it was and what it is, also when it was edited in the list.
 
-    `untold` are fields of which it says only that they changed.
+    `redacted_fields` are fields of which it says only that they changed.
     """
 
-    untold: tuple[str, ...] = ()
+    redacted_fields: tuple[str, ...] = ()
 
     def construct_change_message(self, request: HttpRequest, form: Any, formsets: Any, add: bool = False) -> Any:
         if add or formsets or not form.changed_data:
@@ -48,7 +48,7 @@ class TellsChanges:
         field = form.fields[name]
         label = str(field.label or name)
         label = label[:1].upper() + label[1:]
-        if name in self.untold:
+        if name in self.redacted_fields:
             return f"{label}: changed."
         before, after = form.get_initial_for_field(field, name), form.cleaned_data.get(name)
         if isinstance(field, forms.ModelMultipleChoiceField):
@@ -68,7 +68,7 @@ def shown(value: Any, field: "forms.Field | None" = None) -> str:
         return f"{value.normalize():f}"
     labels: dict[Any, Any] = dict(field.choices) if type(field) is forms.TypedChoiceField else {}  # type: ignore[arg-type]
     text = str(labels.get(value, value))
-    return text if len(text) <= _MOST_CHARS else f"{text[: _MOST_CHARS - 1]}…"
+    return text if len(text) <= _MAX_CHARS else f"{text[: _MAX_CHARS - 1]}…"
 
 
 def _difference(before: Iterable[Model] | None, after: Iterable[Model] | None) -> str:
@@ -79,5 +79,5 @@ def _difference(before: Iterable[Model] | None, after: Iterable[Model] | None) -
 
 
 def _names(objects: set[Model]) -> str:
-    named = ", ".join(sorted(str(each) for each in objects)[:_MOST_NAMES])
-    return named if len(objects) <= _MOST_NAMES else f"{named} and {len(objects) - _MOST_NAMES} more"
+    named = ", ".join(sorted(str(each) for each in objects)[:_MAX_NAMES])
+    return named if len(objects) <= _MAX_NAMES else f"{named} and {len(objects) - _MAX_NAMES} more"

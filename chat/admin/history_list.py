@@ -9,7 +9,7 @@ from django.http import HttpRequest
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from chat.admin.base import NeverChanged
+from chat.admin.base import ReadOnlyMixin
 
 if TYPE_CHECKING:
     LogEntryBase = admin.ModelAdmin[LogEntry]
@@ -18,7 +18,7 @@ else:
 
 
 @admin.register(LogEntry)
-class LogEntryAdmin(NeverChanged, LogEntryBase):
+class LogEntryAdmin(ReadOnlyMixin, LogEntryBase):
     list_display = ("action_time", "user", "kind", "what", "change")
     list_display_links = None
     list_filter = ("action_time", "action_flag", ("content_type", admin.RelatedOnlyFieldListFilter))

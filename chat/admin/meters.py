@@ -15,7 +15,7 @@ Amount = int | Decimal
 
 
 @dataclass(frozen=True)
-class Gauge:
+class LimitMeter:
     """`used` is None while it cannot be counted, `limit` where there is none. `resets` is a moment, or seconds from now; None for never."""
 
     label: str
@@ -48,7 +48,7 @@ def _words(amount: Amount) -> str:
     return usd(amount) if isinstance(amount, Decimal) else figure(amount)
 
 
-def of_person(report: Report) -> list[Gauge]:
+def of_person(report: Report) -> list[LimitMeter]:
     """The limits of the quota that applies, in the order in which `labels` has them."""
     quota = report.quota or Quota()
     used = [(window.used, window.reset) for window in report.windows] if report.windows is not None else [(None, None)] * len(quota.rates)
@@ -59,18 +59,18 @@ def of_person(report: Report) -> list[Gauge]:
         (report.tokens, quota.tokens_per_day, report.tokens_reset),
         (report.spend, quota.spend_per_month_usd, report.spend_reset),
     ]
-    return [Gauge(name, *each) for name, each in zip(names, amounts, strict=True)]
+    return [LimitMeter(name, *each) for name, each in zip(names, amounts, strict=True)]
 
 
 def labels(quota: Quota) -> list[str]:
     return [*(f"Requests {per(rate.period)}" for rate in quota.rates), "Running answers", "Tokens today", "Spend this month"]
 
 
-def of_site(policy: SitePolicy) -> list[Gauge]:
+def of_site(policy: SitePolicy) -> list[LimitMeter]:
     """The budgets of the whole site; one query."""
     now = timezone.now()
     spent = budgets.spent(None, timezone.localdate(now))
     return [
-        Gauge("Tokens today", spent.tokens, policy.tokens_per_day, budgets.next_day(now)),
-        Gauge("Spend this month", Decimal(spent.micro_usd).scaleb(-6), policy.spend_per_month_usd, budgets.next_month(now)),
+        LimitMeter("Tokens today", spent.tokens, policy.tokens_per_day, budgets.next_day(now)),
+        LimitMeter("Spend this month", Decimal(spent.micro_usd).scaleb(-6), policy.spend_per_month_usd, budgets.next_month(now)),
     ]

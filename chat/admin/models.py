@@ -14,7 +14,7 @@ from django.utils.safestring import SafeString
 
 from chat.admin import upstream_findings
 from chat.admin.base import RowForm, make_default, only_one
-from chat.admin.history import TellsChanges, record
+from chat.admin.history import ChangeLogMixin, record
 from chat.models import ChatModel, Quota
 from chat.upstream import learned
 
@@ -42,7 +42,7 @@ def _left_without(models: list[int]) -> list[SafeString]:
 
 
 @admin.register(ChatModel)
-class ChatModelAdmin(TellsChanges, ModelBase):
+class ChatModelAdmin(ChangeLogMixin, ModelBase):
     form = ChatModelForm
     list_display = ("slug", "label", "enabled", "is_default", "input_usd_per_million", "output_usd_per_million", "position")
     list_editable = ("enabled", "input_usd_per_million", "output_usd_per_million", "position")

@@ -14,9 +14,9 @@ from django.urls import reverse
 from django.utils import timezone
 
 from chat.admin import meters, person_actions
-from chat.admin.base import StopsAnswers, may_stop_answers
-from chat.admin.history import TellsChanges
-from chat.admin.person_actions import Deed
+from chat.admin.base import StopAnswersMixin, may_stop_answers
+from chat.admin.history import ChangeLogMixin
+from chat.admin.person_actions import PersonAction
 from chat.errors import Refusal
 from chat.limits import refusal_counts
 from chat.limits.usage_report import THEM, report
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 else:
     UserBase = UserAdmin
 
-_MOST_NAMES = 20
+_MAX_NAMES = 20
 
 
 class QuotaFilter(admin.SimpleListFilter):
@@ -59,7 +59,7 @@ class PausedFilter(admin.SimpleListFilter):
         return queryset.filter(pause__isnull=self.value() == "no") if self.value() in ("yes", "no") else queryset.none()
 
 
-class PersonAdmin(TellsChanges, StopsAnswers, UserBase):
+class PersonAdmin(ChangeLogMixin, StopAnswersMixin, UserBase):
     """Django's, with the quota that applies to each person: worked out by the database, in the query of the list."""
 
     list_display = ("username", "email", "quota", "paused", "is_active", "is_staff", "last_login")
@@ -70,14 +70,14 @@ class PersonAdmin(TellsChanges, StopsAnswers, UserBase):
     filter_horizontal = ("groups", "user_permissions")
     actions = ("reset_counters", "grant_tokens", "pause", "unpause", "stop_running")
     # The history outlives the account.
-    untold = ("username", "first_name", "last_name", "email")
+    redacted_fields = ("username", "first_name", "last_name", "email")
 
     def conversations_of(self, queryset: "QuerySet[User]") -> "QuerySet[Conversation]":
         return Conversation.objects.filter(user__in=queryset.values("pk"))
 
     def get_queryset(self, request: HttpRequest) -> "QuerySet[User]":
         rows = super().get_queryset(request).annotate(is_paused=Exists(Pause.objects.filter(user=OuterRef("pk"))))
-        return rows.annotate(quota_name=Quota.objects.of_each("pk", "name"))
+        return rows.annotate(quota_name=Quota.objects.effective_field("pk", "name"))
 
     @admin.display(description="quota that applies", ordering="quota_name")
     def quota(self, user: User) -> str | None:
@@ -92,10 +92,10 @@ class PersonAdmin(TellsChanges, StopsAnswers, UserBase):
     def render_change_form(self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any) -> HttpResponse:
         user = kwargs.get("obj")
         if user is not None and request.user.has_perm("chat.view_usage"):
-            context["standing"] = self._standing(request, user)
+            context["effective_quota"] = self._effective_quota(request, user)
         return super().render_change_form(request, context, *args, **kwargs)
 
-    def _standing(self, request: HttpRequest, user: User) -> dict[str, Any]:
+    def _effective_quota(self, request: HttpRequest, user: User) -> dict[str, Any]:
         """All that the page says about the limits; the same number of queries for everybody."""
         requester = Requester(user.pk, "", "")
         found = report(request, requester, THEM)
@@ -105,7 +105,7 @@ class PersonAdmin(TellsChanges, StopsAnswers, UserBase):
         running = list(Usage.objects.filter(user=user, outcome=Usage.Outcome.RUNNING))
         return {
             "report": found,
-            "gauges": meters.of_person(found),
+            "meters": meters.of_person(found),
             "pause": pause,
             "grants": grants.select_related("created_by"),
             "running": running,
@@ -114,7 +114,7 @@ class PersonAdmin(TellsChanges, StopsAnswers, UserBase):
         }
 
     def _buttons(self, request: HttpRequest, is_paused: bool, is_running: bool) -> list[tuple[str, str]]:
-        """Name and label of the deeds that make sense now and that the operator may do; the dots say that there is a question first."""
+        """Name and label of the actions that make sense now and that the operator may do; the dots say that there is a question first."""
         hidden = {"pause" if is_paused else "unpause", "" if is_running else "stop_running", "delete_selected"}
         choices = [(name, label) for name, label in self.get_action_choices(request, []) if name not in hidden]
         return [(name, label if name == "unpause" else f"{label} …") for name, label in choices]
@@ -135,46 +135,46 @@ class PersonAdmin(TellsChanges, StopsAnswers, UserBase):
 
     @admin.action(description=person_actions.RESET.title, permissions=["grant"])
     def reset_counters(self, request: HttpRequest, queryset: "QuerySet[User]") -> HttpResponse | None:
-        return self._ask_or_do(request, queryset, person_actions.RESET)
+        return self._ask_or_run(request, queryset, person_actions.RESET)
 
     @admin.action(description=person_actions.GRANT.title, permissions=["grant"])
     def grant_tokens(self, request: HttpRequest, queryset: "QuerySet[User]") -> HttpResponse | None:
-        return self._ask_or_do(request, queryset, person_actions.GRANT)
+        return self._ask_or_run(request, queryset, person_actions.GRANT)
 
     @admin.action(description=person_actions.PAUSE.title, permissions=["pause"])
     def pause(self, request: HttpRequest, queryset: "QuerySet[User]") -> HttpResponse | None:
-        return self._ask_or_do(request, queryset, person_actions.PAUSE)
+        return self._ask_or_run(request, queryset, person_actions.PAUSE)
 
     @admin.action(description=person_actions.UNPAUSE.title, permissions=["unpause"])
     def unpause(self, request: HttpRequest, queryset: "QuerySet[User]") -> HttpResponse | None:
-        return self._ask_or_do(request, queryset, person_actions.UNPAUSE)
+        return self._ask_or_run(request, queryset, person_actions.UNPAUSE)
 
     @admin.action(description=person_actions.STOP.title, permissions=["stop"])
     def stop_running(self, request: HttpRequest, queryset: "QuerySet[User]") -> HttpResponse | None:
-        return self._ask_or_do(request, queryset, person_actions.STOP)
+        return self._ask_or_run(request, queryset, person_actions.STOP)
 
-    def _ask_or_do(self, request: HttpRequest, queryset: "QuerySet[User]", deed: Deed) -> HttpResponse | None:
-        """Asks first, unless the operator is sure or the deed is harmless; then does it and goes back to where the operator came from."""
+    def _ask_or_run(self, request: HttpRequest, queryset: "QuerySet[User]", action: PersonAction) -> HttpResponse | None:
+        """Asks first, unless the operator is sure or the action is harmless; then does it and goes back to where the operator came from."""
         people = User.objects.filter(pk__in=queryset.order_by().values("pk"))
         sure = request.POST.get("sure") == "yes"
-        form = deed.fields(request.POST if sure or deed.explanation is None else None)
+        form = action.fields(request.POST if sure or action.explanation is None else None)
         if not form.is_valid():
-            return self._ask(request, people, deed, form)
+            return self._ask(request, people, action, form)
         try:
-            messages.success(request, deed.do(request, people, form.cleaned_data))
+            messages.success(request, action.run(request, people, form.cleaned_data))
         except Refusal as refusal:
             messages.error(request, f"Nothing was done. {refusal.message}")
         back = self._back(request)
         return redirect(back) if back else None
 
-    def _ask(self, request: HttpRequest, people: "QuerySet[User]", deed: Deed, form: Any) -> HttpResponse:
-        named, count = list(people.order_by("username")[:_MOST_NAMES]), people.count()
+    def _ask(self, request: HttpRequest, people: "QuerySet[User]", action: PersonAction, form: Any) -> HttpResponse:
+        named, count = list(people.order_by("username")[:_MAX_NAMES]), people.count()
         keys = request.POST.getlist(ACTION_CHECKBOX_NAME)
         across = request.POST.get("select_across") == "1"
         context = {
             **self.admin_site.each_context(request),
-            "title": deed.title,
-            "explanation": deed.explanation,
+            "title": action.title,
+            "explanation": action.explanation,
             "opts": self.opts,
             "people": named,
             "count": count,

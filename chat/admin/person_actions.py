@@ -1,6 +1,6 @@
-"""What an operator does for or against people: each deed for any number of them, with a line in the history of everyone it touched.
+"""What an operator does for or against people: each action for any number of them, with a line in the history of everyone it touched.
 
-A deed returns the sentence that tells the operator what was done.
+An action returns the sentence that tells the operator what was done.
 """
 
 from collections import Counter
@@ -19,7 +19,7 @@ from chat.admin.base import stop_and_wait
 from chat.admin.history import record
 from chat.formatting import figure, usd
 from chat.models import Grant, Pause, Usage
-from chat.models.people import MOST_GRANTED_TOKENS
+from chat.models.people import MAX_GRANTED_TOKENS
 from chat.operator import resets
 from chat.operator.resets import Reset
 
@@ -29,7 +29,7 @@ class NoFields(forms.Form):
 
 
 class GrantFields(forms.Form):
-    tokens = forms.IntegerField(min_value=1, max_value=MOST_GRANTED_TOKENS)
+    tokens = forms.IntegerField(min_value=1, max_value=MAX_GRANTED_TOKENS)
     reason = forms.CharField(max_length=200, required=False, widget=forms.TextInput(attrs={"class": "vTextField"}))
 
 
@@ -40,13 +40,13 @@ class PauseFields(forms.Form):
 
 
 @dataclass(frozen=True)
-class Deed:
+class PersonAction:
     """`explanation` is what the operator reads before; None: it is harmless, and done at once."""
 
     title: str
     explanation: str | None
     fields: type[forms.Form]
-    do: "Callable[[HttpRequest, QuerySet[User], dict[str, Any]], str]"
+    run: "Callable[[HttpRequest, QuerySet[User], dict[str, Any]], str]"
 
 
 def _reset(request: HttpRequest, people: "QuerySet[User]", answers: dict[str, Any]) -> str:
@@ -118,14 +118,16 @@ def _operator(request: HttpRequest) -> int:
     return request.user.pk
 
 
-RESET = Deed(
+RESET = PersonAction(
     "Reset counters",
     "Their request windows are emptied, and what they have used of tokens today and of money this month is granted to them again."
     " The ledger is not changed.",
     NoFields,
     _reset,
 )
-GRANT = Deed("Grant extra tokens today", "They may use so many tokens more than their quota allows, today only.", GrantFields, _grant)
-PAUSE = Deed("Pause", "They may read, but begin no turn until they are unpaused. Running answers go on.", PauseFields, _pause)
-UNPAUSE = Deed("Unpause", None, NoFields, _unpause)
-STOP = Deed("Stop running answers", "What was written so far is kept, and paid for.", NoFields, _stop)
+GRANT = PersonAction(
+    "Grant extra tokens today", "They may use so many tokens more than their quota allows, today only.", GrantFields, _grant
+)
+PAUSE = PersonAction("Pause", "They may read, but begin no turn until they are unpaused. Running answers go on.", PauseFields, _pause)
+UNPAUSE = PersonAction("Unpause", None, NoFields, _unpause)
+STOP = PersonAction("Stop running answers", "What was written so far is kept, and paid for.", NoFields, _stop)

@@ -10,7 +10,7 @@ from django.shortcuts import redirect
 from django.urls import URLPattern, path, reverse
 
 from chat.admin import meters
-from chat.admin.history import TellsChanges, record, shown
+from chat.admin.history import ChangeLogMixin, record, shown
 from chat.models import SitePolicy
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ _WANTED = {"yes": True, "no": False}
 
 
 @admin.register(SitePolicy)
-class SitePolicyAdmin(TellsChanges, PolicyBase):
+class SitePolicyAdmin(ChangeLogMixin, PolicyBase):
     """One row: the list is skipped, and nothing is added or deleted."""
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
@@ -51,7 +51,7 @@ class SitePolicyAdmin(TellsChanges, PolicyBase):
 
     def render_change_form(self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any) -> HttpResponse:
         if request.user.has_perm("chat.view_usage"):
-            context["gauges"] = meters.of_site(SitePolicy.current())
+            context["meters"] = meters.of_site(SitePolicy.current())
         return super().render_change_form(request, context, *args, **kwargs)
 
     def has_add_permission(self, request: HttpRequest) -> bool:

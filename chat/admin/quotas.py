@@ -13,7 +13,7 @@ from django.utils.safestring import SafeString
 
 from chat.admin import meters
 from chat.admin.base import RowForm, make_default, only_one
-from chat.admin.history import TellsChanges
+from chat.admin.history import ChangeLogMixin
 from chat.formatting import figure
 from chat.limits import refusal_counts
 from chat.models import Quota
@@ -27,7 +27,7 @@ else:
     QuotaFormBase = forms.ModelForm
 
 
-_MOST_REFUSED = 20
+_MAX_REFUSED = 20
 
 
 class QuotaForm(QuotaFormBase):
@@ -41,13 +41,13 @@ class QuotaList(ChangeList):
     def get_results(self, request: HttpRequest) -> None:
         """With the number of people to whom each applies, all counted in one query."""
         super().get_results(request)
-        counts = Quota.objects.head_counts()
+        counts = Quota.objects.people_counts()
         for quota in self.result_list:
-            quota.head_count = counts.get(quota.pk, 0)
+            quota.people_count = counts.get(quota.pk, 0)
 
 
 @admin.register(Quota)
-class QuotaAdmin(TellsChanges, QuotaBase):
+class QuotaAdmin(ChangeLogMixin, QuotaBase):
     form = QuotaForm
     # What is set day by day comes first: the list is wider than a small screen.
     list_editable = ("requests", "concurrent_streams", "tokens_per_day", "spend_per_month_usd", "priority")
@@ -75,7 +75,7 @@ class QuotaAdmin(TellsChanges, QuotaBase):
     @admin.display(description="people")
     def people(self, quota: Quota) -> SafeString:
         """A link to those to whom it applies."""
-        count = getattr(quota, "head_count", 0)
+        count = getattr(quota, "people_count", 0)
         url = f"{reverse('admin:auth_user_changelist')}?quota={quota.pk}"
         return format_html('<a href="{}" aria-label="{} people with the quota {}">{}</a>', url, count, quota, figure(count))
 
@@ -93,14 +93,14 @@ class QuotaAdmin(TellsChanges, QuotaBase):
 
     def _use(self, request: HttpRequest, quota: Quota) -> dict[str, Any]:
         """Who uses it, and whom it refused, as far as the operator may see that; the same number of queries for every quota."""
-        context: dict[str, Any] = {"head_count": quota.people().count()}
+        context: dict[str, Any] = {"people_count": quota.people().count()}
         if request.user.has_perm("chat.view_usage"):
             uses = [(use, meters.of_person(use.report)) for use in most_used(request, quota)]
             context |= {"uses": uses, "limits": meters.labels(quota)}
         if request.user.has_perm("chat.view_refusalcount"):
             for name, shadow in (("refused", False), ("shadowed", True)):
                 context[name] = refusal_counts.by_gate(quota=quota.name, shadow=shadow)
-                context[f"{name}_people"] = refusal_counts.by_person(quota=quota.name, shadow=shadow)[:_MOST_REFUSED]
+                context[f"{name}_people"] = refusal_counts.by_person(quota=quota.name, shadow=shadow)[:_MAX_REFUSED]
         return context
 
     def get_changelist_form(self, request: HttpRequest, **kwargs: Any) -> "type[forms.ModelForm[Quota]]":

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 else:
     ModelAdmin = object
 
-_MOST = 500
+_MAX_SHOWN = 500
 
 
 @dataclass(frozen=True)
@@ -43,8 +43,8 @@ class Running:
 
 
 def running_answers() -> tuple[list[Running], bool]:
-    """The oldest first, _MOST at most, and whether Redis could be asked. One query."""
-    rows = list(Usage.objects.filter(outcome=Usage.Outcome.RUNNING).select_related("user").order_by("created")[:_MOST])
+    """The oldest first, _MAX_SHOWN at most, and whether Redis could be asked. One query."""
+    rows = list(Usage.objects.filter(outcome=Usage.Outcome.RUNNING).select_related("user").order_by("created")[:_MAX_SHOWN])
     workers = sorted({row.worker for row in rows})
     try:
         costs, leases = answer_store.look(redis_client.client(), [row.answer for row in rows], workers)

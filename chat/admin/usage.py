@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from django.contrib import admin
 from django.http import HttpRequest
 
-from chat.admin.base import NeverChanged
+from chat.admin.base import ReadOnlyMixin
 from chat.admin.running import RunningPages
 from chat.admin.usage_charts import UsagePages
 from chat.models import Usage
@@ -17,7 +17,7 @@ else:
 
 
 @admin.register(Usage)
-class UsageAdmin(NeverChanged, UsagePages, RunningPages, UsageBase):
+class UsageAdmin(ReadOnlyMixin, UsagePages, RunningPages, UsageBase):
     """The ledger. It is not deleted either, or budgets would come back."""
 
     list_display = (

@@ -214,7 +214,7 @@ class UsagePages(ModelAdmin):
             if panel is None:
                 raise Http404
             rows = [panel.head, *(row.cells for row in panel.rows)]
-            response = HttpResponse(csv_export.lines(rows), content_type=csv_export.CONTENT_TYPE)
+            response = HttpResponse(csv_export.format_rows(rows), content_type=csv_export.CONTENT_TYPE)
         name = f"chatsite-{table}-{period.first}-to-{period.last}.csv"
         response["Content-Disposition"] = f'attachment; filename="{name}"'
         return response
@@ -248,11 +248,11 @@ _COLUMNS = (
 
 async def _ledger(period: Period) -> AsyncGenerator[str, None]:
     """The rows, oldest first, a batch at a time: neither the memory nor a connection is held for as long as somebody downloads."""
-    yield csv_export.lines([[name.removeprefix("user__") for name in _COLUMNS]])
+    yield csv_export.format_rows([[name.removeprefix("user__") for name in _COLUMNS]])
     for day in period.days:
         after: tuple[datetime, UUID] | None = None
         while rows := await in_thread(_batch, day, after):
-            yield csv_export.lines(rows)
+            yield csv_export.format_rows(rows)
             after = (rows[-1][1], rows[-1][0])
 
 

@@ -94,7 +94,7 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
-            name="ContentLook",
+            name="ContentAccess",
             fields=[
                 ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
                 (
@@ -114,8 +114,8 @@ class Migration(migrations.Migration):
                 ),
             ],
             options={
-                "verbose_name": "look at a conversation",
-                "verbose_name_plural": "looks at conversations",
+                "verbose_name": "access to a conversation",
+                "verbose_name_plural": "accesses to conversations",
                 "ordering": ["-created"],
             },
         ),
@@ -427,7 +427,7 @@ class Migration(migrations.Migration):
                     "content_access",
                     models.BooleanField(
                         default=False,
-                        help_text="Each look is recorded, for everybody in the admin to see.",
+                        help_text="Each access is recorded, for everybody in the admin to see.",
                         verbose_name="operators may read conversations",
                     ),
                 ),

@@ -7,14 +7,14 @@ Querysets are the only door to a person's own things: every view goes through
 from chat.models.catalog import ChatModel
 from chat.models.conversations import Conversation, Message
 from chat.models.invitations import Invitation
-from chat.models.people import ContentLook, Grant, Pause
+from chat.models.people import ContentAccess, Grant, Pause
 from chat.models.policy import SitePolicy
 from chat.models.quotas import Quota
 from chat.models.usage import RefusalCount, Usage
 
 __all__ = [
     "ChatModel",
-    "ContentLook",
+    "ContentAccess",
     "Conversation",
     "Grant",
     "Invitation",

@@ -9,8 +9,8 @@ from django.db.models import Q
 from chat.models.configured import ConfiguredQuerySet
 
 # Beyond what there is; a turn's cost and the sums of the ledger stay numbers that a database can hold.
-_MOST_USD_PER_MILLION = 10_000
-_MOST_TOKENS = 100_000_000
+_MAX_USD_PER_MILLION = 10_000
+_MAX_TOKENS = 100_000_000
 
 
 class ChatModel(models.Model):
@@ -25,7 +25,7 @@ class ChatModel(models.Model):
         max_digits=12,
         decimal_places=6,
         default=Decimal(0),
-        validators=[MinValueValidator(0), MaxValueValidator(_MOST_USD_PER_MILLION)],
+        validators=[MinValueValidator(0), MaxValueValidator(_MAX_USD_PER_MILLION)],
         help_text="Price of a million prompt tokens.",
     )
     output_usd_per_million = models.DecimalField(
@@ -33,14 +33,14 @@ class ChatModel(models.Model):
         max_digits=12,
         decimal_places=6,
         default=Decimal(0),
-        validators=[MinValueValidator(0), MaxValueValidator(_MOST_USD_PER_MILLION)],
+        validators=[MinValueValidator(0), MaxValueValidator(_MAX_USD_PER_MILLION)],
         help_text="Price of a million completion tokens.",
     )
     context_tokens = models.PositiveIntegerField(
-        default=128_000, validators=[MinValueValidator(1), MaxValueValidator(_MOST_TOKENS)], help_text="Prompt and answer together."
+        default=128_000, validators=[MinValueValidator(1), MaxValueValidator(_MAX_TOKENS)], help_text="Prompt and answer together."
     )
     max_output_tokens = models.PositiveIntegerField(
-        default=16_384, validators=[MinValueValidator(1), MaxValueValidator(_MOST_TOKENS)], help_text="The limit sent with every request."
+        default=16_384, validators=[MinValueValidator(1), MaxValueValidator(_MAX_TOKENS)], help_text="The limit sent with every request."
     )
     legacy_max_tokens = models.BooleanField(
         "send max_tokens", default=False, help_text="For servers that do not know max_completion_tokens."

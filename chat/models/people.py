@@ -11,7 +11,7 @@ from django.utils import timezone
 from chat.models.configured import ConfiguredQuerySet
 
 # A trillion: however many grants there are, their sum is a number that a database can hold.
-MOST_GRANTED_TOKENS = 10**12
+MAX_GRANTED_TOKENS = 10**12
 
 
 class Grant(models.Model):
@@ -19,7 +19,7 @@ class Grant(models.Model):
 
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="grants")
     day = models.DateField(default=timezone.localdate, help_text="In the site's time zone.")
-    tokens = models.PositiveBigIntegerField(default=0, validators=[MaxValueValidator(MOST_GRANTED_TOKENS)])
+    tokens = models.PositiveBigIntegerField(default=0, validators=[MaxValueValidator(MAX_GRANTED_TOKENS)])
     usd = models.DecimalField("USD", max_digits=12, decimal_places=4, default=Decimal(0), validators=[MinValueValidator(0)])
     reason = models.CharField(max_length=200, blank=True)
     created = models.DateTimeField(default=timezone.now, editable=False)
@@ -57,8 +57,8 @@ class Pause(models.Model):
         return f"Pause of {self.created:%Y-%m-%d}"
 
 
-class ContentLook(models.Model):
-    """One look of an operator at a person's conversation; never changed or deleted by the site."""
+class ContentAccess(models.Model):
+    """Records that an operator read a person's conversation; never changed or deleted by the site."""
 
     operator = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+")
     operator_name = models.CharField("operator's name", max_length=150, blank=True, help_text="Kept when the operator's account is gone.")
@@ -67,8 +67,8 @@ class ContentLook(models.Model):
     created = models.DateTimeField(default=timezone.now)
 
     class Meta:
-        verbose_name = "look at a conversation"
-        verbose_name_plural = "looks at conversations"
+        verbose_name = "access to a conversation"
+        verbose_name_plural = "accesses to conversations"
         ordering = ["-created"]
 
     def __str__(self) -> str:

@@ -31,7 +31,7 @@ class SitePolicy(models.Model):
     )
 
     content_access = models.BooleanField(
-        "operators may read conversations", default=False, help_text="Each look is recorded, for everybody in the admin to see."
+        "operators may read conversations", default=False, help_text="Each access is recorded, for everybody in the admin to see."
     )
 
     objects = ConfiguredQuerySet.as_manager()

@@ -29,7 +29,7 @@ class QuotaQuerySet(ConfiguredQuerySet["Quota"]):
         rank = Case(When(names_user=True, then=0), When(names_group=True, then=1), default=2)
         return applicable.order_by(rank, "-priority", "pk").first()
 
-    def of_each(self, user: str, field: str) -> Coalesce:
+    def effective_field(self, user: str, field: str) -> Coalesce:
         """A field of the quota that applies, for each row of a query of people; `user` is its field that holds the person's id.
 
         The same rule as `for_requester`; SQLite cannot do that query's ORDER BY inside another query.
@@ -38,9 +38,9 @@ class QuotaQuerySet(ConfiguredQuerySet["Quota"]):
         reasons = (Q(users=OuterRef(user)), Q(groups__user=OuterRef(user)), Q(is_default=True))
         return Coalesce(*(Subquery(best.filter(reason).values(field)[:1]) for reason in reasons))
 
-    def head_counts(self) -> dict[int, int]:
+    def people_counts(self) -> dict[int, int]:
         """To how many accounts each quota applies, by its id; none to which it applies to nobody. One query."""
-        people = User.objects.order_by().annotate(applies=self.of_each("pk", "pk")).exclude(applies=None)
+        people = User.objects.order_by().annotate(applies=self.effective_field("pk", "pk")).exclude(applies=None)
         return dict(people.values_list("applies").annotate(Count("pk")))
 
 
@@ -111,7 +111,7 @@ class Quota(models.Model):
     def people(self, among: "QuerySet[User] | None" = None) -> "QuerySet[User]":
         """The accounts to which it applies, of all or of those `among` others."""
         people = User.objects.all() if among is None else among
-        return people.alias(applies=Quota.objects.of_each("pk", "pk")).filter(applies=self.pk)
+        return people.alias(applies=Quota.objects.effective_field("pk", "pk")).filter(applies=self.pk)
 
     def allowed_models(self) -> list[ChatModel]:
         """The enabled models that the quota allows, in the operator's order; all of them in shadow mode."""

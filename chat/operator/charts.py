@@ -22,8 +22,8 @@ _HEIGHT = 220
 _TOP = 8
 _BOTTOM = 190  # where the horizontal axis is; its labels stand below
 _GAP = 1
-_MOST_STEPS = 5
-_MOST_LABELS = 6
+_MAX_STEPS = 5
+_MAX_LABELS = 6
 
 
 @dataclass(frozen=True)
@@ -48,8 +48,8 @@ class Axis:
 def axis(highest: Number, whole: bool = True) -> Axis:
     """The axis for values up to `highest`, in steps of 1, 2 or 5 times a power of ten; `whole`: in whole numbers."""
     top = Decimal(highest) if highest > 0 else Decimal(1)
-    power = Decimal(1).scaleb((top / _MOST_STEPS).adjusted())
-    step = next(power * factor for factor in (1, 2, 5, 10) if power * factor * _MOST_STEPS >= top)
+    power = Decimal(1).scaleb((top / _MAX_STEPS).adjusted())
+    step = next(power * factor for factor in (1, 2, 5, 10) if power * factor * _MAX_STEPS >= top)
     if whole:
         step = max(step, Decimal(1))
     count = int((top / step).to_integral_value(ROUND_CEILING))
@@ -123,7 +123,7 @@ def _grid(scale: Axis, show: Show) -> SafeString:
 
 def _labels(labels: Sequence[str]) -> SafeString:
     """As many of the labels as there is room for on a phone, the last one among them."""
-    every = -(-len(labels) // _MOST_LABELS) or 1
+    every = -(-len(labels) // _MAX_LABELS) or 1
     shown = [(_percent((place + 0.5) / len(labels)), label) for place, label in enumerate(labels) if (len(labels) - 1 - place) % every == 0]
     return format_html_join("", f'<text class="chart-text chart-label" x="{{}}" y="{_BOTTOM + 20}">{{}}</text>', shown)
 

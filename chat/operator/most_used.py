@@ -17,7 +17,7 @@ from chat.limits.effective_quota import EffectiveQuota, granted, with_grants
 from chat.limits.usage_report import Report, read_redis
 from chat.models import Quota, Usage
 
-MOST = 10
+MAX_SHOWN = 10
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class Use:
 def most_used(request: HttpRequest, quota: Quota) -> list[Use]:
     """The people, or guests, that have come nearest to one of the quota's limits; three queries. Who has none is not among them."""
     now = timezone.now()
-    rows = list(_ranked(quota, now)[:MOST])
+    rows = list(_ranked(quota, now)[:MAX_SHOWN])
     ids = [row["user_id"] for row in rows if row["user_id"]]
     people, grants = User.objects.in_bulk(ids), granted(ids)
     return [_use(request, quota, row, people.get(row["user_id"]), grants.get(row["user_id"], (0, Decimal(0))), now) for row in rows]
@@ -67,8 +67,8 @@ def _ranked(quota: Quota, now: datetime) -> "QuerySet[Usage, Any]":
         "running": Count("pk", filter=~settled),
         "user_id": Max("user"),
     }
-    shares = [("tokens", quota.tokens_per_day), ("micro_usd", quota.spend_per_month_usd), ("running", quota.concurrent_streams)]
-    figures["micro_usd"] = Sum("cost_usd", filter=settled & Q(day__gte=today.replace(day=1)), output_field=FloatField())
+    shares = [("tokens", quota.tokens_per_day), ("money", quota.spend_per_month_usd), ("running", quota.concurrent_streams)]
+    figures["money"] = Sum("cost_usd", filter=settled & Q(day__gte=today.replace(day=1)), output_field=FloatField())
     for rate in quota.rates:
         name = f"turns_{rate.period}"
         figures[name] = Count("pk", filter=Q(created__gte=now - timedelta(seconds=rate.period)))

@@ -13,7 +13,7 @@ from chat.limits import admission, budgets, leases, reader_leases
 from chat.models import Message, Usage
 
 
-def lasting_differences(seconds: float) -> list[str]:
+def persistent_differences(seconds: float) -> list[str]:
     """The differences, in words, that are there now and still are after `seconds`: turns begin and end while one looks.
 
     Raises what `chat.redis_client.REDIS_ERRORS` names and Django's database errors.

@@ -20,7 +20,7 @@ from chat.limits.budgets import ExactSum
 from chat.models import RefusalCount, Usage
 
 OUTCOMES = [Usage.Outcome.COMPLETE, Usage.Outcome.STOPPED, Usage.Outcome.INTERRUPTED, Usage.Outcome.FAILED]
-MOST_PEOPLE = 20
+MAX_PEOPLE = 20
 DAYS = (7, 30, 90)
 FIRST_YEAR = 2000
 
@@ -183,13 +183,13 @@ _NAMELESS = {"person": "guests and deleted accounts", "group": "in no group"}
 
 
 def by_person_and_group(period: Period, whole: Figures) -> tuple[list[Share], list[Share]]:
-    """The MOST_PEOPLE who cost most, and what they leave of the `whole` for everybody else; and the groups. One query.
+    """The MAX_PEOPLE who cost most, and what they leave of the `whole` for everybody else; and the groups. One query.
 
     Guests, and people whose account is gone, count as one person. Groups are those people are in today: whoever is
     in two counts in both, and whoever is in none has a line of its own.
     """
     with connection.cursor() as cursor:
-        cursor.execute(_PEOPLE_AND_GROUPS, [period.first.isoformat(), period.last.isoformat(), MOST_PEOPLE])
+        cursor.execute(_PEOPLE_AND_GROUPS, [period.first.isoformat(), period.last.isoformat(), MAX_PEOPLE])
         rows = cursor.fetchall()
     found: dict[str, list[Share]] = {kind: [] for kind in _NAMELESS}
     for kind, key, name, answers, prompt, completion, cost in rows:

@@ -43,7 +43,7 @@ def refusal_page(request: HttpRequest, refusal: Refusal) -> HttpResponse:
     return response
 
 
-class RefusalsAsPages:
+class RefusalPageMixin:
     """For the class-based views: a Refusal raised anywhere in them becomes its page."""
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
@@ -53,7 +53,7 @@ class RefusalsAsPages:
             return refusal_page(request, refusal)
 
 
-class SignIn(RefusalsAsPages, auth.LoginView):
+class SignIn(RefusalPageMixin, auth.LoginView):
     """Only failures count. Django rotates the session's key and follows `next` on this host only."""
 
     redirect_authenticated_user = True
@@ -84,7 +84,7 @@ class SignIn(RefusalsAsPages, auth.LoginView):
         return super().form_invalid(form)
 
 
-class PasswordReset(RefusalsAsPages, auth.PasswordResetView):
+class PasswordReset(RefusalPageMixin, auth.PasswordResetView):
     """Says the same and takes the same time whether or not an account has the address."""
 
     form_class = ResetForm

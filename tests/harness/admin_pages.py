@@ -16,7 +16,7 @@ from django.urls import URLPattern, reverse
 from django.utils import timezone
 
 from chat.limits import refusal_counts
-from chat.models import ChatModel, ContentLook, Conversation, Grant, Invitation, Message, Pause, Quota, SitePolicy, Usage
+from chat.models import ChatModel, ContentAccess, Conversation, Grant, Invitation, Message, Pause, Quota, SitePolicy, Usage
 from chat.requester import Requester
 
 _STANDARD = {"changelist", "add", "history", "delete", "change"}
@@ -49,7 +49,7 @@ def make_rows(person: User, operator: User) -> Rows:
     refusal_counts.write()
     kind = ContentType.objects.get_for_model(Quota)
     words = {"object_repr": str(quota), "action_flag": 2, "change_message": "Priority: 0 → 1."}
-    looked = {"operator_name": operator.username, "conversation": conversation.pk, "owner_key": f"u:{person.pk}"}
+    access = {"operator_name": operator.username, "conversation": conversation.pk, "owner_key": f"u:{person.pk}"}
     # A turn that no quota bounded: an empty value among the list's filters.
     Usage.objects.create(answer=uuid4(), owner_key="g:0", limit_key="g:0", model="m", quota="", outcome="complete")
     rows: list[Model] = [
@@ -60,7 +60,7 @@ def make_rows(person: User, operator: User) -> Rows:
         Pause.objects.create(user=person, note="A note", created_by=operator),
         Grant.objects.create(user=person, tokens=5, reason="A reason", created_by=operator),
         Invitation.objects.create(note="For somebody", expires=timezone.now() + timedelta(days=1)),
-        ContentLook.objects.create(operator=operator, **looked),
+        ContentAccess.objects.create(operator=operator, **access),
         LogEntry.objects.create(user=operator, content_type=kind, object_id=str(quota.pk), **words),
         ChatModel.objects.create(slug=f"model-{uuid4()}", enabled=False),
         settled_usage(person, quota),

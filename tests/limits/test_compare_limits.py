@@ -30,7 +30,7 @@ def running(person: "Person", upstream: Upstream) -> Iterator[Stream]:
 
 def differences(answer: str) -> list[str]:
     """What is said of that answer."""
-    return [line for line in reconcile.lasting_differences(0.01) if answer in line]
+    return [line for line in reconcile.persistent_differences(0.01) if answer in line]
 
 
 def test_running_and_ended_answers_agree(alice: "Person", upstream: Upstream) -> None:

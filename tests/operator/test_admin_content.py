@@ -10,12 +10,12 @@ from django.contrib.auth.models import Permission, User
 from django.db import DatabaseError
 from django.test import Client
 
-from chat.models import ContentLook, Conversation, Message, SitePolicy
+from chat.models import ContentAccess, Conversation, Message, SitePolicy
 from tests.harness.people import Person
 from tests.harness.visitor import visitor
 
 pytestmark = pytest.mark.usefixtures("static_files")
-LOOKS = "/admin/chat/contentlook/"
+ACCESSES = "/admin/chat/contentaccess/"
 
 
 @pytest.fixture
@@ -56,43 +56,43 @@ def read(client: Client, conversation: Conversation) -> Any:
     return client.post(f"/admin/chat/conversation/{conversation.pk}/read/")
 
 
-def looks(conversation: Conversation) -> list[tuple[str, str]]:
-    return list(ContentLook.objects.filter(conversation=conversation.pk).values_list("operator_name", "owner_key"))
+def accesses(conversation: Conversation) -> list[tuple[str, str]]:
+    return list(ContentAccess.objects.filter(conversation=conversation.pk).values_list("operator_name", "owner_key"))
 
 
 def test_nobody_reads_while_the_policy_is_closed(reader: Client, bob: Person, conversation: Conversation) -> None:
-    assert "Record my look" not in reader.get(page_of(conversation)).content.decode()
+    assert "Record my access" not in reader.get(page_of(conversation)).content.decode()
     answer = read(reader, conversation)
     assert answer.status_code == 404
     assert "private" not in answer.content.decode()
     User.objects.filter(pk=bob.user.pk).update(is_staff=True, is_superuser=True)
     assert read(visitor(bob.user), conversation).status_code == 404
-    assert looks(conversation) == []
+    assert accesses(conversation) == []
 
 
 def test_a_look_shows_all_of_it_and_is_recorded(
     reader: Client, alice: Person, bob: Person, conversation: Conversation, open_policy: None
 ) -> None:
     shut = reader.get(page_of(conversation)).content.decode()
-    assert "Record my look" in shut
+    assert "Record my access" in shut
     assert "private" not in shut
     text = read(reader, conversation).content.decode()
     for part in ("private title", "private rule", "private &lt;b&gt;prompt", "private <strong>answer</strong> 1", "version 2 of 2"):
         assert part in text
     assert "<script>" not in text
-    assert looks(conversation) == [(alice.user.username, f"u:{bob.user.pk}")]
+    assert accesses(conversation) == [(alice.user.username, f"u:{bob.user.pk}")]
     read(reader, conversation)
-    assert len(looks(conversation)) == 2
+    assert len(accesses(conversation)) == 2
 
 
 def test_whoever_lacks_the_permission_sees_nothing(bob: Person, alice: Person, conversation: Conversation, open_policy: None) -> None:
     without = staff(alice.user, "view_conversation", "view_usage", "change_sitepolicy")
-    assert "Record my look" not in without.get(page_of(conversation)).content.decode()
+    assert "Record my access" not in without.get(page_of(conversation)).content.decode()
     answer = read(without, conversation)
     assert answer.status_code == 403
     assert "private" not in answer.content.decode()
     assert read(visitor(bob.user), conversation).status_code == 302
-    assert looks(conversation) == []
+    assert accesses(conversation) == []
 
 
 def test_following_an_address_is_no_look(reader: Client, conversation: Conversation, open_policy: None) -> None:
@@ -101,7 +101,7 @@ def test_following_an_address_is_no_look(reader: Client, conversation: Conversat
     guarded = Client(enforce_csrf_checks=True, REMOTE_ADDR="198.51.100.7")
     guarded.cookies = reader.cookies
     assert read(guarded, conversation).status_code == 403
-    assert looks(conversation) == []
+    assert accesses(conversation) == []
 
 
 def test_without_a_record_there_is_no_content(
@@ -112,7 +112,7 @@ def test_without_a_record_there_is_no_content(
 
     reader.raise_request_exception = False
     with monkeypatch.context() as patch:
-        patch.setattr(ContentLook.objects, "create", fails)
+        patch.setattr(ContentAccess.objects, "create", fails)
         answer = read(reader, conversation)
     assert answer.status_code == 500
     assert "private" not in answer.content.decode()
@@ -128,26 +128,26 @@ def test_content_that_cannot_be_read_leaves_no_look(
     with monkeypatch.context() as patch:
         patch.setattr(Message.objects.__class__, "order_by", fails)
         assert read(reader, conversation).status_code == 500
-    assert looks(conversation) == []
+    assert accesses(conversation) == []
 
 
 def test_looks_are_there_for_every_operator_and_for_nobody_to_change(
     reader: Client, alice: Person, bob: Person, conversation: Conversation, open_policy: None
 ) -> None:
     read(reader, conversation)
-    look = ContentLook.objects.get(conversation=conversation.pk)
+    access = ContentAccess.objects.get(conversation=conversation.pk)
     everybody = staff(bob.user)
-    assert LOOKS in everybody.get("/admin/").content.decode()
+    assert ACCESSES in everybody.get("/admin/").content.decode()
     User.objects.filter(pk=bob.user.pk).update(is_superuser=True)
-    text = everybody.get(LOOKS, {"q": str(conversation.pk)}).content.decode()
+    text = everybody.get(ACCESSES, {"q": str(conversation.pk)}).content.decode()
     assert alice.user.username in text
     assert bob.user.username in text
-    assert everybody.get(f"{LOOKS}{look.pk}/change/").status_code == 200
-    assert everybody.get(f"{LOOKS}add/").status_code == 403
-    assert everybody.post(f"{LOOKS}{look.pk}/change/", {"operator_name": "nobody"}).status_code == 403
-    assert everybody.post(f"{LOOKS}{look.pk}/delete/", {"post": "yes"}).status_code == 403
-    everybody.post(LOOKS, {"action": "delete_selected", "_selected_action": [str(look.pk)], "post": "yes"})
-    assert looks(conversation) == [(alice.user.username, f"u:{bob.user.pk}")]
+    assert everybody.get(f"{ACCESSES}{access.pk}/change/").status_code == 200
+    assert everybody.get(f"{ACCESSES}add/").status_code == 403
+    assert everybody.post(f"{ACCESSES}{access.pk}/change/", {"operator_name": "nobody"}).status_code == 403
+    assert everybody.post(f"{ACCESSES}{access.pk}/delete/", {"post": "yes"}).status_code == 403
+    everybody.post(ACCESSES, {"action": "delete_selected", "_selected_action": [str(access.pk)], "post": "yes"})
+    assert accesses(conversation) == [(alice.user.username, f"u:{bob.user.pk}")]
 
 
 def test_a_look_outlives_the_operators_account_and_the_conversation(
@@ -156,23 +156,23 @@ def test_a_look_outlives_the_operators_account_and_the_conversation(
     read(reader, conversation)
     alice.user.delete()
     Conversation.objects.filter(pk=conversation.pk).delete()
-    assert len(looks(conversation)) == 1
+    assert len(accesses(conversation)) == 1
     bob.user.is_staff = bob.user.is_superuser = True
     bob.user.save()
-    assert alice.user.username in visitor(bob.user).get(LOOKS, {"q": str(conversation.pk)}).content.decode()
+    assert alice.user.username in visitor(bob.user).get(ACCESSES, {"q": str(conversation.pk)}).content.decode()
 
 
 def test_a_guests_conversation_is_a_guests(reader: Client, open_policy: None) -> None:
     guests = Conversation.objects.create(guest=uuid4().hex, title="private title")
     assert "a guest" in read(reader, guests).content.decode()
-    assert looks(guests)[0][1] == "guest"
-    assert "a guest" in reader.get(LOOKS, {"q": str(guests.pk)}).content.decode()
+    assert accesses(guests)[0][1] == "guest"
+    assert "a guest" in reader.get(ACCESSES, {"q": str(guests.pk)}).content.decode()
 
 
 def test_a_conversation_that_is_not_there_is_no_look(reader: Client, open_policy: None) -> None:
-    before = ContentLook.objects.count()
+    before = ContentAccess.objects.count()
     assert reader.post(f"/admin/chat/conversation/{uuid4()}/read/").status_code == 404
-    assert ContentLook.objects.count() == before
+    assert ContentAccess.objects.count() == before
 
 
 def test_letting_operators_read_is_in_the_history(alice: Person, open_policy: None) -> None:

@@ -14,10 +14,10 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from chat import redis_client
-from chat.admin.meters import Gauge
+from chat.admin.meters import LimitMeter
 from chat.limits import admission, leases, refusal_counts, windows
 from chat.models import Grant, Quota, RefusalCount, SitePolicy, Usage
-from chat.operator.most_used import MOST, most_used
+from chat.operator.most_used import MAX_SHOWN, most_used
 from chat.requester import Requester
 from tests.harness.visitor import text, visitor
 from tests.operator.test_admin_people import spent, take
@@ -68,7 +68,7 @@ def test_counts_and_lists_agree_with_what_applies_to_each(db_ready: None) -> Non
     for quota in quotas:
         quota.groups.set(random.sample(groups, random.randrange(3)))
         quota.users.set(random.sample(people, random.randrange(5)))
-    before = Quota.objects.head_counts()
+    before = Quota.objects.people_counts()
     expected: dict[int, set[int]] = {}
     for person in people:
         applies = Quota.objects.for_requester(Requester(person.pk, "", ""))
@@ -183,7 +183,7 @@ def test_guests_are_shown_by_their_address(operator: Client) -> None:
 
 
 def test_no_more_than_the_first_ten_are_shown_in_a_fixed_number_of_queries(make_user: "MakeUser") -> None:
-    quota, people = shared(make_user, MOST + 2, tokens_per_day=1_000)
+    quota, people = shared(make_user, MAX_SHOWN + 2, tokens_per_day=1_000)
 
     def queries() -> int:
         with CaptureQueriesContext(connection) as captured:
@@ -194,7 +194,7 @@ def test_no_more_than_the_first_ten_are_shown_in_a_fixed_number_of_queries(make_
     one = queries()
     for number, person in enumerate(people):
         spent(person, tokens=number + 1)
-    assert len(most_used(REQUEST, quota)) == MOST
+    assert len(most_used(REQUEST, quota)) == MAX_SHOWN
     assert queries() == one
 
 
@@ -215,12 +215,12 @@ def test_page_is_there_while_redis_is_away(operator: Client, make_user: "MakeUse
 
 def test_bar_is_full_only_where_nothing_is_left() -> None:
     def percent(used: int, limit: int | None) -> int | None:
-        return Gauge("", used, limit).percent
+        return LimitMeter("", used, limit).percent
 
     assert [percent(*each) for each in ((0, 9), (1, 1000), (999, 1000), (1000, 1000), (2000, 1000), (0, 0), (5, None))] == [
         0, 1, 99, 100, 100, 100, None,
     ]  # fmt: skip
-    assert Gauge("", Decimal("4.9999"), Decimal(5)).used_words == "$4.99"
+    assert LimitMeter("", Decimal("4.9999"), Decimal(5)).used_words == "$4.99"
 
 
 def test_page_of_the_site_policy_shows_the_sites_budgets(operator: Client, bob: "Person", policy_kept: None) -> None:

@@ -116,7 +116,7 @@ def test_people_count_in_each_of_their_groups_and_guests_in_none(month: Period, 
 
 
 def test_who_costs_most_is_named_and_the_others_are_one(month: Period) -> None:
-    users = User.objects.bulk_create([User(username=f"many-{uuid4()}") for _ in range(reports.MOST_PEOPLE + 5)])
+    users = User.objects.bulk_create([User(username=f"many-{uuid4()}") for _ in range(reports.MAX_PEOPLE + 5)])
     rows = [
         Usage(
             answer=uuid4(), user=user, owner_key="u", limit_key="u", model="m", outcome="complete", day=month.first, completion_tokens=cost
@@ -127,7 +127,7 @@ def test_who_costs_most_is_named_and_the_others_are_one(month: Period) -> None:
     days, _ = reports.by_day_and_model(month)
     people, _ = reports.by_person_and_group(month, reports.total(day.figures for day in days))
     assert [share.name for share in people[:3]] == [user.username for user in users[:-4:-1]]
-    assert len(people) == reports.MOST_PEOPLE + 1
+    assert len(people) == reports.MAX_PEOPLE + 1
     assert (people[-1].name, people[-1].figures.tokens) == ("everybody else", 0 + 1 + 2 + 3 + 4)
 
 
@@ -314,5 +314,5 @@ def test_the_ledger_comes_in_batches_and_every_row_once(month: Period, monkeypat
 
 @pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r"])
 def test_no_cell_is_a_formula_to_a_spreadsheet(start: str) -> None:
-    text = csv_export.lines([[f"{start}cmd", Decimal("-1"), -1, "plain", None]])
+    text = csv_export.format_rows([[f"{start}cmd", Decimal("-1"), -1, "plain", None]])
     assert next(csv.reader(io.StringIO(text, newline=""))) == [f"'{start}cmd", "-1", "-1", "plain", ""]

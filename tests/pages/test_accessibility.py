@@ -78,7 +78,7 @@ def test_pages_of_the_admin_that_follow_a_press(site: Site, rows: Rows, tab: Pag
         look(f"asking before {action}")
     SitePolicy.objects.filter(pk=1).update(content_access=True, notice="Closed on Sunday.")
     tab.goto(f"{site.url}/admin/chat/conversation/{conversation_of(rows)}/change/")
-    tab.get_by_role("button", name="Record my look").click()
+    tab.get_by_role("button", name="Record my access").click()
     tab.wait_for_selector(".content-thread")
     look("a conversation that is read")
     tab.goto(f"{site.url}/admin/chat/grant/add/")

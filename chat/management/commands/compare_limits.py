@@ -4,7 +4,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import Error
 
 from chat import redis_client
-from chat.operator.reconcile import lasting_differences
+from chat.operator.reconcile import persistent_differences
 
 
 class Command(BaseCommand):
@@ -21,7 +21,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
-            differences = lasting_differences(options["wait"])
+            differences = persistent_differences(options["wait"])
         except redis_client.REDIS_ERRORS as error:
             raise CommandError(f"Redis does not answer: {type(error).__name__}.") from None
         except Error as error:
