@@ -10,7 +10,6 @@ import signal
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
-from uuid import uuid4
 
 import django
 import hypothesis
@@ -24,17 +23,16 @@ from tests.harness.valkey import Valkey
 
 if TYPE_CHECKING:
     import redis
-    from django.test import Client
     from playwright.sync_api import Browser, Page
-    from pytest_django.fixtures import SettingsWrapper
     from pytest_django.plugin import DjangoDbBlocker
 
-    from chat.models import Quota
     from tests.harness.apart import Apart
     from tests.harness.browser import BrowserHost
     from tests.harness.database import Database
     from tests.harness.nginx import Nginx
     from tests.harness.people import Person
+
+pytest_plugins = ["tests.harness.fixtures"]
 
 # What needs that database is no test on the other.
 collect_ignore_glob = [] if os.environ.get("TEST_DATABASE") == "postgresql" else ["*/test_postgresql_*.py"]
@@ -265,85 +263,6 @@ def redis_away(monkeypatch: pytest.MonkeyPatch) -> None:
         raise ConnectionError
 
     monkeypatch.setattr(client(), "execute_command", fails)
-
-
-# --- People -----------------------------------------------------------------
-
-
-@pytest.fixture
-def make_user(request: pytest.FixtureRequest, db_ready: None) -> Iterator[MakeUser]:
-    """Makes people: `make_user("carol", requests="10/m", concurrent_streams=1)`. Their quota has no limits but these."""
-    from tests.harness.people import create_person
-
-    people: list[Person] = []
-
-    def make(name: str = "person", **quota_fields: Any) -> "Person":
-        people.append(create_person(name, lambda: request.getfixturevalue("site"), **quota_fields))
-        return people[-1]
-
-    yield make
-    for person in people:
-        person.close()
-
-
-@pytest.fixture
-def alice(make_user: MakeUser) -> "Person":
-    """She owns what the test is about."""
-    return make_user("alice")
-
-
-@pytest.fixture
-def bob(make_user: MakeUser) -> "Person":
-    """The stranger: nothing of Alice's is his."""
-    return make_user("bob")
-
-
-@pytest.fixture
-def operator(alice: "Person") -> "Client":
-    """Alice, who runs the site, at its admin."""
-    from django.contrib.auth.models import User
-
-    from tests.harness.visitor import visitor
-
-    User.objects.filter(pk=alice.user.pk).update(is_staff=True, is_superuser=True)
-    return visitor(alice.user)
-
-
-@pytest.fixture
-def fast_passwords(settings: "SettingsWrapper") -> None:
-    """For tests of the forms in this process: a password takes a third of a second to hash, which is its purpose, but not theirs."""
-    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher", *settings.PASSWORD_HASHERS]
-
-
-# --- What the operator has set ----------------------------------------------
-
-
-@pytest.fixture
-def guests(db_ready: None) -> "Iterator[Quota]":
-    """Guests may chat, without limits; their quota."""
-    from chat.models import Quota
-
-    quota = Quota.objects.create(name=f"Guests {uuid4()}", for_guests=True)
-    yield quota
-    quota.delete()
-
-
-@pytest.fixture
-def policy_kept(db_ready: None) -> Iterator[None]:
-    """The policy of the site is afterwards what it was."""
-    from chat.models import SitePolicy
-
-    before = SitePolicy.objects.filter(pk=1).values().first() or {}
-    yield
-    SitePolicy.objects.filter(pk=1).update(**before)
-
-
-@pytest.fixture
-def open_signup(policy_kept: None) -> None:
-    """Anybody may sign up."""
-    from chat.models import SitePolicy
-
-    SitePolicy.objects.filter(pk=1).update(signup="open")
 
 
 # --- The browser ------------------------------------------------------------

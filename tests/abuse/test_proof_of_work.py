@@ -21,11 +21,11 @@ from tests.harness import wire
 from tests.harness.challenge import solution, solved
 from tests.harness.client import Client
 from tests.harness.footprint import footprint
+from tests.harness.refusals import assert_refused
 from tests.harness.site import Site
 from tests.harness.upstream import Upstream
 from tests.harness.valkey import Valkey
 from tests.harness.visitor import all_at_once, visitor
-from tests.turns.test_refusals import assert_refused
 
 if TYPE_CHECKING:
     from pytest_django.fixtures import SettingsWrapper

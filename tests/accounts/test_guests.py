@@ -22,10 +22,10 @@ from tests.harness import wire
 from tests.harness.answers import ledger, wait_until
 from tests.harness.challenge import solved
 from tests.harness.client import Client
+from tests.harness.refusals import assert_refused
 from tests.harness.site import Site
 from tests.harness.upstream import Upstream
 from tests.harness.visitor import visitor
-from tests.turns.test_refusals import assert_refused
 
 if TYPE_CHECKING:
     from tests.harness.people import Person

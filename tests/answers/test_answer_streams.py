@@ -15,10 +15,10 @@ from tests.harness import wire
 from tests.harness.answers import client_of_worker, other_worker, owner_pid, wait_until
 from tests.harness.client import Stream
 from tests.harness.people import Person
+from tests.harness.refusals import assert_refused
 from tests.harness.site import Site
 from tests.harness.sse import Event, text_of
 from tests.harness.upstream import DEFAULT_TEXT, Upstream
-from tests.turns.test_refusals import assert_refused
 
 if TYPE_CHECKING:
     import redis

@@ -32,26 +32,9 @@ CUTS_AT_ONCE = 8
 
 
 @pytest.fixture
-def person(make_user: Any) -> Person:
-    """Someone who has one slot: a slot that leaks is seen at the next turn."""
-    return make_user("alice", concurrent_streams=1)
-
-
-@pytest.fixture
-def client(person: Person, quick: Site) -> Client:
-    return person.client_on(quick)
-
-
-@pytest.fixture
 def steady(person: Person) -> Client:
     """On the common site, whose patience with the upstream outlasts every test."""
     return person.client
-
-
-@pytest.fixture
-def model() -> str:
-    """A model of the test's own: one that says 429 is left alone for a while, by everybody."""
-    return ChatModel.objects.create(slug=f"own-{uuid4()}").slug
 
 
 # --- Complete -----------------------------------------------------------------
@@ -165,9 +148,9 @@ def test_stop_before_the_first_token(steady, upstream, head):
     assert (row.completion_tokens, row.estimated, row.first_token_ms) == (0, True, None)
 
 
-def test_stop_while_waiting_to_try_again_sends_no_more(steady, upstream, model):
+def test_stop_while_waiting_to_try_again_sends_no_more(steady, upstream, slug):
     key = upstream.script(wire.refused(429, retry_after="30"))
-    with steady.chat(content=key, model=model) as stream:
+    with steady.chat(content=key, model=slug) as stream:
         stream.until("status")
         steady.stop(stream.answer)
         stream.read()
@@ -380,15 +363,15 @@ def test_server_that_is_not_there_fails_after_the_last_try(person, start_site, u
 
 
 @pytest.mark.parametrize("status", [408, 409, 429, 500, 503])
-def test_trouble_that_may_pass_is_tried_again_and_then_fails(client, upstream, model, status):
+def test_trouble_that_may_pass_is_tried_again_and_then_fails(client, upstream, slug, status):
     key = upstream.script(wire.refused(status))
     code = "upstream_rate_limited" if status == 429 else "upstream_unavailable"
-    stream = whole(client.chat(content=key, model=model))
+    stream = whole(client.chat(content=key, model=slug))
     row = check_end(stream, client, upstream, "failed", code)
     assert (figures(row), row.cost_usd) == ((0, 0, False), 0)
     assert len(upstream.requests(key)) == 2
     (retrying,) = stream.named("status")
-    assert (retrying["state"], retrying["attempt"], retrying["reason"], retrying["model"]) == ("retrying", 2, code, model)
+    assert (retrying["state"], retrying["attempt"], retrying["reason"], retrying["model"]) == ("retrying", 2, code, slug)
     assert 0.5 <= retrying["retry_in"] <= 1
 
 

@@ -21,10 +21,10 @@ from tests.harness.challenge import solved
 from tests.harness.chat_page import ask, open_chat
 from tests.harness.client import Client, Stream
 from tests.harness.people import Person
+from tests.harness.refusals import assert_refused
 from tests.harness.site import Site
 from tests.harness.upstream import Upstream
 from tests.harness.visitor import visitor
-from tests.turns.test_refusals import assert_refused
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser

@@ -9,7 +9,6 @@ import threading
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from time import monotonic
-from typing import Any
 from uuid import UUID, uuid4
 
 import httpx2
@@ -29,29 +28,10 @@ from chat.upstream.cost import Bill, RunningCost
 from tests.harness import wire
 from tests.harness.answers import client_of_worker, ledger, message, other_worker, owner_pid, serving_pid, wait_until
 from tests.harness.client import Client, Stream
-from tests.harness.people import Person
+from tests.harness.ends import check_slot_is_free, whole
 from tests.harness.site import Site
-from tests.harness.upstream import DEFAULT_TEXT
 
 CLAIMED_SECONDS = 15
-
-
-@pytest.fixture
-def person(make_user: Any) -> Person:
-    """Someone who has one slot."""
-    return make_user("alice", concurrent_streams=1)
-
-
-def whole(stream: Stream) -> Stream:
-    with stream:
-        stream.read()
-    return stream
-
-
-def check_slot_is_free(client: Client) -> None:
-    with client.chat(content="Next, please") as following:
-        assert following.status == 200
-        assert whole(following).text == DEFAULT_TEXT
 
 
 @pytest.fixture

@@ -13,9 +13,9 @@ from chat.models import Conversation, Message, Usage
 from tests.harness import wire
 from tests.harness.client import Client
 from tests.harness.footprint import footprint
+from tests.harness.refusals import assert_refused, post
 from tests.harness.site import Site
 from tests.harness.upstream import Upstream
-from tests.turns.test_refusals import assert_refused, post
 
 if TYPE_CHECKING:
     from tests.harness.people import Person

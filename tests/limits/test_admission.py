@@ -1,11 +1,9 @@
 """May this turn run? Request limits, slots and budgets with real workers: never one more, nothing lost, nothing charged to the refused."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
-from threading import Barrier, Thread
 from time import monotonic, sleep
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
@@ -15,89 +13,18 @@ import redis
 from django.utils import timezone
 
 from chat.limits import budgets
-from chat.models import ChatModel, Message, SitePolicy, Usage
+from chat.models import ChatModel, Message, Usage
 from tests.harness import wire
-from tests.harness.client import Client, Stream
 from tests.harness.footprint import footprint, used, with_time_left
+from tests.harness.refusals import assert_refused, post
 from tests.harness.site import Site
+from tests.harness.turns import ask, asked_at_once, bound, finish, held_open, outcomes
 from tests.harness.upstream import Upstream
-from tests.turns.test_refusals import assert_refused, post
 
 if TYPE_CHECKING:
     from tests.conftest import MakeUser, StartSite
 
-MOST_OUTPUT = 1000
 SETTLED = 18  # what the fake upstream's usage adds up to
-
-
-@pytest.fixture
-def model(db_ready: None) -> Iterator[ChatModel]:
-    """A model with prices and a small output, so that reservations are easy to reckon with: a cent a thousand tokens."""
-    model = ChatModel.objects.create(
-        slug=f"priced-{uuid4().hex[:8]}", max_output_tokens=MOST_OUTPUT, input_usd_per_million=10, output_usd_per_million=10
-    )
-    yield model
-    model.delete()
-
-
-@pytest.fixture
-def gate() -> Iterator[wire.Gate]:
-    gate = wire.Gate()
-    yield gate
-    gate.open()
-
-
-def held_open(upstream: Upstream, gate: wire.Gate) -> str:
-    """The key of an answer that waits for the gate."""
-    return upstream.script([wire.role(), *wire.text("so"), gate, *wire.answer(" on")])
-
-
-def bound(prompt: str) -> int:
-    """What a turn with this prompt alone reserves of tokens: a token a byte, a frame, and the whole output."""
-    return len(prompt.encode()) + 16 + MOST_OUTPUT
-
-
-@contextmanager
-def asked_at_once(client: Client, times: int, **fields: Any) -> Iterator[list[Stream]]:
-    """That many turns sent at the same moment; their streams once all have been answered, open until the end of the block."""
-    barrier, streams = Barrier(times), list[Stream]()
-
-    def ask() -> None:
-        barrier.wait(20)
-        streams.append(client.chat(**fields))
-
-    threads = [Thread(target=ask) for _ in range(times)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(30)
-    with ExitStack() as stack:
-        for stream in streams:
-            stack.enter_context(stream)
-        assert len(streams) == times
-        yield streams
-
-
-def outcomes(streams: list[Stream]) -> Counter[str]:
-    """How often a turn passed ("passed"), and how often it was refused with which code."""
-    return Counter("passed" if stream.status == 200 else stream.json()["error"]["code"] for stream in streams)
-
-
-def finish(streams: list[Stream]) -> None:
-    for stream in streams:
-        if stream.status == 200:
-            stream.read()
-            assert stream.ended
-
-
-def ask(client: Client, **fields: Any) -> Stream:
-    """A turn to its end, or its refusal."""
-    with client.chat(**{"content": "hello", **fields}) as stream:
-        if stream.status == 200:
-            finish([stream])
-        else:
-            stream.json()
-        return stream
 
 
 # --- Requests -------------------------------------------------------------------------
@@ -282,10 +209,10 @@ def next_month() -> range:
 
 
 def test_reservations_at_once_never_pass_the_tokens_of_a_day(
-    site2: Site, make_user: "MakeUser", model: ChatModel, upstream: Upstream, gate: wire.Gate
+    site2: Site, make_user: "MakeUser", small_model: ChatModel, upstream: Upstream, gate: wire.Gate
 ) -> None:
     key = held_open(upstream, gate)
-    person = make_user(requests="100/d", tokens_per_day=3 * bound(key) - 1, models=[model])
+    person = make_user(requests="100/d", tokens_per_day=3 * bound(key) - 1, models=[small_model])
     with asked_at_once(person.client_on(site2), 12, content=key) as streams:
         assert outcomes(streams) == {"passed": 2, "tokens_exhausted": 10}
         refused = next(stream for stream in streams if stream.status == 429)
@@ -302,11 +229,11 @@ def test_reservations_at_once_never_pass_the_tokens_of_a_day(
 
 
 def test_reservations_at_once_never_pass_the_money_of_a_month(
-    site2: Site, make_user: "MakeUser", model: ChatModel, upstream: Upstream, gate: wire.Gate
+    site2: Site, make_user: "MakeUser", small_model: ChatModel, upstream: Upstream, gate: wire.Gate
 ) -> None:
     key = held_open(upstream, gate)
     cost = Decimal(10) * bound(key) / 1_000_000
-    person = make_user(requests="100/d", spend_per_month_usd=(cost * 4 - Decimal("0.0001")).quantize(Decimal("1e-4")), models=[model])
+    person = make_user(requests="100/d", spend_per_month_usd=(cost * 4 - Decimal("0.0001")).quantize(Decimal("1e-4")), models=[small_model])
     with asked_at_once(person.client_on(site2), 12, content=key) as streams:
         assert outcomes(streams) == {"passed": 3, "spend_exhausted": 9}
         refused = next(stream for stream in streams if stream.status == 429)
@@ -318,10 +245,10 @@ def test_reservations_at_once_never_pass_the_money_of_a_month(
 
 
 def test_turns_one_after_the_other_use_up_a_budget_to_the_last_turn_that_fits(
-    site: Site, make_user: "MakeUser", model: ChatModel, upstream: Upstream
+    site: Site, make_user: "MakeUser", small_model: ChatModel, upstream: Upstream
 ) -> None:
     key = upstream.script(wire.answer("dear", prompt=400, completion=600))
-    person = make_user(tokens_per_day=2000 + bound(key), models=[model])
+    person = make_user(tokens_per_day=2000 + bound(key), models=[small_model])
     for _ in range(3):
         assert ask(person.client, content=key, conversation=None).status == 200
     assert_refused(post(person.client, {"content": key}), 429, "tokens_exhausted", retry_after=midnight(), limit="tokens_per_day")
@@ -329,8 +256,8 @@ def test_turns_one_after_the_other_use_up_a_budget_to_the_last_turn_that_fits(
     assert budgets.spent(person.requester.limit_key, timezone.localdate()).tokens == 3000
 
 
-def test_of_several_gates_that_refuse_the_one_that_takes_longest_is_told(site: Site, make_user: "MakeUser", model: ChatModel) -> None:
-    person = make_user(requests="1/m", tokens_per_day=2000, spend_per_month_usd=Decimal("0.02"), models=[model])
+def test_of_several_gates_that_refuse_the_one_that_takes_longest_is_told(site: Site, make_user: "MakeUser", small_model: ChatModel) -> None:
+    person = make_user(requests="1/m", tokens_per_day=2000, spend_per_month_usd=Decimal("0.02"), models=[small_model])
     assert ask(person.client).status == 200
     Usage.objects.filter(user=person.user).update(prompt_tokens=1900)
     assert_refused(post(person.client, {"content": "hi"}), 429, "tokens_exhausted", retry_after=midnight(), limit="tokens_per_day")
@@ -339,10 +266,10 @@ def test_of_several_gates_that_refuse_the_one_that_takes_longest_is_told(site: S
 
 
 def test_a_budget_that_only_running_answers_hold_says_so(
-    site: Site, make_user: "MakeUser", model: ChatModel, upstream: Upstream, gate: wire.Gate
+    site: Site, make_user: "MakeUser", small_model: ChatModel, upstream: Upstream, gate: wire.Gate
 ) -> None:
     key = held_open(upstream, gate)
-    person = make_user(tokens_per_day=bound(key) + 10, models=[model])
+    person = make_user(tokens_per_day=bound(key) + 10, models=[small_model])
     with person.client.chat(content=key) as stream:
         stream.until_text("so")
         answer = post(person.client, {"content": "hi"})
@@ -351,8 +278,8 @@ def test_a_budget_that_only_running_answers_hold_says_so(
         finish([stream])
 
 
-def test_use_of_yesterday_and_of_last_month_is_no_use_of_today(site: Site, make_user: "MakeUser", model: ChatModel) -> None:
-    person = make_user(tokens_per_day=2000, spend_per_month_usd=Decimal("0.02"), models=[model])
+def test_use_of_yesterday_and_of_last_month_is_no_use_of_today(site: Site, make_user: "MakeUser", small_model: ChatModel) -> None:
+    person = make_user(tokens_per_day=2000, spend_per_month_usd=Decimal("0.02"), models=[small_model])
     assert ask(person.client).status == 200
     Usage.objects.filter(user=person.user).update(prompt_tokens=1500)
     assert ask(person.client).status == 429
@@ -381,10 +308,10 @@ def test_what_a_clock_that_was_ahead_has_dated_tomorrow_is_spent_in_its_month(db
 
 @pytest.mark.parametrize("status", [400, 401, 403, 404])
 def test_a_turn_that_the_upstream_refused_costs_nothing(
-    site: Site, make_user: "MakeUser", model: ChatModel, upstream: Upstream, status: int
+    site: Site, make_user: "MakeUser", small_model: ChatModel, upstream: Upstream, status: int
 ) -> None:
     key = upstream.script(wire.refused(status))
-    person = make_user(tokens_per_day=bound(key), models=[model])
+    person = make_user(tokens_per_day=bound(key), models=[small_model])
     for _ in range(2):
         assert ask(person.client, content=key).named("done")[0]["status"] == "failed"
     rows = Usage.objects.filter(user=person.user)
@@ -392,19 +319,19 @@ def test_a_turn_that_the_upstream_refused_costs_nothing(
 
 
 def test_a_turn_larger_than_the_whole_budget_is_given_a_shorter_answer(
-    site: Site, make_user: "MakeUser", model: ChatModel, upstream: Upstream
+    site: Site, make_user: "MakeUser", small_model: ChatModel, upstream: Upstream
 ) -> None:
     key = upstream.key()
-    person = make_user(tokens_per_day=500, models=[model])
+    person = make_user(tokens_per_day=500, models=[small_model])
     assert ask(person.client, content=key).status == 200
     assert upstream.requests(key)[0].body["max_completion_tokens"] == 500 - len(key) - 16
 
 
 def test_a_turn_dearer_than_the_whole_budget_is_given_a_shorter_answer(
-    site: Site, make_user: "MakeUser", model: ChatModel, upstream: Upstream
+    site: Site, make_user: "MakeUser", small_model: ChatModel, upstream: Upstream
 ) -> None:
     key = upstream.key()
-    person = make_user(spend_per_month_usd=Decimal("0.002"), models=[model])
+    person = make_user(spend_per_month_usd=Decimal("0.002"), models=[small_model])
     assert ask(person.client, content=key).status == 200
     # 0.002 USD are 200 tokens, of which the prompt may be as many as its bytes and its frame.
     assert upstream.requests(key)[0].body["max_completion_tokens"] == 200 - len(key) - 16
@@ -412,24 +339,26 @@ def test_a_turn_dearer_than_the_whole_budget_is_given_a_shorter_answer(
     assert row.cost_usd == Decimal("0.00018")
 
 
-def test_a_budget_of_nothing_is_413_and_not_a_retry_that_never_passes(site: Site, make_user: "MakeUser", model: ChatModel) -> None:
+def test_a_budget_of_nothing_is_413_and_not_a_retry_that_never_passes(site: Site, make_user: "MakeUser", small_model: ChatModel) -> None:
     for fields in ({"tokens_per_day": 0}, {"spend_per_month_usd": 0}):
-        person = make_user(models=[model], **fields)
+        person = make_user(models=[small_model], **fields)
         assert_refused(post(person.client, {"content": "hi"}), 413, "prompt_too_long", limit="budget")
 
 
-def test_a_deleted_conversation_buys_back_no_budget(site: Site, make_user: "MakeUser", model: ChatModel, upstream: Upstream) -> None:
+def test_a_deleted_conversation_buys_back_no_budget(site: Site, make_user: "MakeUser", small_model: ChatModel, upstream: Upstream) -> None:
     key = upstream.script(wire.answer("dear", prompt=900, completion=900))
-    person = make_user(tokens_per_day=1800 + bound(key) - 1, models=[model])
+    person = make_user(tokens_per_day=1800 + bound(key) - 1, models=[small_model])
     conversation = ask(person.client, content=key).named("start")[0]["conversation"]
     assert Message.objects.filter(conversation=conversation).delete()[0]
     assert_refused(post(person.client, {"content": key}), 429, "tokens_exhausted", retry_after=midnight(), limit="tokens_per_day")
 
 
-def test_an_overrun_is_recorded_in_full_alarmed_and_counts(site: Site, make_user: "MakeUser", model: ChatModel, upstream: Upstream) -> None:
+def test_an_overrun_is_recorded_in_full_alarmed_and_counts(
+    site: Site, make_user: "MakeUser", small_model: ChatModel, upstream: Upstream
+) -> None:
     """The upstream sent more than the limit it was given: by that, and by no more, a budget can be passed."""
     key = upstream.script(wire.answer("much", prompt=11, completion=5000))
-    person = make_user(tokens_per_day=bound(key), models=[model])
+    person = make_user(tokens_per_day=bound(key), models=[small_model])
     stream = ask(person.client, content=key)
     row = Usage.objects.get(user=person.user)
     assert (row.completion_tokens, row.cost_usd, row.estimated) == (5000, Decimal("0.05011"), False)
@@ -440,30 +369,12 @@ def test_an_overrun_is_recorded_in_full_alarmed_and_counts(site: Site, make_user
 # --- The whole site ---------------------------------------------------------------------------
 
 
-@pytest.fixture
-def policy() -> Iterator[Callable[..., None]]:
-    """Sets the site's budgets to what is used already and this much more, once nothing runs that could use any of it."""
-
-    def limit(*, tokens: int | None = None, usd: Decimal | None = None) -> None:
-        deadline = monotonic() + 30
-        while Usage.objects.filter(outcome="running").exists():
-            assert monotonic() < deadline, "an answer of another test does not end"
-            sleep(0.1)
-        SitePolicy.objects.filter(pk=1).update(
-            tokens_per_day=None if tokens is None else budgets.spent(None, timezone.localdate()).tokens + tokens,
-            spend_per_month_usd=None if usd is None else Decimal(budgets.spent(None, timezone.localdate()).micro_usd).scaleb(-6) + usd,
-        )
-
-    yield limit
-    SitePolicy.objects.filter(pk=1).update(tokens_per_day=None, spend_per_month_usd=None)
-
-
 def test_the_sites_tokens_are_shared_by_everybody(
-    site2: Site, make_user: "MakeUser", model: ChatModel, upstream: Upstream, gate: wire.Gate, policy: Callable[..., None]
+    site2: Site, make_user: "MakeUser", small_model: ChatModel, upstream: Upstream, gate: wire.Gate, site_budget: Callable[..., None]
 ) -> None:
     key = held_open(upstream, gate)
-    carol, dora = (make_user(requests="100/d", concurrent_streams=9, models=[model]) for _ in range(2))
-    policy(tokens=4 * bound(key) - 1)
+    carol, dora = (make_user(requests="100/d", concurrent_streams=9, models=[small_model]) for _ in range(2))
+    site_budget(tokens=4 * bound(key) - 1)
     with asked_at_once(carol.client_on(site2), 6, content=key) as first, asked_at_once(dora.client_on(site2), 6, content=key) as second:
         assert outcomes([*first, *second]) == {"passed": 3, "tokens_exhausted": 9}
         refused = next(stream for stream in second if stream.status == 429)
@@ -477,11 +388,11 @@ def test_the_sites_tokens_are_shared_by_everybody(
 
 
 def test_the_sites_money_is_shared_by_everybody(
-    site2: Site, make_user: "MakeUser", model: ChatModel, upstream: Upstream, gate: wire.Gate, policy: Callable[..., None]
+    site2: Site, make_user: "MakeUser", small_model: ChatModel, upstream: Upstream, gate: wire.Gate, site_budget: Callable[..., None]
 ) -> None:
     key = held_open(upstream, gate)
-    person = make_user(requests="100/d", models=[model])
-    policy(usd=Decimal(10) * bound(key) * 2 / 1_000_000 + Decimal("0.0001"))
+    person = make_user(requests="100/d", models=[small_model])
+    site_budget(usd=Decimal(10) * bound(key) * 2 / 1_000_000 + Decimal("0.0001"))
     with asked_at_once(person.client_on(site2), 8, content=key) as streams:
         assert outcomes(streams) == {"passed": 2, "spend_exhausted": 6}
         refused = next(stream for stream in streams if stream.status == 429)
@@ -520,12 +431,12 @@ def test_a_quota_that_leaves_shadow_mode_knows_what_was_used(site: Site, make_us
 
 
 def test_the_sites_own_budget_holds_in_shadow_mode_too(
-    site: Site, make_user: "MakeUser", model: ChatModel, policy: Callable[..., None]
+    site: Site, make_user: "MakeUser", small_model: ChatModel, site_budget: Callable[..., None]
 ) -> None:
-    person = make_user(mode="shadow", requests="9/d", models=[model])
-    policy(tokens=200)
+    person = make_user(mode="shadow", requests="9/d", models=[small_model])
+    site_budget(tokens=200)
     Usage.objects.create(answer=uuid4(), owner_key="test", limit_key="test", model="x", prompt_tokens=200, outcome="complete")
-    refused = post(person.client, {"content": "hi", "model": model.slug})
+    refused = post(person.client, {"content": "hi", "model": small_model.slug})
     assert_refused(refused, 429, "tokens_exhausted", retry_after=midnight(), limit="tokens_per_day")
     assert used(person.requester, "9/d") == [0]
 
@@ -534,7 +445,7 @@ def test_the_sites_own_budget_holds_in_shadow_mode_too(
 
 
 def test_the_same_limits_hold_with_a_redis_inside_the_process(
-    start_site: "StartSite", make_user: "MakeUser", model: ChatModel, upstream: Upstream, gate: wire.Gate
+    start_site: "StartSite", make_user: "MakeUser", small_model: ChatModel, upstream: Upstream, gate: wire.Gate
 ) -> None:
     key = held_open(upstream, gate)
     own_site = start_site(REDIS_URL="memory://")
@@ -548,5 +459,5 @@ def test_the_same_limits_hold_with_a_redis_inside_the_process(
     with asked_at_once(frequent.client_on(own_site), 9, content="hello") as streams:
         assert outcomes(streams) == {"passed": 3, "rate_limited": 6}
         finish(streams)
-    spender = make_user(tokens_per_day=bound("hello") + SETTLED - 1, models=[model])
+    spender = make_user(tokens_per_day=bound("hello") + SETTLED - 1, models=[small_model])
     assert [ask(spender.client_on(own_site)).status for _ in range(2)] == [200, 429]

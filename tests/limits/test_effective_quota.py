@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from chat.limits.effective_quota import effective_quota_of
 from chat.models import Grant, Pause
-from tests.limits.test_refusal_counts import begin
+from tests.harness.turns import turn_status
 
 if TYPE_CHECKING:
     from tests.conftest import MakeUser
@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 
 def test_grant_is_in_force_on_the_next_turn_and_reported(make_user: "MakeUser") -> None:
     person = make_user(tokens_per_day=30, max_output_tokens=1)
-    assert begin(person) == 200
-    assert begin(person) == 429
+    assert turn_status(person) == 200
+    assert turn_status(person) == 429
     Grant.objects.create(user=person.user, tokens=100)
-    assert begin(person) == 200
+    assert turn_status(person) == 200
     assert person.client.get("/api/limits").json()["tokens_per_day"]["limit"] == 130
 
 
@@ -53,11 +53,11 @@ def test_grant_is_one_persons_alone(make_user: "MakeUser") -> None:
 
 def test_paused_person_may_read_and_begins_no_turn(make_user: "MakeUser") -> None:
     person, other = make_user(), make_user()
-    assert begin(person) == 200
+    assert turn_status(person) == 200
     pause = Pause.objects.create(user=person.user, note="Come and talk to us.")
     refused = person.client.chat(content="hello")
     assert (refused.status, refused.json()["error"]["code"], refused.json()["error"]["message"]) == (503, "paused", "Come and talk to us.")
     assert person.client.get("/usage/").status_code == 200
-    assert begin(other) == 200
+    assert turn_status(other) == 200
     pause.delete()
-    assert begin(person) == 200
+    assert turn_status(person) == 200

@@ -9,7 +9,7 @@ from chat.models import Grant, Usage
 from tests.harness.chat_page import ask, ended, open_chat
 from tests.harness.people import Person
 from tests.harness.site import Site
-from tests.limits.test_refusal_counts import begin
+from tests.harness.turns import turn_status
 
 if TYPE_CHECKING:
     from tests.conftest import MakeUser
@@ -24,13 +24,13 @@ def nearly(person: Person) -> list[str]:
 def test_windows_are_told_when_a_fifth_is_left(make_user: "MakeUser") -> None:
     person = make_user(requests="5/d, 100/h")
     for expected in ([], [], [], ["1 of your 5 requests a day left."], ["None of your 5 requests a day left."]):
-        begin(person)
+        turn_status(person)
         assert nearly(person) == expected
 
 
 def test_budgets_are_told_when_a_fifth_is_left(make_user: "MakeUser") -> None:
     person = make_user(tokens_per_day=1000, spend_per_month_usd=Decimal(1))
-    begin(person)
+    turn_status(person)
     rows = Usage.objects.filter(user=person.user)
     rows.update(prompt_tokens=700, completion_tokens=99, cost_usd=Decimal("0.79"))
     assert nearly(person) == []
@@ -44,7 +44,7 @@ def test_budgets_are_told_when_a_fifth_is_left(make_user: "MakeUser") -> None:
 
 def test_quota_in_shadow_mode_and_one_without_limits_say_nothing(make_user: "MakeUser") -> None:
     for person in (make_user(requests="1/d", mode="shadow"), make_user()):
-        begin(person)
+        turn_status(person)
         assert nearly(person) == []
 
 

@@ -9,17 +9,11 @@ from chat.limits import refusal_counts
 from chat.models import RefusalCount
 from chat.requester import Requester
 from tests.harness.answers import wait_until
+from tests.harness.turns import turn_status
 
 if TYPE_CHECKING:
     from tests.conftest import MakeUser
     from tests.harness.people import Person
-
-
-def begin(person: "Person", content: str = "hello") -> int:
-    """The status of a turn that has ended when this returns."""
-    with person.client.chat(content=content) as stream:
-        stream.read()
-        return stream.status
 
 
 def counts(key: str) -> list[tuple[str, str, bool, int]]:
@@ -28,9 +22,9 @@ def counts(key: str) -> list[tuple[str, str, bool, int]]:
 
 def test_refused_turns_are_counted_by_gate(make_user: "MakeUser") -> None:
     person = make_user(requests="1/h", max_prompt_chars=50)
-    assert begin(person) == 200
-    assert [begin(person) for _ in range(3)] == [429] * 3
-    assert begin(person, "x" * 51) == 413
+    assert turn_status(person) == 200
+    assert [turn_status(person) for _ in range(3)] == [429] * 3
+    assert turn_status(person, "x" * 51) == 413
     name = person.quota.name
     expected = [(name, "prompt_too_long", False, 1), (name, "rate_limited", False, 3)]
     wait_until(lambda: counts(person.requester.limit_key) == expected)
@@ -39,7 +33,7 @@ def test_refused_turns_are_counted_by_gate(make_user: "MakeUser") -> None:
 
 def test_shadow_quota_counts_whom_it_would_have_refused(make_user: "MakeUser") -> None:
     person = make_user(requests="1/h", mode="shadow")
-    assert [begin(person) for _ in range(3)] == [200] * 3
+    assert [turn_status(person) for _ in range(3)] == [200] * 3
     wait_until(lambda: counts(person.requester.limit_key) == [(person.quota.name, "rate_limited", True, 2)])
 
 

@@ -11,26 +11,25 @@ from tests.harness import wire
 from tests.harness.answers import owner_pid, wait_until
 from tests.harness.footprint import footprint, used, with_time_left
 from tests.harness.site import Site
+from tests.harness.turns import ask, asked_at_once, bound, finish, held_open, outcomes
 from tests.harness.upstream import Upstream
-from tests.limits.test_admission import ask, asked_at_once, bound, finish, gate, held_open, model, outcomes, policy
 
 if TYPE_CHECKING:
     from tests.conftest import MakeUser, StartSite
 
-__all__ = ["gate", "model", "policy"]
 
 TURNS = 200
 CLAIMED_SECONDS = 15
 
 
 @pytest.fixture
-def stampede(site2: Site, make_user: "MakeUser", model: ChatModel, upstream: Upstream, gate: wire.Gate) -> Callable[..., None]:
+def stampede(site2: Site, make_user: "MakeUser", small_model: ChatModel, upstream: Upstream, gate: wire.Gate) -> Callable[..., None]:
     """Runs the turns of a person with that quota, and checks that `passed` of them reached the upstream and all the others left nothing."""
 
     def run(passed: int, code: str, **quota: Any) -> None:
         key = held_open(upstream, gate)
         limits = {name: value(key) if callable(value) else value for name, value in quota.items()}
-        person = with_time_left(make_user, 40, **{"requests": "1000/d", "models": [model], **limits})
+        person = with_time_left(make_user, 40, **{"requests": "1000/d", "models": [small_model], **limits})
         with asked_at_once(person.client_on(site2), TURNS, content=key) as streams:
             assert outcomes(streams) == {"passed": passed, code: TURNS - passed}
             running = footprint(person.requester, person.quota.requests)
@@ -61,17 +60,17 @@ def test_never_more_than_the_money_of_a_month(stampede: Callable[..., None]) -> 
     stampede(3, "spend_exhausted", spend_per_month_usd=lambda key: Decimal(35 * bound(key) // 10 // 10) / 10_000)
 
 
-def test_never_more_than_the_sites_tokens(stampede: Callable[..., None], policy: Callable[..., None]) -> None:
-    policy(tokens=5 * bound("key-00000") - 1)
+def test_never_more_than_the_sites_tokens(stampede: Callable[..., None], site_budget: Callable[..., None]) -> None:
+    site_budget(tokens=5 * bound("key-00000") - 1)
     stampede(4, "tokens_exhausted")
 
 
 def test_a_worker_killed_in_the_middle_gives_everything_back(
-    make_user: "MakeUser", start_site: "StartSite", model: ChatModel, upstream: Upstream, gate: wire.Gate
+    make_user: "MakeUser", start_site: "StartSite", small_model: ChatModel, upstream: Upstream, gate: wire.Gate
 ) -> None:
     site = start_site(workers=2)
     key = held_open(upstream, gate)
-    person = make_user(requests="1000/d", concurrent_streams=20, tokens_per_day=100 * bound(key), models=[model])
+    person = make_user(requests="1000/d", concurrent_streams=20, tokens_per_day=100 * bound(key), models=[small_model])
     with asked_at_once(person.client_on(site), TURNS, content=key) as streams:
         assert outcomes(streams) == {"passed": 20, "too_many_streams": TURNS - 20}
         mine = Usage.objects.filter(user=person.user)

@@ -7,8 +7,8 @@ from django.contrib.auth.models import User
 from playwright.sync_api import Page, expect
 
 from chat.models import Pause
+from tests.harness.page_faults import FAULTS
 from tests.harness.site import Site
-from tests.pages.test_page_access import FAULTS
 
 if TYPE_CHECKING:
     from tests.conftest import MakeUser

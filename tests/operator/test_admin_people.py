@@ -3,7 +3,6 @@
 from decimal import Decimal
 from time import monotonic
 from typing import TYPE_CHECKING
-from uuid import uuid4
 
 import pytest
 from django.contrib.admin.models import LogEntry
@@ -14,16 +13,17 @@ from django.test import Client, RequestFactory
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from chat.limits import admission, refusal_counts, windows
+from chat.limits import refusal_counts
 from chat.limits.usage_report import report
 from chat.models import Conversation, Grant, Pause, Usage
 from chat.operator import resets
 from tests.harness import wire
 from tests.harness.answers import client_of_worker, owner_pid
 from tests.harness.site import Site
+from tests.harness.spending import spent, take
+from tests.harness.turns import turn_status
 from tests.harness.upstream import Upstream
 from tests.harness.visitor import all_at_once, text, visitor
-from tests.limits.test_refusal_counts import begin
 
 if TYPE_CHECKING:
     from tests.conftest import MakeUser
@@ -41,17 +41,6 @@ def act(client: Client, action: str, *people: "Person", **fields: str) -> HttpRe
 
 def page_of(client: Client, person: "Person") -> str:
     return text(client.get(f"{PEOPLE}{person.user.pk}/change/"))
-
-
-def spent(person: "Person", tokens: int = 0, usd: str = "0", **fields: object) -> Usage:
-    key = person.requester.limit_key
-    defaults: dict[str, object] = {"outcome": "complete", "model": "m", "prompt_tokens": tokens, "cost_usd": Decimal(usd)}
-    return Usage.objects.create(answer=uuid4(), user=person.user, owner_key=key, limit_key=key, **defaults | fields)
-
-
-def take(person: "Person") -> bool:
-    """One use of the person's request windows; False where one is full."""
-    return not windows.take(REQUEST, admission.GROUP, person.requester.limit_key, person.quota.rates).full
 
 
 def told(person: "Person") -> list[str]:
@@ -305,7 +294,7 @@ def test_running_answers_are_stopped_on_whichever_worker(site2: Site, alice: "Pe
 
 def test_refusal_of_a_real_turn_stands_on_the_page(operator: Client, make_user: "MakeUser") -> None:
     person = make_user(requests="1/h")
-    assert [begin(person), begin(person)] == [200, 429]
+    assert [turn_status(person), turn_status(person)] == [200, 429]
     assert 'value="100" aria-label="Requests an hour"' in page_of(operator, person)
 
 

@@ -19,8 +19,8 @@ from chat.limits import admission, leases, refusal_counts, windows
 from chat.models import Grant, Quota, RefusalCount, SitePolicy, Usage
 from chat.operator.most_used import MAX_SHOWN, most_used
 from chat.requester import Requester
+from tests.harness.spending import spent, take
 from tests.harness.visitor import text, visitor
-from tests.operator.test_admin_people import spent, take
 
 if TYPE_CHECKING:
     from tests.conftest import MakeUser

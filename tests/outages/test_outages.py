@@ -4,32 +4,17 @@ import threading
 from time import monotonic
 from typing import TYPE_CHECKING
 
-import pytest
-
 from tests.harness import wire
 from tests.harness.answers import ledger, message
-from tests.harness.client import Client
 from tests.harness.database import Database
+from tests.harness.ends import check_slot_is_free
 from tests.harness.people import Person
-from tests.harness.upstream import DEFAULT_TEXT, Upstream
+from tests.harness.upstream import Upstream
 
 if TYPE_CHECKING:
-    from tests.conftest import MakeUser
+    pass
 
 AWAY_SECONDS = 5
-
-
-@pytest.fixture
-def person(make_user: "MakeUser") -> Person:
-    """Someone who has one slot: one that leaks is seen at the next turn."""
-    return make_user("alice", concurrent_streams=1)
-
-
-def check_slot_is_free(client: Client) -> None:
-    with client.chat(content="Next, please") as following:
-        assert following.status == 200, following.json()
-        following.read()
-        assert following.text == DEFAULT_TEXT
 
 
 def test_answer_that_ends_while_the_database_is_away_is_shown_whole_and_saved_when_it_is_back(

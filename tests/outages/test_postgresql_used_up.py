@@ -12,9 +12,9 @@ from django.db import connections
 
 from tests.harness.answers import wait_until
 from tests.harness.environment import Environment
+from tests.harness.refusals import assert_refused
 from tests.harness.site import Site
 from tests.harness.visitor import all_at_once
-from tests.turns.test_refusals import assert_refused
 
 if TYPE_CHECKING:
     from tests.conftest import MakeUser, StartSite

@@ -12,31 +12,17 @@ from chat.models import ChatModel, Usage
 from tests.harness import wire
 from tests.harness.answers import wait_until
 from tests.harness.client import Client, Stream
+from tests.harness.refusals import assert_refused, post
+from tests.harness.turns import ask, asked_at_once, bound, finish, held_open, outcomes
 from tests.harness.upstream import Upstream
 from tests.harness.valkey import Valkey
 from tests.harness.visitor import all_at_once
-from tests.limits.test_admission import ask, asked_at_once, bound, finish, held_open, outcomes
-from tests.turns.test_refusals import assert_refused, post
 
 if TYPE_CHECKING:
     from tests.conftest import MakeUser, StartSite
 
 RECOVER_SECONDS = 5
 REFUSE_SECONDS = 2
-
-
-@pytest.fixture
-def model(db_ready: None) -> Iterator[ChatModel]:
-    model = ChatModel.objects.create(slug=f"small-{uuid4().hex[:8]}", max_output_tokens=1000)
-    yield model
-    model.delete()
-
-
-@pytest.fixture
-def gate() -> Iterator[wire.Gate]:
-    gate = wire.Gate()
-    yield gate
-    gate.open()
 
 
 @pytest.fixture
@@ -54,10 +40,10 @@ def empty(valkey: Valkey) -> None:
 
 
 def test_what_the_ledger_has_still_counts_when_redis_was_emptied(
-    start_site: "StartSite", valkey: Valkey, make_user: "MakeUser", model: ChatModel, upstream: Upstream
+    start_site: "StartSite", valkey: Valkey, make_user: "MakeUser", small_model: ChatModel, upstream: Upstream
 ) -> None:
     key = upstream.script(wire.answer("dear", prompt=900, completion=900))
-    person = make_user(requests="100/d", tokens_per_day=1800 + bound(key) - 1, models=[model])
+    person = make_user(requests="100/d", tokens_per_day=1800 + bound(key) - 1, models=[small_model])
     client = person.client_on(start_site(workers=2, REDIS_URL=valkey.url))
     assert ask(client, content=key).status == 200
     empty(valkey)
@@ -65,11 +51,11 @@ def test_what_the_ledger_has_still_counts_when_redis_was_emptied(
 
 
 def test_reservations_of_running_answers_still_count_when_redis_was_emptied(
-    start_site: "StartSite", valkey: Valkey, make_user: "MakeUser", model: ChatModel, upstream: Upstream, gate: wire.Gate
+    start_site: "StartSite", valkey: Valkey, make_user: "MakeUser", small_model: ChatModel, upstream: Upstream, gate: wire.Gate
 ) -> None:
     """At once, not only when the next renewal has come: the ledger knows what runs."""
     key = held_open(upstream, gate)
-    person = make_user(tokens_per_day=3 * bound(key) - 1, models=[model])
+    person = make_user(tokens_per_day=3 * bound(key) - 1, models=[small_model])
     client = person.client_on(start_site(workers=2, REDIS_URL=valkey.url))
     with asked_at_once(client, 1, content=key) as first:
         empty(valkey)
@@ -270,10 +256,10 @@ def test_where_it_is_allowed_turns_pass_without_redis(
 
 
 def test_where_it_is_allowed_the_budgets_of_the_ledger_hold_for_many_at_once(
-    start_site: "StartSite", valkey: Valkey, make_user: "MakeUser", model: ChatModel, upstream: Upstream, gate: wire.Gate
+    start_site: "StartSite", valkey: Valkey, make_user: "MakeUser", small_model: ChatModel, upstream: Upstream, gate: wire.Gate
 ) -> None:
     key = held_open(upstream, gate)
-    person = make_user(tokens_per_day=3 * bound(key) - 1, models=[model])
+    person = make_user(tokens_per_day=3 * bound(key) - 1, models=[small_model])
     client = person.client_on(start_site(workers=2, REDIS_URL=valkey.url, LIMITS_WHEN_REDIS_DOWN="allow"))
     valkey.stop()
     with asked_at_once(client, 10, content=key) as streams:

@@ -9,32 +9,13 @@ from chat.conversations.reading import LISTED
 from chat.models import ChatModel, Conversation, Message
 from tests.harness import wire
 from tests.harness.chat_page import ask, conversation_of, ended, open_chat
+from tests.harness.page_faults import FAULTS
 from tests.harness.people import Person
 from tests.harness.site import Site
 from tests.harness.upstream import Upstream
 
 if TYPE_CHECKING:
     from tests.conftest import MakeUser
-
-# What a screen reader would have no name for, and headings of the page's own (not of an answer's text) that skip a level.
-FAULTS = """() => {
-    const faults = [];
-    const seen = (element) => element.checkVisibility({ visibilityProperty: true });
-    const name = (element) => element.ariaLabel || element.labels?.[0]?.textContent || element.textContent.trim();
-    for (const each of document.querySelectorAll("button, a[href], summary, input:not([type=hidden]), textarea, select"))
-        if (seen(each) && !name(each).trim()) faults.push(each.outerHTML.slice(0, 120));
-    let level = 0;
-    for (const heading of document.querySelectorAll("h1, h2, h3, h4, h5, h6")) {
-        if (heading.closest(".prose") || !seen(heading)) continue;
-        const own = Number(heading.localName[1]);
-        if (own > level + 1) faults.push(`${heading.localName} after h${level}: ${heading.textContent}`);
-        level = own;
-    }
-    const ids = [...document.querySelectorAll("[id]")].map((element) => element.id);
-    faults.push(...ids.filter((id, place) => ids.indexOf(id) !== place).map((id) => `id ${id} twice`));
-    if (document.querySelectorAll("main").length !== 1) faults.push("not one main");
-    return faults;
-}"""
 
 
 def focused(page: Page) -> str:

@@ -12,7 +12,7 @@ from tests.harness.site import Site
 from tests.harness.upstream import Upstream
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    pass
 
 TEXT = """The first paragraph has **bold** words and a [link](https://ok.invalid/) 👋🏽.
 
@@ -63,13 +63,6 @@ IS_SAME = """(body, html) => {
     fresh.innerHTML = html;
     return fresh.isEqualNode(body);
 }"""
-
-
-@pytest.fixture
-def gate() -> "Iterator[wire.Gate]":
-    gate = wire.Gate()
-    yield gate
-    gate.open()
 
 
 def stream(

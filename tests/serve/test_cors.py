@@ -10,8 +10,8 @@ from django.core.exceptions import ImproperlyConfigured
 from chat.checks import SETTINGS
 from chatsite.env import Env
 from tests.harness.client import Client
+from tests.harness.refusals import assert_refused
 from tests.harness.site import Site
-from tests.turns.test_refusals import assert_refused
 
 if TYPE_CHECKING:
     from pytest_django.fixtures import SettingsWrapper

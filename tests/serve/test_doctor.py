@@ -1,8 +1,5 @@
 """`manage.py doctor` against real deployments, good and bad."""
 
-import os
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from ipaddress import ip_network
 from pathlib import Path
@@ -22,46 +19,17 @@ from chat.web import probe
 from chatsite.doctor import bounded, proxy
 from chatsite.doctor.findings import Check, Finding, ok
 from tests.harness import wire
-from tests.harness.environment import API_KEY, SECRET_KEY, Environment
+from tests.harness.doctor import Visit, address_of
+from tests.harness.environment import Environment
 from tests.harness.nginx import Nginx
-from tests.harness.site import ROOT, Site, free_port
+from tests.harness.site import Site, free_port
 from tests.harness.upstream import Upstream
 
 if TYPE_CHECKING:
     from tests.conftest import StartSite
     from tests.harness.valkey import Valkey
 
-DOCTOR_SECONDS = 90
 FORGED = "203.0.113.9"
-
-
-class Visit:
-    """One run of the doctor: its exit code, and its lines by level and part."""
-
-    def __init__(self, environment: Environment, *arguments: str, **env: str) -> None:
-        done = subprocess.run(
-            [sys.executable, "manage.py", "doctor", *arguments],
-            cwd=ROOT,
-            env={**os.environ, **environment.settings(), **env},
-            capture_output=True,
-            text=True,
-            timeout=DOCTOR_SECONDS,
-        )
-        self.code = done.returncode
-        self.output = done.stdout
-        self.errors = done.stderr
-        assert "Traceback" not in self.output + self.errors
-        assert API_KEY not in self.output + self.errors
-        assert SECRET_KEY not in self.output + self.errors
-
-    def of(self, level: str) -> dict[str, str]:
-        """Part to text, of the lines of that level; the last one where a part has several."""
-        lines = [line.split(maxsplit=2) for line in self.output.splitlines()]
-        return {part.rstrip(":"): text for mark, part, text in lines if mark == level}
-
-    @property
-    def failures(self) -> set[str]:
-        return set(self.of("FAIL"))
 
 
 @pytest.fixture
@@ -71,10 +39,6 @@ def enabled_models(environment: Environment) -> Iterator[None]:
     ChatModel.objects.filter(pk__in=others).update(enabled=False)
     yield
     ChatModel.objects.filter(pk__in=others).update(enabled=True)
-
-
-def address_of(site: Site) -> dict[str, str]:
-    return {"SITE_URL": site.url, "PORT": str(site.port)}
 
 
 # --- Whole deployments -------------------------------------------------------

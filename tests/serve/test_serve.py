@@ -21,17 +21,12 @@ import redis
 from tests.harness.answers import wait_until
 from tests.harness.processes import descendants
 from tests.harness.proxy import Listener
+from tests.harness.site import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
 START_SECONDS = 40
 END_SECONDS = 30
 PASSWORD = "correct horse battery staple"
-
-
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
 
 
 def clean_environment(data_dir: Path, **settings: str) -> dict[str, str]:

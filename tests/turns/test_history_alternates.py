@@ -1,7 +1,6 @@
 """What a model is sent of a conversation: prompts and answers in turn, whatever became of the answers."""
 
 from typing import Any
-from uuid import uuid4
 
 import pytest
 
@@ -16,11 +15,6 @@ from tests.harness.ends import whole
 from tests.harness.people import Person
 from tests.harness.provider_refusals import REFUSALS
 from tests.harness.upstream import DEFAULT_PIECES, DEFAULT_TEXT, Request, Upstream
-
-
-@pytest.fixture
-def model() -> str:
-    return ChatModel.objects.create(slug=f"own-{uuid4()}").slug
 
 
 class Talk:
@@ -49,8 +43,8 @@ class Talk:
 
 
 @pytest.fixture
-def talk(alice: Person, upstream: Upstream, model: str) -> Talk:
-    return Talk(alice, upstream, model)
+def talk(alice: Person, upstream: Upstream, slug: str) -> Talk:
+    return Talk(alice, upstream, slug)
 
 
 def sent(request: Request) -> list[tuple[str, str]]:
@@ -175,10 +169,10 @@ def test_refused_history_of_unanswered_prompts_is_shortened(talk: Talk, upstream
     assert stream.named("done")[0]["trimmed"] in (1, 2)
 
 
-def test_what_a_program_sends_is_sent_as_it_is(alice: Person, upstream: Upstream, model: str) -> None:
+def test_what_a_program_sends_is_sent_as_it_is(alice: Person, upstream: Upstream, slug: str) -> None:
     key = upstream.key()
     messages = [{"role": "user", "content": text} for text in ("one", "two", key)]
-    whole(alice.client.chat(messages=messages, model=model))
+    whole(alice.client.chat(messages=messages, model=slug))
     assert last_request(upstream, key).body["messages"] == messages
 
 
@@ -191,8 +185,8 @@ def test_joined_prompts_are_never_longer_by_the_bounds(texts: list[str]) -> None
     assert len(joined) == 1
 
 
-def test_turn_within_a_budget_pays_for_what_was_joined(make_user: Any, upstream: Upstream, model: str) -> None:
-    talk = Talk(make_user("carol", tokens_per_day=4000), upstream, model)
+def test_turn_within_a_budget_pays_for_what_was_joined(make_user: Any, upstream: Upstream, slug: str) -> None:
+    talk = Talk(make_user("carol", tokens_per_day=4000), upstream, slug)
     first = talk.fail(words=" word" * 100)
     key = upstream.key()
     talk.say(key)

@@ -14,16 +14,16 @@ from chat.models import ChatModel, Message, Quota, SitePolicy
 from tests.harness import wire
 from tests.harness.client import Client
 from tests.harness.footprint import Footprint, footprint
+from tests.harness.invalid_bodies import INVALID
+from tests.harness.refusals import JSON, assert_refused, post
 from tests.harness.site import Site
 from tests.harness.upstream import Upstream
-from tests.turns.test_turn_request import INVALID
 
 if TYPE_CHECKING:
     from tests.conftest import MakeUser, StartSite
     from tests.harness.people import Person
 
 LIMIT_BYTES = 4 * 1024 * 1024
-JSON = {"Content-Type": "application/json"}
 NOTHING = Footprint(windows=[0], slots=0, reservations=0, ledger=0, conversations=0, messages=0)
 
 
@@ -31,34 +31,6 @@ NOTHING = Footprint(windows=[0], slots=0, reservations=0, ledger=0, conversation
 def carol(make_user: "MakeUser") -> "Person":
     """Everything of hers is limited, so that whatever is taken can be seen; nothing of it is used yet."""
     return make_user("carol", requests="10/d", concurrent_streams=3, tokens_per_day=1_000_000, spend_per_month_usd=100)
-
-
-def assert_refused(
-    answer: Any, status: int, code: str, *, retry_after: range | None = None, limit: str | None = None, word: str = ""
-) -> dict[str, Any]:
-    """The answer is the refusal, in exactly the shape of the contract; returns its `error`."""
-    headers = answer.headers
-    body = answer.json()
-    assert set(body) == {"error"}
-    error: dict[str, Any] = body["error"]
-    got = getattr(answer, "status_code", None) or answer.status
-    assert (got, error["code"]) == (status, code), error
-    assert set(error) == {"code", "message"} | ({"retry_after"} if retry_after else set()) | ({"limit"} if limit else set())
-    assert isinstance(error["message"], str)
-    assert word in error["message"]
-    assert error.get("limit") == limit
-    assert headers["content-type"] == "application/json"
-    assert headers["cache-control"] == "no-store"
-    assert ("retry-after" in headers) == (retry_after is not None)
-    if retry_after is not None:
-        assert headers["retry-after"] == str(error["retry_after"])
-        assert error["retry_after"] in retry_after
-    return error
-
-
-def post(client: Client, body: bytes | dict[str, Any], **options: Any) -> Any:
-    content = body if isinstance(body, bytes) else json.dumps(body).encode()
-    return client.post("/api/chat", content=content, headers={**JSON, **options.pop("headers", {})}, **options)
 
 
 def talk(person: "Person", **fields: Any) -> dict[str, Any]:

@@ -11,13 +11,11 @@ from functools import cache
 from pathlib import Path
 from time import monotonic
 from typing import Any
-from uuid import uuid4
 
 import httpx2
 import pytest
 
 from chat.errors import CONTEXT_LENGTH
-from chat.models import ChatModel
 from chat.upstream import bodies
 from chat.upstream.client import make_client, offered_models
 from tests.harness import wire
@@ -44,18 +42,8 @@ def patient(environment: Environment, db_ready: None) -> Iterator[Site]:
 
 
 @pytest.fixture
-def person(make_user: Any) -> Person:
-    return make_user("alice", concurrent_streams=1)
-
-
-@pytest.fixture
 def client(person: Person, patient: Site) -> Client:
     return person.client_on(patient)
-
-
-@pytest.fixture
-def model() -> str:
-    return ChatModel.objects.create(slug=f"own-{uuid4()}").slug
 
 
 @cache
@@ -114,14 +102,14 @@ BODIES = {
 
 @pytest.mark.parametrize("name", BODIES)
 def test_memory_stays_flat_and_the_worker_answers_meanwhile(
-    client: Client, upstream: Upstream, patient: Site, model: str, name: str
+    client: Client, upstream: Upstream, patient: Site, slug: str, name: str
 ) -> None:
     key = upstream.script(BODIES[name]())
     whole(client.chat(content=upstream.key()))
     (pid,) = patient.worker_pids()
     before = forget_peak(pid)
     with ThreadPoolExecutor(1) as pool:
-        asked = pool.submit(lambda: whole(client.chat(content=key, model=model)))
+        asked = pool.submit(lambda: whole(client.chat(content=key, model=slug)))
         slowest = slowest_health(patient, asked)
     stream = asked.result()
     assert stream.named("error")
@@ -131,20 +119,20 @@ def test_memory_stays_flat_and_the_worker_answers_meanwhile(
     assert upstream.requests(key)[0].bytes_sent < 100 * MIB or name == "one header"
 
 
-def test_what_is_read_of_a_large_body_still_says_what_is_wrong(client: Client, upstream: Upstream, model: str) -> None:
+def test_what_is_read_of_a_large_body_still_says_what_is_wrong(client: Client, upstream: Upstream, slug: str) -> None:
     key = upstream.script(BODIES["200 MB"]())
-    stream = whole(client.chat(content=key, model=model))
+    stream = whole(client.chat(content=key, model=slug))
     assert message(stream).error_reason == CONTEXT_LENGTH
 
 
-def test_compressed_error_is_read(client: Client, upstream: Upstream, model: str) -> None:
+def test_compressed_error_is_read(client: Client, upstream: Upstream, slug: str) -> None:
     body = gzip.compress(b'{"error": {"code": "insufficient_quota"}}')
     key = upstream.script([wire.Http(400, body, {"content-encoding": "gzip"})])
-    assert "credit" in whole(client.chat(content=key, model=model)).named("error")[0]["message"]
+    assert "credit" in whole(client.chat(content=key, model=slug)).named("error")[0]["message"]
 
 
 @pytest.mark.parametrize("coding", ["gzip", "deflate", "raw deflate", "x-gzip", "identity"])
-def test_compressed_stream_is_read_whole(client: Client, upstream: Upstream, model: str, coding: str) -> None:
+def test_compressed_stream_is_read_whole(client: Client, upstream: Upstream, slug: str, coding: str) -> None:
     data = wire.joined(wire.answer("compressed", " all", " the same"))
     packed = {
         "gzip": gzip.compress(data),
@@ -155,7 +143,7 @@ def test_compressed_stream_is_read_whole(client: Client, upstream: Upstream, mod
     }[coding]
     headers = {"content-type": "text/event-stream", "content-encoding": coding.removeprefix("raw ")}
     key = upstream.script([wire.Http(200, packed, headers)])
-    assert whole(client.chat(content=key, model=model)).text == "compressed all the same"
+    assert whole(client.chat(content=key, model=slug)).text == "compressed all the same"
 
 
 DRIPS = {
@@ -165,10 +153,10 @@ DRIPS = {
 
 
 @pytest.mark.parametrize("name", DRIPS)
-def test_body_that_drips_holds_up_nobody_for_long(client: Client, upstream: Upstream, model: str, name: str) -> None:
+def test_body_that_drips_holds_up_nobody_for_long(client: Client, upstream: Upstream, slug: str, name: str) -> None:
     key = upstream.script(DRIPS[name])
     began = monotonic()
-    stream = whole(client.chat(content=key, model=model))
+    stream = whole(client.chat(content=key, model=slug))
     assert monotonic() - began < bodies.ERROR_SECONDS + 5
     assert stream.named("error")[0]["code"] == "upstream_rejected"
     upstream.wait_for_close(upstream.requests(key)[0])
@@ -182,11 +170,11 @@ CUTS = {
 
 
 @pytest.mark.parametrize("name", CUTS)
-def test_retry_after_counts_where_the_body_behind_it_is_cut(alice: Person, upstream: Upstream, model: str, name: str) -> None:
+def test_retry_after_counts_where_the_body_behind_it_is_cut(alice: Person, upstream: Upstream, slug: str, name: str) -> None:
     framing = "transfer-encoding: chunked" if name == "bad chunks" else "content-length: 1000"
     body = b"" if name == "bad chunks" else b'{"error": '
     key = upstream.script([wire.Raw(head(429, "retry-after: 2", framing) + body), wire.Pause(0.2), CUTS[name]], wire.answer("at last"))
-    stream = whole(alice.client.chat(content=key, model=model))
+    stream = whole(alice.client.chat(content=key, model=slug))
     assert stream.text == "at last"
     (status,) = stream.named("status")
     assert (status["reason"], status["retry_in"] >= 2) == ("upstream_rate_limited", True)
@@ -209,22 +197,22 @@ FRAMING = {
 
 @pytest.mark.parametrize("name", FRAMING)
 @pytest.mark.parametrize("said", ["", "some"], ids=["before any text", "after some"])
-def test_body_that_is_no_chunked_one_ends_at_once(client: Client, upstream: Upstream, model: str, name: str, said: str) -> None:
+def test_body_that_is_no_chunked_one_ends_at_once(client: Client, upstream: Upstream, slug: str, name: str, said: str) -> None:
     text = wire.joined(wire.text(said)) if said else b""
     chunk = b"%x\r\n%s\r\n" % (len(text), text) if said else b""
     key = upstream.script([wire.Raw(CHUNKED + chunk), wire.Pause(0.2), wire.Raw(FRAMING[name]), wire.Stall()])
     began = monotonic()
-    stream = whole(client.chat(content=key, model=model))
+    stream = whole(client.chat(content=key, model=slug))
     assert monotonic() - began < 5
     check_end(stream, client, upstream, "interrupted" if said else "failed", "upstream_cut")
     assert stream.text == said
 
 
-def test_kept_connection_is_used_again_without_leaving_anything_behind(client: Client, upstream: Upstream, model: str) -> None:
+def test_kept_connection_is_used_again_without_leaving_anything_behind(client: Client, upstream: Upstream, slug: str) -> None:
     made = None
     for _ in range(5):
         key = upstream.script(wire.answer("fine"))
-        assert whole(client.chat(content=key, model=model)).text == "fine"
+        assert whole(client.chat(content=key, model=slug)).text == "fine"
         made = made or upstream.connections_made
     assert upstream.connections_made == made
 

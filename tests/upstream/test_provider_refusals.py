@@ -27,18 +27,6 @@ REASONS = {
 }
 
 
-@pytest.fixture
-def person(make_user: Any) -> Person:
-    """Someone who has one slot: a slot that leaks is seen at the next turn."""
-    return make_user("alice", concurrent_streams=1)
-
-
-@pytest.fixture
-def model() -> ChatModel:
-    """A model of the test's own, with the limits of a new row."""
-    return ChatModel.objects.create(slug=f"own-{uuid4()}")
-
-
 def conversation_of(person: Person, turns: int = 3, words: str = "word " * 800) -> Conversation:
     """A conversation with so many whole turns."""
     conversation = Conversation.objects.create(user=person.user)

@@ -11,23 +11,11 @@ from tests.harness.client import Client
 from tests.harness.ends import check_end, figures, whole
 from tests.harness.people import Person
 from tests.harness.quirk import TEXT, WHOLE, Quirk
-from tests.harness.site import Site
 from tests.harness.stream_quirks import QUIRKS
 from tests.harness.upstream import Upstream
 
 # Of a site whose patience is a second: nothing waits for a connection that lingers behind a whole answer.
 AT_ONCE_SECONDS = 8
-
-
-@pytest.fixture
-def person(make_user: Any) -> Person:
-    """Someone who has one slot: a slot that leaks is seen at the next turn."""
-    return make_user("alice", concurrent_streams=1)
-
-
-@pytest.fixture
-def client(person: Person, quick: Site) -> Client:
-    return person.client_on(quick)
 
 
 @pytest.mark.parametrize("quirk", QUIRKS.values(), ids=[f"{quirk.provider}: {name}" for name, quirk in QUIRKS.items()])

@@ -5,7 +5,6 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from email.utils import format_datetime
 from time import monotonic, time
-from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -14,10 +13,8 @@ from chat.limits.budgets import estimate_prompt, max_prompt_tokens
 from chat.models import ChatModel
 from tests.harness import wire
 from tests.harness.answers import message
-from tests.harness.client import Client
 from tests.harness.ends import check_end, figures, whole
 from tests.harness.environment import Environment
-from tests.harness.people import Person
 from tests.harness.site import Site
 from tests.harness.upstream import Upstream
 
@@ -28,23 +25,6 @@ def quick(environment: Environment, db_ready: None) -> Iterator[Site]:
     site = environment.start_site(UPSTREAM_RETRIES="1")
     yield site
     site.stop()
-
-
-@pytest.fixture
-def person(make_user: Any) -> Person:
-    """Someone who has one slot: a slot that leaks is seen at the next turn."""
-    return make_user("alice", concurrent_streams=1)
-
-
-@pytest.fixture
-def client(person: Person, quick: Site) -> Client:
-    return person.client_on(quick)
-
-
-@pytest.fixture
-def model() -> str:
-    """A model of the test's own: one that says 429 is left alone for a while, by everybody."""
-    return ChatModel.objects.create(slug=f"own-{uuid4()}").slug
 
 
 def requests_of(upstream: Upstream, key: str) -> list[float]:
@@ -89,10 +69,10 @@ def test_absurd_retry_after_is_none(client, upstream, absurd):
     assert whole(client.chat(content=key)).text == "at last"
 
 
-def test_wait_beyond_the_budget_fails_at_once_and_says_how_long(client, upstream, model):
+def test_wait_beyond_the_budget_fails_at_once_and_says_how_long(client, upstream, slug):
     key = upstream.script(wire.refused(429, retry_after="3600"))
     began = monotonic()
-    stream = whole(client.chat(content=key, model=model))
+    stream = whole(client.chat(content=key, model=slug))
     assert monotonic() - began < 5
     assert stream.named("error")[0]["retry_after"] == 3600
     check_end(stream, client, upstream, "failed", "upstream_rate_limited")

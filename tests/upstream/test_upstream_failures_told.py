@@ -8,7 +8,6 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import pytest
 from django.test import Client as Visitor
@@ -19,13 +18,13 @@ from chat.upstream.adaptation import Lesson
 from tests.harness import provider_refusals as table
 from tests.harness import wire
 from tests.harness.answers import message
+from tests.harness.doctor import Visit, address_of
 from tests.harness.ends import whole
 from tests.harness.environment import API_KEY, Environment
 from tests.harness.people import Person
 from tests.harness.provider_refusals import REFUSALS
 from tests.harness.site import Site, free_port
 from tests.harness.upstream import Upstream
-from tests.serve.test_doctor import Visit, address_of
 
 REQUEST_IDS = {
     "x-request-id": "req_1",
@@ -35,11 +34,6 @@ REQUEST_IDS = {
     "cf-ray": "8f0-FRA",
 }
 SECRET_WORDS = "the secret prompt of this test"
-
-
-@pytest.fixture
-def model() -> ChatModel:
-    return ChatModel.objects.create(slug=f"own-{uuid4()}")
 
 
 @pytest.fixture

@@ -1,0 +1,74 @@
+"""Turns as tests take them: one to its end, many at once, and what came of them."""
+
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from threading import Barrier, Thread
+from typing import Any
+
+from tests.harness import wire
+from tests.harness.client import Client, Stream
+from tests.harness.people import Person
+from tests.harness.upstream import Upstream
+
+MAX_OUTPUT_TOKENS = 1000
+
+
+def held_open(upstream: Upstream, gate: wire.Gate) -> str:
+    """The key of an answer that waits for the gate."""
+    return upstream.script([wire.role(), *wire.text("so"), gate, *wire.answer(" on")])
+
+
+def bound(prompt: str) -> int:
+    """What a turn with this prompt alone reserves of tokens: a token a byte, a frame, and the whole output."""
+    return len(prompt.encode()) + 16 + MAX_OUTPUT_TOKENS
+
+
+@contextmanager
+def asked_at_once(client: Client, times: int, **fields: Any) -> Iterator[list[Stream]]:
+    """That many turns sent at the same moment; their streams once all have been answered, open until the end of the block."""
+    barrier, streams = Barrier(times), list[Stream]()
+
+    def ask() -> None:
+        barrier.wait(20)
+        streams.append(client.chat(**fields))
+
+    threads = [Thread(target=ask) for _ in range(times)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    with ExitStack() as stack:
+        for stream in streams:
+            stack.enter_context(stream)
+        assert len(streams) == times
+        yield streams
+
+
+def outcomes(streams: list[Stream]) -> Counter[str]:
+    """How often a turn passed ("passed"), and how often it was refused with which code."""
+    return Counter("passed" if stream.status == 200 else stream.json()["error"]["code"] for stream in streams)
+
+
+def finish(streams: list[Stream]) -> None:
+    for stream in streams:
+        if stream.status == 200:
+            stream.read()
+            assert stream.ended
+
+
+def ask(client: Client, **fields: Any) -> Stream:
+    """A turn to its end, or its refusal."""
+    with client.chat(**{"content": "hello", **fields}) as stream:
+        if stream.status == 200:
+            finish([stream])
+        else:
+            stream.json()
+        return stream
+
+
+def turn_status(person: Person, content: str = "hello") -> int:
+    """The status of a turn that has ended when this returns."""
+    with person.client.chat(content=content) as stream:
+        stream.read()
+        return stream.status
