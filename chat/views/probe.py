@@ -3,13 +3,12 @@
 import asyncio
 from collections.abc import AsyncGenerator
 from time import monotonic
-from typing import Any, cast
+from typing import Any
 
-from django.core.handlers.asgi import ASGIRequest
 from django.http import HttpRequest
 
 from chat.answers import sse, worker
-from chat.asgi_scope import PEER_ADDRESS
+from chat.asgi_scope import peer_address
 from chat.errors import Draining, NotFound
 from chat.views.api import api
 from chat.views.stream import EventStream
@@ -32,7 +31,7 @@ async def stream(request: HttpRequest) -> EventStream:
 def _seen(request: HttpRequest) -> dict[str, Any]:
     """`peer` is who connected to this process, `client` who that is taken for."""
     return {
-        "peer": cast(ASGIRequest, request).scope.get(PEER_ADDRESS),
+        "peer": peer_address(request),
         "client": request.META.get("REMOTE_ADDR", ""),
         "scheme": request.scheme,
         "host": request.get_host(),

@@ -3,10 +3,9 @@
 import asyncio
 import re
 from collections.abc import AsyncGenerator, Awaitable, Callable
-from typing import Any, cast
+from typing import Any
 from uuid import UUID
 
-from django.core.handlers.asgi import ASGIRequest
 from django.http import HttpRequest, JsonResponse
 from django.http.response import HttpResponseBase
 
@@ -14,7 +13,7 @@ from chat.answers import ending as endings
 from chat.answers import recovery, worker
 from chat.answers.live_answer import LiveAnswer
 from chat.answers.reader_access import ReaderAccess
-from chat.asgi_scope import MUST_FINISH
+from chat.asgi_scope import mark_must_finish
 from chat.errors import DatabaseUnavailable, Draining, InvalidRequest, NotFound, Refusal, UnsupportedMediaType
 from chat.limits import admission, configuration, reader_leases, refusal_counts, turn_lock
 from chat.models import Message, Usage
@@ -57,7 +56,7 @@ async def chat(request: HttpRequest) -> HttpResponseBase:
             raise
     if isinstance(asked, turn_request.Stateless):
         # It is kept nowhere else: a shutdown waits for its reader.
-        cast(dict[str, Any], cast(ASGIRequest, request).scope)[MUST_FINISH] = True
+        mark_must_finish(request)
     return EventStream(live.frames(0, access_of(request)), headers)
 
 
