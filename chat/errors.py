@@ -3,6 +3,8 @@
 The codes are the contract of docs/protocol.md: outside programs rely on them.
 """
 
+import contextlib
+from collections.abc import Iterator
 from typing import Any
 
 
@@ -35,6 +37,16 @@ class Refusal(Exception):
         if self.limit is not None:
             error["limit"] = self.limit
         return {"error": error}
+
+
+@contextlib.contextmanager
+def adding_headers(headers: dict[str, str]) -> Iterator[None]:
+    """Adds `headers` to those of a Refusal that the block raises; its own go first."""
+    try:
+        yield
+    except Refusal as refusal:
+        refusal.headers = headers | refusal.headers
+        raise
 
 
 class InvalidRequest(Refusal):

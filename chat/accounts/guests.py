@@ -37,25 +37,25 @@ def _signed_in(request: HttpRequest, user: AbstractBaseUser, **kwargs: Any) -> N
     # Django has given the session a new key by now, and kept what is in it, unless it was another account's.
     if name := request.session.pop(SESSION_KEY, ""):
         guest, account = Requester(None, name, ""), Requester(user.pk, "", "")
-        # Before the hand-over: a turn that begins meanwhile, and is not there yet, finds this afterwards.
+        # Before the transfer: a turn that begins meanwhile, and is not there yet, finds this afterwards.
         with contextlib.suppress(*redis_client.REDIS_ERRORS):
             redis_client.client().set(redis_keys.guest_account(guest.owner_key), user.pk, ex=_REMEMBERED_SECONDS)
-        hand_over(guest, account)
+        transfer_to_account(guest, account)
         reader_leases.link_guest(guest, account)
 
 
-def catch_up(guest: Requester) -> None:
-    """Hands over the turn of a guest who signed in while it began. Blocks on Redis, and seldom on the database."""
+def transfer_late_turn(guest: Requester) -> None:
+    """Transfers the turn of a guest who signed in while it began. Blocks on Redis, and seldom on the database."""
     try:
         account = redis_client.client().get(redis_keys.guest_account(guest.owner_key))
     except redis_client.REDIS_ERRORS:
         return
     if account is not None:
-        hand_over(guest, Requester(int(account), "", ""))
+        transfer_to_account(guest, Requester(int(account), "", ""))
 
 
 @transaction.atomic
-def hand_over(guest: Requester, account: Requester) -> None:
+def transfer_to_account(guest: Requester, account: Requester) -> None:
     """Makes the guest's conversations the account's, those with a running answer too: answers are known by their own id.
 
     The turns go along, so that one sent again still finds its answer. The ledger
@@ -76,6 +76,6 @@ def forget_unreachable() -> int:
     over = timezone.now() - timedelta(seconds=settings.SESSION_COOKIE_AGE)
     found = list(Conversation.objects.filter(user=None, updated__lt=over).values_list("pk", flat=True))
     for start in range(0, len(found), _BATCH):
-        # Asked again: one may have been handed over meanwhile.
+        # Asked again: one may have been transferred meanwhile.
         Conversation.objects.filter(pk__in=found[start : start + _BATCH], user=None).delete()
     return len(found)

@@ -33,7 +33,7 @@ GROUP = "chat"
 SITE = "site"
 SLOT_HINT_SECONDS = 2
 # A refusal because Redis is down comes within 2 s.
-_DEADLINE_SECONDS = 1.5
+DEADLINE_SECONDS = 1.5
 _STALE_TRIES = 20
 
 
@@ -105,20 +105,21 @@ async def admit(request: HttpRequest, asked: AdmissionRequest) -> Admission:
     progress = Progress()
     work = asyncio.ensure_future(in_thread(_admit_noting, progress, request, asked))
     try:
-        async with asyncio.timeout(_DEADLINE_SECONDS):
+        async with asyncio.timeout(DEADLINE_SECONDS):
             return await asyncio.shield(work)
     except TimeoutError:
         work.add_done_callback(_give_back_late)
         # Redis holds up no thread for long: one that has not come free waits for the database.
         if progress.reads_ledger or not (progress.has_begun or redis_client.was_away()):
-            raise _database_unavailable() from None
+            raise database_unavailable() from None
         return _without_redis(asked)
     except Refusal as refusal:
         refusal.quota = asked.quota.name
         raise
 
 
-def _database_unavailable() -> DatabaseUnavailable:
+def database_unavailable() -> DatabaseUnavailable:
+    """Makes the refusal for a database that does not answer in time."""
     return DatabaseUnavailable("The database does not answer. Try again in a moment.", retry_after=SLOT_HINT_SECONDS)
 
 

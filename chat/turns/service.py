@@ -1,179 +1,113 @@
-"""What a turn writes to the database, and the answers there are already. All functions block on the database."""
+"""Starts a turn: the guest's proof of work, validation, the gates, the database, and off it goes.
 
+The one way in for every view that takes a prompt. A turn that does not start gives back all it took.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from functools import partial
-from typing import Any
-from uuid import UUID
 
-from django.db import IntegrityError, transaction
-from django.db.models import Max
-from django.utils import timezone
+from django.conf import settings
+from django.http import HttpRequest
 
-from chat.answers.generation import Job
-from chat.conversations.titles import title_of
-from chat.errors import (
-    ConversationBusy,
-    NotFound,
-    TurnConflict,
-)
-from chat.limits.admission import Admission, check_ledger
-from chat.models import Conversation, Message, Usage
+from chat import redis_client
+from chat.answers import worker
+from chat.answers.live_answer import LiveAnswer
+from chat.errors import Draining, Refusal, adding_headers
+from chat.limits import admission, configuration, refusal_counts, windows
+from chat.limits.admission import Admission
+from chat.limits.turn_lock import turn_lock
 from chat.requester import Requester
-from chat.turns.planning import Plan, is_budgeted, parent_of
-from chat.turns.request import Again, Stateless, Stored, TurnRequest, digest
+from chat.threads import in_thread
+from chat.turns import guest_turns, planning
+from chat.turns.existing import ExistingAnswer, find_turn
+from chat.turns.planning import Plan
+from chat.turns.request import Stateless, TurnRequest
+from chat.turns.writing import TurnTaken, write_turn
+
+_DRAINING_RETRY_SECONDS = 2
 
 
 @dataclass(frozen=True)
-class Follow:
-    """An answer there is already: the `start` payload, the worker that runs it, and the message."""
+class StartedTurn:
+    """Holds the answer of a turn and the RateLimit headers.
 
-    message: Message
-    start: dict[str, Any]
-    owner: str
-
-
-# --- An answer there is already ---------------------------------------------
-
-
-def follow(requester: Requester, answer_id: UUID) -> Follow:
-    """The requester's own answer to read. Raises NotFound for what is not there, not theirs, or not an answer."""
-    message = Message.objects.of(requester).filter(id=answer_id, role=Message.Role.ASSISTANT).select_related("conversation").first()
-    if message is None:
-        raise NotFound("There is no such answer, or it is not yours.")
-    return _follow(message)
-
-
-def find_turn(requester: Requester, request: TurnRequest) -> Follow | None:
-    """The answer that the same turn began earlier, if any. Raises TurnConflict when it had another body."""
-    if isinstance(request, Stateless) or request.turn is None:
-        return None
-    known = Message.objects.filter(turn_owner=requester.owner_key, turn=request.turn).select_related("conversation").first()
-    if known is None:
-        return None
-    if known.turn_digest != digest(request):
-        raise TurnConflict("This turn was sent before with another body.")
-    return _follow(known)
-
-
-def _follow(message: Message) -> Follow:
-    owner = Usage.objects.filter(answer=message.id).values_list("worker", flat=True).first() or ""
-    return Follow(message, _start_payload(message.conversation, message.parent_id, message.id, message.model), owner)
-
-
-def _start_payload(conversation: Conversation, prompt: UUID | None, answer: UUID, model: str) -> dict[str, Any]:
-    return {"conversation": conversation.id, "message": prompt, "answer": answer, "model": model, "title": conversation.title}
-
-
-# --- Writing ----------------------------------------------------------------------
-
-
-def start(plan: Plan, admission: Admission, worker: str) -> Job | Follow:
-    """Writes prompt, empty answer and ledger row of a turn that was admitted, all or nothing.
-
-    Returns the job to run, or the answer to follow when the same turn came
-    first by another request. Raises what validation raises if the conversation
-    changed since, and a budget's refusal where no gate could be asked.
+    A LiveAnswer is a new one, an ExistingAnswer the one that an earlier copy of the turn began.
     """
+
+    answer: LiveAnswer | ExistingAnswer
+    headers: dict[str, str]
+
+
+async def start_turn(request: HttpRequest, requester: Requester, turn_request: TurnRequest) -> StartedTurn:
+    """Starts the turn, or finds the answer that a copy of it has begun; or raises the Refusal that applies."""
+    turn = None if isinstance(turn_request, Stateless) else turn_request.turn
+    async with turn_lock(requester, turn):
+        existing = None if turn is None else await in_thread(find_turn, requester, turn_request)
+        if existing is not None:
+            started = StartedTurn(existing, await in_thread(_rate_limit_headers, request, requester))
+        else:
+            async with guest_turns.proof_of_work(request.session, requester, turn_request):
+                started = await _start_new(request, requester, turn_request)
+    await guest_turns.store_guest_id(request.session, requester)
+    return started
+
+
+def _rate_limit_headers(request: HttpRequest, requester: Requester) -> dict[str, str]:
+    """Returns those of a turn that is sent again: it counts nothing."""
+    quota = configuration.current().effective_quota(requester).quota
+    return admission.rate_limit_headers(request, requester, quota) if quota else {}
+
+
+async def _start_new(request: HttpRequest, requester: Requester, turn_request: TurnRequest) -> StartedTurn:
+    here = worker.current()
+    if here.draining:
+        raise Draining("This server is restarting. Try again in a moment.", retry_after=_DRAINING_RETRY_SECONDS)
+    with _counting_refusals(requester):
+        plan, headers = await _plan(request, requester, turn_request)
+        with adding_headers(headers):
+            admitted = await admission.admit(request, plan.admission_request())
     try:
-        with transaction.atomic():
-            if admission.unchecked:
-                check_ledger(plan.admission_request())
-            payload = {"conversation": None, "message": None, "answer": plan.answer, "model": plan.targets[0].slug, "title": None}
-            if not isinstance(plan.request, Stateless):
-                payload = _write_messages(plan, plan.request)
-            _write_usage(plan, worker)
-    except IntegrityError:
-        if known := find_turn(plan.requester, plan.request):
-            return known
-        # The conversation or the parent was deleted in between.
-        raise NotFound("The conversation is gone.") from None
-    return Job(
-        answer=plan.answer,
-        person=plan.requester.user_id,
-        stored=not isinstance(plan.request, Stateless),
-        start=payload,
-        targets=plan.targets,
-        prices=plan.prices,
-        messages=plan.messages,
-        trimmed=plan.trimmed,
-        reserved=plan.reserved,
-        bound=plan.bound,
-        is_budgeted=partial(is_budgeted, plan.requester),
-        lease=admission.lease,
-    )
+        async with _given_back_on_failure(admitted):
+            job = await in_thread(write_turn, plan, admitted, here.id)
+    except TurnTaken as taken:
+        return StartedTurn(taken.existing, headers)
+    return StartedTurn(here.generate(job), admitted.headers)
 
 
-def _write_messages(plan: Plan, request: Stored | Again) -> dict[str, Any]:
-    conversation = _locked(plan) if plan.conversation else _new_conversation(plan, request)
-    now = _after_the_last(conversation)
-    if isinstance(request, Stored):
-        prompt = Message.objects.create(
-            conversation=conversation, parent=plan.parent, role=Message.Role.USER, content=request.content, created=now
-        )
-    else:
-        assert plan.parent is not None
-        prompt = plan.parent
-    Message.objects.create(
-        id=plan.answer,
-        conversation=conversation,
-        parent=prompt,
-        role=Message.Role.ASSISTANT,
-        status=Message.Status.STREAMING,
-        model=plan.targets[0].slug,
-        trimmed=plan.trimmed,
-        turn=request.turn,
-        turn_owner=plan.requester.owner_key if request.turn else "",
-        turn_digest=digest(request) if request.turn else "",
-        created=now + timedelta(microseconds=1),
-    )
-    if plan.conversation:
-        Conversation.objects.filter(id=conversation.id).update(updated=now)
-    return _start_payload(conversation, prompt.id, plan.answer, plan.targets[0].slug)
+@contextlib.contextmanager
+def _counting_refusals(requester: Requester) -> Iterator[None]:
+    """Records the Refusal that the block raises, for the operator's statistics."""
+    try:
+        yield
+    except Refusal as refusal:
+        refusal_counts.record(requester, refusal.quota, refusal.code)
+        raise
 
 
-def _after_the_last(conversation: Conversation) -> datetime:
-    """The time; where a clock was set back, or another host's is ahead, the moment after the newest message: their order is by time."""
-    newest = conversation.messages.aggregate(newest=Max("created"))["newest"]
-    now = timezone.now()
-    return now if newest is None or newest < now else newest + timedelta(microseconds=1)
+@contextlib.asynccontextmanager
+async def _given_back_on_failure(admitted: Admission) -> AsyncIterator[None]:
+    try:
+        yield
+    except BaseException:
+        await admission.give_back(admitted)
+        raise
 
 
-def _locked(plan: Plan) -> Conversation:
-    """The conversation, locked until the turn is written; what it follows must still be what was planned."""
-    assert plan.conversation is not None
-    conversation = Conversation.objects.select_for_update().filter(id=plan.conversation.id).first()
-    if conversation is None:
-        raise NotFound("The conversation is gone.")
-    known = find_turn(plan.requester, plan.request)
-    if known is not None:
-        raise IntegrityError("the same turn came first")
-    parent = parent_of(plan.request, conversation)
-    if parent != plan.parent:
-        raise ConversationBusy("The conversation went on in between. Reload it.")
-    return conversation
+async def _plan(request: HttpRequest, requester: Requester, turn_request: TurnRequest) -> tuple[Plan, dict[str, str]]:
+    """Validates the turn; returns the RateLimit headers too. Raises a Refusal, that of a database which does not answer too."""
+    try:
+        async with asyncio.timeout(admission.DEADLINE_SECONDS):
+            return await in_thread(_plan_and_check_windows, request, requester, turn_request)
+    except TimeoutError:
+        # A Redis that is away holds up no thread for as long as this, but many threads one behind the other.
+        if redis_client.was_away() and settings.LIMITS_WHEN_REDIS_DOWN != "allow":
+            raise windows.unavailable() from None
+        raise admission.database_unavailable() from None
 
 
-def _new_conversation(plan: Plan, request: Stored | Again) -> Conversation:
-    assert isinstance(request, Stored)
-    chosen = plan.models[0] if request.model else None
-    return Conversation.objects.create(
-        user_id=plan.requester.user_id, guest=plan.requester.guest, title=title_of(request.content), model=chosen
-    )
-
-
-def _write_usage(plan: Plan, worker: str) -> None:
-    Usage.objects.create(
-        answer=plan.answer,
-        user_id=plan.requester.user_id,
-        owner_key=plan.requester.owner_key,
-        limit_key=plan.requester.limit_key,
-        model=plan.targets[0].slug,
-        quota=plan.quota.name,
-        prompt_tokens=plan.prompt_tokens,
-        completion_tokens=plan.output_tokens,
-        cost_usd=plan.max_cost_usd,
-        estimated=True,
-        worker=worker,
-        day=plan.day,
-    )
+def _plan_and_check_windows(request: HttpRequest, requester: Requester, turn_request: TurnRequest) -> tuple[Plan, dict[str, str]]:
+    """Checks the windows in the thread that validates: a flood of turns that they refuse is to cost little."""
+    plan = planning.plan(requester, turn_request)
+    return plan, admission.check_windows(request, plan.admission_request())

@@ -13,7 +13,7 @@ from chat.errors import InvalidRequest, Refusal
 from chat.limits import reader_leases
 from chat.requester import Requester
 from chat.threads import in_thread
-from chat.turns import service
+from chat.turns.existing import find_answer
 from chat.views.api import access_of, api, known_requester
 from chat.views.stream import EventStream
 from chat.views.turns import frames_after, parse_cursor
@@ -30,8 +30,8 @@ async def streams(request: HttpRequest) -> HttpResponseBase:
         raise InvalidRequest(f"Name 1 to {MAX_ITEMS} answers to follow.", limit="follow")
     access = access_of(request)
     opened = [await _open(requester, answer, cursor, access) for answer, cursor in items]
-    seat = await reader_leases.acquire(requester)
-    return EventStream(worker.current().seated(multiplex(opened), seat))
+    lease = await reader_leases.acquire(requester)
+    return EventStream(worker.current().seated(multiplex(opened), lease))
 
 
 def _parse_item(text: str) -> tuple[UUID, int]:
@@ -44,8 +44,8 @@ def _parse_item(text: str) -> tuple[UUID, int]:
 
 async def _open(requester: Requester, answer: UUID, cursor: int, access: ReaderAccess) -> AsyncGenerator[bytes, None]:
     try:
-        known = await in_thread(service.follow, requester, answer)
-        return await frames_after(known, cursor, access)
+        existing = await in_thread(find_answer, requester, answer)
+        return await frames_after(existing, cursor, access)
     except Refusal as refusal:
         return _refused(refusal)
 

@@ -69,6 +69,14 @@ async def requester_of(request: HttpRequest) -> Requester:
     return await in_thread(_requester, request)
 
 
+async def require_chat_access(request: HttpRequest) -> Requester:
+    """Returns who asks. Raises NotSignedIn for a guest without an id where there is no quota for guests."""
+    requester = await requester_of(request)
+    if requester.user_id is None and not requester.guest and not await in_thread(guests.may_chat):
+        raise NotSignedIn("Sign in to chat.")
+    return requester
+
+
 def _requester(request: HttpRequest) -> Requester:
     address = limit_address(request.META.get("REMOTE_ADDR", ""))
     if request.user.is_authenticated:

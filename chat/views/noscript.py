@@ -22,14 +22,13 @@ from chat.limits import reader_leases
 from chat.models import Message
 from chat.requester import Requester
 from chat.threads import in_thread
-from chat.turns import request as turn_request
-from chat.turns import service
-from chat.turns.service import Follow
+from chat.turns.existing import ExistingAnswer, find_answer
+from chat.turns.guest_turns import with_guest_id
+from chat.turns.request import TurnRequest, parse
+from chat.turns.service import StartedTurn, start_turn
 from chat.views.account import refusal_page
-from chat.views.api import access_of, known_requester
-from chat.views.guest_turns import chatter, named
+from chat.views.api import access_of, known_requester, require_chat_access
 from chat.views.stream import LiveResponse
-from chat.views.turns import begin
 
 # Stands in the rendered page where the answer is to come.
 _PLACE = "<!--answer-->"
@@ -39,16 +38,18 @@ async def post(request: HttpRequest, conversation_id: UUID | None = None) -> Htt
     """The composer's form, posted to `/` or to a conversation: 303 to the page of the answer, or the refusal as a page with the prompt."""
     prompt = request.POST.get("content", "")
     try:
-        requester = await chatter(request)
-        asked = _asked(request, conversation_id)
-        requester = named(requester, asked)
-        started, _ = await asyncio.shield(worker.current().spawn(begin(request, requester, asked)))
+        requester = await require_chat_access(request)
+        turn_request = _turn_request(request, conversation_id)
+        requester = with_guest_id(requester, turn_request)
+        starting = worker.current().spawn(start_turn(request, requester, turn_request))
+        started: StartedTurn = await asyncio.shield(starting)
     except Refusal as refusal:
         return await in_thread(_refused, request, refusal, prompt, conversation_id)
-    return HttpResponseRedirect(reverse("answer", args=[started.start["conversation"], started.start["answer"]]), status=303)
+    start = started.answer.start
+    return HttpResponseRedirect(reverse("answer", args=[start["conversation"], start["answer"]]), status=303)
 
 
-def _asked(request: HttpRequest, conversation_id: UUID | None) -> turn_request.TurnRequest:
+def _turn_request(request: HttpRequest, conversation_id: UUID | None) -> TurnRequest:
     fields: dict[str, Any] = {
         name: request.POST[name] for name in ("content", "parent", "model", "turn", "altcha") if request.POST.get(name)
     }
@@ -60,7 +61,7 @@ def _asked(request: HttpRequest, conversation_id: UUID | None) -> turn_request.T
         body = msgspec.json.encode(fields)
     except UnicodeEncodeError:
         raise InvalidRequest("The prompt is not valid text.") from None
-    return turn_request.parse(body)
+    return parse(body)
 
 
 def _refused(request: HttpRequest, refusal: Refusal, prompt: str, conversation_id: UUID | None) -> HttpResponseBase:
@@ -76,34 +77,34 @@ async def answer(request: HttpRequest, conversation_id: UUID, answer_id: UUID) -
     """The page of one answer: it streams while the answer is written; once that has ended, the conversation's own page says it better."""
     try:
         requester: Requester = await known_requester(request)
-        known = await in_thread(service.follow, requester, answer_id)
+        existing = await in_thread(find_answer, requester, answer_id)
     except NotFound:
         raise Http404 from None
     except Refusal:
         return HttpResponseRedirect(f"{reverse('login')}?next={request.path}")
-    if known.message.conversation_id != conversation_id:
+    if existing.message.conversation_id != conversation_id:
         raise Http404
-    if known.message.status != Message.Status.STREAMING:
+    if existing.message.status != Message.Status.STREAMING:
         return HttpResponseRedirect(reverse("conversation", args=[conversation_id]))
-    page = await in_thread(_page, request, known)
+    page = await in_thread(_page, request, existing)
     try:
-        seat = await reader_leases.acquire(requester)
+        lease = await reader_leases.acquire(requester)
     except TooManyReaders as refusal:
         return await in_thread(refusal_page, request, refusal)
-    return LiveResponse(worker.current().seated(_streamed(page, known, access_of(request)), seat), "text/html; charset=utf-8")
+    return LiveResponse(worker.current().seated(_streamed(page, existing, access_of(request)), lease), "text/html; charset=utf-8")
 
 
-def _page(request: HttpRequest, known: Follow) -> str:
-    prompt = known.message.parent.content if known.message.parent else ""
-    context = {"conversation": known.message.conversation, "prompt": prompt, "answer_id": known.message.id}
+def _page(request: HttpRequest, existing: ExistingAnswer) -> str:
+    prompt = existing.message.parent.content if existing.message.parent else ""
+    context = {"conversation": existing.message.conversation, "prompt": prompt, "answer_id": existing.message.id}
     return render_to_string("chat/plain.html", context, request)
 
 
-async def _streamed(page: str, known: Follow, access: ReaderAccess) -> AsyncGenerator[bytes, None]:
+async def _streamed(page: str, existing: ExistingAnswer, access: ReaderAccess) -> AsyncGenerator[bytes, None]:
     head, _, tail = page.partition(_PLACE)
     # A browser shows a page as it comes only once it has some of it.
     yield (head + " " * 1024).encode()
-    live = worker.current().follow(known.message.id, known.start, known.owner)
+    live = worker.current().follow(existing.message.id, existing.start, existing.owner)
     async for piece in live.pieces(access):
         yield padded(escape(piece).encode())
     if not live.ended:

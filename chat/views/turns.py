@@ -1,4 +1,4 @@
-"""The API of turns: begin one, follow an answer, stop it."""
+"""The API of turns: start one, follow an answer, stop it."""
 
 import asyncio
 import re
@@ -14,20 +14,19 @@ from chat.answers import recovery, worker
 from chat.answers.live_answer import LiveAnswer
 from chat.answers.reader_access import ReaderAccess
 from chat.asgi_scope import mark_must_finish
-from chat.errors import DatabaseUnavailable, Draining, InvalidRequest, NotFound, Refusal, UnsupportedMediaType
-from chat.limits import admission, configuration, reader_leases, refusal_counts, turn_lock
+from chat.errors import DatabaseUnavailable, InvalidRequest, NotFound, UnsupportedMediaType, adding_headers
+from chat.limits import reader_leases
 from chat.models import Message, Usage
 from chat.requester import Requester
 from chat.threads import in_thread
-from chat.turns import planning, service
-from chat.turns import request as turn_request
-from chat.turns.service import Follow
-from chat.views.api import access_of, api, known_requester
-from chat.views.guest_turns import challenged, chatter, named, remember
+from chat.turns.existing import ExistingAnswer, find_answer
+from chat.turns.guest_turns import with_guest_id
+from chat.turns.request import Stateless, parse
+from chat.turns.service import StartedTurn, start_turn
+from chat.views.api import access_of, api, known_requester, require_chat_access
 from chat.views.stream import EventStream
 
 _CURSOR = re.compile(r"\d{1,12}", re.ASCII)
-_DRAINING_RETRY_SECONDS = 2
 # Long enough for another worker to notice, and for a lost one to be claimed.
 _STOP_SECONDS = 25
 _STOP_POLL_SECONDS = 0.1
@@ -35,88 +34,34 @@ _STOP_POLL_SECONDS = 0.1
 
 @api("POST")
 async def chat(request: HttpRequest) -> HttpResponseBase:
-    """POST /api/chat: begins a turn, or follows the one that the same `turn` began, and streams its answer."""
-    requester = await chatter(request)
+    """POST /api/chat: starts a turn, or follows the one that the same `turn` started, and streams its answer."""
+    requester = await require_chat_access(request)
     if request.content_type != "application/json":
         raise UnsupportedMediaType("The body must be application/json.")
-    asked = turn_request.parse(request.body)
-    requester = named(requester, asked)
-    # A task of its own: whoever leaves now leaves no half-made turn behind.
-    beginning = worker.current().spawn(begin(request, requester, asked))
+    turn_request = parse(request.body)
+    requester = with_guest_id(requester, turn_request)
+    # A task of its own: a client that leaves now leaves no half-made turn behind.
+    starting = worker.current().spawn(start_turn(request, requester, turn_request))
     try:
-        live, headers = await asyncio.shield(beginning)
+        started: StartedTurn = await asyncio.shield(starting)
     except asyncio.CancelledError:
-        beginning.add_done_callback(_left)
+        starting.add_done_callback(_client_gone)
         raise
-    if isinstance(live, Follow):
-        try:
-            return await _follow(requester, live, 0, access_of(request), headers)
-        except Refusal as refusal:
-            refusal.headers = headers | refusal.headers
-            raise
-    if isinstance(asked, turn_request.Stateless):
+    if isinstance(started.answer, ExistingAnswer):
+        with adding_headers(started.headers):
+            return await _follow(requester, started.answer, 0, access_of(request), started.headers)
+    if isinstance(turn_request, Stateless):
         # It is kept nowhere else: a shutdown waits for its reader.
         mark_must_finish(request)
-    return EventStream(live.frames(0, access_of(request)), headers)
+    return EventStream(started.answer.frames(0, access_of(request)), started.headers)
 
 
-def _left(beginning: "asyncio.Task[tuple[LiveAnswer | Follow, dict[str, str]]]") -> None:
-    """Whoever asked has left before the answer began."""
-    if not beginning.cancelled() and not beginning.exception():
-        live, _ = beginning.result()
-        if isinstance(live, LiveAnswer):
-            live.was_watched = True
-
-
-async def begin(request: HttpRequest, requester: Requester, asked: turn_request.TurnRequest) -> tuple[LiveAnswer | Follow, dict[str, str]]:
-    """Begins the turn, or finds the answer that a copy of it has begun meanwhile; with the RateLimit headers."""
-    turn = None if isinstance(asked, turn_request.Stateless) else asked.turn
-    async with turn_lock.turn_lock(requester, turn):
-        if turn is not None and (known := await in_thread(service.find_turn, requester, asked)):
-            begun: tuple[LiveAnswer | Follow, dict[str, str]] = known, await in_thread(_standing, request, requester)
-        else:
-            async with challenged(request, requester, asked):
-                begun = await _begin_new(request, requester, asked)
-    await remember(request, requester)
-    return begun
-
-
-async def _begin_new(
-    request: HttpRequest, requester: Requester, asked: turn_request.TurnRequest
-) -> tuple[LiveAnswer | Follow, dict[str, str]]:
-    """Validation, the gates, the database, and off it goes. A turn that does not start gives everything back."""
-    here = worker.current()
-    if here.draining:
-        raise Draining("This server is restarting. Try again in a moment.", retry_after=_DRAINING_RETRY_SECONDS)
-    standing: dict[str, str] = {}
-    try:
-        plan, standing = await in_thread(_plan, request, requester, asked)
-        admitted = await admission.admit(request, plan.admission_request())
-    except Refusal as refusal:
-        refusal.headers = standing | refusal.headers
-        refusal_counts.record(requester, refusal.quota, refusal.code)
-        raise
-    try:
-        started = await in_thread(service.start, plan, admitted, here.id)
-    except BaseException:
-        await admission.give_back(admitted)
-        raise
-    if isinstance(started, Follow):
-        await admission.give_back(admitted)
-        return started, standing
-    return here.generate(started), admitted.headers
-
-
-def _plan(request: HttpRequest, requester: Requester, asked: turn_request.TurnRequest) -> tuple[planning.Plan, dict[str, str]]:
-    """Validation and, in the same thread, a look at the windows: a flood of turns that they refuse is to cost little."""
-    plan = planning.plan(requester, asked)
-    return plan, admission.check_windows(request, plan.admission_request())
-
-
-def _standing(request: HttpRequest, requester: Requester) -> dict[str, str]:
-    """The RateLimit headers of whoever asks again for an answer there is: it counts nothing."""
-    quota = configuration.current().effective_quota(requester).quota
-    return admission.rate_limit_headers(request, requester, quota) if quota else {}
+def _client_gone(starting: "asyncio.Task[StartedTurn]") -> None:
+    """Counts an answer as watched whose client has left before it started."""
+    if not starting.cancelled() and not starting.exception():
+        answer = starting.result().answer
+        if isinstance(answer, LiveAnswer):
+            answer.was_watched = True
 
 
 @api("GET")
@@ -124,7 +69,7 @@ async def answer_stream(request: HttpRequest, answer_id: UUID) -> HttpResponseBa
     """GET /api/answers/<id>/stream: the events from the cursor on, on any worker."""
     requester = await known_requester(request)
     cursor = _cursor(request)
-    return await _follow(requester, await in_thread(service.follow, requester, answer_id), cursor, access_of(request))
+    return await _follow(requester, await in_thread(find_answer, requester, answer_id), cursor, access_of(request))
 
 
 def _cursor(request: HttpRequest) -> int:
@@ -140,29 +85,29 @@ def parse_cursor(text: str) -> int:
 
 
 async def _follow(
-    requester: Requester, known: Follow, cursor: int, access: ReaderAccess, headers: dict[str, str] | None = None
+    requester: Requester, existing: ExistingAnswer, cursor: int, access: ReaderAccess, headers: dict[str, str] | None = None
 ) -> EventStream:
-    frames = await frames_after(known, cursor, access)
-    if known.message.status != Message.Status.STREAMING:
+    frames = await frames_after(existing, cursor, access)
+    if existing.message.status != Message.Status.STREAMING:
         return EventStream(frames, headers)
-    seat = await reader_leases.acquire(requester)
-    return EventStream(worker.current().seated(frames, seat), headers)
+    lease = await reader_leases.acquire(requester)
+    return EventStream(worker.current().seated(frames, lease), headers)
 
 
-async def frames_after(known: Follow, cursor: int, access: ReaderAccess) -> AsyncGenerator[bytes, None]:
+async def frames_after(existing: ExistingAnswer, cursor: int, access: ReaderAccess) -> AsyncGenerator[bytes, None]:
     """Return the frames of an answer from the cursor on, running or ended. Raises InvalidRequest for a cursor of no frame of ours."""
-    message = known.message
+    message = existing.message
     if message.status != Message.Status.STREAMING:
-        return await _finished(known, cursor)
-    live = worker.current().follow(message.id, known.start, known.owner)
+        return await _finished(existing, cursor)
+    live = worker.current().follow(message.id, existing.start, existing.owner)
     live.check_cursor(cursor)
     return live.frames(cursor, access)
 
 
-async def _finished(known: Follow, cursor: int) -> AsyncGenerator[bytes, None]:
-    done, error = await in_thread(endings.saved_end, known.message)
-    answer = LiveAnswer(known.message.id, known.start)
-    answer.append(known.message.content)
+async def _finished(existing: ExistingAnswer, cursor: int) -> AsyncGenerator[bytes, None]:
+    done, error = await in_thread(endings.saved_end, existing.message)
+    answer = LiveAnswer(existing.message.id, existing.start)
+    answer.append(existing.message.content)
     answer.end(done, error)
     answer.check_cursor(cursor)
     return answer.frames(cursor)
@@ -191,7 +136,7 @@ async def answer_stop(request: HttpRequest, answer_id: UUID) -> HttpResponseBase
 def _own_usage(requester: Requester, answer_id: UUID) -> Usage:
     """The ledger row of an answer that is the requester's own, stored or not; raises NotFound.
 
-    A stored one belongs to whoever its conversation belongs to: a guest's may have been handed over to an account since.
+    A stored one belongs to whoever its conversation belongs to: a guest's may be an account's by now.
     """
     usage = Usage.objects.filter(answer=answer_id).first()
     if usage is None or not _is_own(requester, usage):

@@ -14,7 +14,7 @@ from django.core.management import call_command
 from django.utils import timezone
 
 from chat import redis_client
-from chat.accounts import guests as handing_over
+from chat.accounts import guests as accounts_guests
 from chat.limits import leases, reader_leases
 from chat.models import Conversation, Message, Quota, SitePolicy, Usage
 from chat.requester import Requester
@@ -172,16 +172,16 @@ def test_a_turn_that_begins_while_its_guest_signs_in_is_handed_over_too(site: Si
     requester = Requester(None, str(uuid4()), "127.0.0.1")
     client = visitor()
     session = client.session
-    session[handing_over.SESSION_KEY] = requester.guest
+    session[accounts_guests.SESSION_KEY] = requester.guest
     session.save()
     client.cookies["sessionid"] = session.session_key or ""
     client.post("/accounts/login/", {"username": alice.user.username, "password": alice.password})
     late = Conversation.objects.create(guest=requester.guest)
-    handing_over.catch_up(requester)
+    accounts_guests.transfer_late_turn(requester)
     late.refresh_from_db()
     assert (late.user_id, late.guest) == (alice.user.pk, "")
     other = Conversation.objects.create(guest=str(uuid4()))
-    handing_over.catch_up(Requester(None, other.guest, "127.0.0.1"))
+    accounts_guests.transfer_late_turn(Requester(None, other.guest, "127.0.0.1"))
     other.refresh_from_db()
     assert other.user_id is None
 
@@ -192,7 +192,7 @@ def test_a_turn_that_both_had_stays_with_both(alice: "Person") -> None:
     own, foreign = Conversation.objects.create(user=alice.user), Conversation.objects.create(guest=name)
     for conversation, owner in ((own, alice.requester.owner_key), (foreign, f"g:{name}")):
         Message.objects.create(conversation=conversation, role="assistant", turn=turn, turn_owner=owner)
-    handing_over.hand_over(Requester(None, name, ""), alice.requester)
+    accounts_guests.transfer_to_account(Requester(None, name, ""), alice.requester)
     assert Conversation.objects.of(alice.requester).count() == 2
 
 

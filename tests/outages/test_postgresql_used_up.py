@@ -1,7 +1,7 @@
 """PostgreSQL that gives no connection, or no answer: it is the database that is unavailable, never the limits."""
 
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from functools import partial
 from time import monotonic
 from typing import TYPE_CHECKING
@@ -27,13 +27,17 @@ BUDGETS = [{"tokens_per_day": 10**9}, {"spend_per_month_usd": 1000}, {"concurren
 
 
 @contextmanager
-def ledger_locked(environment: Environment) -> Iterator[None]:
-    """Whoever reads the ledger waits; everything else goes on."""
+def locked(environment: Environment, table: str) -> Iterator[None]:
+    """Has everyone who reads the table wait; everything else goes on."""
     assert environment.postgres
     with psycopg.connect(environment.postgres.url) as server:
-        server.execute("LOCK TABLE chat_usage IN ACCESS EXCLUSIVE MODE")
+        server.execute(f"LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE")
         yield
         server.rollback()
+
+
+def ledger_locked(environment: Environment) -> AbstractContextManager[None]:
+    return locked(environment, "chat_usage")
 
 
 @contextmanager
@@ -76,6 +80,21 @@ def test_turn_whose_budget_cannot_be_read_is_refused_for_the_database(
             assert_refused(answer, 503, "database_unavailable", retry_after=range(1, 6))
     # What the threads take late, they give back.
     wait_until(lambda: clients[0].chat(content="Hello").status == 200)
+
+
+def test_turn_that_cannot_be_checked_in_time_is_refused_for_the_database_and_costs_nothing(
+    environment: Environment, make_user: "MakeUser", site: Site
+) -> None:
+    client = make_user(requests="2/m").client_on(site)
+    with client.chat(content="Hello") as stream:
+        conversation = stream.until("start").data["conversation"]
+        stream.read()
+    with locked(environment, "chat_conversation"):
+        since = monotonic()
+        refused = client.post("/api/chat", json={"content": "Hello again", "conversation": conversation})
+        assert monotonic() - since < 4
+        assert_refused(refused, 503, "database_unavailable", retry_after=range(1, 6))
+    assert client.chat(content="Hello again", conversation=conversation).status == 200
 
 
 def test_where_limits_are_let_through_without_redis_a_silent_database_still_refuses(
