@@ -1,7 +1,7 @@
 """The forms that make accounts and send reset mails; everything else is Django's own."""
 
 import threading
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import urlsplit
 
 from django import forms
@@ -13,13 +13,8 @@ from django_altcha import AltchaField
 from chat.abuse import proof_of_work
 from chat.errors import ChallengeRequired
 
-if TYPE_CHECKING:
-    UserForm = UserCreationForm[User]
-else:
-    UserForm = UserCreationForm
 
-
-class SignUpForm(UserForm):
+class SignUpForm(UserCreationForm[User]):
     """A new account; the address is optional and may stand at several accounts, so it tells nobody who has one."""
 
     email = forms.EmailField(required=False, help_text="Optional. Used only to reset a forgotten password.")

@@ -1,7 +1,7 @@
 """What several of the admin's pages do alike."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from asgiref.sync import async_to_sync
 from django import forms
@@ -15,16 +15,11 @@ from chat.admin.history import record
 from chat.answers.worker import stop_answers, stop_conversation, wait_until_ended
 from chat.models import Conversation, Message, Usage
 
-if TYPE_CHECKING:
-    ModelForm = forms.ModelForm[Any]
-else:
-    ModelForm = forms.ModelForm
-
 # A worker looks for notes ten times a second; one that is lost is claimed later than anybody would wait.
 _STOP_SECONDS = 3
 
 
-class RowForm(ModelForm):
+class RowForm(forms.ModelForm[Any]):
     """A row of a list that is edited in place: what a screen reader calls its fields, which have no labels there."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:

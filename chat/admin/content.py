@@ -24,10 +24,8 @@ from chat.requester import Requester
 
 if TYPE_CHECKING:
     ConversationBase = admin.ModelAdmin[Conversation]
-    ContentAccessBase = admin.ModelAdmin[ContentAccess]
 else:
     ConversationBase = object
-    ContentAccessBase = admin.ModelAdmin
 
 
 def may_read_content(request: HttpRequest) -> bool:
@@ -103,7 +101,7 @@ def _shown(messages: list[Message]) -> list[Shown]:
 
 
 @admin.register(ContentAccess)
-class ContentAccessAdmin(ReadOnlyMixin, ContentAccessBase):
+class ContentAccessAdmin(ReadOnlyMixin, admin.ModelAdmin[ContentAccess]):
     """Lists who read whose conversation, and when: all staff may see it, and no one may change it."""
 
     list_display = ("created", "operator_name", "person", "conversation")

@@ -1,6 +1,6 @@
 """Conversations from outside: whose, when and how long."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from django.contrib import admin
 from django.db.models import Count, QuerySet
@@ -10,18 +10,12 @@ from chat.admin.base import ReadOnlyMixin, StopAnswersMixin
 from chat.admin.content import ContentPages
 from chat.models import Conversation
 
-if TYPE_CHECKING:
-    ConversationBase = admin.ModelAdmin[Conversation]
-else:
-    ConversationBase = admin.ModelAdmin
-
-
 # By what an address may narrow the list down.
 _ASKED_FOR = {"id", "user", "created", "updated"}
 
 
 @admin.register(Conversation)
-class ConversationAdmin(ReadOnlyMixin, StopAnswersMixin, ContentPages, ConversationBase):
+class ConversationAdmin(ReadOnlyMixin, StopAnswersMixin, ContentPages, admin.ModelAdmin[Conversation]):
     """Whose, when and how long; what was said is on a page of its own, with its own rules.
 
     Deleting is allowed: a person's account takes its conversations along.

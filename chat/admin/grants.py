@@ -1,6 +1,6 @@
 """What operators did for or against people: grants and pauses. Most are made by the actions on people."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from django.contrib import admin
 from django.db.models import Model
@@ -8,12 +8,6 @@ from django.http import HttpRequest
 
 from chat.admin.history import ChangeLogMixin
 from chat.models import Grant, Pause
-
-if TYPE_CHECKING:
-    GrantBase = admin.ModelAdmin[Grant]
-    PauseBase = admin.ModelAdmin[Pause]
-else:
-    GrantBase = PauseBase = admin.ModelAdmin
 
 
 class CreatedByMixin:
@@ -26,7 +20,7 @@ class CreatedByMixin:
 
 
 @admin.register(Grant)
-class GrantAdmin(CreatedByMixin, GrantBase):
+class GrantAdmin(CreatedByMixin, admin.ModelAdmin[Grant]):
     """Given or taken back, never changed: it is a record too."""
 
     list_display = ("user", "day", "tokens", "usd", "reason", "created", "created_by")
@@ -41,7 +35,7 @@ class GrantAdmin(CreatedByMixin, GrantBase):
 
 
 @admin.register(Pause)
-class PauseAdmin(CreatedByMixin, ChangeLogMixin, PauseBase):
+class PauseAdmin(CreatedByMixin, ChangeLogMixin, admin.ModelAdmin[Pause]):
     """Deleting a pause ends it."""
 
     list_display = ("user", "note", "created", "created_by")

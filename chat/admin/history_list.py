@@ -1,7 +1,5 @@
 """Everything that was changed in the admin, by anybody: to be read, and never changed."""
 
-from typing import TYPE_CHECKING
-
 from django.contrib import admin
 from django.contrib.admin.models import LogEntry
 from django.db.models import Model
@@ -11,14 +9,9 @@ from django.utils.safestring import SafeString
 
 from chat.admin.base import ReadOnlyMixin
 
-if TYPE_CHECKING:
-    LogEntryBase = admin.ModelAdmin[LogEntry]
-else:
-    LogEntryBase = admin.ModelAdmin
-
 
 @admin.register(LogEntry)
-class LogEntryAdmin(ReadOnlyMixin, LogEntryBase):
+class LogEntryAdmin(ReadOnlyMixin, admin.ModelAdmin[LogEntry]):
     list_display = ("action_time", "user", "kind", "what", "change")
     list_display_links = None
     list_filter = ("action_time", "action_flag", ("content_type", admin.RelatedOnlyFieldListFilter))

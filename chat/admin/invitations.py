@@ -1,6 +1,6 @@
 """Links by which people may sign up."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from django.contrib import admin, messages
 from django.http import HttpRequest, HttpResponse
@@ -12,14 +12,9 @@ from django.utils.safestring import SafeString
 from chat.accounts.signed_links import invitation_url
 from chat.models import Invitation, SitePolicy
 
-if TYPE_CHECKING:
-    InvitationBase = admin.ModelAdmin[Invitation]
-else:
-    InvitationBase = admin.ModelAdmin
-
 
 @admin.register(Invitation)
-class InvitationAdmin(InvitationBase):
+class InvitationAdmin(admin.ModelAdmin[Invitation]):
     """An invitation is made here; its page shows the link to hand on. Deleting it withdraws the link."""
 
     list_display = ("__str__", "created", "expires", "used", "used_by", "created_by")

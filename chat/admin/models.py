@@ -1,6 +1,6 @@
 """The upstream's models that people may choose."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
@@ -18,15 +18,8 @@ from chat.admin.history import ChangeLogMixin, record
 from chat.models import ChatModel, Quota
 from chat.upstream import learned
 
-if TYPE_CHECKING:
-    ModelBase = admin.ModelAdmin[ChatModel]
-    ModelForm = forms.ModelForm[ChatModel]
-else:
-    ModelBase = admin.ModelAdmin
-    ModelForm = forms.ModelForm
 
-
-class ChatModelForm(ModelForm):
+class ChatModelForm(forms.ModelForm[ChatModel]):
     def clean(self) -> dict[str, Any]:
         only_one(self, "is_default", "the default")
         if self.instance.pk and self.cleaned_data.get("fallback") == self.instance:
@@ -42,7 +35,7 @@ def _left_without(models: list[int]) -> list[SafeString]:
 
 
 @admin.register(ChatModel)
-class ChatModelAdmin(ChangeLogMixin, ModelBase):
+class ChatModelAdmin(ChangeLogMixin, admin.ModelAdmin[ChatModel]):
     form = ChatModelForm
     list_display = ("slug", "label", "enabled", "is_default", "input_usd_per_million", "output_usd_per_million", "position")
     list_editable = ("enabled", "input_usd_per_million", "output_usd_per_million", "position")

@@ -1,6 +1,6 @@
 """People with an account: what applies to each, and what an operator may do about it."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from django.contrib import admin, messages
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
@@ -22,11 +22,6 @@ from chat.limits import refusal_counts
 from chat.limits.usage_report import THEM, report
 from chat.models import Conversation, Grant, Pause, Quota, Usage
 from chat.requester import Requester
-
-if TYPE_CHECKING:
-    UserBase = UserAdmin[User]
-else:
-    UserBase = UserAdmin
 
 _MAX_NAMES = 20
 
@@ -59,7 +54,7 @@ class PausedFilter(admin.SimpleListFilter):
         return queryset.filter(pause__isnull=self.value() == "no") if self.value() in ("yes", "no") else queryset.none()
 
 
-class PersonAdmin(ChangeLogMixin, StopAnswersMixin, UserBase):
+class PersonAdmin(ChangeLogMixin, StopAnswersMixin, UserAdmin[User]):
     """Django's, with the quota that applies to each person: worked out by the database, in the query of the list."""
 
     list_display = ("username", "email", "quota", "paused", "is_active", "is_staff", "last_login")

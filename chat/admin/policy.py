@@ -1,6 +1,6 @@
 """What holds for the whole site."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from django.contrib import admin
 from django.core.exceptions import BadRequest, PermissionDenied
@@ -13,17 +13,11 @@ from chat.admin import meters
 from chat.admin.history import ChangeLogMixin, record, shown
 from chat.models import SitePolicy
 
-if TYPE_CHECKING:
-    PolicyBase = admin.ModelAdmin[SitePolicy]
-else:
-    PolicyBase = admin.ModelAdmin
-
-
 _WANTED = {"yes": True, "no": False}
 
 
 @admin.register(SitePolicy)
-class SitePolicyAdmin(ChangeLogMixin, PolicyBase):
+class SitePolicyAdmin(ChangeLogMixin, admin.ModelAdmin[SitePolicy]):
     """One row: the list is skipped, and nothing is added or deleted."""
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:

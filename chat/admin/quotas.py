@@ -1,6 +1,6 @@
 """Quotas: who may use how much."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from django import forms
 from django.contrib import admin
@@ -19,18 +19,10 @@ from chat.limits import refusal_counts
 from chat.models import Quota
 from chat.operator.most_used import most_used
 
-if TYPE_CHECKING:
-    QuotaBase = admin.ModelAdmin[Quota]
-    QuotaFormBase = forms.ModelForm[Quota]
-else:
-    QuotaBase = admin.ModelAdmin
-    QuotaFormBase = forms.ModelForm
-
-
 _MAX_REFUSED = 20
 
 
-class QuotaForm(QuotaFormBase):
+class QuotaForm(forms.ModelForm[Quota]):
     def clean(self) -> dict[str, Any]:
         only_one(self, "is_default", "the default")
         only_one(self, "for_guests", "the quota for guests")
@@ -47,7 +39,7 @@ class QuotaList(ChangeList):
 
 
 @admin.register(Quota)
-class QuotaAdmin(ChangeLogMixin, QuotaBase):
+class QuotaAdmin(ChangeLogMixin, admin.ModelAdmin[Quota]):
     form = QuotaForm
     # What is set day by day comes first: the list is wider than a small screen.
     list_editable = ("requests", "concurrent_streams", "tokens_per_day", "spend_per_month_usd", "priority")

@@ -1,7 +1,5 @@
 """The ledger: what every answer cost."""
 
-from typing import TYPE_CHECKING
-
 from django.contrib import admin
 from django.http import HttpRequest
 
@@ -10,14 +8,9 @@ from chat.admin.running import RunningPages
 from chat.admin.usage_charts import UsagePages
 from chat.models import Usage
 
-if TYPE_CHECKING:
-    UsageBase = admin.ModelAdmin[Usage]
-else:
-    UsageBase = admin.ModelAdmin
-
 
 @admin.register(Usage)
-class UsageAdmin(ReadOnlyMixin, UsagePages, RunningPages, UsageBase):
+class UsageAdmin(ReadOnlyMixin, UsagePages, RunningPages, admin.ModelAdmin[Usage]):
     """The ledger. It is not deleted either, or budgets would come back."""
 
     list_display = (

@@ -1,18 +1,11 @@
 """Fields of the admin's forms: a choice that is no key is an error at its field, and every box has a name."""
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from django import forms
 from django.contrib.admin.widgets import AdminSplitDateTime, AutocompleteMixin, AutocompleteSelect, AutocompleteSelectMultiple
 from django.core.exceptions import ValidationError
-
-if TYPE_CHECKING:
-    ChoiceField = forms.ModelChoiceField[Any]
-    ChoicesField = forms.ModelMultipleChoiceField[Any]
-else:
-    ChoiceField = forms.ModelChoiceField
-    ChoicesField = forms.ModelMultipleChoiceField
 
 
 def _is_choice(queryset: Any, to_field: str | None, value: Any) -> bool:
@@ -24,7 +17,7 @@ def _is_choice(queryset: Any, to_field: str | None, value: Any) -> bool:
     return True
 
 
-class _Choice(ChoiceField):
+class _Choice(forms.ModelChoiceField[Any]):
     def to_python(self, value: Any) -> Any:
         queryset: Any = self.queryset
         known = value in self.empty_values or isinstance(value, queryset.model)
@@ -33,7 +26,7 @@ class _Choice(ChoiceField):
         raise ValidationError(self.error_messages["invalid_choice"], "invalid_choice", {"value": value})
 
 
-class _Choices(ChoicesField):
+class _Choices(forms.ModelMultipleChoiceField[Any]):
     def clean(self, value: Any) -> Any:
         for each in value if isinstance(value, list | tuple) else ():
             if not _is_choice(self.queryset, self.to_field_name, each):

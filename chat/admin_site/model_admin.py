@@ -1,7 +1,7 @@
 """What stands in front of every ModelAdmin: keys, lookups and choices that are none are refused before the database sees them."""
 
 import re
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
@@ -13,11 +13,6 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 
 from chat.admin_site.change_list import CheckedList
 from chat.admin_site.fields import NamedSplitDateTime, checked_choice, checked_choices
-
-if TYPE_CHECKING:
-    ModelAdmin = admin.ModelAdmin[Any]
-else:
-    ModelAdmin = admin.ModelAdmin
 
 # A pattern in an address is a program for the database to run; no page of the admin makes one.
 _REFUSED_LOOKUPS = {"regex", "iregex"}
@@ -46,7 +41,7 @@ class StrictActionForm(ActionForm):
     )
 
 
-class CheckedAdmin(ModelAdmin):
+class CheckedAdmin(admin.ModelAdmin[Any]):
     """Put in front of every ModelAdmin by `chat.admin_site.site`."""
 
     action_form = StrictActionForm
