@@ -2,28 +2,21 @@
 
 from typing import Any
 
-from django.contrib import admin, messages
-from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
+from django.contrib import admin
 from django.contrib.auth.admin import UserAdmin
 from django.contrib.auth.models import User
 from django.db.models import Exists, OuterRef, QuerySet
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import redirect
-from django.template.response import TemplateResponse
-from django.urls import reverse
 from django.utils import timezone
 
-from chat.admin import meters, person_actions
-from chat.admin.base import StopAnswersMixin, may_stop_answers
+from chat.admin import meters
+from chat.admin.base import StopAnswersMixin
 from chat.admin.history import ChangeLogMixin
-from chat.admin.person_actions import PersonAction
-from chat.errors import Refusal
+from chat.admin.person_action_pages import PersonActionPages
 from chat.limits import refusal_counts
 from chat.limits.usage_report import THEM, report
 from chat.models import Conversation, Grant, Pause, Quota, Usage
 from chat.requester import Requester
-
-_MAX_NAMES = 20
 
 
 class QuotaFilter(admin.SimpleListFilter):
@@ -54,7 +47,7 @@ class PausedFilter(admin.SimpleListFilter):
         return queryset.filter(pause__isnull=self.value() == "no") if self.value() in ("yes", "no") else queryset.none()
 
 
-class PersonAdmin(ChangeLogMixin, StopAnswersMixin, UserAdmin[User]):
+class PersonAdmin(PersonActionPages, ChangeLogMixin, StopAnswersMixin, UserAdmin[User]):
     """Django's, with the quota that applies to each person: worked out by the database, in the query of the list."""
 
     list_display = ("username", "email", "quota", "paused", "is_active", "is_staff", "last_login")
@@ -63,7 +56,6 @@ class PersonAdmin(ChangeLogMixin, StopAnswersMixin, UserAdmin[User]):
     # Numbers beside the filters would be a count of all rows for each.
     show_facets = admin.ShowFacets.NEVER
     filter_horizontal = ("groups", "user_permissions")
-    actions = ("reset_counters", "grant_tokens", "pause", "unpause", "stop_running")
     # The history outlives the account.
     redacted_fields = ("username", "first_name", "last_name", "email")
 
@@ -113,83 +105,6 @@ class PersonAdmin(ChangeLogMixin, StopAnswersMixin, UserAdmin[User]):
         hidden = {"pause" if is_paused else "unpause", "" if is_running else "stop_running", "delete_selected"}
         choices = [(name, label) for name, label in self.get_action_choices(request, []) if name not in hidden]
         return [(name, label if name == "unpause" else f"{label} …") for name, label in choices]
-
-    # --- What is done about people ------------------------------------------------
-
-    def has_grant_permission(self, request: HttpRequest) -> bool:
-        return request.user.has_perm("chat.add_grant")
-
-    def has_pause_permission(self, request: HttpRequest) -> bool:
-        return request.user.has_perm("chat.add_pause")
-
-    def has_unpause_permission(self, request: HttpRequest) -> bool:
-        return request.user.has_perm("chat.delete_pause")
-
-    def has_stop_permission(self, request: HttpRequest) -> bool:
-        return may_stop_answers(request)
-
-    @admin.action(description=person_actions.RESET.title, permissions=["grant"])
-    def reset_counters(self, request: HttpRequest, queryset: "QuerySet[User]") -> HttpResponse | None:
-        return self._ask_or_run(request, queryset, person_actions.RESET)
-
-    @admin.action(description=person_actions.GRANT.title, permissions=["grant"])
-    def grant_tokens(self, request: HttpRequest, queryset: "QuerySet[User]") -> HttpResponse | None:
-        return self._ask_or_run(request, queryset, person_actions.GRANT)
-
-    @admin.action(description=person_actions.PAUSE.title, permissions=["pause"])
-    def pause(self, request: HttpRequest, queryset: "QuerySet[User]") -> HttpResponse | None:
-        return self._ask_or_run(request, queryset, person_actions.PAUSE)
-
-    @admin.action(description=person_actions.UNPAUSE.title, permissions=["unpause"])
-    def unpause(self, request: HttpRequest, queryset: "QuerySet[User]") -> HttpResponse | None:
-        return self._ask_or_run(request, queryset, person_actions.UNPAUSE)
-
-    @admin.action(description=person_actions.STOP.title, permissions=["stop"])
-    def stop_running(self, request: HttpRequest, queryset: "QuerySet[User]") -> HttpResponse | None:
-        return self._ask_or_run(request, queryset, person_actions.STOP)
-
-    def _ask_or_run(self, request: HttpRequest, queryset: "QuerySet[User]", action: PersonAction) -> HttpResponse | None:
-        """Asks first, unless the operator is sure or the action is harmless; then does it and goes back to where the operator came from."""
-        people = User.objects.filter(pk__in=queryset.order_by().values("pk"))
-        sure = request.POST.get("sure") == "yes"
-        form = action.fields(request.POST if sure or action.explanation is None else None)
-        if not form.is_valid():
-            return self._ask(request, people, action, form)
-        try:
-            messages.success(request, action.run(request, people, form.cleaned_data))
-        except Refusal as refusal:
-            messages.error(request, f"Nothing was done. {refusal.message}")
-        back = self._back(request)
-        return redirect(back) if back else None
-
-    def _ask(self, request: HttpRequest, people: "QuerySet[User]", action: PersonAction, form: Any) -> HttpResponse:
-        named, count = list(people.order_by("username")[:_MAX_NAMES]), people.count()
-        keys = request.POST.getlist(ACTION_CHECKBOX_NAME)
-        across = request.POST.get("select_across") == "1"
-        context = {
-            **self.admin_site.each_context(request),
-            "title": action.title,
-            "explanation": action.explanation,
-            "opts": self.opts,
-            "people": named,
-            "count": count,
-            "more": count - len(named),
-            "form": form,
-            "action": request.POST["action"],
-            "across": across,
-            # For all of them one key is enough: the list's own filters say who they are.
-            "keys": keys[:1] if across else keys,
-            "back": request.POST.get("back", ""),
-            "leave": self._back(request) or request.get_full_path(),
-        }
-        return TemplateResponse(request, "admin/auth/user/action.html", context)
-
-    def _back(self, request: HttpRequest) -> str | None:
-        """The page of the person whose button it was; None: the list."""
-        key = request.POST.get(ACTION_CHECKBOX_NAME)
-        if request.POST.get("back") != "page" or key is None:
-            return None
-        return reverse("admin:auth_user_change", args=[key])
 
 
 admin.site.unregister(User)
