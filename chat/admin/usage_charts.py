@@ -20,9 +20,10 @@ from django.utils.timezone import localdate
 
 from chat.formatting import compact, gate, short_usd
 from chat.models import SitePolicy, Usage
-from chat.operator import charts, csv_export, reports
+from chat.operator import charts, csv_export, first_token, periods, reports
 from chat.operator.charts import Series
-from chat.operator.reports import Figures, Period, Share
+from chat.operator.periods import Period
+from chat.operator.reports import Figures, Share
 from chat.threads import in_thread
 
 if TYPE_CHECKING:
@@ -85,7 +86,7 @@ def report_of(period: Period) -> Report:
         _outcomes(days),
         _cost(days),
         _tokens(days),
-        _waits(reports.waits(period)),
+        _waits(first_token.waits(period)),
         _ranking("models", "By model", "Model", models),
         _refusals(reports.refusals(period)),
         _ranking("people", "By person", "Person", people, _person_url),
@@ -94,7 +95,7 @@ def report_of(period: Period) -> Report:
     return Report(period, whole, days, panels)
 
 
-def _labels(days: Sequence[reports.Day] | Sequence[reports.Wait]) -> list[str]:
+def _labels(days: Sequence[reports.Day] | Sequence[first_token.Wait]) -> list[str]:
     return [_day_label(day.day) for day in days]
 
 
@@ -126,7 +127,7 @@ def _tokens(days: Sequence[reports.Day]) -> Panel:
     return Panel("tokens", "Tokens", ["Day", *names, "all"], rows, chart, names)
 
 
-def _waits(waits: Sequence[reports.Wait]) -> Panel:
+def _waits(waits: Sequence[first_token.Wait]) -> Panel:
     names = ["median", "95th percentile"]
     series = [Series("median", [wait.median for wait in waits]), Series("95th percentile", [wait.p95 for wait in waits])]
     rows = [Row([wait.day, wait.answers, wait.median, wait.p95]) for wait in waits]
@@ -185,11 +186,11 @@ class UsagePages(ModelAdmin):
         return own + super().get_urls()
 
     def report_view(self, request: HttpRequest) -> HttpResponse:
-        """`?period=`: see chat.operator.reports.period_of."""
+        """`?period=`: see chat.operator.periods.period_of."""
         if not self.has_view_permission(request):
             raise PermissionDenied
         today = localdate()
-        period = reports.period_of(request.GET.get("period", ""), today)
+        period = periods.period_of(request.GET.get("period", ""), today)
         context = {
             **self.admin_site.each_context(request),
             "title": "Usage",
@@ -205,7 +206,7 @@ class UsagePages(ModelAdmin):
         """`?period=&table=`: one of the page's tables, or "ledger" for every row of the ledger in the period."""
         if not self.has_view_permission(request):
             raise PermissionDenied
-        period = reports.period_of(request.GET.get("period", ""), localdate())
+        period = periods.period_of(request.GET.get("period", ""), localdate())
         table = request.GET.get("table", "")
         if table == "ledger":
             response: HttpResponseBase = StreamingHttpResponse(_ledger(period), content_type=csv_export.CONTENT_TYPE)
@@ -222,12 +223,12 @@ class UsagePages(ModelAdmin):
 
 def _choices(period: Period, today: date) -> list[tuple[str, str, bool]]:
     """Key, label and whether it is chosen, of each period that is one click away."""
-    choices = [(str(days), f"{days} days", period.key == str(days)) for days in reports.DAYS]
+    choices = [(str(days), f"{days} days", period.key == str(days)) for days in periods.DAYS]
     month = period.first if period.is_month else today
     months = {month.replace(day=1), today.replace(day=1)}
-    months |= {before for before in [reports.month_before(month)] if before.year >= reports.FIRST_YEAR}
-    months |= {after for after in [reports.month_after(month)] if after <= today}
-    return choices + [(reports.month_key(each), f"{each:%B %Y}", period.key == reports.month_key(each)) for each in sorted(months)]
+    months |= {before for before in [periods.month_before(month)] if before.year >= periods.FIRST_YEAR}
+    months |= {after for after in [periods.month_after(month)] if after <= today}
+    return choices + [(periods.month_key(each), f"{each:%B %Y}", period.key == periods.month_key(each)) for each in sorted(months)]
 
 
 def _budget() -> dict[str, Any]:

@@ -13,69 +13,14 @@ from typing import Any
 from django.db import connection
 from django.db.models import Count, Sum
 from django.utils import timezone
-from django.utils.dateparse import parse_date
 
 from chat.limits import budgets
 from chat.limits.budgets import ExactSum
 from chat.models import RefusalCount, Usage
+from chat.operator.periods import Period
 
 OUTCOMES = [Usage.Outcome.COMPLETE, Usage.Outcome.STOPPED, Usage.Outcome.INTERRUPTED, Usage.Outcome.FAILED]
 MAX_PEOPLE = 20
-DAYS = (7, 30, 90)
-FIRST_YEAR = 2000
-
-
-# --- Periods --------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Period:
-    """Whole days of the site's time zone, the first and the last included. `key` is how an address names it."""
-
-    key: str
-    first: date
-    last: date
-
-    @property
-    def days(self) -> list[date]:
-        return [self.first + timedelta(days=number) for number in range((self.last - self.first).days + 1)]
-
-    @property
-    def is_month(self) -> bool:
-        return not self.key.isdigit()
-
-
-def period_of(key: str, today: date) -> Period:
-    """ "7", "30" and "90" are that many days up to today, "2026-11" is that month up to today; anything else is 30 days."""
-    first = _parse_month(key)
-    if first is not None and first <= today:
-        return Period(key, first, min(_month_end(first), today))
-    days = int(key) if key in map(str, DAYS) else 30
-    return Period(str(days), today - timedelta(days=days - 1), today)
-
-
-def _parse_month(key: str) -> date | None:
-    try:
-        first = parse_date(f"{key}-01") if len(key) == len("2026-11") else None
-    except ValueError:
-        return None
-    return first if first is not None and first.year >= FIRST_YEAR else None
-
-
-def month_key(day: date) -> str:
-    return f"{day:%Y-%m}"
-
-
-def month_before(day: date) -> date:
-    return (day.replace(day=1) - timedelta(days=1)).replace(day=1)
-
-
-def month_after(day: date) -> date:
-    return _month_end(day) + timedelta(days=1)
-
-
-def _month_end(day: date) -> date:
-    return (day.replace(day=1) + timedelta(days=32)).replace(day=1) - timedelta(days=1)
 
 
 # --- Sums -----------------------------------------------------------------------
@@ -204,68 +149,7 @@ def _ranked(shares: list[Share]) -> list[Share]:
     return sorted(shares, key=lambda share: (-share.figures.cost, -share.figures.tokens, share.name))
 
 
-# --- How fast, how often refused --------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Wait:
-    """Milliseconds until the first token on one day: the median and the 95th percentile, None without answers."""
-
-    day: date
-    answers: int = 0
-    median: int | None = None
-    p95: int | None = None
-
-
-_BY_POSTGRESQL = """
-SELECT day, COUNT(*),
-  percentile_disc(0.5) WITHIN GROUP (ORDER BY first_token_ms), percentile_disc(0.95) WITHIN GROUP (ORDER BY first_token_ms)
-FROM chat_usage WHERE day BETWEEN %s AND %s AND first_token_ms IS NOT NULL GROUP BY day
-"""
-# SQLite knows no percentiles, but counts off an index fast: a place costs as many steps as it is far from the day's fastest.
-# PostgreSQL takes ten times as long for that as for sorting them all.
-_AT_PLACE = """
-SELECT * FROM (
-  SELECT day, first_token_ms FROM chat_usage WHERE day = %s AND first_token_ms IS NOT NULL ORDER BY first_token_ms LIMIT 1 OFFSET %s
-) AS place
-"""
-
-
-def waits(period: Period) -> list[Wait]:
-    """Every day of the period; percentiles by the nearest rank. Two queries at most."""
-    measured = _sorted_out if connection.vendor == "postgresql" else _counted_off
-    found = {wait.day: wait for wait in measured(period)}
-    return [found.get(day, Wait(day)) for day in period.days]
-
-
-def _sorted_out(period: Period) -> list[Wait]:
-    with connection.cursor() as cursor:
-        cursor.execute(_BY_POSTGRESQL, [period.first.isoformat(), period.last.isoformat()])
-        return [Wait(*row) for row in cursor.fetchall()]
-
-
-def _counted_off(period: Period) -> list[Wait]:
-    measured = Usage.objects.order_by().filter(day__gte=period.first, day__lte=period.last, first_token_ms__isnull=False)
-    counts = dict(measured.values_list("day").annotate(answers=Count("*")))
-    places = [(day, rank) for day, count in counts.items() for rank in (_rank(count, 50), _rank(count, 95))]
-    found: dict[date, list[int]] = {}
-    for day, milliseconds in _at(places):
-        found.setdefault(day, []).append(milliseconds)
-    return [Wait(day, counts[day], min(values), max(values)) for day, values in found.items()]
-
-
-def _rank(count: int, percent: int) -> int:
-    """How many of `count` values in order come before the one that is the percentile."""
-    return -(-count * percent // 100) - 1
-
-
-def _at(places: list[tuple[date, int]]) -> list[tuple[date, int]]:
-    if not places:
-        return []
-    parameters = [value for day, rank in places for value in (day.isoformat(), rank)]
-    with connection.cursor() as cursor:
-        cursor.execute(" UNION ALL ".join([_AT_PLACE] * len(places)), parameters)
-        return [(day, milliseconds) for day, milliseconds in cursor.fetchall()]
+# --- How often refused ---------------------------------------------------------
 
 
 @dataclass(frozen=True)

@@ -21,8 +21,8 @@ from django.utils import timezone
 from chat.admin import usage_charts
 from chat.limits import budgets
 from chat.models import RefusalCount, SitePolicy, Usage
-from chat.operator import csv_export, reports
-from chat.operator.reports import Period
+from chat.operator import csv_export, first_token, periods, reports
+from chat.operator.periods import Period
 from tests.harness.people import Person
 from tests.harness.site import Site
 from tests.harness.visitor import visitor
@@ -53,7 +53,7 @@ def staff(user: User, *permissions: str) -> Client:
 def month() -> Iterator[Period]:
     """A month of the test's own, without any rows."""
     key = next(MONTHS)
-    period = reports.period_of(key, timezone.localdate())
+    period = periods.period_of(key, timezone.localdate())
     yield period
     for table in (Usage, RefusalCount):
         table.objects.filter(day__gte=period.first, day__lte=period.last).delete()
@@ -141,7 +141,7 @@ def test_percentiles_are_those_of_the_nearest_rank(month: Period) -> None:
         for value in values:
             use(month.first + timedelta(days=day), first_token_ms=value)
     use(month.first)
-    waits = {wait.day: wait for wait in reports.waits(month)}
+    waits = {wait.day: wait for wait in first_token.waits(month)}
     assert list(waits) == month.days
     for day, values in samples.items():
         wait = waits[month.first + timedelta(days=day)]
@@ -182,7 +182,7 @@ def test_refusals_are_told_apart_from_those_of_shadow_mode(month: Period, operat
     ],
 )
 def test_a_period_is_whole_days_up_to_today(key: str, first: str, last: str) -> None:
-    period = reports.period_of(key, date(2026, 3, 15))
+    period = periods.period_of(key, date(2026, 3, 15))
     assert (period.first.isoformat(), period.last.isoformat()) == (first, last)
 
 
