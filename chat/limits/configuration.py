@@ -13,12 +13,13 @@ from typing import Any
 
 from django.contrib.auth.models import Group, User
 from django.db import transaction
+from django.db.models import Model
 from django.db.models.signals import m2m_changed, post_delete, post_save
 
 from chat import redis_client, redis_keys
 from chat.limits.effective_quota import EffectiveQuota, effective_quota_of
-from chat.models import ChatModel, Grant, Pause, Quota, SitePolicy
-from chat.models.configured import configured_in_bulk
+from chat.models import ChatModel, Quota, SitePolicy
+from chat.models.configured import configured_in_bulk, configured_models
 from chat.requester import Requester
 
 STALE_SECONDS = 1.0
@@ -95,10 +96,14 @@ def _changed(**kwargs: Any) -> None:
 
 def watch() -> None:
     """Connects the signals; called once, when Django is ready."""
-    for model in (SitePolicy, Quota, ChatModel, Grant, Pause, Group, User):
-        post_delete.connect(_changed, sender=model, dispatch_uid="configuration")
-    for model in (SitePolicy, Quota, ChatModel, Grant, Pause):
-        post_save.connect(_changed, sender=model, dispatch_uid="configuration")
-    for through in (Quota.users.through, Quota.groups.through, Quota.models.through, User.groups.through):
-        m2m_changed.connect(_changed, sender=through, dispatch_uid="configuration")
+    tables = configured_models()
+    for table in tables:
+        post_save.connect(_changed, sender=table, dispatch_uid="configuration")
+    # Who is in which group decides as well. What a deletion takes along is deleted without a signal.
+    deleted: list[type[Model]] = [*tables, Group, User]
+    for table in deleted:
+        post_delete.connect(_changed, sender=table, dispatch_uid="configuration")
+    links = [field.remote_field.through for table in tables for field in table._meta.many_to_many]
+    for link in [*links, User.groups.through]:
+        m2m_changed.connect(_changed, sender=link, dispatch_uid="configuration")
     configured_in_bulk.connect(_changed, dispatch_uid="configuration")

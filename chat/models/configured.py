@@ -2,6 +2,7 @@
 
 from typing import Any, TypeVar
 
+from django.apps import apps
 from django.db import models
 from django.dispatch import Signal
 
@@ -24,3 +25,9 @@ class ConfiguredQuerySet(models.QuerySet[T]):
         made = super().bulk_create(*args, **options)
         configured_in_bulk.send(sender=self.model)
         return made
+
+
+def configured_models() -> list[type[models.Model]]:
+    """Returns the tables that workers remember: those whose manager is one of a ConfiguredQuerySet."""
+    tables = apps.get_app_config("chat").get_models()
+    return [table for table in tables if isinstance(table._default_manager.none(), ConfiguredQuerySet)]
