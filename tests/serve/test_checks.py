@@ -1,5 +1,8 @@
 """The system checks: each fault is found, has a hint, and the defaults have none."""
 
+import os
+import subprocess
+import sys
 from ipaddress import ip_network
 from typing import Any
 
@@ -7,7 +10,8 @@ import pytest
 from django.core.checks import CheckMessage, run_checks
 from pytest_django import Settings
 
-from chat.checks import SETTINGS, UPSTREAM
+from chatsite.checks import SETTINGS, UPSTREAM
+from tests.harness.site import ROOT
 
 
 def found() -> list[CheckMessage]:
@@ -64,3 +68,11 @@ def test_base_url_needs_no_key(right: Settings) -> None:
 def test_address_of_version_six_is_found_among_the_allowed_hosts(right: Settings) -> None:
     right.SITE_URL, right.ALLOWED_HOSTS = "https://[::1]:8443", ["[::1]"]
     assert found() == []
+
+
+def test_fault_is_found_by_the_command_that_checks() -> None:
+    """In a process of its own: this one has registered them by importing their module."""
+    env = {**os.environ, "SECRET_KEY": "short"}
+    made = subprocess.run([sys.executable, "manage.py", "check"], cwd=ROOT, env=env, capture_output=True, text=True)
+    assert made.returncode == 1
+    assert "chatsite.E003" in made.stderr

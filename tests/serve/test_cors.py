@@ -7,7 +7,7 @@ import pytest
 from django.core.checks import run_checks
 from django.core.exceptions import ImproperlyConfigured
 
-from chat.checks import SETTINGS
+from chatsite.checks import SETTINGS
 from chatsite.env import Env
 from tests.harness.client import Client
 from tests.harness.refusals import assert_refused

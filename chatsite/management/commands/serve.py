@@ -2,7 +2,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from chat.checks import SETTINGS
+from chatsite.checks import SETTINGS
 from chatsite.serve.preflight import StartupError
 from chatsite.serve.signals import Forced
 from chatsite.serve.supervisor import Supervisor
