@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.harness.provider_refusals import REFUSALS
-from tests.harness.stream_quirks import QUIRKS
+from tests.harness.upstream_quirks.refusals import REFUSALS
+from tests.harness.upstream_quirks.stream_quirks import QUIRKS
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "providers.md"
 PLAYED = {entry.provider for table in (QUIRKS, REFUSALS) for entry in table.values()}

@@ -7,14 +7,14 @@ import pytest
 from chat.limits import budgets
 from chat.models import ChatModel, Message
 from chat.upstream import trimming
-from tests.harness import provider_refusals as table
 from tests.harness import wire
 from tests.harness.answers import message
 from tests.harness.client import Stream
 from tests.harness.ends import whole
 from tests.harness.people import Person
-from tests.harness.provider_refusals import REFUSALS
 from tests.harness.upstream import DEFAULT_PIECES, DEFAULT_TEXT, Request, Upstream
+from tests.harness.upstream_quirks import refusals as table
+from tests.harness.upstream_quirks.refusals import REFUSALS
 
 
 class Talk:

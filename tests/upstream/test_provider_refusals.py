@@ -8,14 +8,14 @@ import pytest
 from chat.errors import CONTENT_FILTER, CONTEXT_LENGTH, KEY_REFUSED, MODEL_FORBIDDEN, MODEL_UNKNOWN, NO_CREDIT, AnswerError
 from chat.models import ChatModel, Conversation, Message
 from chat.upstream.failures import Retriable, in_stream
-from tests.harness import provider_refusals as table
 from tests.harness import wire
 from tests.harness.answers import message
 from tests.harness.client import Stream
 from tests.harness.ends import check_end, whole
 from tests.harness.people import Person
-from tests.harness.provider_refusals import REFUSALS
 from tests.harness.upstream import Upstream
+from tests.harness.upstream_quirks import refusals as table
+from tests.harness.upstream_quirks.refusals import REFUSALS
 
 ANSWER = wire.answer("at last", prompt=11, completion=7)
 REASONS = {

@@ -10,9 +10,9 @@ from tests.harness import wire
 from tests.harness.client import Client
 from tests.harness.ends import check_end, figures, whole
 from tests.harness.people import Person
-from tests.harness.quirk import TEXT, WHOLE, Quirk
-from tests.harness.stream_quirks import QUIRKS
 from tests.harness.upstream import Upstream
+from tests.harness.upstream_quirks.quirk import TEXT, WHOLE, Quirk
+from tests.harness.upstream_quirks.stream_quirks import QUIRKS
 
 # Of a site whose patience is a second: nothing waits for a connection that lingers behind a whole answer.
 AT_ONCE_SECONDS = 8

@@ -15,16 +15,16 @@ from django.test import Client as Visitor
 from chat.models import ChatModel
 from chat.upstream import last_failures, learned
 from chat.upstream.adaptation import Lesson
-from tests.harness import provider_refusals as table
 from tests.harness import wire
 from tests.harness.answers import message
 from tests.harness.doctor import Visit, address_of
 from tests.harness.ends import whole
 from tests.harness.environment import API_KEY, Environment
 from tests.harness.people import Person
-from tests.harness.provider_refusals import REFUSALS
 from tests.harness.site import Site, free_port
 from tests.harness.upstream import Upstream
+from tests.harness.upstream_quirks import refusals as table
+from tests.harness.upstream_quirks.refusals import REFUSALS
 
 REQUEST_IDS = {
     "x-request-id": "req_1",

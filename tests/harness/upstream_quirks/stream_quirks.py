@@ -4,7 +4,7 @@ A new one is an entry of QUIRKS; `provider` is who was seen to send it.
 """
 
 from tests.harness import wire
-from tests.harness.quirk import (
+from tests.harness.upstream_quirks.quirk import (
     TEXT,
     USAGE,
     WHOLE,
@@ -19,7 +19,8 @@ from tests.harness.quirk import (
     with_reason,
     with_usage,
 )
-from tests.harness.stream_corners import CORNERS
+from tests.harness.upstream_quirks.stream_framing import GRAMMAR, SHAPES
+from tests.harness.upstream_quirks.stream_outcomes import FIGURES, MORE_ERRORS, SLOW, STATUSES, TERMINALS, THOUGHTS
 
 _MULTILINE_ERROR = b'{\n  "error": {\n    "message": "The server had an error.",\n    "code": 500\n  }\n}\n'
 _HEARTBEATS = [step for _ in range(40) for step in (wire.comment("keep-alive"), wire.Pause(0.25))]
@@ -270,6 +271,16 @@ THINKING = {
     "answer that is a bracket": Quirk("any", wire.answer("<"), text="<"),
     "blanks before the answer": Quirk("any", wire.answer("\n\n", "  ", TEXT), text=f"\n\n  {TEXT}"),
 }
+
+CORNERS: dict[str, Quirk] = {
+    f"{kind}: {name}": quirk
+    for kind, table in [
+        ("grammar", GRAMMAR), ("shape", SHAPES), ("end", TERMINALS), ("figures", FIGURES), ("thoughts", THOUGHTS),
+        ("slow", SLOW), ("error", MORE_ERRORS),
+        ("status", STATUSES),
+    ]
+    for name, quirk in table.items()
+}  # fmt: skip
 
 QUIRKS: dict[str, Quirk] = {
     **TEXT_PARTS, **ENDS, **USAGES, **REASONS, **ERRORS, **NOTHING, **NOT_BROKEN, **WHOLE_ANSWERS, **THINKING, **CORNERS,

@@ -10,6 +10,8 @@ from tests.harness.wire import Script
 TEXT = "Hello there."
 TEXT_STEPS = wire.text("Hello", " there.")
 WHOLE = [wire.role(), *TEXT_STEPS]
+GOOD = wire.answer("Hello", " there.")
+GOOD_BYTES = wire.joined(GOOD)
 USAGE = {"prompt_tokens": 11, "completion_tokens": 7, "total_tokens": 18}
 
 
@@ -69,3 +71,8 @@ def each(change: Callable[[int, bytes], bytes]) -> Script:
 
 def body(text: bytes, kind: str) -> wire.Http:
     return wire.Http(200, text, {"content-type": kind})
+
+
+def with_choices(*choices: Any, **fields: Any) -> bytes:
+    """Returns a chunk with these choices; `fields` are added to the top level."""
+    return wire.frame({"object": "chat.completion.chunk", "choices": list(choices), **fields})

@@ -1,32 +1,30 @@
-"""Corners of event streams, of HTTP and of chunks in which servers of some kind were seen: further entries of QUIRKS."""
+"""Corners of how answers end, are counted, think, wait and fail: entries of QUIRKS."""
 
 import gzip
 import json
-from typing import Any
 
 from tests.harness import wire
-from tests.harness.quirk import (
+from tests.harness.upstream_quirks.quirk import (
+    GOOD,
+    GOOD_BYTES,
     TEXT,
     USAGE,
     WHOLE,
     Quirk,
-    between,
     body,
     broken,
     completion,
-    each,
     failed,
+    with_choices,
     with_deltas,
     with_usage,
-)  # fmt: skip
+)
 from tests.harness.wire import Script
 
-GOOD = wire.answer("Hello", " there.")
-_BYTES = wire.joined(GOOD)
 _EVENTS = b"content-type: text/event-stream\r\n"
 
 
-def _raw(*head: bytes, data: bytes = _BYTES, status: bytes = b"HTTP/1.1 200 OK\r\n") -> Script:
+def _raw(*head: bytes, data: bytes = GOOD_BYTES, status: bytes = b"HTTP/1.1 200 OK\r\n") -> Script:
     """A response written by hand; the connection closes behind it."""
     return [wire.Raw(status + _EVENTS + b"".join(head) + b"\r\n" + data)]
 
@@ -35,12 +33,8 @@ def _chunked(data: bytes, extension: bytes = b"") -> bytes:
     return b"%x%s\r\n%s\r\n" % (len(data), extension, data)
 
 
-def _choices(*choices: Any, **fields: Any) -> bytes:
-    return wire.frame({"object": "chat.completion.chunk", "choices": list(choices), **fields})
-
-
 def _status(line: bytes) -> Script:
-    return _raw(b"content-length: %d\r\n" % len(_BYTES), status=b"HTTP/1.1 " + line + b"\r\n")
+    return _raw(b"content-length: %d\r\n" % len(GOOD_BYTES), status=b"HTTP/1.1 " + line + b"\r\n")
 
 
 def _rejected(provider: str, step: wire.Step) -> Quirk:
@@ -53,139 +47,7 @@ def _waits(step: bytes, times: int = 8) -> Script:
     return [each for _ in range(times) for each in (step, wire.Pause(0.3))]
 
 
-def _pretty(frame: bytes) -> bytes:
-    """The same event with a `data:` for each line of indented JSON."""
-    if b"[DONE]" in frame:
-        return frame
-    return b"".join(b"data: %s\n" % line.encode() for line in json.dumps(json.loads(frame[6:]), indent=1).split("\n")) + b"\n"
-
-
-_LONG = "word " * 100_000
 _PART = wire.chunk({"content": "Hello"}), wire.chunk({"content": " there."})
-
-GRAMMAR = {
-    "byte order mark": Quirk("home-made servers", [b"\xef\xbb\xbf", _BYTES]),
-    "CR for line ends": Quirk("home-made servers", each(lambda _, frame: frame.replace(b"\n", b"\r"))),
-    "CR for line ends, and silence": Quirk("home-made servers", [*each(lambda _, frame: frame.replace(b"\n", b"\r")), wire.Stall()]),
-    "mixed line ends": Quirk("proxies in JavaScript", each(lambda number, frame: frame if number % 2 else frame[:-2] + b"\r\n\n")),
-    "retry fields": Quirk("sse-starlette", each(lambda _, frame: b"retry: 3000\n" + frame)),
-    "events of ids": Quirk("Mistral", between(b"id: 7\n\n", b"id\n\n", b"retry: 15000\n\n")),
-    "comments inside of events": Quirk("Cohere", each(lambda _, frame: b": one\n" + frame[:-1] + b": two\n\n")),
-    "no space behind the colon": Quirk("DashScope", each(lambda _, frame: b"data:" + frame[6:])),
-    "two spaces behind the colon": Quirk("home-made servers", each(lambda _, frame: b"data:  " + frame[6:])),
-    "tab behind the colon": Quirk("home-made servers", each(lambda _, frame: b"data:\t" + frame[6:])),
-    "spaces behind the data": Quirk("home-made servers", each(lambda _, frame: frame[:-2] + b"  \n\n")),
-    "spaces before the field": Quirk("home-made servers", each(lambda _, frame: b"  " + frame)),
-    "field twice": Quirk(
-        "sse-starlette around whole frames", each(lambda _, frame: b"data: " + frame[:-2] + b"\r\ndata: \r\ndata: \r\n\r\n")
-    ),
-    "JSON over lines of data": Quirk("servers in Go", each(lambda _, frame: _pretty(frame))),
-    "empty lines of data around": Quirk("sse-starlette", each(lambda _, frame: b"data:\ndata: \n" + frame[:-1] + b"data:\n\n")),
-    "many blank lines": Quirk("nginx", [b"\n\n\n", *each(lambda _, frame: frame + b"\n\n\n")]),
-    "unknown fields": Quirk("unknown", each(lambda _, frame: b"foo: bar\nbaz\n" + frame)),
-    "names of events": Quirk(
-        "LM Studio", each(lambda number, frame: b"event: %s\n" % (b"message", b"chunk", b"delta")[number % 3] + frame)
-    ),
-    "event `done` at the end": Quirk("Perplexity", [*WHOLE, wire.usage(), b"event: done\ndata: {}\n\n"], finish=None),
-    "event `done` without data": Quirk("home-made servers", [*WHOLE, b"event: done\n\n"], finish=None, usage=None),
-    "event `end` that says so": Quirk("home-made servers", [*WHOLE, b"event: end\ndata: done\n\n"], finish=None, usage=None),
-    "event `close`": Quirk("LM Studio", [*WHOLE, wire.finish(), wire.usage(), b"event: close\ndata: bye\n\n"]),
-    "a line of 500,000 characters": Quirk("any", wire.answer(_LONG, prompt=11, completion=7), text=_LONG),
-    "lines and frames mixed": Quirk("Ollama behind a proxy", each(lambda number, frame: frame if number % 2 else frame[6:-1])),
-    "comments that were wrapped": Quirk("proxies around OpenRouter", between(b"data: : OPENROUTER PROCESSING\n\n", b"data: ping\n\n")),
-    "a byte a packet": Quirk("any", wire.cut_every(1, GOOD)),
-    "tab inside of text": Quirk("home-made servers", [b'data: {"choices":[{"delta":{"content":"a\tb"}}]}\n\n', *GOOD[3:]], text="a\tb"),
-}
-
-SHAPES = {
-    "parts of Gemini": Quirk("Gemini", with_deltas({"content": {"role": "model", "parts": [{"text": "Hello"}, {"text": " there."}]}})),
-    "choice without its index": Quirk(
-        "one-api", [*with_deltas({"content": "Hello"}, {"content": " there."})[:1], _choices({"delta": {"content": " there."}}), *GOOD[3:]]
-    ),
-    "index null": Quirk("one-api", [_choices({"index": None, "delta": {"content": text}}) for text in ("Hello", " there.")] + GOOD[3:]),
-    "index as text": Quirk("one-api", [_choices({"index": "0", "delta": {"content": text}}) for text in ("Hello", " there.")] + GOOD[3:]),
-    "completion of text as JSON": Quirk(
-        "webui", [wire.Http(200, {"object": "text_completion", "choices": [{"text": TEXT, "finish_reason": "stop"}], "usage": USAGE})]
-    ),
-    "completion as JSON that refuses": Quirk("OpenAI", [wire.Http(200, completion(content=None, refusal=TEXT))]),
-    "completion as JSON without an end": Quirk(
-        "home-made servers", [wire.Http(200, {"choices": [{"message": {"content": TEXT}}]})], finish=None, usage=None
-    ),
-    "text cut in half in a character": Quirk("any", wire.cut_every(7, wire.answer("Grüße, 世界 🙂")), text="Grüße, 世界 🙂"),
-    "choice 1 before choice 0": Quirk(
-        "vLLM",
-        [
-            *(
-                _choices({"index": 1, "delta": {"content": "Other"}}, {"index": 0, "delta": {"content": text}})
-                for text in ("Hello", " there.")
-            ),
-            *GOOD[3:],
-        ],
-    ),
-    "choices in turns": Quirk(
-        "SGLang",
-        [
-            *(
-                step
-                for text in ("Hello", " there.")
-                for step in (_choices({"index": 0, "delta": {"content": text}}), _choices({"index": 1, "delta": {"content": "Other"}}))
-            ),
-            *GOOD[3:],
-        ],
-    ),
-    "an empty choice first": Quirk("Azure", [_choices({"index": 0, "delta": {}}, {"index": 1, "delta": {"content": "Other"}}), *GOOD]),
-    "choices counted from 1": Quirk(
-        "home-made servers", [*(_choices({"index": 1, "delta": {"content": text}}) for text in ("Hello", " there.")), *GOOD[3:]]
-    ),
-    "choices null": Quirk("Azure", between(wire.frame({"choices": None}))),
-    "a choice that is null": Quirk("one-api", between(_choices(None))),
-    "a choice without delta": Quirk("Azure", between(_choices({"index": 0, "finish_reason": None, "content_filter_results": {}}))),
-    "delta null, message in pieces": Quirk(
-        "Ollama behind a proxy", [*(_choices({"delta": None, "message": {"content": text}}) for text in ("Hello", " there.")), *GOOD[3:]]
-    ),
-    "whole message behind the deltas": Quirk(
-        "MiniMax", [*WHOLE, wire.frame({**completion(content=TEXT), "base_resp": {"status_code": 0}}), wire.DONE]
-    ),
-    "nested parts": Quirk(
-        "LiteLLM", with_deltas({"content": [[{"type": "text", "text": "Hello"}], {"type": "text", "content": [{"text": " there."}]}]})
-    ),
-    "text as `text` of the delta": Quirk("Cloudflare", with_deltas({"text": "Hello"}, {"text": " there."})),
-    "calls of tools and then text": Quirk(
-        "Qwen", with_deltas({"tool_calls": [{"index": 0, "id": "c", "function": {"name": "f", "arguments": "{}"}}]}, {"content": TEXT})
-    ),
-    "tool_calls null": Quirk("vLLM", with_deltas({"content": TEXT, "tool_calls": None, "function_call": None})),
-    "tool_calls empty": Quirk("Mistral", with_deltas({"content": TEXT, "tool_calls": []})),
-    "old function_call": Quirk("Azure", with_deltas({"function_call": {"name": "f", "arguments": ""}}, {"content": TEXT})),
-    "audio beside": Quirk("OpenAI", with_deltas({"audio": {"id": "a", "data": "AAAA"}}, {"content": TEXT})),
-    "citations beside": Quirk(
-        "Perplexity", [wire.chunk({"content": TEXT}, citations=["https://example.org"], search_results=[]), *GOOD[3:]]
-    ),
-    "annotations beside": Quirk(
-        "OpenAI", with_deltas({"content": TEXT}, {"annotations": [{"type": "url_citation", "url_citation": {"url": "x"}}]})
-    ),
-    "refusal as the text": Quirk("OpenAI", with_deltas({"refusal": "Hello"}, {"refusal": " there."})),
-    "refusal empty": Quirk("OpenAI", with_deltas({"content": TEXT, "refusal": ""})),
-    "log probabilities NaN": Quirk(
-        "SGLang", [b'data: {"choices":[{"delta":{"content":"Hello there."},"logprobs":{"x":NaN}}]}\n\n', *GOOD[3:]]
-    ),
-    "thought signature": Quirk("Gemini", with_deltas({"content": TEXT, "extra_content": {"google": {"thought_signature": "c2ln"}}})),
-    "reasoning details": Quirk(
-        "OpenRouter",
-        with_deltas(
-            {"content": "", "reasoning": None, "reasoning_details": [{"type": "reasoning.encrypted", "data": "xx"}]}, {"content": TEXT}
-        ),
-    ),
-    "reasoning empty beside text": Quirk("Groq", with_deltas({"content": TEXT, "reasoning": "", "reasoning_content": ""})),
-    "role in each chunk": Quirk(
-        "Gemini", with_deltas({"role": "assistant", "content": "Hello"}, {"role": "assistant", "content": " there."})
-    ),
-    "role unknown": Quirk("Gemini", with_deltas({"role": "model", "content": TEXT})),
-    "frame that is a list of chunks": Quirk("Gemini", [wire.frame([{"choices": [{"delta": {"content": TEXT}}]}]), *GOOD[3:]]),
-    "error object that is empty": Quirk(
-        "new-api", [wire.chunk({"content": TEXT}, error={"message": "", "type": "", "param": "", "code": None}), *GOOD[3:]]
-    ),
-    "error that says success": Quirk("new-api", [wire.chunk({"content": TEXT}, error={"code": 0, "message": "success"}), *GOOD[3:]]),
-}
 
 TERMINALS = {
     "[END]": Quirk("home-made servers", [*WHOLE, wire.usage(), b"data: [END]\n\n"], finish=None),
@@ -235,21 +97,21 @@ TERMINALS = {
     "[DONE] without a field": Quirk("home-made servers", [*WHOLE, wire.usage(), b"[DONE]\n\n"], finish=None),
     "[DONE] without a field, no figures": Quirk("home-made servers", [*WHOLE, b"[DONE]\n"], finish=None, usage=None),
     "closed by the connection": Quirk("servers in Go", _raw(b"connection: close\r\n")),
-    "body with its length": Quirk("Bedrock", _raw(b"content-length: %d\r\n" % len(_BYTES))),
-    "length that is too long": Quirk("unknown", _raw(b"content-length: %d\r\n" % (len(_BYTES) + 50))),
+    "body with its length": Quirk("Bedrock", _raw(b"content-length: %d\r\n" % len(GOOD_BYTES))),
+    "length that is too long": Quirk("unknown", _raw(b"content-length: %d\r\n" % (len(GOOD_BYTES) + 50))),
     "HTTP/1.0": Quirk("nginx", _raw(status=b"HTTP/1.0 200 OK\r\n")),
     "trailers": Quirk(
-        "servers in Go", _raw(b"transfer-encoding: chunked\r\ntrailer: x-end\r\n", data=_chunked(_BYTES) + b"0\r\nx-end: 1\r\n\r\n")
+        "servers in Go", _raw(b"transfer-encoding: chunked\r\ntrailer: x-end\r\n", data=_chunked(GOOD_BYTES) + b"0\r\nx-end: 1\r\n\r\n")
     ),
     "extensions of chunks": Quirk(
-        "home-made servers", _raw(b"transfer-encoding: chunked\r\n", data=_chunked(_BYTES, b";a=b") + b"0\r\n\r\n")
+        "home-made servers", _raw(b"transfer-encoding: chunked\r\n", data=_chunked(GOOD_BYTES, b";a=b") + b"0\r\n\r\n")
     ),
     "100 Continue": Quirk("nginx", [wire.Raw(b"HTTP/1.1 100 Continue\r\n\r\n"), *_raw()]),
     "102 and 103 first": Quirk(
         "Cloudflare", [wire.Raw(b"HTTP/1.1 102 Processing\r\n\r\nHTTP/1.1 103 Early Hints\r\nlink: </a>\r\n\r\n"), *_raw()]
     ),
-    "no content type": Quirk("home-made servers", [wire.Raw(b"HTTP/1.1 200 OK\r\n\r\n" + _BYTES)]),
-    "gzip that nobody asked for": Quirk("Cloudflare", _raw(b"content-encoding: gzip\r\n", data=gzip.compress(_BYTES))),
+    "no content type": Quirk("home-made servers", [wire.Raw(b"HTTP/1.1 200 OK\r\n\r\n" + GOOD_BYTES)]),
+    "gzip that nobody asked for": Quirk("Cloudflare", _raw(b"content-encoding: gzip\r\n", data=gzip.compress(GOOD_BYTES))),
     "status 201": Quirk("home-made servers", _status(b"201 Created")),
     "status 202": Quirk("home-made servers", _status(b"202 Accepted")),
     "status 206": Quirk("home-made servers", _status(b"206 Partial Content")),
@@ -320,7 +182,7 @@ SLOW = {
     "blank lines": Quirk("nginx", [*_waits(b"\n"), *GOOD]),
     "blanks before a body of JSON": Quirk("OpenRouter", [*_waits(b" \n"), json.dumps(completion(content=TEXT)).encode()]),
     "progress of the prompt": Quirk(
-        "llama.cpp", [*_waits(_choices({"index": 0, "delta": {}}, prompt_progress={"total": 9, "processed": 3})), *GOOD]
+        "llama.cpp", [*_waits(with_choices({"index": 0, "delta": {}}, prompt_progress={"total": 9, "processed": 3})), *GOOD]
     ),
 }
 
@@ -332,7 +194,7 @@ MORE_ERRORS = {
     "body of 200 that says 500": failed("FastChat", wire.Http(200, {"object": "error", "message": "NETWORK ERROR", "code": 50001})),
     "error in the chunk and as the reason": Quirk(
         "OpenRouter",
-        [*WHOLE, _choices({"delta": {"content": ""}, "finish_reason": "error"}, error={"code": 502, "message": "Bad"})],
+        [*WHOLE, with_choices({"delta": {"content": ""}, "finish_reason": "error"}, error={"code": 502, "message": "Bad"})],
         status="interrupted",
         finish="error",
         code="upstream_unavailable",
@@ -382,13 +244,3 @@ STATUSES = {
     "503 that waits for ever": _refused(503, retry_after="inf"),
     "503 that waits for a part of a second": _refused(503, retry_after="0.25"),
 }
-
-CORNERS: dict[str, Quirk] = {
-    f"{kind}: {name}": quirk
-    for kind, table in [
-        ("grammar", GRAMMAR), ("shape", SHAPES), ("end", TERMINALS), ("figures", FIGURES), ("thoughts", THOUGHTS),
-        ("slow", SLOW), ("error", MORE_ERRORS),
-        ("status", STATUSES),
-    ]
-    for name, quirk in table.items()
-}  # fmt: skip

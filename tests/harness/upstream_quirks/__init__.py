@@ -1,0 +1,1 @@
+"""What real providers and servers send: refusals, and streams with quirks, one table each."""
