@@ -29,7 +29,7 @@ def arguments() -> argparse.Namespace:
 
 
 def measure_round(name: str, options: argparse.Namespace, base_url: str) -> tuple[Measured, Measured]:
-    """A fresh server under paced load, then in a burst."""
+    """Measures a fresh server under paced load, then in a burst."""
     with tempfile.TemporaryDirectory(prefix=f"bench-{name}-") as folder, _SERVERS[name](Path(folder), base_url) as server:
         idle = warm_up(server)
         paced = measure(server, idle, paced_prompt(options.rate, options.rate * options.seconds), options.streams, ramp=2)

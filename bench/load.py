@@ -20,7 +20,7 @@ _READ_BYTES = 1 << 18
 
 @dataclass(frozen=True)
 class Load:
-    """`streams` requests like this one, opened evenly over `ramp` seconds; `body` has the prompt in it."""
+    """Describes `streams` requests, opened evenly over `ramp` seconds; `body` has the prompt in it."""
 
     port: int
     path: str
@@ -113,7 +113,7 @@ def _check(data: bytes) -> None:
 
 
 def _unread(data: bytes) -> bytes:
-    """What may be the beginning of a stamp or of the last event."""
+    """Returns what may be the beginning of a stamp or of the last event."""
     last = None
     for match in STAMP.finditer(data, max(0, len(data) - 2 * STAMP_BYTES)):
         last = match

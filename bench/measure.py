@@ -5,12 +5,15 @@ from pathlib import Path
 
 
 def cpu_seconds(pid: int) -> float:
-    """Processor time of all threads of the process, ended ones included: its CPU clock, to the nanosecond."""
+    """Returns processor time of all threads of the process, ended ones included.
+
+    It is the process's CPU clock, to the nanosecond.
+    """
     return time.clock_gettime((~pid << 3) | 2)
 
 
 def rss_bytes(pid: int) -> int:
-    """Resident memory."""
+    """Returns the resident memory of the process."""
     return _field(Path(f"/proc/{pid}/smaps_rollup"), "Rss") * 1024
 
 

@@ -1,6 +1,6 @@
 """`python -m bench.prepare`, in a server's own environment: makes its database ready and prints the keys of signed-in sessions.
 
-The first is of somebody whom no gate refuses; the second, on the site alone, of somebody whom one refuses from the second turn on.
+The first is of a person whom no gate refuses; the second, on the site alone, of one who is refused from the second turn on.
 """
 
 import sys
@@ -51,7 +51,7 @@ def _lift_limits() -> None:
 
 
 def _limit(name: str) -> None:
-    """The same limits, but for one turn a day."""
+    """Copies the limits, but allows one turn a day."""
     from django.contrib.auth.models import User
 
     from chat.models import Quota

@@ -17,7 +17,7 @@ REFUSED_RATIO = 3
 
 @dataclass(frozen=True)
 class Pair:
-    """The figures of both servers under one load."""
+    """Holds the figures of both servers under one load."""
 
     site: Measured
     baseline: Measured

@@ -19,7 +19,7 @@ _WARM_UP_STREAMS = 8
 
 @dataclass(frozen=True)
 class Idle:
-    """The server after the warm-up, with no stream open."""
+    """Holds the figures of a server after the warm-up, with no stream open."""
 
     rss_bytes: int
     threads: int
@@ -47,7 +47,7 @@ class Measured:
 
 
 class LoadFailed(Exception):
-    """The server did not answer every request in full."""
+    """Signals that the server did not answer every request in full."""
 
 
 class _Sampler:
@@ -78,7 +78,9 @@ class _Sampler:
 
 
 def warm_up(server: Server) -> Idle:
-    """A few short answers at once, so that what is loaded on first use is there before anything is measured."""
+    """Asks for a few short answers at once, so that what is loaded on first use is there before
+    anything is measured.
+    """
     _drive(server, paced_prompt(50, 20), _WARM_UP_STREAMS, 0.5, _Sampler(server.pid))
     return Idle(rss_bytes(server.pid), threads(server.pid))
 

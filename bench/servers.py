@@ -21,7 +21,10 @@ START_SECONDS = 30
 
 @dataclass(frozen=True)
 class Server:
-    """A running server and what a request to it needs. `refused` is the session of somebody whom the site refuses."""
+    """Holds what a request to a running server needs.
+
+    `refused` is the session of a person whom the site refuses.
+    """
 
     name: str
     pid: int
@@ -38,7 +41,10 @@ def free_port() -> int:
 
 @contextmanager
 def running(command: list[str], env: dict[str, str], log: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """The process while the block runs; SIGTERM at its end, and SIGKILL 15 s later if need be."""
+    """Keeps the process while the block runs.
+
+    SIGTERM at its end, and SIGKILL 15 s later if need be.
+    """
     with log.open("ab") as output:
         process = subprocess.Popen(command, cwd=ROOT, env=env, stdout=output, stderr=subprocess.STDOUT)
     try:
@@ -54,7 +60,7 @@ def running(command: list[str], env: dict[str, str], log: Path) -> Iterator[subp
 
 @contextmanager
 def upstream(folder: Path) -> Iterator[str]:
-    """Its base URL."""
+    """Yields the base URL of a fresh upstream."""
     port = free_port()
     with running([sys.executable, "-m", "bench.upstream", str(port)], _environment(), folder / "upstream.log") as process:
         wait_for(lambda: _listens(port), process, folder / "upstream.log")
@@ -63,7 +69,7 @@ def upstream(folder: Path) -> Iterator[str]:
 
 @contextmanager
 def site(folder: Path, base_url: str) -> Iterator[Server]:
-    """This site with one worker, on SQLite and a Valkey of its own."""
+    """Yields this site with one worker, on SQLite and a Valkey of its own."""
     valkey = ValkeyServer(port=0, data_dir=folder / "valkey", unix_socket_path=folder / "valkey.sock")
     valkey.start()
     try:
@@ -76,7 +82,7 @@ def site(folder: Path, base_url: str) -> Iterator[Server]:
 
 @contextmanager
 def baseline(folder: Path, base_url: str) -> Iterator[Server]:
-    """The plain tutorial way. Django's own ASGI handler knows no lifespan."""
+    """Yields the plain tutorial way. Django's own ASGI handler knows no lifespan."""
     env = {"DJANGO_SETTINGS_MODULE": "bench.baseline.settings"}
     with _uvicorn("baseline", "bench.baseline.asgi:application", "off", env, folder, base_url) as server:
         yield server
@@ -124,7 +130,9 @@ def wait_for(ready: Callable[[], bool], process: subprocess.Popen[bytes], log: P
 
 
 def _environment() -> dict[str, str]:
-    """This process's environment with every setting of the site empty, which counts as unset: no .env file reaches the bench."""
+    """Returns this process's environment with every setting of the site empty, which counts as
+    unset: no .env file reaches the bench.
+    """
     names = re.findall(r'\benv\.\w+\(\s*"([A-Z_]+)"', (ROOT / "chatsite" / "settings.py").read_text())
     return {**os.environ, **{variant: "" for name in names for variant in (name, f"{name}_FILE")}}
 

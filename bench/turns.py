@@ -16,7 +16,7 @@ _REFUSED = 800
 
 @dataclass(frozen=True)
 class Turns:
-    """How many turns one second of the site's CPU is enough for."""
+    """Holds how many turns one second of the site's CPU is enough for."""
 
     refused: float
     accepted: float

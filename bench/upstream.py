@@ -33,7 +33,7 @@ def _delta(text: bytes) -> bytes:
 
 
 class Connection(asyncio.Protocol):
-    """One connection: requests one after the other."""
+    """Serves one connection: requests one after the other."""
 
     def __init__(self) -> None:
         self._inbox = b""

@@ -36,6 +36,6 @@ def is_paced(prompt: str) -> bool:
 
 
 def stamps_expected(prompt: str) -> int:
-    """How many stamps the answer to a prompt holds."""
+    """Returns how many stamps the answer to a prompt holds."""
     deltas = int(prompt.split()[-1])
     return deltas if is_paced(prompt) else -(-deltas // BURST_STAMP_EVERY)

@@ -18,7 +18,7 @@ _NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*")
 
 @dataclass(frozen=True)
 class Origin:
-    """Scheme, host and port of a site; `host` is ASCII, an IPv6 address in brackets."""
+    """Holds scheme, host and port of a site; `host` is ASCII, an IPv6 address in brackets."""
 
     scheme: str
     host: str
@@ -66,7 +66,10 @@ def split_http(text: str) -> SplitResult:
 
 
 def ascii_host(host: str) -> str:
-    """The host (an IPv6 address without its brackets) as it is sent. Raises ValueError for what no host is called."""
+    """Returns the host (an IPv6 address without its brackets) as it is sent.
+
+    Raises ValueError for what no host is called.
+    """
     try:
         return _address(host) if ":" in host else _name(host)
     except ValueError:
@@ -94,7 +97,7 @@ def _name(host: str) -> str:
 
 
 def is_loopback(host: str) -> bool:
-    """Whether a host, with or without brackets, is this machine itself."""
+    """Returns whether a host, with or without brackets, is this machine itself."""
     host = host.strip("[]").lower().removesuffix(".")
     try:
         address = ip_address(host)
@@ -107,7 +110,10 @@ def is_loopback(host: str) -> bool:
 
 
 def upstream_url(text: str) -> str:
-    """An OPENAI_BASE_URL as the client takes it, its host in ASCII. Raises ValueError, without the address in it, with the reason."""
+    """Returns an OPENAI_BASE_URL as the client takes it, its host in ASCII.
+
+    Raises ValueError, without the address in it, with the reason.
+    """
     parts = split_http(text)
     if set(text) & set("?#"):
         raise ValueError("leave off what begins with ? or #")

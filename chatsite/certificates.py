@@ -57,7 +57,10 @@ def _check_key_log(file: str) -> None:
 
 
 def _entries(folders: str) -> Iterator[str]:
-    """The names in all folders of a list as OpenSSL takes it; one that cannot be read has none."""
+    """Returns the names in all folders of a list as OpenSSL takes it.
+
+    One that cannot be read has none.
+    """
     for folder in folders.split(os.pathsep):
         try:
             yield from (path.name for path in Path(folder).iterdir())

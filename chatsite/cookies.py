@@ -10,7 +10,10 @@ _NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 6265, section 4.1.1: a
 
 
 def name_for(name: str, site: Origin) -> str:
-    """Django's name of a cookie where the site has the scheme's own port; else with the port, so that two sites are two."""
+    """Returns Django's name of a cookie where the site has the scheme's own port.
+
+    Elsewhere the name has the port in it, so that two sites are two.
+    """
     return name if site.has_usual_port else f"{name}_{site.port}"
 
 

@@ -38,7 +38,9 @@ class Env:
         return value or default
 
     def secret(self, name: str) -> str:
-        """The value of NAME, or the content of the file that NAME_FILE points at, without blanks and line breaks at its ends."""
+        """Returns the value of NAME, or the content of the file that NAME_FILE points at, without
+        blanks and line breaks at its ends.
+        """
         path = self.text(f"{name}_FILE")
         if not path:
             return self.text(name)
@@ -74,7 +76,10 @@ class Env:
         return self._parsed(name, default, parse, " or ".join(choices))
 
     def hosts(self, name: str) -> list[str]:
-        """A comma-separated list of hosts as ALLOWED_HOSTS takes them, in ASCII; empty when unset."""
+        """Returns a comma-separated list of hosts as ALLOWED_HOSTS takes them, in ASCII.
+
+        Empty when unset.
+        """
         return self._parsed(
             name,
             [],
@@ -83,7 +88,10 @@ class Env:
         )
 
     def trusted_origins(self, name: str) -> list[str]:
-        """A comma-separated list of origins as CSRF_TRUSTED_ORIGINS takes them, in ASCII; empty when unset."""
+        """Returns a comma-separated list of origins as CSRF_TRUSTED_ORIGINS takes them, in ASCII.
+
+        Empty when unset.
+        """
         return self._parsed(
             name,
             [],
@@ -92,7 +100,7 @@ class Env:
         )
 
     def networks(self, name: str) -> list[ipaddress.IPv4Network | ipaddress.IPv6Network]:
-        """A comma-separated list of addresses or CIDR networks; empty when unset."""
+        """Returns a comma-separated list of addresses or CIDR networks; empty when unset."""
 
         def parse(text: str) -> list[ipaddress.IPv4Network | ipaddress.IPv6Network]:
             return [ipaddress.ip_network(word) for word in _words(text)]
@@ -100,7 +108,7 @@ class Env:
         return self._parsed(name, [], parse, "a comma-separated list of networks such as 10.0.0.0/8 or ::1")
 
     def zone(self, name: str, default: str) -> str:
-        """The name of a time zone."""
+        """Returns the name of a time zone."""
 
         def parse(text: str) -> str:
             if text not in available_timezones():
@@ -110,7 +118,10 @@ class Env:
         return self._parsed(name, default, parse, "a time zone such as Europe/Berlin")
 
     def origins(self, name: str) -> list[str]:
-        """A comma-separated list of origins, exactly as browsers send them; empty when unset."""
+        """Returns a comma-separated list of origins, exactly as browsers send them.
+
+        Empty when unset.
+        """
         return self._parsed(
             name,
             [],
@@ -129,7 +140,10 @@ class Env:
 
 
 def _values_in(dotenv: Path) -> dict[str, str | None]:
-    """What a `.env` file sets. A line of it that would be passed over is refused by its number; it may hold a secret."""
+    """Returns what a `.env` file sets.
+
+    A line of it that would be passed over is refused by its number; it may hold a secret.
+    """
     try:
         text = dotenv.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
@@ -158,7 +172,7 @@ def _trusted_origin(word: str) -> str:
 
 
 def _origin(text: str) -> str:
-    """An origin that is written exactly as browsers send it, but for upper case."""
+    """Returns an origin that is written exactly as browsers send it, but for upper case."""
     origin = str(parse_origin(text))
     if origin != text.lower():
         raise ValueError
@@ -166,5 +180,7 @@ def _origin(text: str) -> str:
 
 
 def from_process(base_dir: Path) -> Env:
-    """The environment of this process with the `.env` file of the project's folder below it."""
+    """Returns the environment of this process with the `.env` file of the project's folder below
+    it.
+    """
     return Env(os.environ, base_dir / ".env")

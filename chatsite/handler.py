@@ -49,7 +49,7 @@ def _note_opened(**kwargs: Any) -> None:
 
 
 class Handler(ASGIHandler):
-    """Is Django's handler with four differences.
+    """Handles requests as Django does, with four differences.
 
     The thread-sensitive context, and with it a thread and its database
     connection, lives until the response is made, not until it has streamed

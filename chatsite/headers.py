@@ -13,7 +13,10 @@ _OF_THE_CLIENT = {"host", "content-length", "content-type", "transfer-encoding",
 
 
 def header_value(name: str, text: str, carrier: str = "HTTP header") -> str:
-    """The setting `name` without what pasting left at its ends; "" when it is unset. Raises ImproperlyConfigured."""
+    """Returns the setting `name` without what pasting left at its ends; "" when it is unset.
+
+    Raises ImproperlyConfigured.
+    """
     value = _stripped(text)
     if text and not value:
         raise ImproperlyConfigured(f"{name} is not valid: there is nothing in it but blanks.")
@@ -26,7 +29,9 @@ def header_value(name: str, text: str, carrier: str = "HTTP header") -> str:
 
 
 def token(name: str, text: str) -> str:
-    """The same for a key or token that is sent as `Authorization: Bearer …`."""
+    """Returns the setting as `header_value` does, for a key or token that is sent as
+    `Authorization: Bearer …`.
+    """
     value = header_value(name, text)
     if len(value) > 1 and value[0] == value[-1] and value[0] in "\"'`":
         raise ImproperlyConfigured(f"{name} is not valid: it has quotation marks around it. Take them off.")

@@ -19,7 +19,10 @@ class ClientFaults(logging.Filter):
 
 
 class JsonFormatter(logging.Formatter):
-    """One JSON object a line: time (ISO 8601, UTC), level, logger, message and, where there is one, the traceback."""
+    """Formats one JSON object a line.
+
+    It has time (ISO 8601, UTC), level, logger, message and, where there is one, the traceback.
+    """
 
     def format(self, record: logging.LogRecord) -> str:
         entry = {

@@ -10,7 +10,9 @@ from chatsite.env import Env
 
 
 def proxy_for(url: str, env: Env) -> str:
-    """The proxy's URL, user and password in it; "" where the upstream is asked directly, as one on loopback always is.
+    """Returns the proxy's URL, user and password in it.
+
+    It is "" where the upstream is asked directly, as one on loopback always is.
 
     Reads HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and NO_PROXY as curl does, the lower
     case first. Raises ImproperlyConfigured for a proxy on that way that cannot be
@@ -29,7 +31,10 @@ def proxy_for(url: str, env: Env) -> str:
 
 
 def _names(entry: str, host: str, port: int) -> bool:
-    """Whether an entry of NO_PROXY names the host: itself, a domain above it, a network around it, each with or without a port."""
+    """Returns whether an entry of NO_PROXY names the host.
+
+    It may name the host itself, a domain above it, a network around it, each with or without a port.
+    """
     entry = entry.lower().partition("://")[2] or entry.lower()
     name, colon, digits = entry.rpartition(":")
     if colon and digits.isdigit() and (":" not in name or name.endswith("]")):
@@ -47,7 +52,7 @@ def _names(entry: str, host: str, port: int) -> bool:
 
 
 def _sent(name: str) -> str:
-    """A name with letters beyond ASCII, as the host of the upstream is written."""
+    """Returns a name with letters beyond ASCII, as the host of the upstream is written."""
     try:
         return ascii_host(name)
     except ValueError:
@@ -55,7 +60,10 @@ def _sent(name: str) -> str:
 
 
 def _checked(name: str, value: str, host: str) -> str:
-    """The proxy as the client takes it. The value may hold a password, so no sentence repeats it."""
+    """Returns the proxy as the client takes it.
+
+    The value may hold a password, so no sentence repeats it.
+    """
     url = value if "://" in value else f"http://{value}"
     scheme = url.partition("://")[0].lower()
     way_out = f"Set it to an http or https proxy such as http://proxy.example.org:3128, or name {host} in NO_PROXY."

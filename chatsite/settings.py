@@ -30,7 +30,7 @@ SITE_IS_HTTPS = _site.scheme == "https"
 
 
 def _secret_key() -> str:
-    """SECRET_KEY, or one made at the first start and kept in DATA_DIR, readable by its owner alone."""
+    """Returns SECRET_KEY, or one made at the first start: DATA_DIR/secret_key, for its owner alone."""
     key = env.secret("SECRET_KEY")
     path = DATA_DIR / "secret_key"
     if key:
@@ -136,7 +136,7 @@ REDIS_IS_EMBEDDED = not env.secret("REDIS_URL")
 REDIS_IN_PROCESS = REDIS_URL == "memory://"
 if not (REDIS_IS_EMBEDDED or REDIS_IN_PROCESS):
     check_redis_url(REDIS_URL)
-# Sign-in sessions live in SQL: emptying Redis signs nobody out.
+# Sign-in sessions live in SQL: emptying Redis signs no one out.
 SESSION_ENGINE = "django.contrib.sessions.backends.db"
 CACHES = {
     "default": {
@@ -153,7 +153,7 @@ RATELIMIT_USE_CACHE = "default"
 use_certificates(env)
 OPENAI_API_KEY = token("OPENAI_API_KEY", env.secret("OPENAI_API_KEY"))
 OPENAI_BASE_URL = upstream_base_url(env.text("OPENAI_BASE_URL"))
-# With neither there is the demo model, which is on loopback, or nobody.
+# With neither there is the demo model, which is on loopback, or none.
 OPENAI_PROXY = proxy_for(OPENAI_BASE_URL or OPENAI_URL, env) if OPENAI_API_KEY or OPENAI_BASE_URL else ""
 OPENAI_ORG_ID = header_value("OPENAI_ORG_ID", env.text("OPENAI_ORG_ID"))
 OPENAI_PROJECT_ID = header_value("OPENAI_PROJECT_ID", env.text("OPENAI_PROJECT_ID"))
@@ -175,7 +175,7 @@ MAX_BODY_BYTES = 4 * 1024 * 1024
 DATA_UPLOAD_MAX_MEMORY_SIZE = MAX_BODY_BYTES
 # A quota may name ten thousand people, each a field of its form; Django's 1,000 would refuse to save it.
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 20_000
-# More of a body than this waits for its end on the disk: whoever sends slowly, over many connections, fills no memory.
+# More of a body than this waits for its end on the disk: a client that sends slowly, over many connections, fills no memory.
 FILE_UPLOAD_MAX_MEMORY_SIZE = 256 * 1024
 
 # The proof of work of guests and sign-ups (chat.abuse.proof_of_work): a key of its own, derived, so that there is no setting for it.

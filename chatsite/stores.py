@@ -21,7 +21,10 @@ _REDIS_WRONG = (
 
 
 def database(url: str, data_dir: Path, base_dir: Path) -> dict[str, Any]:
-    """Django's settings of the database: SQLite in `data_dir` unless a URL says otherwise. Raises ImproperlyConfigured."""
+    """Returns Django's settings of the database: SQLite in `data_dir` unless a URL says otherwise.
+
+    Raises ImproperlyConfigured.
+    """
     config: dict[str, Any] = _parsed(url, base_dir) if url else {"ENGINE": _SQLITE, "NAME": str(data_dir / "db.sqlite3")}
     options = config.setdefault("OPTIONS", {})
     if config["ENGINE"] == _SQLITE:
@@ -61,7 +64,10 @@ def _parsed(url: str, base_dir: Path) -> dict[str, Any]:
 
 
 def _is_whole(url: str) -> bool:
-    """Whether nothing of it was taken for another part: a # or ? or / in a password or path that is not written as %23, %3F, %2F."""
+    """Returns whether nothing of it was taken for another part.
+
+    That happens to a # or ? or / in a password or path that is not written as %23, %3F, %2F.
+    """
     parts = urlsplit(url)
     words = parts.query.split("&") if parts.query else []
     return "#" not in url and "@" not in parts.path + parts.query and all("=" in word for word in words)
@@ -76,7 +82,7 @@ def _is_usable(config: dict[str, Any]) -> bool:
 
 
 def socket_url(path: Path) -> str:
-    """The URL of a Redis at a Unix socket, whatever characters its path has."""
+    """Returns the URL of a Redis at a Unix socket, whatever characters its path has."""
     return f"unix://{quote(str(path))}"
 
 
@@ -94,7 +100,7 @@ def check_redis_url(url: str) -> None:
 
 
 def _is_redis(url: str) -> bool:
-    """Whether no piece of it would be passed over."""
+    """Returns whether no piece of it would be passed over."""
     parts = urlsplit(url)
     if not _is_whole(url):
         return False

@@ -15,16 +15,16 @@ _MAX_MODEL_CHARS = 120  # ChatModel.slug
 
 
 def folder(name: str, text: str, base_dir: Path) -> Path:
-    """A folder's path, absolute: `~` is the home of whom it names, and a relative one is below `base_dir`."""
+    """Returns a folder's absolute path: `~` is a home, and a relative one is below `base_dir`."""
     _refuse_control_characters(name, text)
     try:
         return base_dir / Path(text).expanduser()
     except RuntimeError:
-        raise ImproperlyConfigured(f"{name}={text} is not valid: nobody's home is known by that name.") from None
+        raise ImproperlyConfigured(f"{name}={text} is not valid: no home is known by that name.") from None
 
 
 def listening_host(name: str, text: str) -> str:
-    """An address or name to listen on, IPv6 without its brackets."""
+    """Returns an address or name to listen on, IPv6 without its brackets."""
     try:
         return ascii_host(text.removeprefix("[").removesuffix("]")).strip("[]")
     except ValueError:
@@ -32,7 +32,9 @@ def listening_host(name: str, text: str) -> str:
 
 
 def site_origin(text: str, host: str, port: int) -> Origin:
-    """SITE_URL, or the address that follows from HOST and PORT, its host as browsers send it."""
+    """Returns SITE_URL, or the address that follows from HOST and PORT, its host as browsers send
+    it.
+    """
     if not text:
         if "_" in host:
             raise ImproperlyConfigured(
@@ -50,7 +52,7 @@ def site_origin(text: str, host: str, port: int) -> Origin:
 
 
 def upstream_base_url(text: str) -> str:
-    """OPENAI_BASE_URL; "" when it is unset. It is not repeated: it may hold a password."""
+    """Returns OPENAI_BASE_URL; "" when it is unset. It is not repeated: it may hold a password."""
     try:
         return upstream_url(text) if text else ""
     except ValueError as error:
@@ -60,7 +62,7 @@ def upstream_base_url(text: str) -> str:
 
 
 def model_name(name: str, text: str) -> str:
-    """The name of a model, which must fit into the database."""
+    """Returns the name of a model, which must fit into the database."""
     _refuse_control_characters(name, text)
     if len(text) > _MAX_MODEL_CHARS:
         raise ImproperlyConfigured(f"{name} is not valid: it has {len(text)} characters of at most {_MAX_MODEL_CHARS}.")
@@ -68,7 +70,7 @@ def model_name(name: str, text: str) -> str:
 
 
 def mail_host(name: str, text: str) -> str:
-    """The name of a mail server; "" when it is unset."""
+    """Returns the name of a mail server; "" when it is unset."""
     try:
         return ascii_host(text.removeprefix("[").removesuffix("]")).strip("[]") if text else ""
     except ValueError:
@@ -78,12 +80,14 @@ def mail_host(name: str, text: str) -> str:
 
 
 def mail_domain(host: str) -> str:
-    """What stands behind the @ of the site's own address (RFC 5321, section 4.1.3, has addresses in brackets)."""
+    """Returns what stands behind the @ of the site's own address (RFC 5321, section 4.1.3, has
+    addresses in brackets).
+    """
     return f"[IPv6:{host.strip('[]')}]" if host.startswith("[") else host
 
 
 def sender(name: str, text: str) -> str:
-    """A mail address, with or without a name before it."""
+    """Returns a mail address, with or without a name before it."""
     _refuse_control_characters(name, text)
     local, _, domain = parseaddr(text)[1].rpartition("@")
     if not local or not domain or re.search(r"\s", domain):

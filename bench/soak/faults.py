@@ -12,7 +12,9 @@ from tests.harness.apart import Apart
 
 
 class Faults:
-    """`start`, and after the time is over `stop`. `struck` says what befell whom, and when (seconds from the start).
+    """Strikes at random from `start` to `stop`.
+
+    `struck` says what befell whom, and when (seconds from the start).
 
     Workers are lost in the first half of the time only: what serves at the end has served long enough to have leaked.
     """

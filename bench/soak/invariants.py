@@ -22,7 +22,7 @@ _FOR_EVER = {"chatsite:configuration"}
 
 @dataclass(frozen=True)
 class Footprint:
-    """What a worker holds of the machine."""
+    """Holds what a worker takes of the machine."""
 
     rss_bytes: int
     threads: int
@@ -34,7 +34,7 @@ def footprint(pid: int) -> Footprint:
 
 
 def largest(apart: Apart) -> Footprint:
-    """The largest of each over all workers."""
+    """Returns the largest of each figure over all workers."""
     found = [footprint(pid) for pid in apart.site.worker_pids()]
     return Footprint(max(one.rss_bytes for one in found), max(one.threads for one in found), max(one.descriptors for one in found))
 
@@ -50,7 +50,7 @@ def of_processes(before: Footprint, now: Footprint) -> Iterator[str]:
 
 
 def of_answers(apart: Apart, readings: Iterable[Reading]) -> Iterator[str]:
-    """What each reader saw, against what is stored."""
+    """Yields where what a reader saw differs from what is stored."""
     for reading in readings:
         rows = apart.rows("SELECT outcome FROM chat_usage WHERE answer = ?", UUID(reading.answer).hex)
         if len(rows) != 1:
@@ -68,7 +68,7 @@ def _of_text(apart: Apart, reading: Reading) -> Iterator[str]:
     if not sent.startswith(stored) or (status == "complete" and stored != sent):
         yield f"it is {status}, and {len(stored)} characters are stored of {len(sent)} sent, or others"
     if reading.cursor is None:
-        # Whoever left has seen a part; of a worker that was killed the last words are lost, as the contract says.
+        # A reader who left has seen a part; of a worker that was killed the last words are lost, as the contract says.
         if not (stored.startswith(seen) or (was_lost and seen.startswith(stored))):
             yield f"the {len(seen)} characters that were read are not the beginning of the {len(stored)} stored"
         return
@@ -85,7 +85,7 @@ def _of_text(apart: Apart, reading: Reading) -> Iterator[str]:
 
 
 def of_ledger(apart: Apart) -> Iterator[str]:
-    """What still runs, and what has not exactly one row."""
+    """Yields what still runs, and what has not exactly one row."""
     counts = {
         "rows of the ledger are still running": "SELECT count(*) FROM chat_usage WHERE outcome = 'running'",
         "answers are still streaming": "SELECT count(*) FROM chat_message WHERE status = 'streaming'",
@@ -102,7 +102,7 @@ def of_ledger(apart: Apart) -> Iterator[str]:
 
 
 def of_redis(apart: Apart) -> Iterator[str]:
-    """Slots and reservations without an answer, and keys that would stay for ever."""
+    """Yields slots and reservations that are held by no answer, and keys that would stay for ever."""
     with redis.Redis.from_url(apart.valkey.url) as client:
         for key in client.scan_iter("*"):
             name, ttl = key.decode(), client.ttl(key)
@@ -114,7 +114,7 @@ def of_redis(apart: Apart) -> Iterator[str]:
 
 
 def of_log(log: str) -> Iterator[str]:
-    """A fault that was met as it should be is a warning at most."""
+    """Yields errors: a fault that was met as it should be is a warning at most."""
     for line in log.splitlines():
         if line.startswith("Traceback") or " ERROR " in line:
             yield f"in the log: {line}"

@@ -12,7 +12,10 @@ _PACE_SECONDS = (0.01, 0.15)
 
 @dataclass(frozen=True)
 class Plan:
-    """What is sent for one prompt, attempt by attempt, and the text of it: all that any reader may ever see."""
+    """Holds what is sent for one prompt, attempt by attempt, and its text.
+
+    The text is all that any reader may ever see.
+    """
 
     attempts: list[wire.Script]
     text: str
@@ -22,7 +25,10 @@ SHORT = Plan([wire.answer("well ", "and good")], "well and good")
 
 
 def draw(dice: Random) -> Plan:
-    """Half of the answers are good and take their time, so that faults strike in the middle of them."""
+    """Draws a plan.
+
+    Half of the answers are good and slow, so that faults strike in the middle of them.
+    """
     return _paced(dice) if dice.random() < 0.5 else dice.choice(_OTHERS)(dice)
 
 

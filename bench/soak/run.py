@@ -35,7 +35,7 @@ _SETTINGS = {
 
 @dataclass
 class Report:
-    """`wrong` is empty after a good run."""
+    """Holds what came of a soak; `wrong` is empty after a good run."""
 
     seed: int
     counts: Counter[str] = field(default_factory=Counter)
@@ -95,7 +95,7 @@ def _client(address: str, session: str) -> Client:
 
 @contextmanager
 def _site(environment: Environment, session: str) -> Iterator[tuple[Apart, str]]:
-    """The site, and the address at which nginx serves it."""
+    """Yields the site, and the address at which nginx serves it."""
     with ExitStack() as running:
         valkey = environment.make_valkey()
         valkey.start()
@@ -122,7 +122,7 @@ def _upstream(environment: Environment) -> Iterator[str]:
 
 
 def _settled(look: Callable[[], Iterable[str]], callers: Sequence[Visitor] = ()) -> list[str]:
-    """What is still wrong when it had time to come right.
+    """Returns what is still wrong when it had time to come right.
 
     What a process took that was killed in the middle of an admission is swept away by the next turn of the same person.
     """

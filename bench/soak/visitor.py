@@ -29,7 +29,10 @@ _GIVE_UP = 0.2
 
 @dataclass
 class Reading:
-    """One answer as its reader saw it. `status` and `cursor` are those of `done`; None where the reader left before it."""
+    """Holds one answer as its reader saw it.
+
+    `status` and `cursor` are those of `done`; None where the reader left before it.
+    """
 
     plan: model.Plan
     stored: bool
@@ -42,7 +45,10 @@ class Reading:
 
 
 class Visitor:
-    """One tab of one person. `readings` and `faults` fill while it runs; `counts` says what it did."""
+    """Plays one tab of one person.
+
+    `readings` and `faults` fill while it runs; `counts` says what it did.
+    """
 
     def __init__(self, client: Client, upstream: Upstream, dice: Random) -> None:
         self.readings: list[Reading] = []
@@ -54,12 +60,12 @@ class Visitor:
         self._conversation: str | None = None
 
     def run(self, until: float) -> None:
-        """Turn after turn, until that monotonic time."""
+        """Takes turn after turn, until that monotonic time."""
         while monotonic() < until:
             self.turn(model.draw(self._dice))
 
     def turn(self, plan: model.Plan) -> None:
-        """One turn, to whatever end it comes."""
+        """Takes one turn, to whatever end it comes."""
         prompt = MARK + self._upstream.script(*plan.attempts)
         reading = Reading(plan, stored=self._dice.random() >= _STATELESS)
         body: dict[str, Any] = {"messages": [{"role": "user", "content": prompt}]}

@@ -29,7 +29,7 @@ _LANGUAGE = re.compile(r"[\w+#.-]{1,30}")
 
 
 def code_block(code: str, info: str) -> str:
-    """Return a block as the page shows it: a bar with the language and a button, the code below."""
+    """Returns a block as the page shows it: a bar with the language and a button, the code below."""
     found = _LANGUAGE.match(info.strip())
     language = found.group() if found else ""
     return (

@@ -30,7 +30,7 @@ class References(dict[str, Any]):
 
 
 def definition(state: StateBlock, startLine: int, endLine: int, silent: bool) -> bool:
-    """Read a link definition, as a block rule, and leave a token where it stands."""
+    """Reads a link definition, as a block rule, and leaves a token where it stands."""
     if not reference(state, startLine, endLine, silent):
         return False
     if not silent:
@@ -41,12 +41,12 @@ def definition(state: StateBlock, startLine: int, endLine: int, silent: bool) ->
 
 
 def used_link(state: StateInline, silent: bool) -> bool:
-    """Read a link as CommonMark does, and note which definition it used."""
+    """Reads a link as CommonMark does, and notes which definition it used."""
     return _recorded(link, state, silent)
 
 
 def used_image(state: StateInline, silent: bool) -> bool:
-    """Read an image as CommonMark does, and note which definition it used."""
+    """Reads an image as CommonMark does, and notes which definition it used."""
     return _recorded(image, state, silent)
 
 
@@ -61,7 +61,7 @@ def _recorded(rule: Any, state: StateInline, silent: bool) -> bool:
 
 
 def settle_definitions(state: StateCore) -> None:
-    """Turn definitions into paragraphs, as a core rule; those in use disappear."""
+    """Turns definitions into paragraphs, as a core rule; those in use disappear."""
     known = set[str]()
     tokens = []
     for token in state.tokens:

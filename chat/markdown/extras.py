@@ -14,7 +14,7 @@ _BREAK = re.compile(r"<br[ \t]*/?>", re.IGNORECASE)
 
 
 def find_tasks(state: StateCore) -> None:
-    """Take `[ ]` and `[x]` off the beginning of list items, before their text is read."""
+    """Takes `[ ]` and `[x]` off the beginning of list items, before their text is read."""
     tokens = state.tokens
     for item, paragraph, inline in zip(tokens, tokens[1:], tokens[2:], strict=False):
         if item.type == "list_item_open" and paragraph.type == "paragraph_open":
@@ -26,7 +26,7 @@ def find_tasks(state: StateCore) -> None:
 
 
 def show_tasks(state: StateCore) -> None:
-    """Put a box before the text of those items, once it has been read."""
+    """Puts a box before the text of those items, once it has been read."""
     for token in state.tokens:
         if token.type == "inline" and "done" in token.meta:
             box = Token("task_box", "span", 0, meta=token.meta)
@@ -34,7 +34,7 @@ def show_tasks(state: StateCore) -> None:
 
 
 def html_break(state: StateInline, silent: bool) -> bool:
-    """Read `<br>` as one token, as an inline rule; what it means depends on where it stands."""
+    """Reads `<br>` as one token, as an inline rule; what it means depends on where it stands."""
     found = _BREAK.match(state.src, state.pos, state.posMax)
     if not found:
         return False
@@ -45,7 +45,7 @@ def html_break(state: StateInline, silent: bool) -> bool:
 
 
 def settle_breaks(state: StateCore) -> None:
-    """Break lines in table cells, where Markdown has no other way; elsewhere `<br>` is text."""
+    """Breaks lines in table cells, where Markdown has no other way; elsewhere `<br>` is text."""
     for before, token in zip(state.tokens, state.tokens[1:], strict=False):
         for child in token.children or ():
             if child.type == "html_break":
@@ -53,7 +53,7 @@ def settle_breaks(state: StateCore) -> None:
 
 
 def align_by_class(state: StateCore) -> None:
-    """Say the alignment of table cells by a class: our policy forbids style attributes."""
+    """Says the alignment of table cells by a class: our policy forbids style attributes."""
     for token in state.tokens:
         style = token.attrs.pop("style", None) if token.type in ("td_open", "th_open") else None
         if style:
@@ -64,7 +64,7 @@ BlockRule = Callable[[StateBlock, int, int, bool], bool]
 
 
 def keeping_spaces(rule: BlockRule) -> BlockRule:
-    """Wrap a rule for paragraphs: only ASCII spaces around the text are dropped.
+    """Wraps a rule for paragraphs: only ASCII spaces around the text are dropped.
 
     An ideographic space is the indentation of a Chinese paragraph.
     """
@@ -82,7 +82,7 @@ def keeping_spaces(rule: BlockRule) -> BlockRule:
 
 
 def flatten_links(state: StateCore) -> None:
-    """Keep the outermost of links in links, as of a badge: HTML has none inside another.
+    """Keeps the outermost of links in links, as of a badge: HTML has none inside another.
 
     A parser would end the outer one there, and leave it empty.
     """
@@ -105,7 +105,7 @@ def _image_text(image: Token) -> Token:
 
 
 def label_of(image: Token) -> str:
-    """Return what stands for an image: its description, or else its address."""
+    """Returns what stands for an image: its description, or else its address."""
     return _text_of(image.children or []) or str(image.attrGet("src") or "")
 
 
@@ -114,7 +114,7 @@ def _text_of(tokens: Sequence[Token]) -> str:
 
 
 def drop_empty_addresses(state: StateCore) -> None:
-    """Leave a link without an address as one that leads nowhere, not to this page."""
+    """Leaves a link without an address as one that leads nowhere, not to this page."""
     for block in state.tokens:
         for token in block.children or ():
             if token.type == "link_open" and not token.attrs.get("href"):

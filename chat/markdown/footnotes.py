@@ -16,7 +16,7 @@ _INDENT = 4
 
 
 def footnote(state: StateBlock, startLine: int, endLine: int, silent: bool) -> bool:
-    """Read a note and what is indented under it, as a block rule; `env["footnotes"]` learns it."""
+    """Reads a note and what is indented under it, as a block rule; `env["footnotes"]` learns it."""
     start = state.bMarks[startLine] + state.tShift[startLine]
     found = _NOTE.match(state.src, start, state.eMarks[startLine])
     if not found or state.is_code_block(startLine):
@@ -34,7 +34,7 @@ def footnote(state: StateBlock, startLine: int, endLine: int, silent: bool) -> b
 
 
 def _read_content(state: StateBlock, line: int, endLine: int, position: int) -> None:
-    """Tokenize from `position` in that line on, and what follows indented."""
+    """Tokenizes from `position` in that line on, and what follows indented."""
     kept = state.bMarks[line], state.tShift[line], state.sCount[line], state.parentType
     state.bMarks[line], state.tShift[line] = position, 0
     state.blkIndent += _INDENT
@@ -46,7 +46,7 @@ def _read_content(state: StateBlock, line: int, endLine: int, position: int) -> 
 
 
 def footnote_mark(state: StateInline, silent: bool) -> bool:
-    """Read the mark of a note that exists, as an inline rule."""
+    """Reads the mark of a note that exists, as an inline rule."""
     if not state.src.startswith("[^", state.pos):
         return False
     found = _MARK.match(state.src, state.pos, state.posMax)

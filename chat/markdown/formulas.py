@@ -14,7 +14,7 @@ _ALNUM = re.compile(r"[A-Za-z0-9]")
 # In dollars: “5 and 10”, or two words in a row, is a sentence between two sums of money.
 _PROSE = re.compile(r"^[0-9.,]+\s+[^\W\d_]{2}|[^\W\d_]{2},?\s+[^\W\d_]{2}")
 _MARKS = re.compile(r"[\\^_=+*/<>|{}()0-9-]")
-# `\[1\]` and `\[word\]` are brackets that somebody escaped.
+# `\[1\]` and `\[word\]` are escaped brackets.
 _LATEX = re.compile(r"^\s|[\\^_=]")
 
 
@@ -22,7 +22,7 @@ _LATEX = re.compile(r"^\s|[\\^_=]")
 
 
 def math_block(state: StateBlock, startLine: int, endLine: int, silent: bool) -> bool:
-    """Read a formula on lines of its own, as a block rule: `$$` or `\\[` alone opens it.
+    r"""Reads a formula on lines of its own, as a block rule: `$$` or `\[` alone opens it.
 
     A line that ends with its counterpart closes it. A blank line before that says that it was no
     formula; where the text ends instead, it is one that is still being written.
@@ -62,7 +62,7 @@ def _line(state: StateBlock, line: int) -> str:
 
 
 def math_inline(state: StateInline, silent: bool) -> bool:
-    """Read the formula that begins at `state.pos`, as an inline rule."""
+    """Reads the formula that begins at `state.pos`, as an inline rule."""
     opening = _opening(state)
     if not opening:
         return False
@@ -89,7 +89,7 @@ def _opening(state: StateInline) -> str:
 
 
 def _end(state: StateInline, opening: str, start: int) -> int | None:
-    """Return where the closing mark is, None where there is none."""
+    """Returns where the closing mark is, None where there is none."""
     limit = min(state.posMax, start + MAX_FORMULA_CHARS)
     closing = CLOSING[opening]
     end = state.src.find(closing, start, limit)

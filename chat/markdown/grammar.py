@@ -22,7 +22,7 @@ _INTERRUPTS: RuleOptionsType = {"alt": ["paragraph", "reference", "blockquote", 
 
 @cache
 def grammar(renderer: type[RendererProtocol]) -> MarkdownIt:
-    """Return the parser; its counterpart is static/js/markdown/grammar.js."""
+    """Returns the parser; its counterpart is static/js/markdown/grammar.js."""
     options = {"html": False, "breaks": True, "maxNesting": MAX_NESTING}
     markdown = MarkdownIt("commonmark", options, renderer_cls=renderer)
     markdown.inline = CjkParser()

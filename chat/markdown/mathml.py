@@ -39,7 +39,7 @@ ATTRIBUTES = {
 
 
 def mathml(latex: str, *, is_block: bool) -> str | None:
-    """Return `latex` as a `math` element, None where it is not understood: then it is shown.
+    """Returns `latex` as a `math` element, None where it is not understood: then it is shown.
 
     Its `alttext` is the source. Time is linear: about 40 µs a character, and no source is longer
     than MAX_FORMULA_CHARS.
@@ -60,7 +60,7 @@ def mathml(latex: str, *, is_block: bool) -> str | None:
 
 
 def _stretch_brackets(tree: Element) -> None:
-    """Make the brackets of a matrix as high as it is: the converter leaves them small."""
+    """Makes the brackets of a matrix as high as it is: the converter leaves them small."""
     for row in tree.iter():
         for first, table, last in zip(row, row[1:], row[2:], strict=False):
             if (first.tag, table.tag, last.tag) == ("mo", "mtable", "mo"):
@@ -74,7 +74,7 @@ def _is_modest(attributes: dict[str, str]) -> bool:
 
 
 def _is_sound(tree: Element) -> bool:
-    """Say whether each element is known, whole and not too deep; unescapes their texts.
+    """Returns whether each element is known, whole and not too deep; unescapes their texts.
 
     What the converter does not know it passes on as it was written, backslash and all.
     """

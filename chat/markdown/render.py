@@ -31,7 +31,7 @@ Tokens = Sequence[Token]
 
 
 def render(text: str) -> str:
-    """Return the Markdown `text` as safe HTML: CommonMark, tables, formulas, coloured code.
+    """Returns the Markdown `text` as safe HTML: CommonMark, tables, formulas, coloured code.
 
     HTML in the text is shown, not obeyed; images become links, so that nothing is
     loaded from elsewhere; links go to http, https and mailto only.
@@ -43,7 +43,7 @@ def render(text: str) -> str:
 
 
 def formatted_end(text: str) -> int:
-    """Return up to where `text` is formatted: its end, or the line that is one mark too many."""
+    """Returns up to where `text` is formatted: its end, or the line that is one mark too many."""
     end = len(text)
     if end > MAX_CHARS:
         end = text.rfind("\n", 0, MAX_CHARS) + 1
@@ -65,7 +65,7 @@ def _as_written(text: str) -> str:
 
 
 def _without_depths(tokens: list[Token], lines: list[str]) -> Iterator[Token]:
-    """Yield the tokens; a block that is nested too deep becomes one of its source."""
+    """Yields the tokens; a block that is nested too deep becomes one of its source."""
     block: list[Token] = []
     depth = 0
     for token in tokens:

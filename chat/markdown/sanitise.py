@@ -27,7 +27,7 @@ _ATTRIBUTES = {
 
 
 def sanitised(html: str) -> str:
-    """Return `html` without anything that an answer has no use for."""
+    """Returns `html` without anything that an answer has no use for."""
     return _cleaner().clean(html)
 
 

@@ -21,7 +21,7 @@ _BRACKETS = {")": "(", "}": "{"}
 
 
 def bare_url(state: StateInline, silent: bool) -> bool:
-    """Link the address whose colon is at `state.pos`, as an inline rule; not inside a link."""
+    """Links the address whose colon is at `state.pos`, as an inline rule; not inside a link."""
     if silent or state.linkLevel or not state.src.startswith("://", state.pos):
         return False
     scheme = next((s for s in _SCHEMES if state.pending.lower().endswith(s)), "")
@@ -45,7 +45,7 @@ def _push_link(state: StateInline, url: str) -> None:
 
 
 def trimmed(url: str) -> str:
-    """Return `url` without the punctuation of the sentence around it.
+    """Returns `url` without the punctuation of the sentence around it.
 
     A closing bracket stays if the address opened it.
     """
@@ -62,7 +62,7 @@ def trimmed(url: str) -> str:
 
 
 def link_tokens(text: str) -> list[Token]:
-    """Return `text` as tokens, its addresses linked and nothing else read as a mark."""
+    """Returns `text` as tokens, its addresses linked and nothing else read as a mark."""
     tokens, position = [], 0
     for found in _URL.finditer(text):
         url = trimmed(found.group())

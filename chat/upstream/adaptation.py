@@ -24,7 +24,10 @@ LEGACY_MAX_TOKENS = "legacy_max_tokens"
 
 @dataclass(frozen=True)
 class Lesson:
-    """What was learned of a model: a value for a field of its row, or (value None) the name of something that it does not take."""
+    """Holds what was learned of a model.
+
+    It is a value for a field of its row, or (value None) the name of something that it does not take.
+    """
 
     name: str
     value: int | bool | None = None
@@ -32,7 +35,7 @@ class Lesson:
 
 @dataclass(frozen=True)
 class Change:
-    """How the next attempt differs, and what is to be remembered of it if it is taken."""
+    """Holds how the next attempt differs, and what is to be remembered of it if it is taken."""
 
     target: Target
     messages: trimming.Messages
@@ -40,7 +43,9 @@ class Change:
 
 
 def beside(context_tokens: int, prompt_tokens: int) -> int:
-    """The most output tokens to ask for beside a prompt of which there is but an estimate: it counts twice.
+    """Returns the most output tokens to ask for beside a prompt of which there is but an estimate.
+
+    The estimate counts twice.
 
     So small a context that the template would be felt in it is left to the estimate alone.
     """
@@ -48,7 +53,7 @@ def beside(context_tokens: int, prompt_tokens: int) -> int:
 
 
 class Adaptation:
-    """The changes of one call."""
+    """Makes the changes of one call, each kind once for a model."""
 
     def __init__(self, *, may_trim: bool) -> None:
         self._may_trim = may_trim
@@ -56,7 +61,10 @@ class Adaptation:
         self._halved = False
 
     def after(self, refusal: Refusal, attempt: Attempt, target: Target, messages: trimming.Messages) -> Change | None:
-        """The change that may help, None if none is left. `attempt` was refused; `messages` are what it was made of."""
+        """Returns the change that may help, None if none is left.
+
+        `attempt` was refused; `messages` are what it was made of.
+        """
         if refusal.kind is Kind.PARAMETER:
             return self._without_parameter(refusal.parameter, target, messages)
         if refusal.kind is Kind.SYSTEM_ROLE:
@@ -69,7 +77,7 @@ class Adaptation:
         return None
 
     def _first_time(self, target: Target, kind: str) -> bool:
-        """Whether this kind of change was not made yet; from now on it was."""
+        """Returns whether this kind of change was not made yet; from now on it was."""
         known = (target.slug, kind) in self._made
         self._made.add((target.slug, kind))
         return not known
@@ -117,7 +125,10 @@ class Adaptation:
         return None
 
     def _within(self, limit: int, named: int | None, attempt: Attempt, target: Target, messages: trimming.Messages) -> Change | None:
-        """Within a context of which the true size was told; None where that changes nothing, or nothing fits."""
+        """Returns a request that fits a context of which the true size was told.
+
+        Returns None where that changes nothing, or nothing fits.
+        """
         estimate = max(1, budgets.estimate_prompt(messages))
         # "At least 1 token", says vLLM of a prompt that it has not counted to its end.
         counted = named if named is not None and 2 * named >= estimate else None

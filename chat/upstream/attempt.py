@@ -6,7 +6,10 @@ from typing import Any, Protocol
 
 @dataclass(frozen=True)
 class Target:
-    """A model as the upstream is asked for it; `max_output_tokens` is sent with the request, `context_tokens` is what it can hold."""
+    """Names a model as the upstream is asked for it.
+
+    `max_output_tokens` is sent with the request, `context_tokens` is what it can hold.
+    """
 
     slug: str
     max_output_tokens: int
@@ -18,7 +21,9 @@ class Target:
 
 @dataclass(slots=True)
 class Attempt:
-    """One request, and how far it came. `reached`: the upstream may have taken it, and want to be paid.
+    """Holds one request, and how far it came.
+
+    `reached`: the upstream may have taken it, and want to be paid.
 
     Text came in `deltas`; `reasoning_deltas` are the deltas of something else: thinking, calls of tools.
     `chars` counts both.

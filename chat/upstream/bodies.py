@@ -34,7 +34,7 @@ async def bound(response: httpx2.Response) -> None:
     if coding == "identity":
         coding = ""
     if not response.is_success:
-        # A redirect is not followed: nobody needs its body.
+        # A redirect is not followed: its body is of no use.
         most = 0 if response.is_redirect else ERROR_BYTES
         response.stream = _ErrorBody(raw, _decoded(raw, coding), most)
     elif response.request.method == "GET":
@@ -46,7 +46,7 @@ async def bound(response: httpx2.Response) -> None:
 
 
 class _Body(httpx2.AsyncByteStream):
-    """The decoded `pieces` of a `raw` stream; closing it closes that."""
+    """Streams the decoded `pieces` of a `raw` stream; closing it closes that."""
 
     def __init__(self, raw: httpx2.AsyncByteStream, pieces: AsyncGenerator[bytes, None]) -> None:
         self._raw = raw
@@ -62,7 +62,10 @@ class _Body(httpx2.AsyncByteStream):
 
 
 class _ListBody(_Body):
-    """A body that is of no use but whole. Raises httpx2.ReadError where it is larger than LIST_BYTES."""
+    """Streams a body that is of no use but whole.
+
+    Raises httpx2.ReadError where it is larger than LIST_BYTES.
+    """
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         size = 0
@@ -74,7 +77,10 @@ class _ListBody(_Body):
 
 
 class _ErrorBody(_Body):
-    """The beginning of a body, `most` bytes of it. Whatever cuts it short ends it: status and headers count without it."""
+    """Streams the first `most` bytes of a body.
+
+    Whatever cuts it short ends it: status and headers count without it.
+    """
 
     def __init__(self, raw: httpx2.AsyncByteStream, pieces: AsyncGenerator[bytes, None], most: int) -> None:
         super().__init__(raw, pieces)
@@ -99,7 +105,9 @@ class _ErrorBody(_Body):
 
 
 async def _decoded(raw: httpx2.AsyncByteStream, coding: str) -> AsyncGenerator[bytes, None]:
-    """The body without its compression, in pieces; nothing where that is one of several layers, or none that we know.
+    """Yields the body without its compression, in pieces.
+
+    Yields nothing where that is one of several layers, or none that we know.
 
     We ask for none: whatever comes all the same is decoded by ourselves, a piece at a time, and the
     loop's other tasks have their turn between two pieces.
@@ -131,14 +139,17 @@ def _decoder(coding: str, data: bytes) -> Any:
 
 
 def _window(coding: str, data: bytes) -> int:
-    """What zlib is told to expect. Some send `deflate` without its header (RFC 9110, section 8.4.1.2): CM is 8 where there is one."""
+    """Returns what zlib is told to expect.
+
+    Some send `deflate` without its header (RFC 9110, section 8.4.1.2): CM is 8 where there is one.
+    """
     return -zlib.MAX_WBITS if coding == "deflate" and data[0] & 0x0F != 8 else _WINDOWS[coding]
 
 
 def _end_with_connection(stream: Any) -> None:
     """Ends the body when its connection ends.
 
-    aiohttp's C parser closes the connection for bad chunk framing, but tells nobody who reads the body:
+    aiohttp's C parser closes the connection for bad chunk framing, but does not tell the reader of the body:
     that would wait for its own timeout. (aiohttp 3.14: `data_received` puts the fault on the protocol alone.)
     """
     # No public attribute leads from httpx2's response to aiohttp's.
@@ -162,6 +173,6 @@ def _end_with_connection(stream: Any) -> None:
 
 
 def _seen(closed: "asyncio.Future[None]") -> None:
-    """A connection that was reset is no fault of ours: asyncio would log one that nobody has looked at."""
+    """Marks an error as seen: asyncio would log a reset connection, which is no fault of ours."""
     if not closed.cancelled():
         closed.exception()

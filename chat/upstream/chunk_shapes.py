@@ -20,12 +20,14 @@ _SUCCESS_CODES = (0, 200, "0", "200", "Success", "OK")
 
 
 class NoChunk(Exception):
-    """JSON that is no chunk of an answer."""
+    """Signals JSON that is no chunk of an answer."""
 
 
 @dataclass(slots=True)
 class Chunk:
-    """What a chunk says. `thought` is the number of characters in what is not the answer: thinking, calls of tools.
+    """Holds what a chunk says.
+
+    `thought` is the number of characters in what is not the answer: thinking, calls of tools.
 
     `error` is the JSON in which the upstream says that something went wrong; `whole` says that
     the chunk is a completion, all of it. `index` is of the choice that was read, of several answers
@@ -128,7 +130,7 @@ def _content(content: Any) -> tuple[str, int]:
 
 
 def _part(part: Mapping[str, Any]) -> tuple[str, int]:
-    """A part as Mistral's magistral, Anthropic's and OpenAI's responses have it."""
+    """Reads a part as Mistral's magistral, Anthropic's and OpenAI's responses have it."""
     kind = part.get("type") or ""
     if kind not in _TEXT_PARTS:
         return "", _characters(value for name, value in part.items() if name != "type")
@@ -178,7 +180,10 @@ def _error(value: Mapping[str, Any], choice: Mapping[str, Any]) -> Any:
 
 
 def _says_error(error: Any) -> bool:
-    """Whether there is an error in the member of that name: new-api has an empty object there, or one that says `success`."""
+    """Returns whether there is an error in the member of that name.
+
+    new-api has an empty object there, or one that says `success`.
+    """
     if isinstance(error, Mapping):
         message = error.get("message")
         says_well = error.get("code") in _SUCCESS_CODES and str(message or "ok").lower() in _SUCCESS_WORDS

@@ -38,7 +38,7 @@ Client = openai.AsyncOpenAI
 
 
 def make_client() -> Client:
-    """A client for the running event loop; the caller closes it.
+    """Makes a client for the running event loop; the caller closes it.
 
     The aiohttp transport takes a quarter of the default one's time per delta.
     """
@@ -68,7 +68,7 @@ def make_client() -> Client:
 
 
 class ModelListUnavailable(Exception):
-    """The upstream gave no list of models.
+    """Signals that the upstream gave no list of models.
 
     `status` is the HTTP status of its refusal; None when it did not answer as an upstream does, and `fault` says why if that is known.
     """
@@ -80,7 +80,10 @@ class ModelListUnavailable(Exception):
 
 
 async def offered_models(client: Client) -> list[str]:
-    """The slugs that the upstream offers to our key, in no order. Raises ModelListUnavailable; costs no token."""
+    """Returns the slugs that the upstream offers to our key, in no order.
+
+    Raises ModelListUnavailable; costs no token.
+    """
     try:
         return [model.id async for model in client.models.list()]
     except openai.APIStatusError as error:
@@ -150,7 +153,10 @@ def _causes(error: BaseException | None) -> list[BaseException]:
 
 
 def _never_sent(error: BaseException) -> bool:
-    """Whether no connection was made at all. The layers between say ConnectTimeout for a server that hangs up on a request, too."""
+    """Returns whether no connection was made at all.
+
+    The layers between say ConnectTimeout for a server that hangs up on a request, too.
+    """
     return any(isinstance(cause, _NO_CONNECTION) for cause in _causes(error))
 
 
@@ -170,7 +176,10 @@ _FAULTS: tuple[tuple[type[BaseException], str], ...] = (
 
 
 def _fault(error: BaseException) -> str:
-    """Why there is no connection, or none any more, in a word; "" where an answer came that is none."""
+    """Returns why there is no connection, or none any more, in a word.
+
+    It is "" where an answer came that is none.
+    """
     causes = _causes(error)
     for kind, word in _FAULTS:
         if any(isinstance(cause, kind) for cause in causes):

@@ -15,12 +15,12 @@ from chat import redis_client, redis_keys
 
 # Some say 429 for the rest of a day; what names a longer time is wrong.
 _MAX_SECONDS = 86_400.0
-# Whoever found Redis away does not have the next attempts find that out one by one.
+# An attempt that found Redis away spares the next ones from finding out one by one.
 _ASK_AGAIN_SECONDS = 1.0
 
 
 class Cooldown:
-    """Which models cool down, and for how long. Its methods do not raise."""
+    """Tells which models cool down, and for how long. Its methods do not raise."""
 
     def __init__(self, client: Redis) -> None:
         self._client = client
@@ -28,7 +28,7 @@ class Cooldown:
         self._away_until = 0.0
 
     async def begin(self, slug: str, seconds: float) -> None:
-        """The model is busy for so long; a longer time that was told before stays."""
+        """Marks the model as busy for so long; a longer time that was told before stays."""
         seconds = min(seconds, _MAX_SECONDS)
         self._until[slug] = max(self._until.get(slug, 0.0), monotonic() + seconds)
         millis = round(seconds * 1000)
@@ -43,7 +43,7 @@ class Cooldown:
             self._note_away()
 
     async def remaining_seconds(self, slug: str) -> float:
-        """Seconds until the model may be asked; 0 if it may be now."""
+        """Returns seconds until the model may be asked; 0 if it may be now."""
         shared = 0.0
         if monotonic() >= self._away_until:
             try:
@@ -62,6 +62,10 @@ class Cooldown:
 
 
 def _key(slug: str) -> str:
-    """Another account or another upstream has limits of its own. The digest is keyed: it gives nothing away."""
+    """Returns the key of a model.
+
+    Another account or another upstream has limits of its own. The digest is keyed: it gives nothing
+    away.
+    """
     model = f"{settings.OPENAI_BASE_URL} {settings.OPENAI_API_KEY} {slug}"
     return redis_keys.cooldown(salted_hmac("chat.cooldown", model, algorithm="sha256").hexdigest()[:24])

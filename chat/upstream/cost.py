@@ -14,7 +14,7 @@ logger = logging.getLogger("chat.upstream.cost")
 
 @dataclass(frozen=True)
 class Reserved:
-    """What a turn may cost at most, whatever becomes of it."""
+    """Bounds what a turn may cost, whatever becomes of it."""
 
     tokens: int
     usd: Decimal
@@ -22,7 +22,10 @@ class Reserved:
 
 @dataclass(frozen=True)
 class Bill:
-    """Tokens and USD; `estimated` where an upstream that may want to be paid did not say how much."""
+    """Holds tokens and USD.
+
+    `estimated` where an upstream that may want to be paid did not say how much.
+    """
 
     prompt_tokens: int = 0
     completion_tokens: int = 0
@@ -40,7 +43,9 @@ class Bill:
 
 @dataclass(frozen=True)
 class RunningCost:
-    """What a running answer has cost until now, and the model that was asked last ("" where that is not known)."""
+    """Holds what a running answer has cost until now, and the model that was asked last ("" where
+    that is not known).
+    """
 
     model: str
     bill: Bill
@@ -48,14 +53,19 @@ class RunningCost:
 
 @dataclass(frozen=True)
 class LateBudget:
-    """Of an answer that no budget counted when it began: what its row in the ledger bounds it to, and whether a budget counts it now."""
+    """Bounds an answer that no budget counted when it began.
+
+    `reserved` is the bound of its row in the ledger; `applies` says whether a budget counts it now.
+    """
 
     reserved: Reserved
     applies: Callable[[], Awaitable[bool]]
 
 
 class CostMeter:
-    """The costs of one answer. `prices` are by the models' slugs; `reserved` is None where no budget applies.
+    """Adds up the costs of one answer.
+
+    `prices` are by the models' slugs; `reserved` is None where no budget applies.
 
     `late`, where given, says of such an answer whether that is so still.
     """
@@ -66,12 +76,17 @@ class CostMeter:
         self._late = late
 
     async def note_late_budget(self) -> None:
-        """To be called before each further attempt: a budget that was set since the beginning bounds it as one from before would."""
+        """Applies a budget that was set since the beginning, as one from before would be.
+
+        Call it before each further attempt.
+        """
         if self._reserved is None and self._late is not None and await self._late.applies():
             self._reserved = self._late.reserved
 
     def bill(self, attempts: Sequence[Attempt], text_bytes: int = 0) -> Bill:
-        """What the attempts cost: each that may have reached the upstream is paid at the prices of its own model.
+        """Returns what the attempts cost.
+
+        Each that may have reached the upstream is paid at the prices of its own model.
 
         `text_bytes` is the length of the answer in UTF-8: only the last attempt can have given text.
         """
@@ -79,7 +94,9 @@ class CostMeter:
         return sum(parts, Bill())
 
     def output_left(self, target: Target, messages: list[dict[str, str]], attempts: Sequence[Attempt]) -> int:
-        """The most output tokens that `target` may be asked for, so that with what was spent before it the reservation is not passed."""
+        """Returns the most output tokens that `target` may be asked for, so that with what was
+        spent before it the reservation is not passed.
+        """
         spent = self.bill(attempts)
         if self._reserved is None or not (spent.prompt_tokens or spent.completion_tokens):
             return target.max_output_tokens
@@ -98,7 +115,9 @@ class CostMeter:
 
 
 def _believed(attempt: Attempt, text_bytes: int) -> tuple[int | None, int | None]:
-    """The upstream's own figures as far as they can be true: no model reads or writes more than fits into it, or than there is.
+    """Returns the upstream's own figures as far as they can be true.
+
+    No model reads or writes more than fits into it, or than there is.
 
     A false one would take a person's whole budget, or the site's; and some servers say 0 of everything.
     """
@@ -114,7 +133,10 @@ def _within(figure: int | None, least: int, most: int) -> int | None:
 
 
 def alarm_if_overrun(answer: object, attempts: Sequence[Attempt], bill: Bill) -> None:
-    """An upstream that sends more than its limit spends what no budget was asked for; it is recorded in full all the same."""
+    """Logs an error where the upstream sent more than its limit.
+
+    That spends what no budget was asked for. It is recorded in full all the same.
+    """
     limit = attempts[-1].target.max_output_tokens if attempts else 0
     if attempts and bill.completion_tokens > limit:
         logger.error(

@@ -40,7 +40,7 @@ class _DeltaChunk(msgspec.Struct):
 
 @dataclass(slots=True)
 class Batch:
-    """What one read brought.
+    """Holds what one read brought.
 
     `text` came in so many `deltas`; so many `reasoning_deltas` (deltas of something else, of `reasoning_chars`
     characters) show that the model is at work. `ends_in_usage`: behind the last text stands a chunk
@@ -62,7 +62,10 @@ class Batch:
 
 
 class ChunkDecoder:
-    """The data of events to batches. Joins surrogate pairs that were cut between deltas; NUL and lone surrogates become U+FFFD."""
+    """Turns the data of events into batches.
+
+    Joins surrogate pairs that were cut between deltas; NUL and lone surrogates become U+FFFD.
+    """
 
     def __init__(self) -> None:
         self._decode = msgspec.json.Decoder(_DeltaChunk).decode
@@ -169,7 +172,11 @@ class ChunkDecoder:
         batch.done = batch.done or chunk.whole
 
     def _note_words(self, batch: Batch) -> None:
-        """Text behind figures says that they are no end here: some servers send them to keep a connection alive."""
+        """Notes text.
+
+        Behind figures it says that they are no end here: some servers send them to keep a
+        connection alive.
+        """
         batch.ends_in_usage = False
         if self._after_figures:
             self._after_figures, self._figures_amid = False, True
@@ -210,6 +217,6 @@ class ChunkDecoder:
 
 
 def _note_usage(batch: Batch, prompt: int | None, completion: int | None) -> None:
-    """A figure that is not said again stays."""
+    """Notes figures of use; one that is not said again stays."""
     batch.prompt_tokens = usage_figures.later(batch.prompt_tokens, prompt)
     batch.completion_tokens = usage_figures.later(batch.completion_tokens, completion)

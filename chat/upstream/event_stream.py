@@ -18,11 +18,11 @@ DONE = b"[DONE]"
 
 
 class BrokenStream(Exception):
-    """The upstream sent what is no event stream."""
+    """Signals that the upstream sent what is no event stream."""
 
 
 class ErrorData(bytes):
-    """The data of an event that its server calls an error."""
+    """Holds the data of an event that its server calls an error."""
 
 
 class EventDecoder:
@@ -65,12 +65,18 @@ class EventDecoder:
 
     @property
     def in_line(self) -> bool:
-        """Whether a line has begun and not ended: of a large delta many reads bring only a part."""
+        """Returns whether a line has begun and not ended.
+
+        Of a large delta many reads bring only a part.
+        """
         return bool(self._parts)
 
     @property
     def unframed(self) -> str:
-        """The beginning of what was in no event, at most 64 kB: all of it where the body is no event stream."""
+        """Returns the beginning of what was in no event, at most 64 kB.
+
+        It is all of it where the body is no event stream.
+        """
         return b"\n".join(self._unframed)[:_MAX_UNFRAMED_BYTES].decode(errors="replace")
 
     def _keep(self, rest: bytes) -> None:
@@ -101,7 +107,9 @@ class EventDecoder:
         return events
 
     def _is_event(self) -> bool:
-        """Whether the lines of data so far are one by themselves, so that another line is the next."""
+        """Returns whether the lines of data so far are one by themselves, so that another line is
+        the next.
+        """
         return self._data == [DONE] or _is_json(b"\n".join(self._data))
 
     def _dispatch(self, events: list[bytes]) -> None:
@@ -179,7 +187,10 @@ def _without_wrapping(data: bytes) -> bytes:
 
 
 def _is_json(text: bytes) -> bool:
-    """Whether the text is a whole JSON object or list; cheap for what does not look like one."""
+    """Returns whether the text is a whole JSON object or list.
+
+    It is cheap for what does not look like one.
+    """
     stripped = text.strip()
     if (stripped[:1], stripped[-1:]) not in ((b"{", b"}"), (b"[", b"]")):
         return False

@@ -1,4 +1,7 @@
-"""Why an attempt failed, for whoever runs the site: status, code, request id, and what to do about it. Never words, prompt or key."""
+"""Why an attempt failed, for the operator: status, code, request id, and what to do about it.
+
+It never holds words, prompt or key.
+"""
 
 import re
 from dataclasses import asdict, dataclass
@@ -38,7 +41,10 @@ _REMEDIES = {
 
 @dataclass(frozen=True)
 class FailureReport:
-    """One failed attempt. `at` is seconds since 1970; `error` is the contract's code, `upstream_code` the provider's own."""
+    """Reports one failed attempt.
+
+    `at` is seconds since 1970; `error` is the contract's code, `upstream_code` the provider's own.
+    """
 
     model: str
     at: float
@@ -63,18 +69,21 @@ class FailureReport:
 
     @property
     def details(self) -> str:
-        """Such as `HTTP 401, code invalid_api_key, request req_123`; "" where nothing is known."""
+        """Returns such as `HTTP 401, code invalid_api_key, request req_123`.
+
+        It is "" where nothing is known.
+        """
         said = {"HTTP": self.status, "code": self.upstream_code, "reason": self.reason, "request": self.request_id}
         return ", ".join(f"{name} {value}" for name, value in said.items() if value)
 
     @property
     def remedy(self) -> str:
-        """What whoever runs the site can do, in a sentence."""
+        """Returns what the operator can do, in a sentence."""
         return _REMEDIES.get(self.reason) or _REMEDIES.get(self.error, "")
 
     @property
     def passes(self) -> bool:
-        """Whether it may be over by itself, so that nobody needs to do anything."""
+        """Returns whether it may be over by itself, so that there is nothing to do."""
         return self.error in _PASSING and self.reason in ("", "connection_lost")
 
     def fields(self) -> dict[str, Any]:
@@ -82,11 +91,14 @@ class FailureReport:
 
 
 def fault_remedy(fault: str) -> str:
-    """What can be done about a connection that failed so; "" where the word is not known."""
+    """Returns what can be done about a connection that failed so; "" where the word is not known."""
     return _REMEDIES.get(fault, "")
 
 
 def _word(text: str) -> str:
-    """Nothing but a code or an id: some upstreams repeat in an error what they were sent."""
+    """Returns a code or an id, and nothing else.
+
+    Some upstreams repeat in an error what they were sent.
+    """
     key = settings.OPENAI_API_KEY
     return text if _WORD.fullmatch(text) and not (key and key in text) else ""

@@ -29,7 +29,10 @@ _REASONS = {
 
 
 class Retriable(Exception):
-    """An attempt that failed before any text, in a way that another may not. `retry_after` is seconds, if the upstream said them."""
+    """Signals an attempt that failed before any text, in a way that another may not.
+
+    `retry_after` is seconds, if the upstream said them.
+    """
 
     def __init__(self, error: AnswerError, retry_after: float | None = None) -> None:
         super().__init__(error.code)
@@ -38,7 +41,10 @@ class Retriable(Exception):
 
 
 class Refused(AnswerError):
-    """The upstream does not take the request as it is; `refusal` is what it has against it."""
+    """Signals that the upstream does not take the request as it is.
+
+    `refusal` is what it has against it.
+    """
 
     def __init__(self, refusal: Refusal) -> None:
         super().__init__("upstream_rejected", reason=_REASONS.get(refusal.kind, ""))
@@ -54,7 +60,7 @@ def of_status(status: int, body: Any, headers: Mapping[str, str]) -> AnswerError
 
 
 def error_of(failure: AnswerError | Retriable) -> AnswerError:
-    """What is told to a person when nothing more is tried."""
+    """Returns what is told to a person when nothing more is tried."""
     return failure.error if isinstance(failure, Retriable) else failure
 
 
@@ -94,12 +100,15 @@ def _number(text: str) -> float:
 
 
 def _retry_after(headers: Mapping[str, str]) -> float | None:
-    """Seconds to wait as the upstream says it: `retry-after-ms`, or Retry-After in seconds or as a date (RFC 9110, section 10.2.3)."""
+    """Returns seconds to wait as the upstream says it.
+
+    It says `retry-after-ms`, or Retry-After in seconds or as a date (RFC 9110, section 10.2.3).
+    """
     for name, scale in (("retry-after-ms", 1000), ("retry-after", 1)):
         with contextlib.suppress(KeyError, ValueError):
             # A proxy that sets it as well makes a list of it.
             seconds = _number(headers[name].split(",")[0].strip()) / scale
-            # "inf" and "nan" are numbers to Python, and to nobody who is told to wait for them.
+            # "inf" and "nan" are numbers to Python, but no time that a person could wait.
             return max(0.0, seconds) if isfinite(seconds) else None
     with contextlib.suppress(KeyError, ValueError, TypeError, OverflowError):
         return max(0.0, timegm(parsedate_to_datetime(headers["retry-after"]).utctimetuple()) - time())

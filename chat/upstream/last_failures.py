@@ -48,7 +48,10 @@ class LastFailures:
 
 
 def read() -> dict[str, FailureReport]:
-    """The last failure of each model by its slug, of the last days. Blocks on Redis; empty while that is away."""
+    """Returns the last failure of each model by its slug, of the last days.
+
+    Blocks on Redis; empty while that is away.
+    """
     with contextlib.suppress(*redis_client.REDIS_ERRORS):
         rows = redis_client.client().hgetall(redis_keys.upstream_failures())
         return {report.model: report for report in map(_report, rows.values()) if report is not None}

@@ -23,7 +23,7 @@ _LEFT_OUT = (parameters.STREAM_OPTIONS, parameters.STREAM, parameters.OUTPUT_LIM
 
 @dataclass(frozen=True)
 class Applied:
-    """A model's figures as they hold: the row's own, but where a refusal has told better."""
+    """Holds a model's figures as they apply: the row's own, but where a refusal has told better."""
 
     context_tokens: int
     max_output_tokens: int
@@ -32,14 +32,14 @@ class Applied:
 
 
 def applied(model: ChatModel) -> Applied:
-    """What a turn with this model goes by."""
+    """Returns what a turn with this model goes by."""
     lessons = _lessons(model)
     fields = {name: lessons[name]["value"] if name in lessons else getattr(model, name) for name in _FIELDS}
     return Applied(**fields, left_out=frozenset(name for name in _LEFT_OUT if name in lessons))
 
 
 def lessons(model: ChatModel) -> list[tuple[Lesson, str]]:
-    """What holds of the lessons, each with when it was learned (ISO 8601)."""
+    """Returns what holds of the lessons, each with when it was learned (ISO 8601)."""
     return [(Lesson(name, row["value"]), row["at"]) for name, row in _lessons(model).items()]
 
 
@@ -56,7 +56,7 @@ def remember(slug: str, learned: Iterable[Lesson]) -> None:
 
 
 def forget(model: ChatModel) -> None:
-    """The row's own values hold again, until the next refusal."""
+    """Makes the row's own values hold again, until the next refusal."""
     ChatModel.objects.filter(pk=model.pk).update(learned={})
 
 
@@ -96,5 +96,8 @@ def _row(model: ChatModel, lesson: Lesson) -> dict[str, Any]:
 
 
 def _upstream(model: ChatModel) -> str:
-    """Another server may take what this one refuses. The digest is keyed: an address may hold a password."""
+    """Returns a name of the upstream and model: another server may take what this one refuses.
+
+    The digest is keyed: an address may hold a password.
+    """
     return salted_hmac("chat.learned", f"{settings.OPENAI_BASE_URL} {model.slug}", algorithm="sha256").hexdigest()[:24]

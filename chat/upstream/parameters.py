@@ -13,7 +13,7 @@ Messages = list[dict[str, str]]
 
 
 def of(target: Target) -> dict[str, Any]:
-    """The parameters beside model and messages, as this target takes them."""
+    """Returns the parameters beside model and messages, as this target takes them."""
     sent: dict[str, Any] = {}
     if OUTPUT_LIMIT not in target.left_out:
         sent["max_tokens" if target.legacy_max_tokens else "max_completion_tokens"] = target.max_output_tokens
@@ -25,7 +25,10 @@ def of(target: Target) -> dict[str, Any]:
 
 
 def messages_for(target: Target, messages: Messages) -> Messages:
-    """The messages as this target takes them: where it knows no system role, its text is at the head of the first prompt."""
+    """Returns the messages as this target takes them.
+
+    Where it knows no system role, its text is at the head of the first prompt.
+    """
     if SYSTEM_ROLE not in target.left_out or not messages or messages[0]["role"] != "system":
         return messages
     system, rest = messages[0], messages[1:]

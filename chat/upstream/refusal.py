@@ -20,7 +20,7 @@ _UNKNOWN_ADDRESS_STATUSES = (404, 405)
 
 
 class Kind(StrEnum):
-    """What an upstream has against a request."""
+    """Lists what an upstream can have against a request."""
 
     TOO_LONG = "too_long"
     OUTPUT_LIMIT = "output_limit"
@@ -37,7 +37,9 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True)
 class Refusal:
-    """What was refused. The figures are tokens, None where none is named; `parameter` is one of ours.
+    """Holds what was refused.
+
+    The figures are tokens, None where none is named; `parameter` is one of ours.
 
     `of_both` says that it may be the prompt and the answer's limit together that do not fit.
     """
@@ -62,7 +64,7 @@ def meaning(status: int | None, said: Said) -> Refusal | None:
 
 
 def _named(status: int | None, said: Said) -> Refusal | None:
-    """What its words say, whatever its status."""
+    """Returns what its words say, whatever its status."""
     if status == 402 or _is_no_credit(said):
         return Refusal(Kind.NO_CREDIT)
     if _has(said, codes.FILTER_CODES):
@@ -78,7 +80,10 @@ def _named(status: int | None, said: Said) -> Refusal | None:
 
 
 def _about_request(status: int | None, said: Said) -> Refusal | None:
-    """Too long, too much wanted, a parameter, or the system role."""
+    """Reads a refusal of the request itself.
+
+    Too long, too much wanted, a parameter, or the system role.
+    """
     text = said.text
     # FastAPI names the parameter beside its sentence: "Input should be less than or equal to 8192".
     limits = [name for name in said.parameters if name in ("max_tokens", "max_completion_tokens")]
@@ -108,7 +113,7 @@ def _too_long(said: Said) -> Refusal:
 
 
 def _of_status(status: int | None, said: Said) -> Refusal | None:
-    """What the status or the code tells of whoever runs the site: key, right, model."""
+    """Reads what the status or the code tells the operator: key, right, model."""
     unsaid = status in (None, 400, 403, 422)
     if status == 401 or (unsaid and (_has(said, codes.KEY_CODES) or phrases.KEY.search(said.text))):
         return Refusal(Kind.KEY)
@@ -131,7 +136,7 @@ def _is_no_credit(said: Said) -> bool:
 
 
 def _parameter(said: Said, *, limit_named: bool) -> str:
-    """The one of our parameters that the upstream does not know; "" for none."""
+    """Returns the one of our parameters that the upstream does not know; "" for none."""
     text = said.text
     unsupported = _has(said, codes.UNSUPPORTED_CODES) or phrases.UNSUPPORTED.search(text)
     if not unsupported or limit_named:

@@ -29,7 +29,7 @@ _CODE = re.compile(r"[A-Za-z0-9_.:-]{1,60}")
 
 @dataclass
 class Said:
-    """A body taken apart: codes and types, names of parameters, and texts, all in lower case.
+    """Holds a body taken apart: codes and types, names of parameters, and texts, all in lower case.
 
     `named` holds what stood first under `code`, `type` and so on, as it was written.
     """
@@ -44,23 +44,31 @@ class Said:
 
     @property
     def text(self) -> str:
-        """All that was said, as much of it as is quick to search."""
+        """Returns all that was said, as much of it as is quick to search."""
         return " \n ".join(self.texts)[:_MAX_ALL_TEXT]
 
     @property
     def code(self) -> str:
-        """The provider's own word for it, for the log: its code if that is more than an HTTP status, else its type."""
+        """Returns the provider's own word for it, for the log.
+
+        It is its code if that is more than an HTTP status, else its type.
+        """
         by_rank = sorted(self.named.items(), key=lambda item: (item[1].isdecimal() and len(item[1]) == 3, item[0] not in _CODES_PROPER))
         return by_rank[0][1] if by_rank else ""
 
     @property
     def status(self) -> int | None:
-        """An HTTP status that stands in the body, where a gateway had none of its own to say it with."""
+        """Returns an HTTP status that stands in the body, where a gateway had none of its own to
+        say it with.
+        """
         return next((int(code) for code in self.codes if code.isdecimal() and len(code) == 3 and 400 <= int(code) < 600), None)
 
     @property
     def retry_after(self) -> float | None:
-        """Seconds to wait as the words say it: Gemini's retryDelay, or "try again in 1m2.5s"."""
+        """Returns seconds to wait as the words say it.
+
+        Gemini's retryDelay, or "try again in 1m2.5s".
+        """
         if self.retry_delay and (delay := seconds(self.retry_delay.lower())) is not None:
             return delay
         found = phrases.RETRY_IN.search(self.text)
@@ -100,7 +108,10 @@ def read(body: Any) -> Said:
 
 
 def _values(value: Any, key: str, depth: int, budget: list[int]) -> Iterator[tuple[str, Any]]:
-    """All that is neither list nor object, with the key it stands under; JSON inside of text is opened."""
+    """Yields all that is neither list nor object, with the key it stands under.
+
+    JSON inside of text is opened.
+    """
     if depth > _MAX_DEPTH or budget[0] <= 0 or key.lower() in _QUOTED_KEYS:
         return
     if isinstance(value, dict):
@@ -120,7 +131,7 @@ def _values(value: Any, key: str, depth: int, budget: list[int]) -> Iterator[tup
 
 
 def _json_in(text: str) -> Any:
-    """The JSON that a text is, or ends in (`Error code: 400 - {…}`); None for any other."""
+    """Returns the JSON that a text is, or ends in (`Error code: 400 - {…}`); None for any other."""
     if text[:1] == '"':
         return _quoted(text)
     start = min((place for mark in ("{", "[{") if (place := text.find(mark)) >= 0), default=-1)
@@ -174,7 +185,10 @@ def _codes_in(text: str) -> list[str]:
 
 
 def _normal(text: str) -> str:
-    """Lower case, one line, without quotes; numbers without thousands separators, ranges as `[1 .. 8192]`."""
+    """Returns the text in lower case, one line, without quotes.
+
+    Numbers have no thousands separators, ranges are written as `[1 .. 8192]`.
+    """
     text = re.sub(r"<[^<>]{1,200}>", lambda tag: tag.group() if re.match(r"<\s*[\d=]", tag.group()) else " ", text)
     text = re.sub(r"[`'\"‘’“”*\\]", "", text.lower())
     text = re.sub(r"[\[(（]\s*(\d+)\s*[,，~]\s*(\d+)", r"[\1 .. \2", text)

@@ -183,7 +183,10 @@ class _Reading:
         raise failure
 
     def _raise_unframed(self) -> None:
-        """A body that is no event stream is a page, or a sentence of something in between."""
+        """Raises what a body means that is no event stream.
+
+        It is a page, or a sentence of something in between.
+        """
         if not self._is_event_stream and (text := self._events.unframed.strip()):
             self._refuse(text)
 
@@ -212,7 +215,10 @@ def _failure(code: str, attempt: Attempt) -> AnswerError | Retriable:
 
 
 def _reads(response: Any) -> AsyncIterator[bytes]:
-    """What the socket holds, read by read, without the client's layers; chat.upstream.bodies has unfolded it."""
+    """Yields what the socket holds, read by read, without the client's layers.
+
+    chat.upstream.bodies has unfolded it.
+    """
     http: httpx2.Response = response.http_response
     if not isinstance(http.stream, httpx2.AsyncByteStream):
         return aiter(response.iter_bytes())
@@ -229,7 +235,7 @@ class _IdleTimer:
         self._latest_start = self._now() + _STARTS * settings.UPSTREAM_FIRST_TOKEN_SECONDS
 
     def put_off_start(self) -> None:
-        """Before the first word, which has to come in some time."""
+        """Puts the timeout off before the first word, which has to come in some time."""
         self._timer.reschedule(min(self._now() + settings.UPSTREAM_FIRST_TOKEN_SECONDS, self._latest_start))
 
     def put_off(self) -> None:

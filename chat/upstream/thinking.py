@@ -27,7 +27,7 @@ _OPENED = re.compile(rf"<(?:{'|'.join(_NAMES)}){_ATTRIBUTES}", re.I)
 
 
 def _opening(tag: str) -> re.Pattern[str]:
-    """A tag in angle brackets may have attributes."""
+    """Returns the pattern of a tag; one in angle brackets may have attributes."""
     pattern = rf"{re.escape(tag[:-1])}(?:{_ATTRIBUTES})?>" if tag[0] == "<" and tag[1:-1] in _NAMES else re.escape(tag)
     return re.compile(pattern, re.I)
 
@@ -55,7 +55,7 @@ class ThinkingFilter:
 
     @property
     def speaking(self) -> bool:
-        """Whether the answer itself has begun: from here on every piece is text as it is."""
+        """Returns whether the answer itself has begun: from here on every piece is text as it is."""
         return self._speaking
 
     def feed(self, piece: str) -> tuple[str, int]:
@@ -89,7 +89,7 @@ class ThinkingFilter:
         return ("".join(self._thoughts) + held).strip() if complete else ""
 
     def _open(self) -> bool:
-        """Whether the held text begins with a tag, which is then taken."""
+        """Returns whether the held text begins with a tag, which is then taken."""
         start = self._held.lstrip()
         for opening, closing in _OPENINGS.items():
             if found := opening.match(start):

@@ -6,7 +6,10 @@ Messages = list[dict[str, str]]
 
 
 def newest(turns: Messages, room_tokens: int, most: int | None = None) -> Messages:
-    """As many of the newest turns as are in `room_tokens` (estimated) and `most` messages; always the last prompt, whatever its length."""
+    """Returns as many of the newest turns as are in `room_tokens` (estimated) and `most` messages.
+
+    The last prompt is always among them, whatever its length.
+    """
     first = len(turns) - 1
     used = budgets.estimate_prompt(turns[first:])
     for index in range(len(turns) - 2, -1, -1):
@@ -24,13 +27,13 @@ def prompt_tokens_available(context_tokens: int, max_output_tokens: int) -> int:
 
 
 def fitted(messages: Messages, room_tokens: int) -> Messages:
-    """The messages, without the oldest turns where they do not fit; a system prompt stays."""
+    """Returns the messages, without the oldest turns where they do not fit; a system prompt stays."""
     system, turns = _split(messages)
     return [*system, *newest(turns, room_tokens - budgets.estimate_prompt(system))]
 
 
 def halved(messages: Messages) -> Messages:
-    """The same without the oldest turns, the turns half as long or less if that can be.
+    """Returns the messages without the oldest turns, the turns half as long or less if that can be.
 
     For when the upstream found them too long: the estimate was too low, and by how much is not known.
     """
@@ -39,7 +42,8 @@ def halved(messages: Messages) -> Messages:
 
 
 def alternating(messages: Messages) -> Messages:
-    """The same with prompts that follow each other, since one got no answer, as one prompt.
+    """Returns the messages with prompts that follow each other, since one got no answer, as one
+    prompt.
 
     Templates of several models refuse two in a row (Gemma, Mistral). It is never longer, by the bounds of chat.limits.budgets.
     """

@@ -65,12 +65,15 @@ _ESSAY = [
     ("Who pays", "Every answer is counted when it ends, in tokens and in money. Your limits are on the page “My limits and use”."),
     ("What an operator sees", "The operator sets the limits and sees how much was used. What was said stays between you and the model."),
     ("Why I am slow", "I write about as fast as people read. A real model may be faster, or pause to think before its first word."),
-    ("What comes next", "Set a key, start the site again, and somebody cleverer than me will answer here. 🚀"),
+    ("What comes next", "Set a key, start the site again, and a cleverer model than me will answer here. 🚀"),
 ]
 
 
 def answer_to(prompts: Sequence[str]) -> str:
-    """The answer, in Markdown, to the last of a person's `prompts`; reacts to “table”, “code”, “list” and “long” in it."""
+    """Returns the answer, in Markdown, to the last of a person's `prompts`.
+
+    It reacts to “table”, “code”, “list” and “long” in it.
+    """
     words = set(re.findall(r"\w+", prompts[-1].lower())) if prompts else set()
     parts = [_LABEL, *_echo(prompts)]
     asked = _asked_for(words)
@@ -81,7 +84,10 @@ def answer_to(prompts: Sequence[str]) -> str:
 
 
 def tokens_of(text: str) -> list[str]:
-    """The text in the pieces in which it is sent and counted, a few characters each; joined they are the text."""
+    """Returns the text in the pieces in which it is sent and counted, a few characters each.
+
+    Joined they are the text.
+    """
     return re.findall(r"\s?\w{1,6}|\s?[^\w\s]|\s", text)
 
 
@@ -104,7 +110,7 @@ def _code(words: set[str]) -> str:
 
 
 def _echo(prompts: Sequence[str]) -> list[str]:
-    """What was asked, as a quotation, and where in the conversation that was."""
+    """Returns what was asked, as a quotation, and where in the conversation that was."""
     if not prompts:
         return []
     asked = " ".join(prompts[-1].split())

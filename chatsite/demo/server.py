@@ -21,7 +21,7 @@ _MESSAGE_TOKENS = 4  # what OpenAI counts for the frame of a message, about
 
 
 class _BadRequest(Exception):
-    """A request that OpenAI would refuse; `param` names the field."""
+    """Signals a request that OpenAI would refuse; `param` names the field."""
 
     def __init__(self, message: str, param: str | None = None, status: int = 400) -> None:
         super().__init__(message)
@@ -31,7 +31,7 @@ class _BadRequest(Exception):
 
 @dataclass(frozen=True)
 class _Asked:
-    """A valid request; `limit` is the most tokens the answer may have."""
+    """Holds a valid request; `limit` is the most tokens the answer may have."""
 
     model: str
     prompts: list[str]
@@ -111,7 +111,7 @@ class DemoServer:
         await send({"type": "http.response.body", "body": b"data: [DONE]\n\n"})
 
     async def _paced(self, tokens: Sequence[str]) -> AsyncIterator[str]:
-        """The tokens, each at its time; one that is late does not delay those after it."""
+        """Yields the tokens, each at its time; one that is late does not delay those after it."""
         clock = asyncio.get_running_loop().time
         start = clock()
         for position, token in enumerate(tokens, 1):
@@ -123,7 +123,7 @@ class DemoServer:
 
 
 def _read(body: bytes) -> _Asked:
-    """The request, checked as OpenAI checks it. Raises _BadRequest."""
+    """Returns the request, checked as OpenAI checks it. Raises _BadRequest."""
     try:
         fields = json.loads(body)
     except (ValueError, RecursionError):
@@ -149,7 +149,7 @@ def _read(body: bytes) -> _Asked:
 
 
 def _texts(messages: Any) -> list[tuple[str, str]]:
-    """Role and text of each message."""
+    """Returns role and text of each message."""
     if not isinstance(messages, list) or not messages:
         raise _BadRequest("'messages' must be a list with at least one message.", "messages")
     texts = []
@@ -170,7 +170,7 @@ def _text(content: Any, param: str) -> str:
 
 
 def _limit(fields: Message) -> int | None:
-    """`max_completion_tokens`, or its older name."""
+    """Returns `max_completion_tokens`, or its older name."""
     given = [name for name in ("max_completion_tokens", "max_tokens") if fields.get(name) is not None]
     if len(given) > 1:
         raise _BadRequest("Setting 'max_tokens' and 'max_completion_tokens' at the same time is not supported.", given[1])
@@ -196,7 +196,7 @@ def _include_usage(options: Any, stream: bool) -> bool:
 
 
 def _answer(asked: _Asked) -> tuple[list[str], str]:
-    """The answer's tokens within the limit, and why it ends there."""
+    """Returns the answer's tokens within the limit, and why it ends there."""
     tokens = tokens_of(answer_to(asked.prompts))
     if asked.limit is not None and len(tokens) > asked.limit:
         return tokens[: asked.limit], "length"
@@ -221,7 +221,7 @@ def _model(name: str) -> Message:
 
 
 class _ClientLeft(Exception):
-    """The client closed the connection before its request was read."""
+    """Signals that the client closed the connection before its request was read."""
 
 
 async def _body(receive: Receive) -> bytes:

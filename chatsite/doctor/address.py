@@ -14,12 +14,15 @@ _SECONDS = 10.0
 
 
 def visitor(url: str) -> httpx2.Client:
-    """A client as a browser on this machine would be: the system's certificates, no proxy of the environment, no redirects."""
+    """Returns a client as a browser on this machine would be.
+
+    It has the system's certificates, no proxy of the environment, no redirects.
+    """
     return httpx2.Client(base_url=url.rstrip("/"), timeout=_SECONDS, verify=ssl.create_default_context(), trust_env=False)
 
 
 def check(client: httpx2.Client) -> Iterator[Finding]:
-    """A failure here means that nothing else can be asked."""
+    """Yields findings about the address; after a failure here nothing else can be asked."""
     try:
         answer = client.get(reverse("healthz"))
     except httpx2.TransportError as error:

@@ -11,7 +11,10 @@ from chatsite.doctor.findings import Check, Finding, fail
 
 
 def run(part: str, check: Check, seconds: float) -> Iterator[Finding]:
-    """What the check finds, as it finds it; after `seconds`, or when the check itself breaks, a failure that says so."""
+    """Yields what the check finds, as it finds it.
+
+    Yields, after `seconds`, or when the check itself breaks, a failure that says so.
+    """
     found: Queue[Finding | None] = Queue()
     # A daemon: one that hangs must not keep the command from ending.
     Thread(target=_collect, args=(part, check, found), daemon=True).start()

@@ -14,7 +14,10 @@ _OUTSIDE_SECONDS = 40.0
 
 
 def examine(url: str, idle: int | None) -> Iterator[Finding]:
-    """What is found inside, then at `url`; with `idle`, after that many seconds of silence too."""
+    """Yields what is found inside, then at `url`.
+
+    With `idle`, after that many seconds of silence too.
+    """
     for module in (configuration, database, redis_server, upstream):
         yield from run(module.PART, module.check, _SECONDS)
     with address.visitor(url) as client:
@@ -33,7 +36,7 @@ def _outside(client: httpx2.Client, idle: int | None) -> Iterator[Finding]:
 
 
 def _asked(part: str, check: Check, more_seconds: int = 0) -> Iterator[Finding]:
-    """A check over HTTP, whose connection may break at any point."""
+    """Runs a check over HTTP, whose connection may break at any point."""
 
     def guarded() -> Iterator[Finding]:
         try:

@@ -15,7 +15,10 @@ class Level(StrEnum):
 
 @dataclass(frozen=True)
 class Finding:
-    """`text` has no full stop; `remedy` is sentences, empty where there is nothing to do."""
+    """Holds one line of the report.
+
+    `text` has no full stop; `remedy` is sentences, empty where there is nothing to do.
+    """
 
     level: Level
     part: str

@@ -15,7 +15,10 @@ _OVERWRITE = "Have the proxy overwrite it: proxy_set_header X-Forwarded-For $rem
 
 
 def check(seen: dict[str, Any], url: httpx2.URL) -> Iterator[Finding]:
-    """`seen` is what the probe said; the request had an X-Forwarded-For with FORGED_ADDRESS."""
+    """Yields findings about the way in.
+
+    `seen` is what the probe said; the request had an X-Forwarded-For with FORGED_ADDRESS.
+    """
     yield _believed(seen, _is_direct(url)) if seen["client"] == FORGED_ADDRESS else _unbelieved(seen, _is_direct(url))
     if seen["scheme"] == url.scheme:
         yield ok("scheme", f"the site knows that it is asked by {url.scheme}")
@@ -30,7 +33,7 @@ def check(seen: dict[str, Any], url: httpx2.URL) -> Iterator[Finding]:
 
 
 def _is_direct(url: httpx2.URL) -> bool:
-    """Whether this is the web server's own port, with no proxy between."""
+    """Returns whether this is the web server's own port, with no proxy between."""
     return url.scheme == "http" and url.port == settings.PORT
 
 
@@ -52,7 +55,7 @@ def _believed(seen: dict[str, Any], direct: bool) -> Finding:
         return warn(
             PART,
             "asked past the proxy, from an address in TRUSTED_PROXIES, which is believed",
-            "Give doctor the public address, and let nobody else reach this port.",
+            "Give doctor the public address, and let nothing else reach this port.",
         )
     if entries[-1] != FORGED_ADDRESS and _is_loopback(entries[-1]):
         return warn(

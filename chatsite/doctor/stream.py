@@ -16,7 +16,7 @@ from chat.web.probe import make_token
 from chatsite.doctor.findings import Finding, fail, ok, warn
 
 PART = "stream"
-# From the range for documentation (RFC 5737): nobody has it, so whoever is taken for it was believed.
+# From the range for documentation (RFC 5737): no client has it, so a site that sees it has believed the header.
 FORGED_ADDRESS = "203.0.113.9"
 _PAUSES = [0.5, 0.5, 0.5]
 _MARGIN_SECONDS = 10.0
@@ -24,7 +24,11 @@ _MARGIN_SECONDS = 10.0
 
 @dataclass
 class Reading:
-    """One probe as it arrived. `arrivals` are seconds since its first event; `silent_for` is how long nothing had come when it was over."""
+    """Holds one probe as it arrived.
+
+    `arrivals` are seconds since its first event; `silent_for` is how long nothing had come when it
+    was over.
+    """
 
     status: int
     headers: httpx2.Headers
@@ -70,7 +74,10 @@ def _note(event: bytes, at: float, reading: Reading) -> None:
 
 
 def check(client: httpx2.Client) -> tuple[list[Finding], dict[str, Any]]:
-    """What is wrong with a short stream, and what the site saw of the request; the latter is empty where the stream did not come."""
+    """Returns what is wrong with a short stream, and what the site saw of the request.
+
+    The latter is empty where the stream did not come.
+    """
     reading = read(client, _PAUSES)
     if refusal := _refusal(reading):
         return [refusal], {}
@@ -107,7 +114,10 @@ def _judged(reading: Reading) -> Iterator[Finding]:
 
 
 def check_idle(client: httpx2.Client, seconds: float) -> Iterator[Finding]:
-    """Whether a stream that is silent for so long is cut. The site itself is never silent for longer than PING_SECONDS."""
+    """Yields whether a stream that is silent for so long is cut.
+
+    The site itself is never silent for longer than PING_SECONDS.
+    """
     reading = read(client, [seconds])
     if refusal := _refusal(reading):
         yield refusal

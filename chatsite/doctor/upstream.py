@@ -23,7 +23,7 @@ _UNKNOWN_ADDRESS = (404, 405, 501)
 
 def check() -> Iterator[Finding]:
     if not settings.OPENAI_API_KEY and not settings.OPENAI_BASE_URL:
-        yield warn(PART, "neither OPENAI_API_KEY nor OPENAI_BASE_URL is set: the demo model answers, or nobody", "Set OPENAI_API_KEY.")
+        yield warn(PART, "neither OPENAI_API_KEY nor OPENAI_BASE_URL is set: the demo model answers, or none", "Set OPENAI_API_KEY.")
         return
     try:
         offered = asyncio.run(_offered())
@@ -43,7 +43,7 @@ async def _offered() -> list[str]:
 
 
 def _name() -> str:
-    """The host alone: an address may hold a password."""
+    """Returns the host alone: an address may hold a password."""
     return urlsplit(settings.OPENAI_BASE_URL).netloc or "OpenAI"
 
 
@@ -69,7 +69,10 @@ def _refusal(refused: ModelListUnavailable) -> Finding:
 
 
 def _failures() -> Iterator[Finding]:
-    """Why turns with the enabled models fail: the last failure of each, unless it has answered since."""
+    """Yields why turns with the enabled models fail.
+
+    It is the last failure of each, unless it has answered since.
+    """
     for report in sorted(last_failures.read().values(), key=lambda report: report.model):
         minutes = max(0, round((time() - report.at) / 60))
         if minutes > _RECENT_MINUTES or not _fails_still(report):
@@ -94,7 +97,7 @@ def _unknown_models(offered: list[str]) -> Iterator[Finding]:
     except Error:
         return  # the database has a line of its own
     if not enabled:
-        yield fail("models", "none is enabled: nobody can ask anything", "Enable one at /admin/, under Models.")
+        yield fail("models", "none is enabled: no one can ask anything", "Enable one at /admin/, under Models.")
     for slug in enabled:
         if slug not in offered:
             yield warn("models", f"{slug} is enabled, but {_name()} does not list it", "Correct its slug at /admin/, or disable it.")

@@ -9,11 +9,11 @@ _LOOK_SECONDS = 1
 
 
 class Protocol(HttpToolsProtocol):
-    """uvicorn's own, which is hung up some seconds after the server was told to stop.
+    """Hangs up some seconds after the server was told to stop; else it is uvicorn's own.
 
     A client that never sends the rest of its request, or that has stopped
     reading, would otherwise hold up the end for the whole drain. An answer that
-    can be read nowhere else is not cut, as long as somebody reads it.
+    can be read nowhere else is not cut, as long as it is read.
     """
 
     def shutdown(self) -> None:

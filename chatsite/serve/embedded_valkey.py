@@ -65,7 +65,11 @@ class EmbeddedValkey:
             self._lock = None
 
     def _take_lock(self) -> None:
-        """One Valkey a folder. The server holds the lock too: after a kill the next start waits until it has saved and gone."""
+        """Allows one Valkey a folder.
+
+        The server holds the lock too: after a kill the next start waits until it has saved and
+        gone.
+        """
         lock = os.open(self._folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)
         deadline = monotonic() + _LOCK_SECONDS
         while True:

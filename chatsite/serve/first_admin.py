@@ -9,7 +9,7 @@ from chatsite.serve.preflight import StartupError
 
 
 def ensure_admin(env: Env) -> str | None:
-    """Makes the admin that DJANGO_SUPERUSER_* names if there is no admin yet; the set-up link when nobody has an account, else None.
+    """Makes the admin that DJANGO_SUPERUSER_* names if there is no admin yet; the set-up link when no one has an account, else None.
 
     Raises StartupError when the account cannot be made as named.
     """

@@ -29,7 +29,10 @@ def check_data_dir(folder: Path) -> None:
 
 
 def check_port(host: str, port: int) -> None:
-    """Raises StartupError when nobody can listen there: the port is taken, needs more rights, or the host is not this machine's."""
+    """Raises StartupError when no one can listen there.
+
+    The port is taken, needs more rights, or the host is not this machine's.
+    """
     try:
         for family, kind, protocol, _, address in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE):
             with socket.socket(family, kind, protocol) as probe:
@@ -56,6 +59,9 @@ def check_redis(url: str) -> None:
 
 
 def _without_password(url: str) -> str:
-    """The address alone: neither user information nor the query, where redis-py takes a password too."""
+    """Returns the address alone.
+
+    It has neither user information nor the query, where redis-py takes a password too.
+    """
     parts = urlsplit(url)
     return parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment="").geturl()

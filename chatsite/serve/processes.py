@@ -33,7 +33,8 @@ def start(
     umask: int = -1,
     quiet: bool = False,
 ) -> subprocess.Popen[bytes]:
-    """A child in a session of its own, so that Ctrl-C at the terminal does not reach it before it is told to end.
+    """Starts a child in a session of its own, so that Ctrl-C at the terminal does not reach it
+    before it is told to end.
 
     It is sent `on_orphaned` when this process is gone. Call it from the main
     thread: a child is orphaned when the thread that forked it ends. `umask` -1
@@ -69,6 +70,9 @@ def end(process: subprocess.Popen[bytes], seconds: float) -> None:
 
 
 def exit_code(process: subprocess.Popen[bytes]) -> int:
-    """How an ended child ended, as a shell says it: its code, or 128 + the number of the signal that killed it."""
+    """Returns how a child ended, as a shell says it.
+
+    It is its code, or 128 + the number of the signal that killed it.
+    """
     code = process.wait()
     return code if code >= 0 else 128 - code

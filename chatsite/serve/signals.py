@@ -14,15 +14,16 @@ _ONE_PRESS_SECONDS = 1.0
 
 
 class Stopped(Exception):
-    """Somebody asked for the end; everything may be ended in order."""
+    """Signals that the end was asked for; everything may be ended in order."""
 
 
 class Forced(BaseException):
-    """Ctrl-C was pressed again: end now."""
+    """Signals that Ctrl-C was pressed again: end now."""
 
 
 class Signals:
-    """While entered, SIGINT, SIGTERM and SIGHUP are requests to stop, taken up at the next `wait`.
+    """Turns SIGINT, SIGTERM and SIGHUP, while entered, into requests to stop, taken up at the next
+    `wait`.
 
     A second Ctrl-C raises Forced wherever the program is.
     """

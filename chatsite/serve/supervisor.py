@@ -33,7 +33,7 @@ _EVERYWHERE = {"0.0.0.0": _LOOPBACK, "::": "::1"}  # noqa: S104 (to be asked on 
 
 
 class DemoModel:
-    """`manage.py demo_model` as a child, on a free port of loopback."""
+    """Runs `manage.py demo_model` as a child, on a free port of loopback."""
 
     name = "demo model"
 
@@ -68,7 +68,7 @@ class DemoModel:
 
 
 class Supervisor:
-    """Runs the site until it is told to stop; `say` takes the lines for whoever started it."""
+    """Runs the site until it is told to stop; `say` prints a line for the operator."""
 
     def __init__(self, say: Callable[[str], None]) -> None:
         self._say = say
@@ -77,7 +77,10 @@ class Supervisor:
         self._demo: DemoModel | None = None
 
     def run(self) -> int:
-        """The exit code: 0 after a stop that was asked for, else uvicorn's own. Raises StartupError and Forced."""
+        """Returns the exit code: 0 after a stop that was asked for, else uvicorn's own.
+
+        Raises StartupError and Forced.
+        """
         with self._signals, ExitStack() as running:
             try:
                 server = self._start(running)
@@ -132,7 +135,10 @@ class Supervisor:
             connections.close_all()
 
     def _environment(self) -> dict[str, str]:
-        """The workers': without the first admin's password, and with the demo model's address where it answers."""
+        """Returns the environment of the workers.
+
+        It is without the first admin's password, and with the demo model's address where it answers.
+        """
         environment = {name: value for name, value in os.environ.items() if not name.startswith("DJANGO_SUPERUSER_")}
         environment["PYTHONPATH"] = os.pathsep.join(filter(None, (str(settings.BASE_DIR), environment.get("PYTHONPATH"))))
         return environment | {"OPENAI_BASE_URL": self._demo.base_url} if self._demo else environment
@@ -162,7 +168,7 @@ class Supervisor:
         if self._demo:
             self._say("No OPENAI_API_KEY is set, so the built-in demo model answers. Set one (docs/settings.md) and start again.")
         if link:
-            self._say(f"Nobody has an account yet. Make the first admin, within a day, at {link}")
+            self._say(f"No one has an account yet. Make the first admin, within a day, at {link}")
 
     def _watch(self, server: subprocess.Popen[bytes]) -> int:
         """Starts helpers again that end; returns when uvicorn has ended by itself. Raises Stopped."""

@@ -16,10 +16,10 @@ APPLICATION = "chatsite.serve.supervised_asgi:application"
 
 
 class Workers(Multiprocess):
-    """Several workers on one socket, which nobody keeps open once they are told to stop."""
+    """Runs several workers on one socket, which is not kept open once they are told to stop."""
 
     def terminate_all(self) -> None:
-        # Kept open here, the kernel would go on taking connections, which nobody answers until the drain is over:
+        # Kept open here, the kernel would go on taking connections, which go unanswered until the drain is over:
         # a proxy in front must be refused, so that it asks the next instance.
         for socket in self.sockets:
             socket.close()

@@ -77,7 +77,7 @@ def refusal(data_dir: Path, **settings: str) -> str:
         ("UPSTREAM_RETRIES", "nan", "UPSTREAM_RETRIES=nan is not valid: it takes a whole number from 0 to 20."),
         ("UPSTREAM_IDLE_SECONDS", "-1", f"UPSTREAM_IDLE_SECONDS=-1 is not valid: it takes a whole number from 1 to {2**31}."),
         ("DRAIN_SECONDS", "inf", f"DRAIN_SECONDS=inf is not valid: it takes a whole number from 0 to {2**31}."),
-        ("DATA_DIR", "~nobody-of-that-name/x", "DATA_DIR=~nobody-of-that-name/x is not valid: nobody's home is known by that name."),
+        ("DATA_DIR", "~nobody-of-that-name/x", "DATA_DIR=~nobody-of-that-name/x is not valid: no home is known by that name."),
         (
             "EMAIL_HOST",
             "smtp://mail",

@@ -24,5 +24,5 @@ class Command(BaseCommand):
 
     def _say(self, line: str) -> None:
         self.stdout.write(line)
-        # Whoever waits for the address through a pipe must not wait for a full buffer.
+        # A program that waits for the address through a pipe must not wait for a full buffer.
         self.stdout.flush()
