@@ -161,7 +161,7 @@ def site2(environment: Environment, db_ready: None) -> Site:
 @pytest.fixture(scope="module")
 def quick(environment: Environment, db_ready: None) -> Iterator[Site]:
     """A site that waits for nothing longer than a second, and tries twice."""
-    seconds = {"UPSTREAM_FIRST_TOKEN_SECONDS": "1", "UPSTREAM_IDLE_SECONDS": "1"}
+    seconds: dict[str, Any] = {"UPSTREAM_FIRST_TOKEN_SECONDS": "1", "UPSTREAM_IDLE_SECONDS": "1"}
     site = environment.start_site(UPSTREAM_RETRIES="1", **seconds)
     yield site
     site.stop()

@@ -64,7 +64,7 @@ def _huge_delta(dice: Random) -> Plan:
 
 
 def _after_refusals(dice: Random) -> Plan:
-    refusal = dice.choice([wire.refused(429, retry_after="1"), wire.refused(503), wire.refused(500), [wire.Reset()]])
+    refusal: wire.Script = dice.choice([wire.refused(429, retry_after="1"), wire.refused(503), wire.refused(500), [wire.Reset()]])
     good = _paced(dice)
     return Plan([refusal, *good.attempts], good.text)
 

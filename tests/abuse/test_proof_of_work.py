@@ -28,7 +28,7 @@ from tests.harness.valkey import Valkey
 from tests.harness.visitor import all_at_once, visitor
 
 if TYPE_CHECKING:
-    from pytest_django.fixtures import SettingsWrapper
+    from pytest_django import Settings
 
     from tests.conftest import StartSite
 
@@ -68,12 +68,12 @@ def test_a_solution_given_back_works_again(db_ready: None) -> None:
     proof_of_work.use(answer)
 
 
-def test_an_expired_solution_is_refused(db_ready: None, settings: "SettingsWrapper") -> None:
+def test_an_expired_solution_is_refused(db_ready: None, settings: "Settings") -> None:
     settings.ALTCHA_CHALLENGE_EXPIRE = -5_000
     assert refused(lambda: proof_of_work.use(solved()))
 
 
-def test_a_second_expiry_in_the_salt_makes_no_solution_younger(db_ready: None, settings: "SettingsWrapper") -> None:
+def test_a_second_expiry_in_the_salt_makes_no_solution_younger(db_ready: None, settings: "Settings") -> None:
     """The library alone would take it: it reads the first, and signs the last."""
     settings.ALTCHA_CHALLENGE_EXPIRE = -5_000
     made = proof_of_work.issue()
@@ -173,7 +173,7 @@ def test_a_challenge_is_given_out_to_anybody_and_kept_nowhere(site: Site) -> Non
     proof_of_work.use(solution(one.json()))
 
 
-def test_challenges_are_limited_by_address(static_files: None, settings: "SettingsWrapper") -> None:
+def test_challenges_are_limited_by_address(static_files: None, settings: "Settings") -> None:
     client = visitor()
     answers = [client.get("/api/challenge") for _ in range(61)]
     assert [answer.status_code for answer in answers] == [200] * 60 + [429]

@@ -1,11 +1,10 @@
 """Failed sign-ins, sign-ups and password resets are limited; nothing else is, and nobody learns who has an account."""
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from django.contrib.auth.models import User
-from django.http import HttpResponse
 from django.test import Client, RequestFactory
 
 from chat.abuse import signin
@@ -32,7 +31,7 @@ def carol(make_user: "MakeUser", fast_passwords: None) -> User:
     return user
 
 
-def sign_in(client: Client, username: str, password: str) -> HttpResponse:
+def sign_in(client: Client, username: str, password: str) -> Any:
     return client.post("/accounts/login/", {"username": username, "password": password})
 
 

@@ -2,13 +2,13 @@
 
 from collections.abc import Iterator
 from datetime import timedelta
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from django.conf import settings
 from django.contrib.auth.models import User
 from django.core import signing
-from django.http import HttpResponse
 from django.test import Client
 from django.utils import timezone
 
@@ -35,7 +35,7 @@ def link_of(invitation: Invitation) -> str:
     return url.removeprefix(settings.SITE_URL)
 
 
-def sign_up(client: Client, link: str, username: str, **fields: str) -> HttpResponse:
+def sign_up(client: Client, link: str, username: str, **fields: str) -> Any:
     return client.post(link, {"username": username, "password1": PASSWORD, "password2": PASSWORD, "altcha": solved(), **fields})
 
 

@@ -8,10 +8,11 @@ import socket
 from decimal import Decimal
 from functools import partial
 from time import monotonic, sleep
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 import pytest
+import redis
 
 from chat import redis_client as chat_redis
 from chat.answers.answer_store import Mirror
@@ -24,8 +25,11 @@ from tests.harness.ends import check_end, check_slot_is_free, figures, whole
 from tests.harness.footprint import footprint
 from tests.harness.people import Person
 from tests.harness.site import Site, free_port
-from tests.harness.upstream import DEFAULT_TEXT
+from tests.harness.upstream import DEFAULT_TEXT, Upstream
 from tests.harness.visitor import all_at_once
+
+if TYPE_CHECKING:
+    from tests.conftest import MakeUser, StartSite
 
 GRACE_SECONDS = 2  # of the common site
 CUTS_AT_ONCE = 8
@@ -40,7 +44,7 @@ def steady(person: Person) -> Client:
 # --- Complete -----------------------------------------------------------------
 
 
-def test_complete_answer_is_paid_as_the_upstream_says(client, upstream):
+def test_complete_answer_is_paid_as_the_upstream_says(client: Client, upstream: Upstream) -> None:
     model = ChatModel.objects.create(slug=f"priced-{uuid4()}", input_usd_per_million=Decimal(2), output_usd_per_million=Decimal(8))
     key = upstream.script(wire.answer("some text", prompt=1000, completion=250))
     row = check_end(whole(client.chat(content=key, model=model.slug)), client, upstream, "complete", finish="stop")
@@ -49,12 +53,12 @@ def test_complete_answer_is_paid_as_the_upstream_says(client, upstream):
 
 
 @pytest.mark.parametrize("reason", ["length", "content_filter"])
-def test_finish_reason_is_told_as_the_upstream_says_it(client, upstream, reason):
+def test_finish_reason_is_told_as_the_upstream_says_it(client: Client, upstream: Upstream, reason: str) -> None:
     key = upstream.script(wire.answer("some text", reason=reason))
     check_end(whole(client.chat(content=key)), client, upstream, "complete", finish=reason)
 
 
-def test_complete_answer_without_usage_is_estimated(client, upstream):
+def test_complete_answer_without_usage_is_estimated(client: Client, upstream: Upstream) -> None:
     key = upstream.script([*wire.text("some", " text"), wire.finish(), wire.DONE])
     row = check_end(whole(client.chat(content=key)), client, upstream, "complete", finish="stop")
     assert row.estimated
@@ -62,28 +66,28 @@ def test_complete_answer_without_usage_is_estimated(client, upstream):
     assert row.prompt_tokens >= 1
 
 
-def test_complete_answer_may_be_empty(client, upstream):
+def test_complete_answer_may_be_empty(client: Client, upstream: Upstream) -> None:
     row = check_end(whole(client.chat(content=upstream.script(wire.answer()))), client, upstream, "complete", finish="stop")
     assert row.first_token_ms is None
 
 
 @pytest.mark.parametrize(("prompt", "completion"), [(-5, -1), (10**30, 10**30)])
-def test_absurd_usage_does_not_keep_the_answer_from_its_end(client, upstream, prompt, completion):
+def test_absurd_usage_does_not_keep_the_answer_from_its_end(client: Client, upstream: Upstream, prompt: int, completion: int) -> None:
     key = upstream.script(wire.answer("some text", prompt=prompt, completion=completion))
     check_end(whole(client.chat(content=key)), client, upstream, "complete", finish="stop")
 
 
-def test_absurd_finish_reason_does_not_keep_the_answer_from_its_end(client, upstream):
+def test_absurd_finish_reason_does_not_keep_the_answer_from_its_end(client: Client, upstream: Upstream) -> None:
     stream = whole(client.chat(content=upstream.script(wire.answer("some text", reason="x" * 500))))
     check_end(stream, client, upstream, "complete", finish="x" * 40)
 
 
-def test_finish_reason_that_a_database_refuses_does_not_keep_the_answer_from_its_end(client, upstream):
+def test_finish_reason_that_a_database_refuses_does_not_keep_the_answer_from_its_end(client: Client, upstream: Upstream) -> None:
     steps = [*wire.text("some text"), wire.chunk({}, finish_reason="st\0o\ud800p", escape=True), wire.usage(), wire.DONE]
     check_end(whole(client.chat(content=upstream.script(steps))), client, upstream, "complete", finish="stop")
 
 
-def test_answer_of_4_mb_in_one_delta_is_shown_stored_and_paid_once(steady, upstream):
+def test_answer_of_4_mb_in_one_delta_is_shown_stored_and_paid_once(steady: Client, upstream: Upstream) -> None:
     text = "x" * 4_000_000
     key = upstream.script(wire.answer(text))
     stream = whole(steady.chat(content=key))
@@ -97,7 +101,7 @@ def in_large_writes(steps: wire.Script) -> wire.Script:
 
 
 @pytest.mark.parametrize("limit", [100_000, 16_384])
-def test_answer_of_100_000_deltas_is_shown_stored_and_paid_once(steady, upstream, limit):
+def test_answer_of_100_000_deltas_is_shown_stored_and_paid_once(steady: Client, upstream: Upstream, limit: int) -> None:
     model = ChatModel.objects.create(slug=f"own-{uuid4()}", context_tokens=10**6, max_output_tokens=limit)
     key = upstream.script(in_large_writes(wire.answer(*itertools.repeat("x", 100_000), completion=limit)))
     stream = whole(steady.chat(content=key, model=model.slug))
@@ -105,7 +109,7 @@ def test_answer_of_100_000_deltas_is_shown_stored_and_paid_once(steady, upstream
     assert (len(stream.text), row.completion_tokens) == (100_000, limit)
 
 
-def test_upstream_that_keeps_to_no_limit_is_closed_by_the_site(steady, upstream):
+def test_upstream_that_keeps_to_no_limit_is_closed_by_the_site(steady: Client, upstream: Upstream) -> None:
     model = ChatModel.objects.create(slug=f"own-{uuid4()}", max_output_tokens=1000)
     key = upstream.script(in_large_writes(wire.answer(*itertools.repeat("word ", 100_000))))
     stream = whole(steady.chat(content=key, model=model.slug))
@@ -118,7 +122,7 @@ def test_upstream_that_keeps_to_no_limit_is_closed_by_the_site(steady, upstream)
 # --- Stopped --------------------------------------------------------------------
 
 
-def test_stop_closes_the_upstream_within_a_second_and_keeps_the_text(steady, upstream):
+def test_stop_closes_the_upstream_within_a_second_and_keeps_the_text(steady: Client, upstream: Upstream) -> None:
     key = upstream.script([*wire.text("some", " text"), wire.Stall()])
     with steady.chat(content=key) as stream:
         stream.until_text("some text")
@@ -135,7 +139,7 @@ def test_stop_closes_the_upstream_within_a_second_and_keeps_the_text(steady, ups
 
 
 @pytest.mark.parametrize("head", [[], [wire.HEADERS, wire.role()]], ids=["no headers", "headers and a role"])
-def test_stop_before_the_first_token(steady, upstream, head):
+def test_stop_before_the_first_token(steady: Client, upstream: Upstream, head: wire.Script) -> None:
     key = upstream.script([*head, wire.Stall()])
     with steady.chat(content=key) as stream:
         stream.until("start")
@@ -148,7 +152,7 @@ def test_stop_before_the_first_token(steady, upstream, head):
     assert (row.completion_tokens, row.estimated, row.first_token_ms) == (0, True, None)
 
 
-def test_stop_while_waiting_to_try_again_sends_no_more(steady, upstream, slug):
+def test_stop_while_waiting_to_try_again_sends_no_more(steady: Client, upstream: Upstream, slug: str) -> None:
     key = upstream.script(wire.refused(429, retry_after="30"))
     with steady.chat(content=key, model=slug) as stream:
         stream.until("status")
@@ -160,7 +164,7 @@ def test_stop_while_waiting_to_try_again_sends_no_more(steady, upstream, slug):
 
 
 @pytest.mark.parametrize("head", [[], wire.text("some text")], ids=["before the first token", "after some text"])
-def test_stop_from_another_worker(person, site2, upstream, head):
+def test_stop_from_another_worker(person: Person, site2: Site, upstream: Upstream, head: wire.Script) -> None:
     key = upstream.script([*head, wire.Stall()])
     client = person.client_on(site2)
     with client.chat(content=key) as stream:
@@ -177,7 +181,9 @@ def test_stop_from_another_worker(person, site2, upstream, head):
     check_end(stream, client, upstream, "stopped", finish="stopped")
 
 
-def test_stateless_answer_stopped_from_another_worker_is_told_whole(person, site2, upstream, redis_client):
+def test_stateless_answer_stopped_from_another_worker_is_told_whole(
+    person: Person, site2: Site, upstream: Upstream, redis_client: redis.Redis
+) -> None:
     key = upstream.script([*wire.text("some text"), wire.Stall()])
     with person.client_on(site2).chat(messages=[{"role": "user", "content": key}]) as stream:
         stream.until_text("some text")
@@ -188,7 +194,7 @@ def test_stateless_answer_stopped_from_another_worker_is_told_whole(person, site
     assert redis_client.keys(f"*{stream.answer}*") == []
 
 
-async def test_stops_of_stateless_answers_leave_connections_to_the_leases():
+async def test_stops_of_stateless_answers_leave_connections_to_the_leases() -> None:
     client = chat_redis.async_client()
     mirror, answer = Mirror(client, "worker"), uuid4()
     async with contextlib.AsyncExitStack() as listening:
@@ -203,7 +209,7 @@ async def test_stops_of_stateless_answers_leave_connections_to_the_leases():
     assert set(heard) == {"some text", ""}
 
 
-def test_stopping_what_has_ended_changes_nothing(steady, upstream):
+def test_stopping_what_has_ended_changes_nothing(steady: Client, upstream: Upstream) -> None:
     stream = whole(steady.chat(content="Hello"))
     for _ in range(2):
         response = steady.stop(stream.answer)
@@ -211,7 +217,7 @@ def test_stopping_what_has_ended_changes_nothing(steady, upstream):
     assert figures(ledger(stream)) == (11, 7, False)
 
 
-def test_stop_from_two_tabs_at_once_is_one_end(person, steady, site, upstream):
+def test_stop_from_two_tabs_at_once_is_one_end(person: Person, steady: Client, site: Site, upstream: Upstream) -> None:
     key = upstream.script([*wire.text("some"), wire.Stall()])
     with steady.chat(content=key) as stream, person.client_on(site).resume(stream.answer) as second:
         second.until_text("some")
@@ -226,7 +232,7 @@ def test_stop_from_two_tabs_at_once_is_one_end(person, steady, site, upstream):
 # --- Abandoned --------------------------------------------------------------------
 
 
-def test_closed_tab_ends_the_answer_after_the_grace_time(steady, upstream):
+def test_closed_tab_ends_the_answer_after_the_grace_time(steady: Client, upstream: Upstream) -> None:
     key = upstream.script([*wire.text("some text"), wire.Stall()])
     stream = steady.chat(content=key)
     stream.until_text("some text")
@@ -243,7 +249,7 @@ def test_closed_tab_ends_the_answer_after_the_grace_time(steady, upstream):
     assert (again.text, again.named("done")[0]["status"]) == ("some text", "stopped")
 
 
-def test_tab_closed_before_the_first_token_ends_the_answer_too(person, upstream):
+def test_tab_closed_before_the_first_token_ends_the_answer_too(person: Person, upstream: Upstream) -> None:
     client, key = person.client, upstream.script([wire.Stall()])
     stream = client.chat(content=key)
     stream.until("start")
@@ -264,7 +270,9 @@ def send_and_leave(client: Client, site: Site, prompt: str, seconds: float) -> N
         sleep(seconds)
 
 
-def test_stateless_answer_whose_reader_left_before_it_began_is_closed_within_a_second(alice, site, upstream):
+def test_stateless_answer_whose_reader_left_before_it_began_is_closed_within_a_second(
+    alice: Person, site: Site, upstream: Upstream
+) -> None:
     key = upstream.script([wire.HEADERS, wire.Stall()])
     # Some leave before the turn is known, some while it begins, some behind that: nobody can tell which.
     for milliseconds in range(2, 30, 2):
@@ -274,7 +282,7 @@ def test_stateless_answer_whose_reader_left_before_it_began_is_closed_within_a_s
     wait_until(lambda: not Usage.objects.filter(user=alice.user, outcome="running").exists())
 
 
-def test_answer_goes_on_for_a_reader_that_comes_back_in_time(steady, upstream):
+def test_answer_goes_on_for_a_reader_that_comes_back_in_time(steady: Client, upstream: Upstream) -> None:
     gate = wire.Gate()
     key = upstream.script([*wire.text("some "), gate, *wire.answer("text")])
     first = steady.chat(content=key)
@@ -304,7 +312,9 @@ BREAKS: dict[str, tuple[list[Any], str]] = {
 
 
 @pytest.mark.parametrize(("steps", "code"), BREAKS.values(), ids=BREAKS)
-def test_answer_that_breaks_off_is_interrupted_and_keeps_its_text(client, upstream, steps, code):
+def test_answer_that_breaks_off_is_interrupted_and_keeps_its_text(
+    client: Client, upstream: Upstream, steps: wire.Script, code: str
+) -> None:
     key = upstream.script([wire.role(), *wire.text("some", " text"), *steps], wire.answer("never asked for"))
     stream = whole(client.chat(content=key))
     assert stream.text == "some text"
@@ -315,7 +325,9 @@ def test_answer_that_breaks_off_is_interrupted_and_keeps_its_text(client, upstre
         assert row.completion_tokens >= 2
 
 
-def test_cut_at_every_byte_of_a_short_answer_keeps_what_came_before(make_user, start_site, upstream):
+def test_cut_at_every_byte_of_a_short_answer_keeps_what_came_before(
+    make_user: "MakeUser", start_site: "StartSite", upstream: Upstream
+) -> None:
     site, person = start_site(UPSTREAM_RETRIES="0"), make_user("alice")
     frames = [wire.frame({"choices": [{"delta": {"content": text}}]}) for text in ("Hé", "🙂")]
     frames += [wire.frame({"choices": [{"delta": {}, "finish_reason": "stop"}]}), wire.DONE]
@@ -340,7 +352,7 @@ def test_cut_at_every_byte_of_a_short_answer_keeps_what_came_before(make_user, s
     wait_until(lambda: upstream.running("Cut at a byte") == 0)
 
 
-def test_half_a_surrogate_pair_at_the_break_is_replaced(client, upstream):
+def test_half_a_surrogate_pair_at_the_break_is_replaced(client: Client, upstream: Upstream) -> None:
     key = upstream.script([*wire.text("a\ud83d", escape=True), wire.finish(), wire.DONE])
     stream = whole(client.chat(content=key))
     assert stream.text == "a\ufffd"
@@ -350,7 +362,7 @@ def test_half_a_surrogate_pair_at_the_break_is_replaced(client, upstream):
 # --- Failed ---------------------------------------------------------------------------
 
 
-def test_server_that_is_not_there_fails_after_the_last_try(person, start_site, upstream):
+def test_server_that_is_not_there_fails_after_the_last_try(person: Person, start_site: "StartSite", upstream: Upstream) -> None:
     client = person.client_on(start_site(OPENAI_BASE_URL=f"http://127.0.0.1:{free_port()}/v1", UPSTREAM_RETRIES="1"))
     for _ in range(2):  # the slot of the first is free
         with client.chat(content="Hello") as stream:
@@ -363,7 +375,7 @@ def test_server_that_is_not_there_fails_after_the_last_try(person, start_site, u
 
 
 @pytest.mark.parametrize("status", [408, 409, 429, 500, 503])
-def test_trouble_that_may_pass_is_tried_again_and_then_fails(client, upstream, slug, status):
+def test_trouble_that_may_pass_is_tried_again_and_then_fails(client: Client, upstream: Upstream, slug: str, status: int) -> None:
     key = upstream.script(wire.refused(status))
     code = "upstream_rate_limited" if status == 429 else "upstream_unavailable"
     stream = whole(client.chat(content=key, model=slug))
@@ -388,7 +400,7 @@ REJECTIONS = {
 
 
 @pytest.mark.parametrize("script", REJECTIONS.values(), ids=REJECTIONS)
-def test_rejection_is_not_tried_again(client, upstream, script):
+def test_rejection_is_not_tried_again(client: Client, upstream: Upstream, script: wire.Script) -> None:
     key = upstream.script(script, wire.answer("never asked for"))
     stream = whole(client.chat(content=key))
     check_end(stream, client, upstream, "failed", "upstream_rejected")
@@ -398,18 +410,18 @@ def test_rejection_is_not_tried_again(client, upstream, script):
     assert (again.named("error"), again.named("done")) == (stream.named("error"), stream.named("done"))
 
 
-def test_upstreams_own_words_are_not_shown(client, upstream):
+def test_upstreams_own_words_are_not_shown(client: Client, upstream: Upstream) -> None:
     key = upstream.script([wire.Http(401, wire.error("Incorrect API key provided: sk-secret"))])
     assert "sk-secret" not in str(whole(client.chat(content=key)).events)
 
 
-def test_answer_that_is_a_page_fails(client, upstream):
+def test_answer_that_is_a_page_fails(client: Client, upstream: Upstream) -> None:
     page = wire.Http(200, b"<html>Welcome to the hotel</html>", {"content-type": "text/html"})
     check_end(whole(client.chat(content=upstream.script([page]))), client, upstream, "failed", "upstream_unavailable")
 
 
 @pytest.mark.parametrize("head", [[], [wire.HEADERS], [wire.HEADERS, wire.role(), wire.comment()]], ids=["nothing", "headers", "a role"])
-def test_silence_before_the_first_token_is_a_timeout(client, upstream, head):
+def test_silence_before_the_first_token_is_a_timeout(client: Client, upstream: Upstream, head: wire.Script) -> None:
     key = upstream.script([*head, wire.Stall()])
     began = monotonic()
     stream = whole(client.chat(content=key))
@@ -420,5 +432,5 @@ def test_silence_before_the_first_token_is_a_timeout(client, upstream, head):
 
 
 @pytest.mark.parametrize("steps", [[wire.HEADERS], [wire.role(), wire.DONE]], ids=["nothing", "a role"])
-def test_stream_that_ends_before_any_text_fails(client, upstream, steps):
+def test_stream_that_ends_before_any_text_fails(client: Client, upstream: Upstream, steps: wire.Script) -> None:
     check_end(whole(client.chat(content=upstream.script(steps))), client, upstream, "failed", "upstream_cut")

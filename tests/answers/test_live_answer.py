@@ -49,7 +49,7 @@ def names(events: list[Event]) -> list[str]:
 # --- Following --------------------------------------------------------------
 
 
-async def test_reader_takes_all_there_is_as_one_delta(live):
+async def test_reader_takes_all_there_is_as_one_delta(live: LiveAnswer) -> None:
     frames = live.frames(0)
     assert names(await next_events(frames)) == ["start"]
     for piece in ("Hel", "lo ", "🙂"):
@@ -58,7 +58,7 @@ async def test_reader_takes_all_there_is_as_one_delta(live):
     assert (delta.data["text"], delta.id) == ("Hello 🙂", "10")
 
 
-async def test_waiting_reader_is_woken_by_text(live):
+async def test_waiting_reader_is_woken_by_text(live: LiveAnswer) -> None:
     frames = live.frames(0)
     await next_events(frames)
     task = await waiting(frames)
@@ -66,7 +66,7 @@ async def test_waiting_reader_is_woken_by_text(live):
     assert text_of(await task) == "a"
 
 
-async def test_slow_reader_gets_one_bigger_delta_and_quick_one_all_pieces(live):
+async def test_slow_reader_gets_one_bigger_delta_and_quick_one_all_pieces(live: LiveAnswer) -> None:
     quick, slow = live.frames(0), live.frames(0)
     await next_events(quick)
     await next_events(slow)
@@ -78,7 +78,7 @@ async def test_slow_reader_gets_one_bigger_delta_and_quick_one_all_pieces(live):
     assert text_of(await next_events(slow)) == "abc"
 
 
-async def test_long_text_comes_in_pieces_that_cut_no_character_and_the_end_behind_the_last(live):
+async def test_long_text_comes_in_pieces_that_cut_no_character_and_the_end_behind_the_last(live: LiveAnswer) -> None:
     text = "x" + "€𝄞" * PIECE_BYTES
     live.append(text)
     live.end(DONE)
@@ -88,7 +88,7 @@ async def test_long_text_comes_in_pieces_that_cut_no_character_and_the_end_behin
     assert [b"event: done" in frame for frame in frames] == [False] * (len(frames) - 1) + [True]
 
 
-async def test_late_reader_gets_everything_from_its_cursor_on(live):
+async def test_late_reader_gets_everything_from_its_cursor_on(live: LiveAnswer) -> None:
     live.append("early ")
     frames = live.frames(3)
     await next_events(frames)
@@ -97,7 +97,7 @@ async def test_late_reader_gets_everything_from_its_cursor_on(live):
     assert text_of(await next_events(frames)) == "late"
 
 
-async def test_text_that_was_saved_shorter_than_it_was_shown_ends_at_its_own_cursor(live):
+async def test_text_that_was_saved_shorter_than_it_was_shown_ends_at_its_own_cursor(live: LiveAnswer) -> None:
     live.append("shown and lost")
     frames = live.frames(0)
     await next_events(frames)
@@ -109,7 +109,7 @@ async def test_text_that_was_saved_shorter_than_it_was_shown_ends_at_its_own_cur
     assert text_of(await rest(live.frames(0))) == "shown"
 
 
-async def test_any_cursor_that_a_delta_named_gives_the_rest(live):
+async def test_any_cursor_that_a_delta_named_gives_the_rest(live: LiveAnswer) -> None:
     live.append('é\n🙂"\u2028z')
     live.end(DONE)
     whole = live.text.decode()
@@ -121,7 +121,7 @@ async def test_any_cursor_that_a_delta_named_gives_the_rest(live):
         assert events[-1].is_end
 
 
-async def test_cursor_inside_a_character_is_refused(live):
+async def test_cursor_inside_a_character_is_refused(live: LiveAnswer) -> None:
     live.append("é🙂")
     for cursor in (1, 3, 4, 5):
         with pytest.raises(InvalidRequest):
@@ -130,7 +130,7 @@ async def test_cursor_inside_a_character_is_refused(live):
         live.check_cursor(cursor)
 
 
-async def test_reader_ahead_of_the_text_waits_for_what_comes_after_its_cursor(live):
+async def test_reader_ahead_of_the_text_waits_for_what_comes_after_its_cursor(live: LiveAnswer) -> None:
     live.append("abc")
     frames = live.frames(5)
     await next_events(frames)
@@ -139,7 +139,7 @@ async def test_reader_ahead_of_the_text_waits_for_what_comes_after_its_cursor(li
     assert text_of(await task) == "fg"
 
 
-async def test_text_is_kept_once_however_many_read_it(live):
+async def test_text_is_kept_once_however_many_read_it(live: LiveAnswer) -> None:
     readers = [live.frames(0) for _ in range(50)]
     for frames in readers:
         await next_events(frames)
@@ -153,7 +153,7 @@ async def test_text_is_kept_once_however_many_read_it(live):
 # --- The end ------------------------------------------------------------------
 
 
-async def test_end_comes_once_behind_the_rest_of_the_text(live):
+async def test_end_comes_once_behind_the_rest_of_the_text(live: LiveAnswer) -> None:
     frames = live.frames(0)
     await next_events(frames)
     live.append("abc")
@@ -164,12 +164,12 @@ async def test_end_comes_once_behind_the_rest_of_the_text(live):
     assert events[-1].is_end
 
 
-async def test_error_stands_before_done(live):
+async def test_error_stands_before_done(live: LiveAnswer) -> None:
     live.end({"status": "failed"}, {"code": "internal_error"})
     assert names(await rest(live.frames(0))) == ["start", "error", "done", "message"]
 
 
-async def test_waiting_reader_is_woken_by_the_end(live):
+async def test_waiting_reader_is_woken_by_the_end(live: LiveAnswer) -> None:
     frames = live.frames(0)
     await next_events(frames)
     task = await waiting(frames)
@@ -178,7 +178,7 @@ async def test_waiting_reader_is_woken_by_the_end(live):
     assert await rest(frames) == []
 
 
-async def test_reader_that_comes_after_the_end_gets_all_of_it(live):
+async def test_reader_that_comes_after_the_end_gets_all_of_it(live: LiveAnswer) -> None:
     live.append("abc")
     live.end(DONE)
     for _ in range(2):
@@ -186,7 +186,7 @@ async def test_reader_that_comes_after_the_end_gets_all_of_it(live):
     assert names(await rest(live.frames(3))) == ["start", "done", "message"]
 
 
-async def test_whoever_waits_for_the_end_is_told(live):
+async def test_whoever_waits_for_the_end_is_told(live: LiveAnswer) -> None:
     task = asyncio.create_task(live.wait_until_ended())
     await asyncio.sleep(0)
     assert not task.done()
@@ -194,7 +194,7 @@ async def test_whoever_waits_for_the_end_is_told(live):
     await asyncio.wait_for(task, 5)
 
 
-async def test_handed_over_readers_get_the_text_so_far_and_no_end(live):
+async def test_handed_over_readers_get_the_text_so_far_and_no_end(live: LiveAnswer) -> None:
     frames = live.frames(0)
     await next_events(frames)
     live.append("abc")
@@ -202,7 +202,7 @@ async def test_handed_over_readers_get_the_text_so_far_and_no_end(live):
     assert names(await rest(frames)) == ["delta"]
 
 
-async def test_waiting_reader_is_let_go_by_a_hand_over(live):
+async def test_waiting_reader_is_let_go_by_a_hand_over(live: LiveAnswer) -> None:
     frames = live.frames(0)
     await next_events(frames)
     task = asyncio.create_task(rest(frames))
@@ -211,13 +211,13 @@ async def test_waiting_reader_is_let_go_by_a_hand_over(live):
     assert await task == []
 
 
-async def test_reader_that_comes_after_a_hand_over_is_let_go_too(live):
+async def test_reader_that_comes_after_a_hand_over_is_let_go_too(live: LiveAnswer) -> None:
     live.hand_over()
     live.append("abc")
     assert names(await rest(live.frames(0))) == ["start", "delta"]
 
 
-async def test_handed_over_answer_that_has_ended_tells_its_end(live):
+async def test_handed_over_answer_that_has_ended_tells_its_end(live: LiveAnswer) -> None:
     live.hand_over()
     live.end(DONE)
     assert (await rest(live.frames(0)))[-1].is_end
@@ -226,7 +226,7 @@ async def test_handed_over_answer_that_has_ended_tells_its_end(live):
 # --- What is being waited for ---------------------------------------------------
 
 
-async def test_statuses_come_in_order_before_the_text_that_followed(live):
+async def test_statuses_come_in_order_before_the_text_that_followed(live: LiveAnswer) -> None:
     frames = live.frames(0)
     await next_events(frames)
     live.status({"attempt": 2})
@@ -241,7 +241,7 @@ async def rest_of_one_send(frames: AsyncGenerator[bytes, None]) -> list[Event]:
     return events
 
 
-async def test_late_reader_is_told_the_latest_status_only(live):
+async def test_late_reader_is_told_the_latest_status_only(live: LiveAnswer) -> None:
     live.status({"attempt": 2})
     live.status({"attempt": 3})
     frames = live.frames(0)
@@ -249,7 +249,7 @@ async def test_late_reader_is_told_the_latest_status_only(live):
     assert [event.data for event in await next_events(frames)] == [{"attempt": 3}]
 
 
-async def test_late_reader_is_told_no_status_once_there_is_text(live):
+async def test_late_reader_is_told_no_status_once_there_is_text(live: LiveAnswer) -> None:
     live.status({"attempt": 2})
     live.append("a")
     frames = live.frames(0)
@@ -260,7 +260,7 @@ async def test_late_reader_is_told_no_status_once_there_is_text(live):
 # --- Silence --------------------------------------------------------------------
 
 
-async def test_silent_reader_is_pinged_after_fifteen_seconds_and_again(live):
+async def test_silent_reader_is_pinged_after_fifteen_seconds_and_again(live: LiveAnswer) -> None:
     frames = live.frames(0)
     await next_events(frames)
     (reader,) = live.readers
@@ -273,7 +273,7 @@ async def test_silent_reader_is_pinged_after_fifteen_seconds_and_again(live):
         assert names(await task) == ["comment"]
 
 
-async def test_ping_counts_as_a_frame_and_text_takes_its_place(live):
+async def test_ping_counts_as_a_frame_and_text_takes_its_place(live: LiveAnswer) -> None:
     frames = live.frames(0)
     await next_events(frames)
     (reader,) = live.readers
@@ -283,14 +283,14 @@ async def test_ping_counts_as_a_frame_and_text_takes_its_place(live):
     assert names(await task) == ["delta"]
 
 
-async def test_ping_is_the_comment_of_the_contract():
+async def test_ping_is_the_comment_of_the_contract() -> None:
     assert sse.PING == b": ping\n\n"
 
 
 # --- The plain text, for the page without scripts -----------------------------------
 
 
-async def test_pieces_are_the_text_as_it_comes_and_end_with_the_answer(live):
+async def test_pieces_are_the_text_as_it_comes_and_end_with_the_answer(live: LiveAnswer) -> None:
     live.append("early ")
     pieces = live.pieces()
     assert await anext(pieces) == "early "
@@ -304,7 +304,7 @@ async def test_pieces_are_the_text_as_it_comes_and_end_with_the_answer(live):
     assert not live.readers
 
 
-async def test_pieces_tell_silence_by_an_empty_one_and_end_with_a_hand_over(live):
+async def test_pieces_tell_silence_by_an_empty_one_and_end_with_a_hand_over(live: LiveAnswer) -> None:
     pieces = live.pieces()
     task = asyncio.create_task(anext(pieces))
     await asyncio.sleep(0)
@@ -318,21 +318,25 @@ async def test_pieces_tell_silence_by_an_empty_one_and_end_with_a_hand_over(live
 # --- Who watches ------------------------------------------------------------------
 
 
-async def test_answer_is_watched_while_one_reader_is_left(live):
-    assert live.unwatched_since is not None
+def is_watched(live: LiveAnswer) -> bool:
+    return live.unwatched_since is None
+
+
+async def test_answer_is_watched_while_one_reader_is_left(live: LiveAnswer) -> None:
+    assert not is_watched(live)
     assert not live.was_watched
     first, second = live.frames(0), live.frames(0)
     await next_events(first)
     await next_events(second)
-    assert live.unwatched_since is None
+    assert is_watched(live)
     await first.aclose()
-    assert live.unwatched_since is None
+    assert is_watched(live)
     await second.aclose()
     assert live.unwatched_since == pytest.approx(monotonic(), abs=1)
     assert live.was_watched
 
 
-async def test_reader_that_leaves_while_it_waits_is_forgotten(live):
+async def test_reader_that_leaves_while_it_waits_is_forgotten(live: LiveAnswer) -> None:
     frames = live.frames(0)
     await next_events(frames)
     task = await waiting(frames)
@@ -343,7 +347,7 @@ async def test_reader_that_leaves_while_it_waits_is_forgotten(live):
     live.append("nobody is woken")
 
 
-async def test_reader_that_has_read_to_the_end_is_forgotten(live):
+async def test_reader_that_has_read_to_the_end_is_forgotten(live: LiveAnswer) -> None:
     live.end(DONE)
     await rest(live.frames(0))
     assert not live.readers

@@ -1,9 +1,11 @@
 """An answer as it streams: events and headers, exact text, one turn paid once, resuming anywhere, branches, what is sent upstream."""
 
 from datetime import timedelta
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 import pytest
+import redis
 from django.db.models import F
 
 from chat.models import ChatModel, Conversation, Message, Usage
@@ -11,9 +13,13 @@ from tests.harness import wire
 from tests.harness.answers import client_of_worker, ledger, message, other_worker, owner_pid, wait_until
 from tests.harness.client import Client, Stream
 from tests.harness.people import Person
+from tests.harness.site import Site
 from tests.harness.sse import Decoder, text_of
 from tests.harness.upstream import DEFAULT_TEXT, Upstream
 from tests.harness.visitor import all_at_once
+
+if TYPE_CHECKING:
+    from tests.conftest import MakeUser
 
 
 def whole(stream: Stream) -> Stream:
@@ -23,7 +29,7 @@ def whole(stream: Stream) -> Stream:
     return stream
 
 
-def said(person: Person, content: str, **fields: object) -> Stream:
+def said(person: Person, content: str, **fields: Any) -> Stream:
     """A turn of the person, read to its end."""
     return whole(person.client.chat(content=content, **fields))
 
@@ -47,7 +53,7 @@ class Running:
         self.key = upstream.script([wire.role(), *wire.text("Hello, "), self.gate, *wire.text("wörld."), *wire.answer()[1:]])
         self.person = person
 
-    def begin(self, client: Client | None = None, **fields: object) -> Stream:
+    def begin(self, client: Client | None = None, **fields: Any) -> Stream:
         stream = (client or self.person.client).chat({"content": self.key, **fields})
         stream.until_text("Hello, ")
         return stream
@@ -56,7 +62,7 @@ class Running:
 # --- Events and headers -----------------------------------------------------
 
 
-def test_events_come_in_the_order_of_the_contract(alice):
+def test_events_come_in_the_order_of_the_contract(alice: Person) -> None:
     stream = said(alice, "Hello")
     assert names(stream) == ["start", "delta", "done", "message"]
     assert (stream.ended, stream.rest) == (True, b"")
@@ -77,7 +83,7 @@ def test_events_come_in_the_order_of_the_contract(alice):
     }
 
 
-def test_ids_stand_on_deltas_and_done_and_count_up(alice):
+def test_ids_stand_on_deltas_and_done_and_count_up(alice: Person) -> None:
     stream = said(alice, "Hello")
     ids = [int(event.id) for event in stream.events if event.id is not None]
     assert [event.name for event in stream.events if event.id is not None][-1] == "done"
@@ -85,18 +91,20 @@ def test_ids_stand_on_deltas_and_done_and_count_up(alice):
     assert ids[-1] == len(DEFAULT_TEXT.encode())
 
 
-def test_answer_and_ledger_are_saved_when_done_is_sent(alice):
+def test_answer_and_ledger_are_saved_when_done_is_sent(alice: Person) -> None:
     with alice.client.chat(content="Hello") as stream:
         stream.until("done")
         answer, row = message(stream), ledger(stream)
     assert (answer.status, answer.finish_reason, answer.content, answer.error_code) == ("complete", "stop", DEFAULT_TEXT, "")
     assert (row.outcome, row.prompt_tokens, row.completion_tokens, row.estimated) == ("complete", 11, 7, False)
+    assert row.duration_ms is not None
+    assert row.first_token_ms is not None
     assert row.duration_ms >= row.first_token_ms >= 0
     assert (row.user_id, row.owner_key, row.quota) == (alice.user.pk, f"u:{alice.user.pk}", alice.quota.name)
 
 
 @pytest.mark.parametrize("encodings", ["gzip, br", "gzip", "*", "identity"])
-def test_headers_are_exactly_those_of_the_contract_and_nothing_is_compressed(alice, encodings):
+def test_headers_are_exactly_those_of_the_contract_and_nothing_is_compressed(alice: Person, encodings: str) -> None:
     with alice.client.chat(content="Hello", headers={"Accept-Encoding": encodings}) as stream:
         posted = stream.headers
         answer = stream.answer
@@ -111,7 +119,7 @@ def test_headers_are_exactly_those_of_the_contract_and_nothing_is_compressed(ali
         assert "content-length" not in headers
 
 
-def test_text_is_sent_as_it_comes_and_not_at_the_end(running):
+def test_text_is_sent_as_it_comes_and_not_at_the_end(running: Running) -> None:
     with running.begin() as stream:
         assert stream.text == "Hello, "
         assert message(stream).status == "streaming"
@@ -120,7 +128,7 @@ def test_text_is_sent_as_it_comes_and_not_at_the_end(running):
     assert stream.text == "Hello, wörld."
 
 
-def test_conversation_is_named_by_its_first_prompt(alice):
+def test_conversation_is_named_by_its_first_prompt(alice: Person) -> None:
     long = "Tell me " + "very " * 30 + "much"
     title = said(alice, f"  {long}\n").events[0].data["title"]
     assert title.startswith("Tell me very very")
@@ -147,7 +155,7 @@ TEXTS = {
 
 @pytest.mark.parametrize("pieces", TEXTS.values(), ids=TEXTS)
 @pytest.mark.parametrize("escape", [False, True])
-def test_text_shown_is_text_stored_is_text_sent(alice, upstream, pieces, escape):
+def test_text_shown_is_text_stored_is_text_sent(alice: Person, upstream: Upstream, pieces: tuple[str, ...], escape: bool) -> None:
     key = upstream.script(wire.answer(*pieces, escape=escape))
     stream = said(alice, key)
     sent = "".join(pieces)
@@ -158,7 +166,7 @@ def test_text_shown_is_text_stored_is_text_sent(alice, upstream, pieces, escape)
 
 @pytest.mark.parametrize("size", [1, 2, 3, 5])
 @pytest.mark.parametrize("escape", [False, True])
-def test_text_survives_packets_of_a_few_bytes(alice, upstream, size, escape):
+def test_text_survives_packets_of_a_few_bytes(alice: Person, upstream: Upstream, size: int, escape: bool) -> None:
     text = " é\r\n[DONE]\u2028👩‍👧\\"
     key = upstream.script(wire.cut_every(size, wire.answer(text[:5], text[5:], escape=escape)))
     stream = said(alice, key)
@@ -166,7 +174,7 @@ def test_text_survives_packets_of_a_few_bytes(alice, upstream, size, escape):
     assert stream.named("done")[0]["usage"] == {"prompt_tokens": 11, "completion_tokens": 7, "estimated": False}
 
 
-def test_every_place_to_cut_a_character_gives_the_same_text(alice, upstream):
+def test_every_place_to_cut_a_character_gives_the_same_text(alice: Person, upstream: Upstream) -> None:
     text = "🙂é"
     data = wire.joined(wire.answer(text))
     first = data.index("🙂".encode())
@@ -174,18 +182,18 @@ def test_every_place_to_cut_a_character_gives_the_same_text(alice, upstream):
         assert said(alice, upstream.script([data[:place], data[place:]])).text == text
 
 
-def test_nul_and_lone_surrogates_are_replaced_before_they_are_shown(alice, upstream):
+def test_nul_and_lone_surrogates_are_replaced_before_they_are_shown(alice: Person, upstream: Upstream) -> None:
     key = upstream.script(wire.answer("a\0b", "\ud83d", "\ude42", "\ud800", "c", "\udc00", escape=True))
     stream = said(alice, key)
     assert stream.text == message(stream).content == "a\ufffdb🙂\ufffdc\ufffd"
 
 
-def test_upstream_with_crlf_comments_and_empty_chunks_is_understood(alice, upstream):
+def test_upstream_with_crlf_comments_and_empty_chunks_is_understood(alice: Person, upstream: Upstream) -> None:
     steps = [wire.HEADERS, wire.comment(), wire.role(), wire.null_content(), wire.empty_choices(), *wire.answer("a", "b")]
     assert said(alice, upstream.script(wire.with_crlf(steps))).text == "ab"
 
 
-def test_long_answer_is_whole(alice, upstream):
+def test_long_answer_is_whole(alice: Person, upstream: Upstream) -> None:
     pieces = [f"line {number} 🙂\n" for number in range(20_000)]
     key = upstream.script([wire.joined(wire.answer(*pieces[:10_000])[:-3]), wire.joined(wire.answer(*pieces[10_000:]))])
     model = ChatModel.objects.create(slug=f"long-{uuid4()}", max_output_tokens=30_000)
@@ -197,7 +205,7 @@ def test_long_answer_is_whole(alice, upstream):
 
 
 @pytest.mark.parametrize("limits", [{}, {"concurrent_streams": 1}, {"requests": "1/m"}], ids=str)
-def test_same_turn_at_once_is_one_answer_paid_once(make_user, site, upstream, limits):
+def test_same_turn_at_once_is_one_answer_paid_once(make_user: "MakeUser", site: Site, upstream: Upstream, limits: dict[str, Any]) -> None:
     person, gate = make_user("alice", **limits), wire.Gate()
     key = upstream.script([gate, *wire.answer("one answer")])
     body = {"content": key, "turn": str(uuid4())}
@@ -214,7 +222,7 @@ def test_same_turn_at_once_is_one_answer_paid_once(make_user, site, upstream, li
     assert Message.objects.filter(conversation__user=person.user).count() == 2
 
 
-def test_same_turn_at_once_in_a_conversation_there_is_is_one_answer(alice, site, upstream):
+def test_same_turn_at_once_in_a_conversation_there_is_is_one_answer(alice: Person, site: Site, upstream: Upstream) -> None:
     conversation = said(alice, "Hello").events[0].data["conversation"]
     gate = wire.Gate()
     key = upstream.script([gate, *wire.answer("one answer")])
@@ -227,7 +235,7 @@ def test_same_turn_at_once_in_a_conversation_there_is_is_one_answer(alice, site,
     assert len(upstream.requests(key)) == 1
 
 
-def test_same_turn_on_two_workers_at_once_is_one_answer(alice, site2, upstream):
+def test_same_turn_on_two_workers_at_once_is_one_answer(alice: Person, site2: Site, upstream: Upstream) -> None:
     gate = wire.Gate()
     key = upstream.script([gate, *wire.answer("one answer")])
     clients = [client_of_worker(alice, site2, pid) for pid in site2.worker_pids() * 2]
@@ -239,7 +247,7 @@ def test_same_turn_on_two_workers_at_once_is_one_answer(alice, site2, upstream):
     assert len(upstream.requests(key)) == 1
 
 
-def test_same_turn_later_gives_the_same_answer_and_costs_nothing(make_user, upstream):
+def test_same_turn_later_gives_the_same_answer_and_costs_nothing(make_user: "MakeUser", upstream: Upstream) -> None:
     person = make_user("alice", requests="1/m")
     body = {"content": upstream.key(), "turn": str(uuid4())}
     first, again = whole(person.client.chat(body)), whole(person.client.chat(body))
@@ -250,7 +258,7 @@ def test_same_turn_later_gives_the_same_answer_and_costs_nothing(make_user, upst
     assert Usage.objects.filter(user=person.user).count() == 1
 
 
-def test_same_turn_while_the_answer_runs_follows_it_from_its_beginning(running):
+def test_same_turn_while_the_answer_runs_follows_it_from_its_beginning(running: Running) -> None:
     turn = str(uuid4())
     with running.begin(turn=turn) as first, running.begin(turn=turn) as second:
         running.gate.open()
@@ -258,7 +266,7 @@ def test_same_turn_while_the_answer_runs_follows_it_from_its_beginning(running):
         assert first.answer == second.answer
 
 
-def test_same_turn_with_another_body_is_a_conflict(alice, upstream):
+def test_same_turn_with_another_body_is_a_conflict(alice: Person, upstream: Upstream) -> None:
     turn, key = str(uuid4()), upstream.key()
     said(alice, f"{key} one", turn=turn)
     with alice.client.chat(content=f"{key} two", turn=turn) as refused:
@@ -266,12 +274,12 @@ def test_same_turn_with_another_body_is_a_conflict(alice, upstream):
     assert len(upstream.requests(key)) == 1
 
 
-def test_same_turn_of_another_person_is_a_turn_of_its_own(alice, bob, upstream):
+def test_same_turn_of_another_person_is_a_turn_of_its_own(alice: Person, bob: Person, upstream: Upstream) -> None:
     body = {"content": upstream.key(), "turn": str(uuid4())}
     assert whole(alice.client.chat(body)).answer != whole(bob.client.chat(body)).answer
 
 
-def test_refused_turn_is_not_remembered(make_user, upstream):
+def test_refused_turn_is_not_remembered(make_user: "MakeUser", upstream: Upstream) -> None:
     person, gate = make_user("alice", concurrent_streams=1), wire.Gate()
     key = upstream.script([gate, *wire.answer("a")])
     with person.client.chat(content=key) as stream:
@@ -287,7 +295,7 @@ def test_refused_turn_is_not_remembered(make_user, upstream):
 # --- Resuming -------------------------------------------------------------------
 
 
-def test_reload_in_the_middle_goes_on_from_the_cursor(running):
+def test_reload_in_the_middle_goes_on_from_the_cursor(running: Running) -> None:
     first = running.begin()
     first.close()
     with running.person.client.resume(first.answer, first.cursor) as second:
@@ -299,7 +307,7 @@ def test_reload_in_the_middle_goes_on_from_the_cursor(running):
     assert second.ended
 
 
-def test_cursor_may_stand_in_the_address(running):
+def test_cursor_may_stand_in_the_address(running: Running) -> None:
     first = running.begin()
     running.gate.open()
     whole(first)
@@ -307,7 +315,7 @@ def test_cursor_may_stand_in_the_address(running):
     assert text_of(Decoder().feed(response.content)) == "wörld."
 
 
-def test_finished_answer_is_told_from_any_cursor(alice, upstream):
+def test_finished_answer_is_told_from_any_cursor(alice: Person, upstream: Upstream) -> None:
     text = "é\n🙂z"
     stream = said(alice, upstream.script(wire.answer(text)))
     for index in range(len(text) + 1):
@@ -318,18 +326,18 @@ def test_finished_answer_is_told_from_any_cursor(alice, upstream):
 
 
 @pytest.mark.parametrize("cursor", ["x", "-1", "1.5", "0x1", "1e3", " ", "9" * 13, "%D9%A3", "1"])
-def test_garbage_cursor_is_refused(alice, upstream, cursor):
+def test_garbage_cursor_is_refused(alice: Person, upstream: Upstream, cursor: str) -> None:
     stream = said(alice, upstream.script(wire.answer("é")))
     response = alice.client.get(f"/api/answers/{stream.answer}/stream?after={cursor}")
     assert (response.status_code, response.json()["error"]["code"]) == (400, "invalid_request")
 
 
-def test_garbage_cursor_of_a_running_answer_is_refused(running):
+def test_garbage_cursor_of_a_running_answer_is_refused(running: Running) -> None:
     with running.begin() as stream, running.person.client.resume(stream.answer, "x") as refused:
         assert refused.status == 400
 
 
-def test_two_readers_at_once_get_the_same(running):
+def test_two_readers_at_once_get_the_same(running: Running) -> None:
     with running.begin() as first, running.person.client.resume(first.answer) as second:
         second.until_text("Hello, ")
         running.gate.open()
@@ -337,7 +345,7 @@ def test_two_readers_at_once_get_the_same(running):
         assert first.named("done") == second.named("done")
 
 
-def test_other_worker_follows_the_answer(running, site2):
+def test_other_worker_follows_the_answer(running: Running, site2: Site) -> None:
     with running.begin(running.person.client_on(site2)) as first:
         elsewhere = client_of_worker(running.person, site2, other_worker(site2, owner_pid(first)))
         with elsewhere.resume(first.answer, "3") as second:
@@ -351,7 +359,7 @@ def test_other_worker_follows_the_answer(running, site2):
     assert second.events[0].data == first.events[0].data
 
 
-def test_reader_on_another_worker_keeps_the_answer_alive(running, site2, upstream):
+def test_reader_on_another_worker_keeps_the_answer_alive(running: Running, site2: Site, upstream: Upstream) -> None:
     first = running.begin(running.person.client_on(site2))
     elsewhere = client_of_worker(running.person, site2, other_worker(site2, owner_pid(first)))
     with elsewhere.resume(first.answer) as second:
@@ -363,7 +371,7 @@ def test_reader_on_another_worker_keeps_the_answer_alive(running, site2, upstrea
         assert whole(second).text == "Hello, wörld."
 
 
-def test_finished_answer_is_told_by_any_worker(running, site2):
+def test_finished_answer_is_told_by_any_worker(running: Running, site2: Site) -> None:
     running.gate.open()
     first = whole(running.begin(running.person.client_on(site2)))
     for pid in site2.worker_pids():
@@ -371,7 +379,7 @@ def test_finished_answer_is_told_by_any_worker(running, site2):
         assert (again.text, again.ended) == ("lo, wörld.", True)
 
 
-def test_twentyfirst_reader_is_refused_until_one_leaves(running):
+def test_twentyfirst_reader_is_refused_until_one_leaves(running: Running) -> None:
     with running.begin() as first:
         readers = [running.person.client.resume(first.answer) for _ in range(20)]
         assert {reader.status for reader in readers} == {200}
@@ -391,12 +399,13 @@ def test_twentyfirst_reader_is_refused_until_one_leaves(running):
             reader.close()
 
 
-def test_stranger_finds_neither_stream_nor_stop_nor_conversation(running, bob):
+def test_stranger_finds_neither_stream_nor_stop_nor_conversation(running: Running, bob: Person) -> None:
     with running.begin() as stream:
         with bob.client.resume(stream.answer) as refused:
             assert (refused.status, refused.json()["error"]["code"]) == (404, "not_found")
         assert bob.client.stop(stream.answer).status_code == 404
-        for fields in ({}, {"parent": stream.answer}):
+        attempts: list[dict[str, Any]] = [{}, {"parent": stream.answer}]
+        for fields in attempts:
             with bob.client.chat(content="Hello", conversation=stream.events[0].data["conversation"], **fields) as refused:
                 assert refused.status == 404
         assert message(stream).status == "streaming"
@@ -404,7 +413,7 @@ def test_stranger_finds_neither_stream_nor_stop_nor_conversation(running, bob):
         assert whole(stream).text == "Hello, wörld."
 
 
-def test_answer_that_is_not_there_is_not_found(alice):
+def test_answer_that_is_not_there_is_not_found(alice: Person) -> None:
     with alice.client.resume(str(uuid4())) as refused:
         assert refused.status == 404
     prompt = str(message(said(alice, "Hello")).parent_id)
@@ -420,7 +429,7 @@ def sent(upstream: Upstream, key: str) -> list[tuple[str, str]]:
     return [(entry["role"], entry["content"]) for entry in upstream.requests(key)[-1].body["messages"]]
 
 
-def test_turn_without_parent_follows_the_answer_created_last(alice, upstream):
+def test_turn_without_parent_follows_the_answer_created_last(alice: Person, upstream: Upstream) -> None:
     one, two = upstream.script(wire.answer("A1")), upstream.key()
     first = said(alice, one)
     second = said(alice, two, conversation=first.events[0].data["conversation"])
@@ -428,7 +437,7 @@ def test_turn_without_parent_follows_the_answer_created_last(alice, upstream):
     assert sent(upstream, two) == [("user", one), ("assistant", "A1"), ("user", two)]
 
 
-def test_messages_are_in_the_order_of_their_turns_though_the_clock_was_set_back(alice, upstream):
+def test_messages_are_in_the_order_of_their_turns_though_the_clock_was_set_back(alice: Person, upstream: Upstream) -> None:
     one, two = upstream.script(wire.answer("A1"), wire.answer("A2")), upstream.key()
     first = said(alice, one)
     conversation = first.events[0].data["conversation"]
@@ -439,7 +448,7 @@ def test_messages_are_in_the_order_of_their_turns_though_the_clock_was_set_back(
     assert sent(upstream, two) == [("user", one), ("assistant", "A2"), ("user", two)]
 
 
-def test_regenerate_makes_a_sibling(alice, upstream):
+def test_regenerate_makes_a_sibling(alice: Person, upstream: Upstream) -> None:
     key = upstream.script(wire.answer("A1"), wire.answer("A2"))
     first = said(alice, key)
     again = whole(alice.client.chat(conversation=first.events[0].data["conversation"], regenerate=first.answer))
@@ -451,7 +460,7 @@ def test_regenerate_makes_a_sibling(alice, upstream):
     assert Usage.objects.filter(user=alice.user).count() == 2
 
 
-def test_prompt_is_edited_by_naming_an_older_answer_as_parent(alice, upstream):
+def test_prompt_is_edited_by_naming_an_older_answer_as_parent(alice: Person, upstream: Upstream) -> None:
     one, two, edited = upstream.script(wire.answer("A1")), upstream.script(wire.answer("A2")), upstream.key()
     first = said(alice, one)
     conversation = first.events[0].data["conversation"]
@@ -461,7 +470,7 @@ def test_prompt_is_edited_by_naming_an_older_answer_as_parent(alice, upstream):
     assert sent(upstream, edited) == [("user", one), ("assistant", "A1"), ("user", edited)]
 
 
-def test_parent_null_begins_the_conversation_anew(alice, upstream):
+def test_parent_null_begins_the_conversation_anew(alice: Person, upstream: Upstream) -> None:
     first, key = said(alice, "Hello"), upstream.key()
     branch = said(alice, key, conversation=first.events[0].data["conversation"], parent=None)
     assert message(str(message(branch).parent_id)).parent_id is None
@@ -469,7 +478,7 @@ def test_parent_null_begins_the_conversation_anew(alice, upstream):
     assert sent(upstream, key) == [("user", key)]
 
 
-def test_parent_must_be_an_answer_of_the_conversation(alice):
+def test_parent_must_be_an_answer_of_the_conversation(alice: Person) -> None:
     first, other = said(alice, "Hello"), said(alice, "Hello")
     conversation = first.events[0].data["conversation"]
     for parent, status in ((other.answer, 404), (str(uuid4()), 404), (first.events[0].data["message"], 400)):
@@ -479,16 +488,21 @@ def test_parent_must_be_an_answer_of_the_conversation(alice):
         assert refused.status == 404
 
 
-def test_branch_that_still_runs_is_busy(running):
+def test_branch_that_still_runs_is_busy(running: Running) -> None:
     with running.begin() as stream:
         conversation = stream.events[0].data["conversation"]
-        for fields in ({"content": "more"}, {"content": "more", "parent": stream.answer}, {"regenerate": stream.answer}):
+        attempts: list[dict[str, Any]] = [
+            {"content": "more"},
+            {"content": "more", "parent": stream.answer},
+            {"regenerate": stream.answer},
+        ]
+        for fields in attempts:
             with running.person.client.chat(conversation=conversation, **fields) as refused:
                 assert (refused.status, refused.json()["error"]["code"]) == (409, "conversation_busy")
     assert Message.objects.filter(conversation=conversation).count() == 2
 
 
-def test_branch_beside_a_running_answer_is_allowed(running):
+def test_branch_beside_a_running_answer_is_allowed(running: Running) -> None:
     first = said(running.person, "Hello")
     conversation = first.events[0].data["conversation"]
     with running.begin(conversation=conversation) as stream:
@@ -498,7 +512,7 @@ def test_branch_beside_a_running_answer_is_allowed(running):
         assert whole(stream).text == "Hello, wörld."
 
 
-def test_answer_without_text_is_not_sent_upstream_but_its_prompt_is(alice, upstream):
+def test_answer_without_text_is_not_sent_upstream_but_its_prompt_is(alice: Person, upstream: Upstream) -> None:
     failing, key = upstream.script(wire.refused(400)), upstream.key()
     first = said(alice, failing)
     assert message(first).status == "failed"
@@ -509,7 +523,7 @@ def test_answer_without_text_is_not_sent_upstream_but_its_prompt_is(alice, upstr
 # --- Stateless ----------------------------------------------------------------------
 
 
-def test_stateless_turn_stores_no_text_and_is_in_the_ledger(alice, upstream):
+def test_stateless_turn_stores_no_text_and_is_in_the_ledger(alice: Person, upstream: Upstream) -> None:
     key = upstream.script(wire.answer("forgotten"))
     messages = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "One"}]
     messages += [{"role": "assistant", "content": "1"}, {"role": "user", "content": key}]
@@ -524,7 +538,7 @@ def test_stateless_turn_stores_no_text_and_is_in_the_ledger(alice, upstream):
     assert upstream.requests(key)[0].body["messages"] == messages
 
 
-def test_stateless_text_is_not_in_redis_either(alice, upstream, redis_client):
+def test_stateless_text_is_not_in_redis_either(alice: Person, upstream: Upstream, redis_client: redis.Redis) -> None:
     gate = wire.Gate()
     key = upstream.script([*wire.text("forgotten"), gate, *wire.answer()])
     with alice.client.chat(messages=[{"role": "user", "content": key}]) as stream:
@@ -537,7 +551,7 @@ def test_stateless_text_is_not_in_redis_either(alice, upstream, redis_client):
         stream.read()
 
 
-def test_stateless_answer_is_stopped_by_its_id(alice, upstream):
+def test_stateless_answer_is_stopped_by_its_id(alice: Person, upstream: Upstream) -> None:
     key = upstream.script([*wire.text("some"), wire.Stall()])
     with alice.client.chat(messages=[{"role": "user", "content": key}]) as stream:
         stream.until_text("some")
@@ -548,7 +562,7 @@ def test_stateless_answer_is_stopped_by_its_id(alice, upstream):
     upstream.wait_for_close(upstream.requests(key)[0])
 
 
-def test_upstream_of_a_stateless_answer_closes_within_a_second_of_its_reader_leaving(alice, upstream):
+def test_upstream_of_a_stateless_answer_closes_within_a_second_of_its_reader_leaving(alice: Person, upstream: Upstream) -> None:
     key = upstream.script([*wire.text("some"), wire.Stall()])
     stream = alice.client.chat(messages=[{"role": "user", "content": key}])
     stream.until_text("some")
@@ -561,7 +575,7 @@ def test_upstream_of_a_stateless_answer_closes_within_a_second_of_its_reader_lea
     assert ledger(answer).estimated
 
 
-def test_stateless_answer_cannot_be_followed(alice):
+def test_stateless_answer_cannot_be_followed(alice: Person) -> None:
     stream = whole(alice.client.chat(messages=[{"role": "user", "content": "Hello"}]))
     with alice.client.resume(stream.answer) as refused:
         assert refused.status == 404
@@ -571,12 +585,12 @@ def test_stateless_answer_cannot_be_followed(alice):
 
 
 @pytest.fixture
-def model(request) -> ChatModel:
+def model(request: pytest.FixtureRequest) -> ChatModel:
     """A model of the test's own."""
     return ChatModel.objects.create(slug=f"model-{uuid4()}", max_output_tokens=123, **getattr(request, "param", {}))
 
 
-def test_upstream_is_asked_to_stream_with_usage_and_a_limit(alice, upstream, model):
+def test_upstream_is_asked_to_stream_with_usage_and_a_limit(alice: Person, upstream: Upstream, model: ChatModel) -> None:
     key = upstream.key()
     said(alice, key, model=model.slug)
     assert upstream.requests(key)[0].body == {
@@ -589,7 +603,7 @@ def test_upstream_is_asked_to_stream_with_usage_and_a_limit(alice, upstream, mod
 
 
 @pytest.mark.parametrize("model", [{"legacy_max_tokens": True}], indirect=True)
-def test_server_of_the_older_kind_is_sent_max_tokens(alice, upstream, model):
+def test_server_of_the_older_kind_is_sent_max_tokens(alice: Person, upstream: Upstream, model: ChatModel) -> None:
     key = upstream.key()
     said(alice, key, model=model.slug)
     body = upstream.requests(key)[0].body
@@ -597,14 +611,14 @@ def test_server_of_the_older_kind_is_sent_max_tokens(alice, upstream, model):
     assert "max_completion_tokens" not in body
 
 
-def test_smaller_limit_of_the_quota_is_sent(make_user, upstream, model):
+def test_smaller_limit_of_the_quota_is_sent(make_user: "MakeUser", upstream: Upstream, model: ChatModel) -> None:
     key = upstream.key()
     said(make_user("alice", max_output_tokens=45), key, model=model.slug)
     assert upstream.requests(key)[0].body["max_completion_tokens"] == 45
 
 
 @pytest.mark.parametrize("model", [{"system_prompt": "Be brief."}], indirect=True)
-def test_system_prompts_of_model_and_conversation_stand_first(alice, upstream, model):
+def test_system_prompts_of_model_and_conversation_stand_first(alice: Person, upstream: Upstream, model: ChatModel) -> None:
     one, two, plain = upstream.script(wire.answer("A1")), upstream.key(), upstream.key()
     first = said(alice, one, model=model.slug)
     assert sent(upstream, one) == [("system", "Be brief."), ("user", one)]
@@ -616,7 +630,7 @@ def test_system_prompts_of_model_and_conversation_stand_first(alice, upstream, m
     assert sent(upstream, plain) == [("system", "Be brief."), ("user", plain)]
 
 
-def test_conversation_keeps_the_model_it_began_with(alice, upstream, model):
+def test_conversation_keeps_the_model_it_began_with(alice: Person, upstream: Upstream, model: ChatModel) -> None:
     key = upstream.key()
     first = said(alice, "Hello", model=model.slug)
     second = said(alice, key, conversation=first.events[0].data["conversation"])
@@ -624,7 +638,7 @@ def test_conversation_keeps_the_model_it_began_with(alice, upstream, model):
     assert (second.events[0].data["model"], message(second).model, ledger(second).model) == (model.slug,) * 3
 
 
-def test_prompt_reaches_the_upstream_exactly(alice, upstream):
+def test_prompt_reaches_the_upstream_exactly(alice: Person, upstream: Upstream) -> None:
     key = upstream.key()
     prompt = f'  {key}\r\n\u2028🙂 "\\" \n'
     first = said(alice, prompt)
@@ -632,7 +646,7 @@ def test_prompt_reaches_the_upstream_exactly(alice, upstream):
     assert message(str(message(first).parent_id)).content == prompt
 
 
-def test_answer_that_passes_the_limit_it_was_given_is_closed_there(make_user, upstream):
+def test_answer_that_passes_the_limit_it_was_given_is_closed_there(make_user: "MakeUser", upstream: Upstream) -> None:
     key = upstream.script([*wire.text(*["a word as long as no token is "] * 5), wire.Stall()])
     stream = said(make_user("alice", max_output_tokens=4), key)
     assert stream.text.startswith("a word as long")
@@ -641,7 +655,7 @@ def test_answer_that_passes_the_limit_it_was_given_is_closed_there(make_user, up
     assert ledger(stream).completion_tokens >= 5
 
 
-def test_session_cookie_with_a_nul_is_no_session(site):
+def test_session_cookie_with_a_nul_is_no_session(site: Site) -> None:
     with Client(site.url) as client:
         response = client.get("/api/limits", headers={"Cookie": r'sessionid="\000aaaaaaaaaaaa"'})
     assert (response.status_code, response.json()["error"]["code"]) == (401, "not_signed_in")

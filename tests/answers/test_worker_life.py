@@ -6,13 +6,15 @@ import re
 import signal
 import socket
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from datetime import timedelta
 from time import monotonic
+from typing import TYPE_CHECKING
 from uuid import UUID, uuid4
 
 import httpx2
 import pytest
+import redis
 from django.utils import timezone
 
 from chat import redis_client as chat_redis
@@ -29,7 +31,12 @@ from tests.harness import wire
 from tests.harness.answers import client_of_worker, ledger, message, other_worker, owner_pid, serving_pid, wait_until
 from tests.harness.client import Client, Stream
 from tests.harness.ends import check_slot_is_free, whole
+from tests.harness.people import Person
 from tests.harness.site import Site
+from tests.harness.upstream import Upstream
+
+if TYPE_CHECKING:
+    from tests.conftest import MakeUser, StartApart, StartSite
 
 CLAIMED_SECONDS = 15
 
@@ -50,16 +57,25 @@ async def locked_threads() -> AsyncIterator[threading.Event]:
     await asyncio.gather(*work)
 
 
-async def test_workers_name_fits_the_ledger_on_a_host_with_a_long_name(monkeypatch):
+async def test_workers_name_fits_the_ledger_on_a_host_with_a_long_name(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(socket, "gethostname", lambda: "h" * 64)
     here = Worker()
     await here.stop()
-    assert len(here.id) <= Usage._meta.get_field("worker").max_length
+    longest = Usage._meta.get_field("worker").max_length
+    assert longest is not None
+    assert len(here.id) <= longest
 
 
-async def test_readers_of_other_workers_answers_cost_one_look_at_the_database_a_second_all_together(monkeypatch):
-    here, looks = Worker(), []
-    monkeypatch.setattr(recovery, "streaming", lambda answers: looks.append(len(answers)) or set(answers))
+async def test_readers_of_other_workers_answers_cost_one_look_at_the_database_a_second_all_together(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    here, looks = Worker(), list[int]()
+
+    def streaming(answers: Collection[UUID]) -> set[UUID]:
+        looks.append(len(answers))
+        return set(answers)
+
+    monkeypatch.setattr(recovery, "streaming", streaming)
     for _ in range(10):
         here.follow(uuid4(), {}, "another worker")
     for _ in range(2):
@@ -72,7 +88,7 @@ async def test_readers_of_other_workers_answers_cost_one_look_at_the_database_a_
 # --- Killed -------------------------------------------------------------------
 
 
-def test_answer_of_a_killed_worker_is_claimed_by_another(person, start_apart, upstream):
+def test_answer_of_a_killed_worker_is_claimed_by_another(person: Person, start_apart: "StartApart", upstream: Upstream) -> None:
     apart = start_apart(person, workers=2)
     key = upstream.script([*wire.text("some text"), wire.Stall()])
     stream = apart.client().chat(content=key)
@@ -96,7 +112,7 @@ def test_answer_of_a_killed_worker_is_claimed_by_another(person, start_apart, up
     check_slot_is_free(apart.client())
 
 
-def test_answer_of_the_only_worker_is_claimed_when_it_is_back(person, start_apart, upstream):
+def test_answer_of_the_only_worker_is_claimed_when_it_is_back(person: Person, start_apart: "StartApart", upstream: Upstream) -> None:
     apart = start_apart(person)
     key = upstream.script([*wire.text("some text"), wire.Stall()])
     stream = apart.client().chat(content=key)
@@ -116,7 +132,9 @@ def test_answer_of_the_only_worker_is_claimed_when_it_is_back(person, start_apar
     check_slot_is_free(client)
 
 
-def test_worker_that_stood_still_closes_what_was_claimed_meanwhile(person, start_site, upstream, redis_client):
+def test_worker_that_stood_still_closes_what_was_claimed_meanwhile(
+    person: Person, start_site: "StartSite", upstream: Upstream, redis_client: redis.Redis
+) -> None:
     # Of a site of its own: uvicorn kills a worker that does not answer when it has started several.
     site = start_site(UPSTREAM_IDLE_SECONDS="60")
     key = upstream.script([*wire.text("some text"), wire.Stall()])
@@ -139,7 +157,9 @@ def test_worker_that_stood_still_closes_what_was_claimed_meanwhile(person, start
     check_slot_is_free(elsewhere)
 
 
-def test_lost_answers_without_text_or_without_a_row_are_settled_too(make_user, start_apart, upstream):
+def test_lost_answers_without_text_or_without_a_row_are_settled_too(
+    make_user: "MakeUser", start_apart: "StartApart", upstream: Upstream
+) -> None:
     person = make_user("alice", concurrent_streams=2)
     apart = start_apart(person)
     client = apart.client()
@@ -154,7 +174,7 @@ def test_lost_answers_without_text_or_without_a_row_are_settled_too(make_user, s
     check_slot_is_free(apart.client())
 
 
-def test_answer_of_a_host_whose_clock_was_ahead_is_claimed(person):
+def test_answer_of_a_host_whose_clock_was_ahead_is_claimed(person: Person) -> None:
     ahead = timezone.now() + timedelta(hours=1)
     usage = Usage.objects.create(answer=uuid4(), owner_key="u:0", limit_key="u:0", model="gpt-4o-mini", worker="lost", created=ahead)
     assert recovery.claim(usage.answer, "some text", RunningCost("", Bill()))
@@ -162,7 +182,9 @@ def test_answer_of_a_host_whose_clock_was_ahead_is_claimed(person):
     assert (usage.outcome, usage.duration_ms) == ("interrupted", 0)
 
 
-def test_lost_answer_of_which_no_text_is_kept_is_paid_for_as_far_as_it_came(make_user, start_apart, upstream):
+def test_lost_answer_of_which_no_text_is_kept_is_paid_for_as_far_as_it_came(
+    make_user: "MakeUser", start_apart: "StartApart", upstream: Upstream
+) -> None:
     apart = start_apart(make_user(concurrent_streams=2))
     silent = upstream.script([wire.role(), *[wire.chunk({"reasoning_content": "hm "})] * 300, wire.Stall()])
     spoken = [{"role": "user", "content": upstream.script([*wire.text("word " * 200), wire.Stall()])}]
@@ -178,7 +200,7 @@ def test_lost_answer_of_which_no_text_is_kept_is_paid_for_as_far_as_it_came(make
 # --- Told to stop -----------------------------------------------------------------
 
 
-def test_drain_lets_readers_go_and_finishes_the_answer(alice, start_site, upstream):
+def test_drain_lets_readers_go_and_finishes_the_answer(alice: Person, start_site: "StartSite", upstream: Upstream) -> None:
     site, gate = start_site(), wire.Gate()
     key = upstream.script([*wire.text("some "), gate, *wire.answer("text")])
     stream = alice.client_on(site).chat(content=key)
@@ -196,7 +218,7 @@ def test_drain_lets_readers_go_and_finishes_the_answer(alice, start_site, upstre
     assert (again.text, again.ended) == ("text", True)
 
 
-def test_drain_outlasts_the_grace_time_without_a_reader(alice, start_site, upstream):
+def test_drain_outlasts_the_grace_time_without_a_reader(alice: Person, start_site: "StartSite", upstream: Upstream) -> None:
     site, gate = start_site(RESUME_GRACE_SECONDS="0"), wire.Gate()
     key = upstream.script([*wire.text("some "), gate, *wire.answer("text")])
     stream = alice.client_on(site).chat(content=key)
@@ -209,7 +231,7 @@ def test_drain_outlasts_the_grace_time_without_a_reader(alice, start_site, upstr
     assert message(stream).status == "complete"
 
 
-def test_answer_that_outlasts_the_drain_is_interrupted_and_saved(person, start_site, upstream):
+def test_answer_that_outlasts_the_drain_is_interrupted_and_saved(person: Person, start_site: "StartSite", upstream: Upstream) -> None:
     site = start_site(DRAIN_SECONDS="1")
     key = upstream.script([*wire.text("some text"), wire.Stall()])
     stream = person.client_on(site).chat(content=key)
@@ -233,7 +255,7 @@ def ask_statelessly(client: Client, key: str) -> Stream:
     return client.chat(messages=[{"role": "user", "content": key}])
 
 
-def test_stateless_answer_is_read_to_its_end_while_the_site_drains(alice, start_site, upstream):
+def test_stateless_answer_is_read_to_its_end_while_the_site_drains(alice: Person, start_site: "StartSite", upstream: Upstream) -> None:
     site, gate, last = start_site(), wire.Gate(), wire.Gate()
     key = upstream.script([*wire.text("some "), gate, *wire.text("more "), last, *wire.answer("text")])
     stream = ask_statelessly(alice.client_on(site), key)
@@ -248,7 +270,7 @@ def test_stateless_answer_is_read_to_its_end_while_the_site_drains(alice, start_
     assert ledger(stream).outcome == "complete"
 
 
-def test_stateless_answer_that_outlasts_the_drain_ends_with_a_word(alice, start_site, upstream):
+def test_stateless_answer_that_outlasts_the_drain_ends_with_a_word(alice: Person, start_site: "StartSite", upstream: Upstream) -> None:
     site = start_site(DRAIN_SECONDS="3")
     key = upstream.script([*wire.text("some text"), wire.Stall()])
     stream = ask_statelessly(alice.client_on(site), key)
@@ -261,7 +283,9 @@ def test_stateless_answer_that_outlasts_the_drain_ends_with_a_word(alice, start_
     assert site.process.wait(10) in (0, -signal.SIGTERM)
 
 
-def test_stateless_answer_whose_reader_leaves_during_the_drain_is_closed(alice, start_site, upstream):
+def test_stateless_answer_whose_reader_leaves_during_the_drain_is_closed(
+    alice: Person, start_site: "StartSite", upstream: Upstream
+) -> None:
     site = start_site()
     key = upstream.script([*wire.text("some text"), wire.Stall()])
     stream = ask_statelessly(alice.client_on(site), key)
@@ -312,7 +336,9 @@ class SlowRequest:
             return b"".join(iter(lambda: self._socket.recv(65536), b"")).decode()
 
 
-def test_draining_worker_refuses_a_new_turn_on_a_connection_it_still_has(alice, start_site, upstream):
+def test_draining_worker_refuses_a_new_turn_on_a_connection_it_still_has(
+    alice: Person, start_site: "StartSite", upstream: Upstream
+) -> None:
     site, gate, key = start_site(), wire.Gate(), upstream.key()
     client = alice.client_on(site)
     slow = SlowRequest(client, site, f'{{"content": "{key}"}}', site.process.pid)
@@ -329,7 +355,7 @@ def test_draining_worker_refuses_a_new_turn_on_a_connection_it_still_has(alice, 
     gate.open()
 
 
-def test_draining_worker_keeps_no_reader_of_another_workers_answer(alice, start_site, upstream):
+def test_draining_worker_keeps_no_reader_of_another_workers_answer(alice: Person, start_site: "StartSite", upstream: Upstream) -> None:
     site, gate = start_site(workers=2), wire.Gate()
     key = upstream.script([*wire.text("some "), gate, *wire.answer("text")])
     turn = str(uuid4())
@@ -348,7 +374,9 @@ def test_draining_worker_keeps_no_reader_of_another_workers_answer(alice, start_
 
 
 @pytest.mark.parametrize("where", ["here", "elsewhere"])
-def test_deleting_a_conversation_stops_its_answer_which_does_not_come_back(person, site2, upstream, where):
+def test_deleting_a_conversation_stops_its_answer_which_does_not_come_back(
+    person: Person, site2: Site, upstream: Upstream, where: str
+) -> None:
     key = upstream.script([*wire.text("some text"), wire.Stall()])
     client = person.client_on(site2)
     stream = client.chat(content=key)
@@ -368,7 +396,9 @@ def test_deleting_a_conversation_stops_its_answer_which_does_not_come_back(perso
     check_slot_is_free(client)
 
 
-def test_answer_whose_conversation_vanishes_from_the_database_is_stopped_and_not_brought_back_by_the_save(person, upstream):
+def test_answer_whose_conversation_vanishes_from_the_database_is_stopped_and_not_brought_back_by_the_save(
+    person: Person, upstream: Upstream
+) -> None:
     key = upstream.script([*wire.text("some text"), wire.Stall()])
     stream = person.client.chat(content=key)
     stream.until_text("some text")
@@ -383,7 +413,9 @@ def test_answer_whose_conversation_vanishes_from_the_database_is_stopped_and_not
 # --- Redis ------------------------------------------------------------------------------
 
 
-def test_reader_notices_nothing_when_redis_is_killed_and_the_answer_is_saved(alice, start_apart, upstream):
+def test_reader_notices_nothing_when_redis_is_killed_and_the_answer_is_saved(
+    alice: Person, start_apart: "StartApart", upstream: Upstream
+) -> None:
     apart, gate, second_gate = start_apart(alice), wire.Gate(), wire.Gate()
     key = upstream.script([*wire.text("some "), gate, *wire.text("more "), second_gate, *wire.answer("text")])
     with apart.client().chat(content=key) as stream:
@@ -403,7 +435,9 @@ def test_reader_notices_nothing_when_redis_is_killed_and_the_answer_is_saved(ali
     assert again.text == "more text"
 
 
-def test_reader_on_another_worker_is_told_the_end_though_redis_is_gone(alice, start_apart, upstream):
+def test_reader_on_another_worker_is_told_the_end_though_redis_is_gone(
+    alice: Person, start_apart: "StartApart", upstream: Upstream
+) -> None:
     apart, gate = start_apart(alice, workers=2), wire.Gate()
     key = upstream.script([*wire.text("some "), gate, *wire.answer("text")])
     first = apart.client().chat(content=key)
@@ -416,7 +450,7 @@ def test_reader_on_another_worker_is_told_the_end_though_redis_is_gone(alice, st
         assert second.named("done") == first.named("done")
 
 
-def test_answer_is_stopped_from_another_worker_though_redis_is_gone(alice, start_apart, upstream):
+def test_answer_is_stopped_from_another_worker_though_redis_is_gone(alice: Person, start_apart: "StartApart", upstream: Upstream) -> None:
     apart = start_apart(alice, workers=2)
     key = upstream.script([*wire.text("some text"), wire.Stall()])
     stream = apart.client().chat(content=key)
@@ -428,7 +462,9 @@ def test_answer_is_stopped_from_another_worker_though_redis_is_gone(alice, start
     assert whole(stream).named("done")[0]["finish_reason"] == "stopped"
 
 
-def test_answer_that_is_read_on_another_worker_outlasts_a_redis_that_is_away_for_longer_than_the_grace_time(alice, start_apart, upstream):
+def test_answer_that_is_read_on_another_worker_outlasts_a_redis_that_is_away_for_longer_than_the_grace_time(
+    alice: Person, start_apart: "StartApart", upstream: Upstream
+) -> None:
     apart, gate = start_apart(alice, workers=2, RESUME_GRACE_SECONDS="0"), wire.Gate()
     key = upstream.script([*wire.text("some "), gate, *wire.answer("text")])
     first = apart.client().chat(content=key)
@@ -448,7 +484,9 @@ def test_answer_that_is_read_on_another_worker_outlasts_a_redis_that_is_away_for
     assert apart.answer(first.answer) == ("complete", "some text", "")
 
 
-def test_reader_on_another_worker_gets_the_exact_text_after_redis_was_emptied(alice, start_apart, upstream):
+def test_reader_on_another_worker_gets_the_exact_text_after_redis_was_emptied(
+    alice: Person, start_apart: "StartApart", upstream: Upstream
+) -> None:
     apart, gate, last = start_apart(alice, workers=2), wire.Gate(), wire.Gate()
     key = upstream.script([*wire.text("ab"), gate, *wire.text("0123456789"), last, *wire.answer("!")])
     first = apart.client().chat(content=key)
@@ -464,7 +502,7 @@ def test_reader_on_another_worker_gets_the_exact_text_after_redis_was_emptied(al
         assert whole(second).text == whole(first).text == "ab0123456789!"
 
 
-async def test_text_on_its_way_from_redis_is_not_added_to_an_answer_that_ended_meanwhile():
+async def test_text_on_its_way_from_redis_is_not_added_to_an_answer_that_ended_meanwhile() -> None:
     client, answer_id = chat_redis.async_client(), uuid4()
     mirror, here, elsewhere = Mirror(client, "worker"), LiveAnswer(answer_id, {}), LiveAnswer(answer_id, {})
     elsewhere.append("some text")
@@ -478,7 +516,7 @@ async def test_text_on_its_way_from_redis_is_not_added_to_an_answer_that_ended_m
     assert here.text == b"some text"
 
 
-def test_emptied_redis_kills_no_living_answer(alice, start_apart, upstream):
+def test_emptied_redis_kills_no_living_answer(alice: Person, start_apart: "StartApart", upstream: Upstream) -> None:
     apart, gate = start_apart(alice, workers=2), wire.Gate()
     key = upstream.script([*wire.text("some "), gate, *wire.answer("text")])
     with apart.client().chat(content=key) as stream:
@@ -492,7 +530,7 @@ def test_emptied_redis_kills_no_living_answer(alice, start_apart, upstream):
     assert apart.answer(stream.answer) == ("complete", "some text", "")
 
 
-async def test_worker_whose_own_lease_is_missing_takes_no_other_for_lost(monkeypatch):
+async def test_worker_whose_own_lease_is_missing_takes_no_other_for_lost(monkeypatch: pytest.MonkeyPatch) -> None:
     """A Redis that is full, or a replica, is read as before and forgets every lease: nobody can write theirs again."""
     here, answer, claimed = Worker(), uuid4(), []
     monkeypatch.setattr(recovery, "running", lambda: {"another worker": [answer]})
@@ -508,7 +546,9 @@ async def test_worker_whose_own_lease_is_missing_takes_no_other_for_lost(monkeyp
     await here.stop()
 
 
-def test_answers_that_end_while_redis_hangs_do_not_wait_for_each_other(alice, start_apart, upstream):
+def test_answers_that_end_while_redis_hangs_do_not_wait_for_each_other(
+    alice: Person, start_apart: "StartApart", upstream: Upstream
+) -> None:
     apart, gate = start_apart(alice), wire.Gate()
     client = apart.client()
     key = upstream.script([*wire.text("some "), gate, *wire.answer("text")])
@@ -524,7 +564,7 @@ def test_answers_that_end_while_redis_hangs_do_not_wait_for_each_other(alice, st
     apart.valkey.resume()
 
 
-async def test_leases_do_not_wait_for_a_locked_database(redis_client, locked_threads):
+async def test_leases_do_not_wait_for_a_locked_database(redis_client: redis.Redis, locked_threads: threading.Event) -> None:
     here, seat = Worker(), Lease(uuid4().hex, (f"readers:{uuid4()}",), 0, 0)
     await here.start()
     leases.take(redis_client, seat.subjects[0], seat, leases.Headroom())
@@ -550,7 +590,7 @@ def threads_of(pid: int) -> int:
     return len(os.listdir(f"/proc/{pid}/task"))
 
 
-def test_threads_do_not_grow_with_open_streams(alice, start_site, upstream):
+def test_threads_do_not_grow_with_open_streams(alice: Person, start_site: "StartSite", upstream: Upstream) -> None:
     site, gate = start_site(), wire.Gate()
     (pid,) = site.worker_pids()
     client = alice.client_on(site)

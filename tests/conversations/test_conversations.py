@@ -4,6 +4,7 @@ import re
 from datetime import timedelta
 from functools import partial
 from html import unescape
+from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
@@ -109,7 +110,9 @@ def test_a_conversation_to_which_turns_are_added_can_be_deleted_all_the_same(ali
     for _ in range(8):
         conversation = Conversation.objects.create(user=alice.user)
         Message.objects.bulk_create([Message(conversation=conversation, content=str(number)) for number in range(400)])
-        outcomes = all_at_once([partial(alice.client.post, f"/c/{conversation.id}/delete/")] + [partial(ask_anew, alice, conversation)] * 3)
+        outcomes: list[Any] = all_at_once(
+            [partial(alice.client.post, f"/c/{conversation.id}/delete/")] + [partial(ask_anew, alice, conversation)] * 3
+        )
         assert outcomes[0].status_code == 302
         assert not Conversation.objects.filter(id=conversation.id).exists()
 

@@ -23,7 +23,7 @@ def stream_until_gate(page: Page, upstream: Upstream, text: str) -> wire.Gate:
     """Ask for `text` and return when the page shows all of it; the gate leads to its end."""
     gate = wire.Gate()
     pieces = [text[start : start + 7] for start in range(0, len(text), 7)]
-    end = [*wire.text("\n\nThe last words."), gate, wire.finish(), wire.usage(), wire.DONE]
+    end: wire.Script = [*wire.text("\n\nThe last words."), gate, wire.finish(), wire.usage(), wire.DONE]
     ask(page, upstream.script([wire.role(), *wire.text(*pieces), *end]))
     expect(page.locator("[data-body]").last).to_contain_text("The last words.")
     return gate

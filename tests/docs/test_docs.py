@@ -28,7 +28,7 @@ def settings_in_code() -> dict[str, Setting]:
                 name, *defaults = node.args
                 assert isinstance(name, ast.Constant), f"{source}: the name of a setting is computed"
                 default = defaults[0].value if defaults and isinstance(defaults[0], ast.Constant) else None
-                found[name.value] = Setting(node.func.attr == "secret", default)
+                found[str(name.value)] = Setting(node.func.attr == "secret", default)
     return found
 
 

@@ -59,7 +59,8 @@ class Apart:
 
     def answer(self, answer: str) -> tuple[str, str, str]:
         """Status, text and error code of an answer's row."""
-        return self._row("SELECT status, content, error_code FROM chat_message WHERE id = ?", answer)
+        status, content, code = self._row("SELECT status, content, error_code FROM chat_message WHERE id = ?", answer)
+        return status, content, code
 
     def usage(self, answer: str) -> tuple[str, bool]:
         """Outcome of the ledger row, and whether its figures are an estimate."""

@@ -12,7 +12,7 @@ from tests.harness.site import Site
 
 def open_chat(page: Page, site: Site, person: Person, path: str = "/") -> None:
     """Signs the person in and opens the page, live."""
-    page.context.add_cookies(person.cookies(site))  # type: ignore[arg-type]
+    page.context.add_cookies(person.cookies(site))
     page.goto(site.url + path)
     wait_until_live(page)
 

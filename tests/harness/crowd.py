@@ -75,7 +75,7 @@ def _answers(random: Random, made: Crowd) -> None:
     sample = Usage.objects.bulk_create([_answer(random, made, number) for number in range(_SAMPLE)], batch_size=_BATCH)
     person = f"'u:' || {User._meta.db_table}.id"
     values = {"answer": _NEW_UUID[connection.vendor], "user_id": f"{User._meta.db_table}.id", "owner_key": person, "limit_key": person}
-    columns = [field.column for field in Usage._meta.concrete_fields]
+    columns = [field.column for field in Usage._meta.concrete_fields if field.column]
     table, share = Usage._meta.db_table, ANSWERS // PEOPLE
     with connection.cursor() as cursor:
         cursor.execute(
@@ -134,7 +134,7 @@ def _remove(made: Crowd) -> None:
     first, last = made.people[0].pk, made.people[-1].pk
     with transaction.atomic():
         for table in (RefusalCount, Usage, User.groups.through, Quota.users.through):
-            table._default_manager.filter(user_id__gte=first, user_id__lte=last).order_by()._raw_delete("default")  # type: ignore[attr-defined]
-        User.objects.filter(pk__range=(first, last))._raw_delete("default")  # type: ignore[attr-defined]
+            table._default_manager.filter(user_id__gte=first, user_id__lte=last).order_by()._raw_delete("default")
+        User.objects.filter(pk__range=(first, last))._raw_delete("default")
         Quota.objects.filter(pk__in=[quota.pk for quota in made.quotas]).delete()
         Group.objects.filter(pk__in=[group.pk for group in made.groups]).delete()

@@ -20,7 +20,7 @@ class Database:
         connections.close_all()
         if self._environment.postgres:
             # A pool that finds its server away asks again at growing intervals; a new one asks at once.
-            connections["default"].close_pool()
+            connections["default"].close_pool()  # type: ignore[attr-defined]
             self._environment.postgres.shut_down()
             self._is_stopped = True
         else:

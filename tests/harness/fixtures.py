@@ -9,7 +9,7 @@ import pytest
 
 if TYPE_CHECKING:
     from django.test import Client as DjangoClient
-    from pytest_django.fixtures import SettingsWrapper
+    from pytest_django import Settings
 
     from chat.models import ChatModel, Quota
     from tests.conftest import MakeUser
@@ -73,7 +73,7 @@ def operator(alice: "Person") -> "DjangoClient":
 
 
 @pytest.fixture
-def fast_passwords(settings: "SettingsWrapper") -> None:
+def fast_passwords(settings: "Settings") -> None:
     """For tests of the forms in this process: a password takes a third of a second to hash, which is its purpose, but not theirs."""
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher", *settings.PASSWORD_HASHERS]
 
@@ -96,7 +96,7 @@ def policy_kept(db_ready: None) -> Iterator[None]:
     """The policy of the site is afterwards what it was."""
     from chat.models import SitePolicy
 
-    before = SitePolicy.objects.filter(pk=1).values().first() or {}
+    before: Any = SitePolicy.objects.filter(pk=1).values().first() or {}
     yield
     SitePolicy.objects.filter(pk=1).update(**before)
 

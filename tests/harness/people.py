@@ -58,7 +58,7 @@ class Person:
         assert session.session_key
         return session.session_key
 
-    def cookies(self, site: Site) -> list[dict[str, str]]:
+    def cookies(self, site: Site) -> list[Any]:
         """A new session as Playwright's `context.add_cookies` takes it."""
         return [{"name": "sessionid", "value": self.new_session(), "url": site.url}]
 

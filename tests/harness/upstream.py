@@ -12,6 +12,7 @@ import json
 import socket
 import struct
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from time import monotonic
 from types import TracebackType
@@ -101,11 +102,11 @@ class Upstream:
         """A word that no other prompt contains."""
         return f"key-{next(self._keys):05d}"
 
-    def script(self, *answers: wire.Script, key: str | None = None) -> str:
+    def script(self, *answers: Sequence[wire.Step], key: str | None = None) -> str:
         """The first request whose prompt contains the key gets the first answer, and so on; the last answer repeats. Returns the key."""
         key = key or self.key()
         with self._changed:
-            self._scripts[key] = list(answers)
+            self._scripts[key] = [list(answer) for answer in answers]
         return key
 
     def script_for(self, request: Request) -> wire.Script:

@@ -4,12 +4,19 @@ import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import count
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from django.contrib.auth.models import User
 from django.db import connections
-from django.http import HttpResponse
 from django.test import Client
+
+
+class Page(Protocol):
+    """An answer of Django's test client."""
+
+    status_code: int
+    content: bytes
+
 
 T = TypeVar("T")
 _addresses = count(1)
@@ -29,7 +36,7 @@ def visitor(user: User | None = None, address: str | None = None, **options: Any
     return client
 
 
-def text(answer: HttpResponse) -> str:
+def text(answer: Page) -> str:
     """What a page says that is there."""
     assert answer.status_code == 200
     return answer.content.decode()

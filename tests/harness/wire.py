@@ -93,7 +93,7 @@ def chunk(delta: Mapping[str, object] | None, *, finish_reason: str | None = Non
     )
 
 
-def text(*pieces: str, escape: bool = False) -> Script:
+def text(*pieces: str, escape: bool = False) -> list[bytes]:
     """One delta for each piece. With `escape` a piece may hold half a surrogate pair."""
     return [chunk({"content": piece}, escape=escape) for piece in pieces]
 

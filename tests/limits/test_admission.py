@@ -171,7 +171,8 @@ def test_a_slot_whose_lease_has_run_out_is_free(make_user: "MakeUser", site: Sit
     now = seconds * 1000 + microseconds // 1000
     redis_client.zadd(key, {str(uuid4()): now + 5000})
     assert_refused(post(person.client, {"content": "hi"}), 429, "too_many_streams", retry_after=range(2, 3), limit="concurrent_streams")
-    redis_client.zadd(key, dict.fromkeys(redis_client.zrange(key, 0, -1), now - 1))
+    members: list[Any] = redis_client.zrange(key, 0, -1)
+    redis_client.zadd(key, dict.fromkeys(members, now - 1))
     assert ask(person.client).status == 200
 
 
@@ -340,7 +341,8 @@ def test_a_turn_dearer_than_the_whole_budget_is_given_a_shorter_answer(
 
 
 def test_a_budget_of_nothing_is_413_and_not_a_retry_that_never_passes(site: Site, make_user: "MakeUser", small_model: ChatModel) -> None:
-    for fields in ({"tokens_per_day": 0}, {"spend_per_month_usd": 0}):
+    nothing: list[dict[str, Any]] = [{"tokens_per_day": 0}, {"spend_per_month_usd": 0}]
+    for fields in nothing:
         person = make_user(models=[small_model], **fields)
         assert_refused(post(person.client, {"content": "hi"}), 413, "prompt_too_long", limit="budget")
 
@@ -408,7 +410,13 @@ def test_the_sites_money_is_shared_by_everybody(
 def test_a_quota_in_shadow_mode_lets_through_counts_and_records(
     site: Site, make_user: "MakeUser", upstream: Upstream, gate: wire.Gate
 ) -> None:
-    limits = {"requests": "3/d", "concurrent_streams": 1, "max_prompt_chars": 30, "tokens_per_day": 40_000, "max_output_tokens": 5}
+    limits: dict[str, Any] = {
+        "requests": "3/d",
+        "concurrent_streams": 1,
+        "max_prompt_chars": 30,
+        "tokens_per_day": 40_000,
+        "max_output_tokens": 5,
+    }
     person = make_user(mode="shadow", **limits)
     key = held_open(upstream, gate)
     with asked_at_once(person.client_on(site), 3, content=key) as streams:

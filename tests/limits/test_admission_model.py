@@ -4,11 +4,12 @@ The gates run as they are, on a Redis and a clock inside this process: only so c
 """
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from itertools import count
+from typing import Any
 from unittest import mock
 from uuid import UUID
 
@@ -89,7 +90,11 @@ class Gates(RuleBasedStateMachine):
         self.ledger: list[Settled] = []
         self.counted: dict[tuple[str, int, int], int] = {}
         # In a transaction that is never committed: the sites of other tests would claim these answers, which no worker holds.
-        self.patches = [self.clock.running(), override_settings(REDIS_IN_PROCESS=True), transaction.atomic()]
+        self.patches: list[AbstractContextManager[object]] = [
+            self.clock.running(),
+            override_settings(REDIS_IN_PROCESS=True),
+            transaction.atomic(),
+        ]
         for patch in self.patches:
             patch.__enter__()
         self._fresh_redis()
@@ -107,7 +112,7 @@ class Gates(RuleBasedStateMachine):
     def _fresh_redis(self) -> None:
         redis_client.client.cache_clear()
         redis_client._memory_server.cache_clear()
-        if hasattr(caches._connections, "default"):
+        with suppress(AttributeError):
             del caches["default"]
 
     # --- What is asked -----------------------------------------------------------
@@ -246,7 +251,7 @@ class Gates(RuleBasedStateMachine):
 
     def _renew(self) -> None:
         """What living workers do every second: nobody asks in between, so once is the same."""
-        pipeline = redis_client.client().pipeline()
+        pipeline: Any = redis_client.client().pipeline()
         for turn in self.turns.values():
             if not turn.crashed:
                 leases.renew(pipeline, turn.taken.lease)
@@ -257,7 +262,7 @@ class Gates(RuleBasedStateMachine):
         """What living workers do with the answers of a lost one, some seconds later."""
         for answer, turn in list(self.turns.items()):
             if turn.crashed and (turn.lease is None or turn.lease <= self.clock.now):
-                assert recovery.claim(answer, "", RunningCost("", Bill()))
+                assert recovery.claim(UUID(answer), "", RunningCost("", Bill()))
                 row = Usage.objects.get(answer=answer)
                 spent = budgets.micro_usd(row.cost_usd)
                 self.ledger.append(Settled(turn.person, row.prompt_tokens + row.completion_tokens, spent, turn.day))
@@ -316,7 +321,8 @@ class Gates(RuleBasedStateMachine):
         return sum(part.micro_usd for part in self._parts(person) if part.day // 100 == self.clock.today // 100)
 
     def _parts(self, person: str | None) -> list[Settled | Turn]:
-        return [part for part in (*self.ledger, *self.turns.values()) if person in (None, part.person)]
+        parts: list[Settled | Turn] = [*self.ledger, *self.turns.values()]
+        return [part for part in parts if person in (None, part.person)]
 
     def _seen(self, asking: str) -> dict[str, object]:
         """What Redis holds for everybody: what a refused turn must leave as it is."""
@@ -330,7 +336,8 @@ class Gates(RuleBasedStateMachine):
 
     @staticmethod
     def _held(subject: str) -> dict[bytes, bytes]:
-        return dict(redis_client.client().hgetall(f"chatsite:{{{subject}}}:reserved"))
+        reserved: Any = redis_client.client().hgetall(f"chatsite:{{{subject}}}:reserved")
+        return dict(reserved)
 
     @invariant()
     def nothing_is_left_when_nothing_runs(self) -> None:
@@ -342,5 +349,5 @@ Gates.TestCase.settings = hypothesis_settings(max_examples=100, stateful_step_co
 
 
 @pytest.mark.usefixtures("db_ready")
-class TestGates(Gates.TestCase):
+class TestGates(Gates.TestCase):  # type: ignore[valid-type]
     """Hypothesis makes the test of it."""

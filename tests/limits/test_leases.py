@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from itertools import count
+from typing import Any
 
 import pytest
 import redis
@@ -36,7 +37,8 @@ def version(client: redis.Redis, subject: str, *running: Lease) -> str:
 
 
 def reserved(client: redis.Redis, subject: str) -> dict[bytes, bytes]:
-    return dict(client.hgetall(f"chatsite:{{{subject}}}:reserved"))
+    reserved: Any = client.hgetall(f"chatsite:{{{subject}}}:reserved")
+    return dict(reserved)
 
 
 def expire(client: redis.Redis, subject: str, answer: str, seconds_ago: int) -> None:
@@ -134,7 +136,7 @@ def test_a_reservation_that_nobody_claims_is_forgotten_in_the_end(take: Take, su
 
 def test_a_lease_that_redis_lost_is_written_again_by_its_renewal(take: Take, subject: str, redis_client: redis.Redis) -> None:
     lease = Lease("a", (subject,), 10, 15)
-    pipeline = redis_client.pipeline()
+    pipeline: Any = redis_client.pipeline()
     leases.renew(pipeline, lease)
     pipeline.execute()
     assert (leases.in_use(redis_client, subject), reserved(redis_client, subject)) == (1, {b"a": b"10:15:0"})

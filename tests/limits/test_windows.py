@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from itertools import count
 from time import sleep, time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 import pytest
@@ -187,7 +187,7 @@ def test_retry_after_is_a_second_at_least_and_the_window_at_most(take: Take) -> 
 # --- The headers ------------------------------------------------------------------------
 
 
-def ask(person: "Person", **fields: str) -> "Stream":
+def ask(person: "Person", **fields: Any) -> "Stream":
     with person.client.chat(content="hello", **fields) as stream:
         if stream.status == 200:
             stream.read()

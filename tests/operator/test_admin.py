@@ -1,7 +1,7 @@
 """What the operator can set, and what they cannot see."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from decimal import Decimal
 from time import monotonic
 from uuid import uuid4
@@ -187,12 +187,13 @@ def test_the_list_of_people_shows_the_quota_that_applies(operator: Client, bob: 
     high = Quota.objects.create(name=f"High {uuid4()}", priority=2)
     for quota in (low, high):
         quota.groups.add(group)
-    steps = [lambda: None, bob.quota.users.clear, high.delete, low.delete]
+    steps: list[Callable[[], object]] = [lambda: None, bob.quota.users.clear, high.delete, low.delete]
     for step in steps:
         step()
         applies = Quota.objects.for_requester(bob.requester)
         assert applies is not None
         assert quota_shown(operator, bob.user) == applies.name
+    assert applies is not None
     assert applies.is_default
 
 

@@ -23,7 +23,7 @@ def operator(alice: "Person") -> "Person":
 
 def test_person_is_searched_for_and_named_by_a_quota(site: Site, operator: "Person", make_user: "MakeUser", page: Page) -> None:
     person, wanted = make_user("first"), make_user("wanted")
-    page.context.add_cookies(operator.cookies(site))  # type: ignore[arg-type]
+    page.context.add_cookies(operator.cookies(site))
     page.goto(f"{site.url}/admin/chat/quota/{person.quota.pk}/change/")
     page.locator(".field-users .select2-search__field").press_sequentially(wanted.user.username)
     page.get_by_role("option", name=wanted.user.username, exact=True).click()
@@ -33,7 +33,7 @@ def test_person_is_searched_for_and_named_by_a_quota(site: Site, operator: "Pers
 
 
 def test_person_is_paused_and_unpaused_by_the_buttons(site: Site, operator: "Person", bob: "Person", page: Page) -> None:
-    page.context.add_cookies(operator.cookies(site))  # type: ignore[arg-type]
+    page.context.add_cookies(operator.cookies(site))
     page.set_viewport_size({"width": 390, "height": 844})
     page.goto(f"{site.url}/admin/auth/user/{bob.user.pk}/change/")
     page.get_by_role("button", name="Pause …").click()
@@ -49,7 +49,7 @@ def test_person_is_paused_and_unpaused_by_the_buttons(site: Site, operator: "Per
 
 def test_bars_and_tables_of_our_own_have_names(site: Site, operator: "Person", make_user: "MakeUser", page: Page) -> None:
     person = make_user(requests="10/m", tokens_per_day=100)
-    page.context.add_cookies(operator.cookies(site))  # type: ignore[arg-type]
+    page.context.add_cookies(operator.cookies(site))
     for path in (f"auth/user/{person.user.pk}", f"chat/quota/{person.quota.pk}"):
         page.goto(f"{site.url}/admin/{path}/change/")
         panel = page.locator(".panel")

@@ -1,14 +1,14 @@
 """What the operator sees of one person's limits, and does about them: reset, grant, pause, stop."""
 
+from datetime import timedelta
 from decimal import Decimal
 from time import monotonic
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Permission, User
 from django.db import connection
-from django.http import HttpResponse
 from django.test import Client, RequestFactory
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
@@ -34,7 +34,7 @@ PEOPLE = "/admin/auth/user/"
 REQUEST = RequestFactory().get("/")
 
 
-def act(client: Client, action: str, *people: "Person", **fields: str) -> HttpResponse:
+def act(client: Client, action: str, *people: "Person", **fields: str) -> Any:
     chosen = {"action": action, "_selected_action": [str(person.user.pk) for person in people]}
     return client.post(PEOPLE, chosen | fields, follow=True)
 
@@ -136,7 +136,7 @@ def test_reset_empties_the_windows_and_grants_what_was_used(operator: Client, al
     other = make_user(requests="1/h")
     assert [take(person), take(person), take(person), take(other)] == [True, True, False, True]
     row = spent(person, tokens=70, usd="0.12345678")
-    spent(person, tokens=9, day=timezone.localdate() - timezone.timedelta(days=40))
+    spent(person, tokens=9, day=timezone.localdate() - timedelta(days=40))
     act(operator, "reset_counters", person, sure="yes")
     assert [take(person), take(person), take(person), take(other)] == [True, True, False, False]
     grant = Grant.objects.get(user=person.user)

@@ -1,6 +1,7 @@
 """What the operator sees of a quota: to whom it applies, who is nearest to its limits, whom it refused; and the site's budgets."""
 
 import re
+from datetime import timedelta
 from decimal import Decimal
 from random import Random
 from typing import TYPE_CHECKING
@@ -150,7 +151,7 @@ def test_rank_is_by_the_limit_that_is_nearest(make_user: "MakeUser") -> None:
     spent(people[2], outcome="running", tokens=5_000, usd="50")
     for _ in range(6):
         spent(people[3])
-    spent(people[0], usd="500", day=timezone.localdate() - timezone.timedelta(days=40))
+    spent(people[0], usd="500", day=timezone.localdate() - timedelta(days=40))
     assert [use.user for use in most_used(REQUEST, quota)] == [people[each].user for each in (1, 3, 0, 2)]
 
 
@@ -237,7 +238,7 @@ def test_page_of_the_site_policy_shows_the_sites_budgets(operator: Client, bob: 
 
 
 def refused(person: "Person", code: str, count: int, days_ago: int = 0, shadow: bool = False) -> None:
-    moment = timezone.now() - timezone.timedelta(days=days_ago)
+    moment = timezone.now() - timedelta(days=days_ago)
     RefusalCount.objects.create(
         hour=moment,
         day=timezone.localdate(moment),

@@ -67,7 +67,7 @@ def test_a_running_answer_is_shown_on_every_worker(operator: Person, bob: Person
     pid, tokens = owner_pid(running), -(-len(WORDS) // 4)
     for worker in site2.worker_pids():
         client = client_of_worker(operator, site2, worker)
-        wait_until(lambda client=client: f"about {tokens}" in client.get(RUNNING).text)  # type: ignore[misc]
+        wait_until(lambda client=client: f"about {tokens}" in client.get(RUNNING).text)
         row = row_of(client.get(RUNNING).text, running.answer)
         assert re.search(rf" {bob.user.username} .*gpt-4o-mini .*\d+ seconds? .*about {tokens} .*:{pid} .*Stop", row)
         assert "no sign of life" not in row
@@ -169,7 +169,7 @@ def test_the_page_says_when_redis_does_not_answer(operator: Person, lost: Usage,
 def test_the_page_keeps_itself_fresh_and_the_focus_where_it_is(
     operator: Person, bob: Person, site2: Site, upstream: Upstream, running: Stream, page: "Page"
 ) -> None:
-    page.context.add_cookies(operator.cookies(site2))  # type: ignore[arg-type]
+    page.context.add_cookies(operator.cookies(site2))
     page.clock.install()
     page.goto(site2.url + RUNNING)
     stop = page.locator(f'tr[data-answer="{running.answer}"] button')

@@ -255,7 +255,7 @@ def test_the_page_fits_a_phone_and_has_a_name_for_everything(site: Site, alice: 
     for number in range(40):
         use(month.first + timedelta(days=number % 25), alice, first_token_ms=number * 100, model=f"a-model-with-a-long-name-{number % 9}")
     page.set_viewport_size({"width": width, "height": 800})
-    page.context.add_cookies(alice.cookies(site))  # type: ignore[arg-type]
+    page.context.add_cookies(alice.cookies(site))
     page.goto(f"{site.url}{REPORT}?period={month.key}")
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     nameless = """[...document.querySelectorAll('#content :is(a, button, summary, [role=region], [role=img])')]

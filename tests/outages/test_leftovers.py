@@ -6,15 +6,24 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 from uuid import uuid4
 
 import httpx2
 import pytest
+import redis
 
 from chat.models import Message, Usage
 from tests.harness import wire
 from tests.harness.answers import client_of_worker, wait_until
+from tests.harness.client import Client
 from tests.harness.footprint import footprint
+from tests.harness.people import Person
+from tests.harness.site import Site
+from tests.harness.upstream import Upstream
+
+if TYPE_CHECKING:
+    from tests.conftest import MakeUser, StartSite
 
 TURNS = 200
 AT_ONCE = 12
@@ -33,7 +42,7 @@ def descriptors(pid: int) -> int:
 
 
 @pytest.fixture
-def scripts(upstream) -> list[str]:
+def scripts(upstream: Upstream) -> list[str]:
     """Prompts whose answers end well, badly, late, or never."""
     pieces = [f"word {number} " for number in range(30)]
     return [
@@ -50,11 +59,11 @@ def scripts(upstream) -> list[str]:
     ]
 
 
-def read_whole(client, prompt):
+def read_whole(client: Client, prompt: str) -> None:
     client.chat(content=prompt, turn=str(uuid4())).read()
 
 
-def warm_up(person, site, pid, prompt):
+def warm_up(person: Person, site: Site, pid: int, prompt: str) -> None:
     """What a worker opens once, for its threads and for as many requests at a time, is open before anything is counted."""
     clients = [client_of_worker(person, site, pid) for _ in range(AT_ONCE)]
     with ThreadPoolExecutor(AT_ONCE) as pool:
@@ -63,38 +72,40 @@ def warm_up(person, site, pid, prompt):
         client.close()
 
 
-def leave_early(client, prompt):
+def leave_early(client: Client, prompt: str) -> None:
     with client.chat(content=prompt) as stream:
         stream.until("start")
 
 
-def stop_it(client, prompt):
+def stop_it(client: Client, prompt: str) -> None:
     with client.chat(content=prompt) as stream:
         client.stop(stream.answer)
 
 
-def leave_a_stateless_one(client, prompt):
+def leave_a_stateless_one(client: Client, prompt: str) -> None:
     with client.chat(messages=[{"role": "user", "content": prompt}]) as stream:
         stream.until("start")
 
 
-def send_it_twice(client, prompt):
+def send_it_twice(client: Client, prompt: str) -> None:
     body = {"content": prompt, "turn": str(uuid4())}
     with client.chat(body) as first, client.chat(body) as second:
         assert first.answer == second.answer
         client.stop(first.answer)
 
 
-def delete_it(client, prompt):
+def delete_it(client: Client, prompt: str) -> None:
     with client.chat(content=prompt) as stream:
         conversation = stream.until("start").data["conversation"]
         assert client.post(f"/c/{conversation}/delete/").status_code == 302
 
 
-DEEDS: list[Callable] = [read_whole, leave_early, stop_it, leave_a_stateless_one, send_it_twice, delete_it]
+DEEDS: list[Callable[[Client, str], None]] = [read_whole, leave_early, stop_it, leave_a_stateless_one, send_it_twice, delete_it]
 
 
-def test_nothing_is_left_behind_after_two_hundred_turns_with_every_kind_of_end(make_user, start_site, upstream, scripts, redis_client):
+def test_nothing_is_left_behind_after_two_hundred_turns_with_every_kind_of_end(
+    make_user: "MakeUser", start_site: "StartSite", upstream: Upstream, scripts: list[str], redis_client: redis.Redis
+) -> None:
     site = start_site(workers=2, RESUME_GRACE_SECONDS="1", UPSTREAM_IDLE_SECONDS="2", UPSTREAM_FIRST_TOKEN_SECONDS="2")
     person = make_user("alice")
     dice = random.Random(7)
@@ -104,7 +115,7 @@ def test_nothing_is_left_behind_after_two_hundred_turns_with_every_kind_of_end(m
     before = {pid: (threads(pid), descriptors(pid)) for pid in site.worker_pids()}
     keys_before = set(redis_client.keys("chatsite:*"))
 
-    def play(client, plan):
+    def play(client: Client, plan: list[tuple[Callable[[Client, str], None], str]]) -> None:
         for deed, prompt in plan:
             with suppress(httpx2.RemoteProtocolError):
                 deed(client, prompt)

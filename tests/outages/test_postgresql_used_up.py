@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from functools import partial
 from time import monotonic
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import psycopg
 import pytest
@@ -44,6 +44,7 @@ def ledger_locked(environment: Environment) -> AbstractContextManager[None]:
 def connections_used_up(environment: Environment) -> Iterator[None]:
     """All that the server has are taken by somebody else."""
     assert environment.postgres
+    url = environment.postgres.url
     connections.close_all()
     connections["default"].close_pool()  # type: ignore[attr-defined]
     with ExitStack() as taken:
@@ -51,11 +52,11 @@ def connections_used_up(environment: Environment) -> Iterator[None]:
         def take_all() -> None:
             while True:
                 try:
-                    taken.enter_context(psycopg.connect(environment.postgres.url, application_name="filler", autocommit=True))
+                    taken.enter_context(psycopg.connect(url, application_name="filler", autocommit=True))
                 except psycopg.OperationalError:
                     return
 
-        server = taken.enter_context(psycopg.connect(environment.postgres.url, application_name="filler", autocommit=True))
+        server = taken.enter_context(psycopg.connect(url, application_name="filler", autocommit=True))
 
         def are_taken() -> bool:
             others = server.execute(_OTHERS).fetchall()
@@ -70,7 +71,8 @@ def connections_used_up(environment: Environment) -> Iterator[None]:
 def test_turn_whose_budget_cannot_be_read_is_refused_for_the_database(
     environment: Environment, make_user: "MakeUser", site: Site, budget: dict[str, int]
 ) -> None:
-    person = make_user(**budget)
+    limits: dict[str, Any] = budget
+    person = make_user(**limits)
     clients = [person.client_on(site) for _ in range(4)]
     with ledger_locked(environment):
         since = monotonic()

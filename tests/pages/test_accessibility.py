@@ -32,7 +32,7 @@ def tab(browser: Browser) -> Iterator[Page]:
 def operator(alice: Person, site: Site, tab: Page) -> Person:
     """Alice, who runs the site, at the page."""
     User.objects.filter(pk=alice.user.pk).update(is_staff=True, is_superuser=True)
-    tab.context.add_cookies(alice.cookies(site))  # type: ignore[arg-type]
+    tab.context.add_cookies(alice.cookies(site))
     return alice
 
 
@@ -57,7 +57,7 @@ def test_every_page_of_the_admin(site: Site, rows: Rows, tab: Page) -> None:
 
 
 def test_pages_of_the_admin_that_follow_a_press(site: Site, rows: Rows, tab: Page, policy_kept: None) -> None:
-    found = []
+    found: list[str] = []
 
     def look(what: str) -> None:
         found.extend(f"{what}: {line}" for line in violations_everywhere(tab))
@@ -108,6 +108,6 @@ def test_every_page_of_people(site: Site, bob: Person, rows: Rows, tab: Page, op
     own += ["/search/?q=nothing+like+it", "/usage/", "/accounts/password/", "/accounts/password/done/", "/admin/", "/c/none/"]
     tab.context.clear_cookies()
     found = [line for path in strangers for line in faults(tab, site.url + path)]
-    tab.context.add_cookies(bob.cookies(site))  # type: ignore[arg-type]
+    tab.context.add_cookies(bob.cookies(site))
     found += [line for path in own for line in faults(tab, site.url + path)]
     assert found == []

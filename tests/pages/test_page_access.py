@@ -135,7 +135,7 @@ def test_what_is_pressed_is_large_enough_for_a_finger(site: Site, alice: Person,
     conversation = conversation_with(alice, "Fingers", "q", "one", "```python\n1\n```", status="stopped")
     page.set_viewport_size({"width": 390, "height": 844})
     for path in ("/usage/", "/search/?q=one", "/accounts/password/"):
-        page.context.add_cookies(alice.cookies(site))  # type: ignore[arg-type]
+        page.context.add_cookies(alice.cookies(site))
         page.goto(site.url + path)
         assert page.evaluate(SMALL_TARGETS) == [], path
     open_chat(page, site, alice, f"/c/{conversation.id}/")

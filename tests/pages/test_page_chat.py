@@ -411,7 +411,7 @@ def test_without_javascript_the_form_leads_to_the_answer(site: Site, alice: Pers
     gate = wire.Gate()
     key = upstream.script([wire.role(), *wire.text("streamed "), gate, *wire.text("on"), wire.finish(), wire.usage(), wire.DONE])
     page.route("**/*.js", lambda route: route.abort())
-    page.context.add_cookies(alice.cookies(site))  # type: ignore[arg-type]
+    page.context.add_cookies(alice.cookies(site))
     page.goto(site.url + "/")
     fields = page.locator("[data-composer] [name]").evaluate_all("all => all.map(one => one.name)")
     assert {"csrfmiddlewaretoken", "turn", "parent", "content"} <= set(fields)

@@ -1,7 +1,7 @@
 """The chat page on a bad network, and in front of a model that makes one wait."""
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 import pytest
@@ -32,7 +32,7 @@ def patient(environment: Environment, db_ready: None) -> "Iterator[Site]":
 
 
 def open_through(network: CuttableNetwork, page: Page, site: Site, person: Person) -> None:
-    page.context.add_cookies(person.cookies(site))  # type: ignore[arg-type]
+    page.context.add_cookies(person.cookies(site))
     page.goto(network.url + "/")
     wait_until_live(page)
 
@@ -78,7 +78,7 @@ NOTE_PAUSES = """
 
 def test_sixty_breaks_in_one_answer_lose_nothing_and_double_nothing(patient: Site, alice: Person, page: Page, upstream: Upstream) -> None:
     pieces = [f"{number} é👋\r\n\n  - [x] ‮abc‬ " for number in range(150)]
-    paced = [step for piece in pieces for step in (*wire.text(piece), wire.Pause(0.02))]
+    paced: wire.Script = [step for piece in pieces for step in (*wire.text(piece), wire.Pause(0.02))]
     key = upstream.script([wire.role(), *paced, *wire.answer()[1:]])
     page.add_init_script(NOTE_PAUSES % 5)
     with CuttableNetwork(patient.port) as network:
@@ -280,7 +280,8 @@ def test_a_turn_that_meets_a_restarting_server_is_sent_again_by_the_page(site: S
         # The word of a worker that was told to stop; a browser's connection to one that is cannot be held for a test.
         if refused:
             return route.continue_()
-        refused.append(route.request.post_data_json["turn"])
+        body: Any = route.request.post_data_json
+        refused.append(body["turn"])
         error = {"code": "draining", "message": "This server is restarting.", "retry_after": 1}
         return route.fulfill(status=503, headers={"Retry-After": "1"}, json={"error": error})
 

@@ -223,10 +223,10 @@ def test_a_frozen_tab_holds_nobody_up_and_catches_up(site: Site, alice: Person, 
 def test_breaks_of_a_shared_connection_lose_and_double_nothing(patient: Site, alice: Person, page: Page, upstream: Upstream) -> None:
     pieces = [f"{number} é👋\r\n\n  - [x] ‮abc‬ " for number in range(100)]
     gate = wire.Gate()
-    paced = [step for piece in pieces[1:] for step in (*wire.text(piece), wire.Pause(0.05))]
+    paced: wire.Script = [step for piece in pieces[1:] for step in (*wire.text(piece), wire.Pause(0.05))]
     key = upstream.script([wire.role(), *wire.text(pieces[0]), gate, *paced, *wire.answer()[1:]])
     with CuttableNetwork(patient.port) as network:
-        page.context.add_cookies(alice.cookies(patient))  # type: ignore[arg-type]
+        page.context.add_cookies(alice.cookies(patient))
         page.goto(network.url + "/")
         wait_until_live(page)
         ask(page, key)
@@ -292,7 +292,7 @@ def test_two_people_in_one_browser_have_nothing_to_do_with_each_other(
 def test_a_tab_of_somebody_who_has_signed_out_is_told_so(site: Site, alice: Person, page: Page, upstream: Upstream) -> None:
     key = upstream.script([wire.role(), *wire.text("one "), wire.Stall()])
     with CuttableNetwork(site.port) as network:
-        page.context.add_cookies(alice.cookies(site))  # type: ignore[arg-type]
+        page.context.add_cookies(alice.cookies(site))
         page.goto(network.url + "/")
         ask(page, key)
         shows([page], "one")

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from http.cookies import SimpleCookie
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import httpx2
 import pytest
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from tests.conftest import StartApart
     from tests.harness.environment import Environment
 
-DEFAULT_NAMES = {"SESSION_COOKIE_NAME": "", "CSRF_COOKIE_NAME": ""}
+DEFAULT_NAMES: dict[str, Any] = {"SESSION_COOKIE_NAME": "", "CSRF_COOKIE_NAME": ""}
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,7 @@ from tests.harness.refusals import assert_refused
 from tests.harness.site import Site
 
 if TYPE_CHECKING:
-    from pytest_django.fixtures import SettingsWrapper
+    from pytest_django import Settings
 
     from tests.harness.environment import Environment
     from tests.harness.people import Person
@@ -134,6 +134,6 @@ def test_origins_are_read_as_browsers_send_them() -> None:
         (["https://other.example.org"], True),
     ],
 )
-def test_an_origin_whose_posts_would_be_refused_is_a_finding(settings: "SettingsWrapper", trusted: list[str], found: bool) -> None:
+def test_an_origin_whose_posts_would_be_refused_is_a_finding(settings: "Settings", trusted: list[str], found: bool) -> None:
     settings.CORS_ORIGINS, settings.CSRF_TRUSTED_ORIGINS = [APP], trusted
     assert ("chatsite.W004" in {message.id for message in run_checks(tags=[SETTINGS])}) == found

@@ -54,7 +54,7 @@ def test_a_site_that_is_well_has_no_failures_and_no_warnings(environment: Enviro
 
 def test_the_deployers_nginx_streams_and_hides_nothing(environment: Environment, start_site: "StartSite", nginx: Nginx) -> None:
     url = f"https://127.0.0.1:{nginx.port}"
-    env = {"SITE_URL": url, "TRUSTED_PROXIES": "127.0.0.1"}
+    env: dict[str, Any] = {"SITE_URL": url, "TRUSTED_PROXIES": "127.0.0.1"}
     site = start_site(**env)
     nginx.start_deployed([site.port], environment.folder / "static")
     visit = Visit(environment, url, "--idle", "2", PORT=str(site.port), SSL_CERT_FILE=str(nginx.certificate), **env)
@@ -68,7 +68,7 @@ def test_the_deployers_nginx_streams_and_hides_nothing(environment: Environment,
 def test_a_proxy_that_keeps_the_host_to_itself_is_the_first_thing_to_mend(
     environment: Environment, start_site: "StartSite", nginx: Nginx
 ) -> None:
-    env = {"SITE_URL": f"http://127.0.0.1:{nginx.port}", "TRUSTED_PROXIES": "127.0.0.1"}
+    env: dict[str, Any] = {"SITE_URL": f"http://127.0.0.1:{nginx.port}", "TRUSTED_PROXIES": "127.0.0.1"}
     site = start_site(**env)
     nginx.start_with(site.port, "proxy_set_header Host backend;")
     visit = Visit(environment, PORT=str(site.port), **env)
@@ -79,7 +79,7 @@ def test_a_proxy_that_keeps_the_host_to_itself_is_the_first_thing_to_mend(
 
 
 def test_each_fault_of_a_proxy_has_a_line_of_its_own(environment: Environment, start_site: "StartSite", nginx: Nginx) -> None:
-    env = {"SITE_URL": f"http://127.0.0.1:{nginx.port}", "TRUSTED_PROXIES": "127.0.0.1", "ALLOWED_HOSTS": "*"}
+    env: dict[str, Any] = {"SITE_URL": f"http://127.0.0.1:{nginx.port}", "TRUSTED_PROXIES": "127.0.0.1", "ALLOWED_HOSTS": "*"}
     site = start_site(**env)
     nginx.start_with(
         site.port,
@@ -105,7 +105,7 @@ def test_each_fault_of_a_proxy_has_a_line_of_its_own(environment: Environment, s
 
 
 def test_a_proxy_that_the_site_was_not_told_of_is_found(environment: Environment, start_site: "StartSite", nginx: Nginx) -> None:
-    env = {"SITE_URL": f"http://127.0.0.1:{nginx.port}"}
+    env: dict[str, Any] = {"SITE_URL": f"http://127.0.0.1:{nginx.port}"}
     site = start_site(**env)
     nginx.start_with(site.port, "proxy_set_header Host $host; proxy_set_header X-Forwarded-For $remote_addr;")
     visit = Visit(environment, PORT=str(site.port), **env)
@@ -114,7 +114,7 @@ def test_a_proxy_that_the_site_was_not_told_of_is_found(environment: Environment
 
 
 def test_a_stream_that_silence_cuts_is_found(environment: Environment, start_site: "StartSite", nginx: Nginx) -> None:
-    env = {"SITE_URL": f"http://127.0.0.1:{nginx.port}", "TRUSTED_PROXIES": "127.0.0.1"}
+    env: dict[str, Any] = {"SITE_URL": f"http://127.0.0.1:{nginx.port}", "TRUSTED_PROXIES": "127.0.0.1"}
     site = start_site(**env)
     nginx.start_with(
         site.port,
@@ -265,7 +265,7 @@ def test_a_check_that_breaks_or_hangs_keeps_what_it_found_and_is_a_line_itself()
 
         return check
 
-    broken = list(bounded.run("part", checking(lambda: {}["x"]), 5))  # type: ignore[misc]
+    broken = list(bounded.run("part", checking(lambda: {"": 0}["x"]), 5))
     assert [str(finding) for finding in broken] == [
         "ok    part: so far",
         "FAIL  part: the check itself broke (KeyError). Please report this.",

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -14,6 +15,7 @@ from tests.harness.environment import API_KEY, SECRET_KEY
 from tests.harness.people import Person
 from tests.harness.site import Site, free_port
 from tests.harness.upstream import Upstream
+from tests.harness.valkey import Valkey
 
 SIGN_IN_SECRET = "a-wrong-password-that-somebody-typed"
 
@@ -67,20 +69,27 @@ def stop_and_leave(client: Client, words: Words) -> None:
 
 def fail(client: Client, words: Words) -> None:
     secret = words.new("upstream")
-    broken = [
+    broken: list[wire.Step] = [
         wire.Http(400, wire.error(secret)),
         wire.Http(503, wire.error(secret)),
         wire.Http(200, secret.encode(), {"content-type": "text/html"}),
     ]
-    for step in broken:
-        whole(client.chat(content=words.prompt([step])))
+    for refused in broken:
+        whole(client.chat(content=words.prompt([refused])))
     text = words.new("answer")
-    for step in (wire.Cut(), wire.Reset(), f"data: {secret}\n\n".encode(), wire.frame(wire.error(secret)), wire.chunk({"content": 7})):
+    last: list[wire.Step] = [
+        wire.Cut(),
+        wire.Reset(),
+        f"data: {secret}\n\n".encode(),
+        wire.frame(wire.error(secret)),
+        wire.chunk({"content": 7}),
+    ]
+    for step in last:
         assert whole(client.chat(content=words.prompt([*wire.text(text), step]))).named("error")
 
 
 def be_refused(client: Client, words: Words) -> None:
-    bodies = [
+    bodies: list[dict[str, Any]] = [
         {"content": words.new("prompt"), "model": words.new("model")},
         {"content": words.new("prompt") + "\0"},
         {"content": words.new("prompt"), words.new("field"): 1},
@@ -107,7 +116,9 @@ def sign_in(site: Site, person: Person) -> list[str]:
 
 
 @pytest.mark.parametrize("log_format", ["text", "json"])
-def test_no_prompt_answer_key_cookie_or_password_stands_in_any_log(alice, start_site, upstream, log_format):
+def test_no_prompt_answer_key_cookie_or_password_stands_in_any_log(
+    alice: Person, start_site: "StartSite", upstream: Upstream, log_format: str
+) -> None:
     site = start_site(LOG_LEVEL="DEBUG", LOG_FORMAT=log_format, UPSTREAM_RETRIES="0", RESUME_GRACE_SECONDS="0")
     client, words = alice.client_on(site), Words(upstream)
     for act in (chat, stop_and_leave, fail, be_refused):
@@ -121,7 +132,7 @@ def test_no_prompt_answer_key_cookie_or_password_stands_in_any_log(alice, start_
     assert [word for word in never if word in log] == []
 
 
-def test_upstream_that_is_not_there_logs_neither_prompt_nor_key(alice, start_site, upstream):
+def test_upstream_that_is_not_there_logs_neither_prompt_nor_key(alice: Person, start_site: "StartSite", upstream: Upstream) -> None:
     site = start_site(LOG_LEVEL="DEBUG", UPSTREAM_RETRIES="0", OPENAI_BASE_URL=f"http://127.0.0.1:{free_port()}/v1")
     prompt = f"prompt{uuid4().hex}"
     assert whole(alice.client_on(site).chat(content=prompt)).named("error")[0]["code"] == "upstream_unavailable"
@@ -130,7 +141,7 @@ def test_upstream_that_is_not_there_logs_neither_prompt_nor_key(alice, start_sit
     assert API_KEY not in site.log()
 
 
-def test_json_log_is_one_object_a_line(alice, start_site: StartSite, start_valkey: Callable[[], object]) -> None:
+def test_json_log_is_one_object_a_line(alice: Person, start_site: StartSite, start_valkey: Callable[[], Valkey]) -> None:
     valkey = start_valkey()
     site = start_site(LOG_LEVEL="DEBUG", LOG_FORMAT="json", REDIS_URL=valkey.url)
     valkey.stop()

@@ -71,7 +71,7 @@ def test_instances_restarted_in_turn_cut_no_answer_and_turn_nobody_away(
     address = f"https://127.0.0.1:{nginx.port}"
     instances = [start_site(SITE_URL=address, TRUSTED_PROXIES="127.0.0.1") for _ in range(2)]
     nginx.start_deployed([instance.port for instance in instances], environment.folder / "static")
-    paced = [step for piece in PIECES for step in (*wire.text(piece), wire.Pause(PACE_SECONDS))]
+    paced: wire.Script = [step for piece in PIECES for step in (*wire.text(piece), wire.Pause(PACE_SECONDS))]
     key = upstream.script([wire.role(), *paced, *wire.answer()[1:]])
     people = [make_user("reader", concurrent_streams=1) for _ in range(READERS)]
     over = Event()

@@ -13,6 +13,7 @@ from pathlib import Path
 from queue import Queue
 from threading import Thread
 from time import monotonic, sleep
+from typing import Any
 
 import httpx2
 import pytest
@@ -356,7 +357,7 @@ def test_any_folder_will_do(serve: Serves, tmp_path: Path, name: str) -> None:
 
 def test_the_demo_model_answers_whatever_the_proxies_of_the_environment(serve: Serves, tmp_path: Path) -> None:
     with Listener() as listener:
-        proxies = dict.fromkeys(("ALL_PROXY", "http_proxy", "HTTPS_PROXY"), f"socks5://127.0.0.1:{listener.port}")
+        proxies: dict[str, Any] = dict.fromkeys(("ALL_PROXY", "http_proxy", "HTTPS_PROXY"), f"socks5://127.0.0.1:{listener.port}")
         site = serve(tmp_path, **proxies)
         link = site.wait_for_line("/setup/").split()[-1]
         with visit(site) as browser:
@@ -368,7 +369,7 @@ def test_the_demo_model_answers_whatever_the_proxies_of_the_environment(serve: S
 @pytest.mark.parametrize("address", ["http://bücher.example:{port}", "http://XN--bcher-kva.example:{port}/"])
 def test_an_address_beyond_ascii_has_a_sign_in_page_that_works(serve: Serves, tmp_path: Path, address: str) -> None:
     port = free_port()
-    admin = {"DJANGO_SUPERUSER_USERNAME": "ada", "DJANGO_SUPERUSER_PASSWORD": PASSWORD}
+    admin: dict[str, Any] = {"DJANGO_SUPERUSER_USERNAME": "ada", "DJANGO_SUPERUSER_PASSWORD": PASSWORD}
     site = serve(tmp_path, PORT=str(port), SITE_URL=address.format(port=port), REDIS_URL="memory://", **admin)
     assert site.wait_for_line("Chatsite is ready at").endswith(f" http://xn--bcher-kva.example:{port}")
     sent = {"Host": f"xn--bcher-kva.example:{port}", "Origin": f"http://xn--bcher-kva.example:{port}"}
@@ -462,7 +463,8 @@ def test_data_folder_that_cannot_be_written_is_one_clear_line(serve: Serves, tmp
     ],
 )
 def test_a_setting_that_is_wrong_is_one_clear_line(serve: Serves, tmp_path: Path, setting: str, value: str) -> None:
-    refused = serve(tmp_path, **{setting: value})
+    env: dict[str, Any] = {setting: value}
+    refused = serve(tmp_path, **env)
     assert refused.wait() == 1
     assert len(refused.lines) == 1
     assert refused.output.startswith(setting)

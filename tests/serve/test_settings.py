@@ -148,7 +148,9 @@ def read(name: str, value: str, base: Path) -> object:
     """What the settings make of an address."""
     if name == "DATABASE_URL":
         return database(value, base, base)
-    return check_redis_url(value) if name == "REDIS_URL" else upstream_base_url(value)
+    if name == "REDIS_URL":
+        return check_redis_url(value)  # type: ignore[func-returns-value]
+    return upstream_base_url(value)
 
 
 @pytest.mark.parametrize(

@@ -194,4 +194,4 @@ def test_turn_within_a_budget_pays_for_what_was_joined(make_user: Any, upstream:
     assert sent(request) == [("user", f"{first}\n\n{key}")]
     bound = budgets.max_prompt_tokens(request.body["messages"])
     assert bound + request.body["max_completion_tokens"] <= 4000
-    assert Message.objects.filter(conversation=talk.conversation).count() == 4
+    assert Message.objects.filter(conversation_id=talk.conversation).count() == 4

@@ -7,6 +7,8 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+import redis
+from pytest_django import Settings
 
 from chat import redis_client
 from chat.models import ChatModel
@@ -49,7 +51,7 @@ def patient(settings: Any) -> None:
 # --- The memory of it -------------------------------------------------------------
 
 
-async def test_all_workers_know_and_the_longest_time_holds(worker):
+async def test_all_workers_know_and_the_longest_time_holds(worker: Callable[[], Upstream]) -> None:
     here, there, slug = worker().cooldown, worker().cooldown, str(uuid4())
     assert await there.remaining_seconds(slug) == 0
     await here.begin(slug, 6)
@@ -60,7 +62,7 @@ async def test_all_workers_know_and_the_longest_time_holds(worker):
     assert await here.remaining_seconds(str(uuid4())) == 0
 
 
-async def test_it_ends_by_itself_and_leaves_no_key(worker, redis_client):
+async def test_it_ends_by_itself_and_leaves_no_key(worker: Callable[[], Upstream], redis_client: redis.Redis) -> None:
     here, there, slug = worker().cooldown, worker().cooldown, str(uuid4())
     await here.begin(slug, 0.5)
     assert 0 < redis_client.pttl(cooldown._key(slug)) <= 500
@@ -69,14 +71,14 @@ async def test_it_ends_by_itself_and_leaves_no_key(worker, redis_client):
     assert not redis_client.exists(cooldown._key(slug))
 
 
-async def test_another_account_is_not_meant(worker, settings):
+async def test_another_account_is_not_meant(worker: Callable[[], Upstream], settings: Settings) -> None:
     here, slug = worker().cooldown, str(uuid4())
     await here.begin(slug, 20)
     settings.OPENAI_API_KEY = "another"
     assert await worker().cooldown.remaining_seconds(slug) == 0
 
 
-async def test_absurd_times_are_no_more_than_a_day(worker):
+async def test_absurd_times_are_no_more_than_a_day(worker: Callable[[], Upstream]) -> None:
     here, slug = worker().cooldown, str(uuid4())
     await here.begin(slug, 1e12)
     assert await here.remaining_seconds(slug) <= 86_400
@@ -122,7 +124,7 @@ async def test_answer_that_is_stopped_while_redis_is_silent_does_not_go_on(
 # --- What turns do -----------------------------------------------------------------
 
 
-async def test_turns_of_other_workers_wait_and_are_told(worker, upstream):
+async def test_turns_of_other_workers_wait_and_are_told(worker: Callable[[], Upstream], upstream: FakeUpstream) -> None:
     busy, next_key = target(), upstream.script(wire.answer("here"))
     key = upstream.script(wire.refused(429, retry_after="1"), wire.answer("at last"))
     first = asyncio.create_task(Asked(worker(), prompt(key), [busy]).run())
@@ -139,7 +141,7 @@ async def test_turns_of_other_workers_wait_and_are_told(worker, upstream):
     assert upstream.requests(next_key)[0].received_at - upstream.requests(key)[0].received_at >= 0.99
 
 
-async def test_429_without_retry_after_cools_for_a_second(worker, upstream, patient):
+async def test_429_without_retry_after_cools_for_a_second(worker: Callable[[], Upstream], upstream: FakeUpstream, patient: None) -> None:
     busy, here = target(), worker()
     asked = await Asked(here, prompt(upstream.script(wire.refused(429))), [busy]).run()
     assert asked.code == "upstream_rate_limited"
@@ -157,14 +159,16 @@ async def test_429_without_retry_after_cools_for_a_second(worker, upstream, pati
     ],
     ids=["503", "408", "no credit", "reset", "no time"],
 )
-async def test_only_a_429_that_names_a_time_to_come_cools(worker, upstream, patient, script):
+async def test_only_a_429_that_names_a_time_to_come_cools(
+    worker: Callable[[], Upstream], upstream: FakeUpstream, patient: None, script: wire.Script
+) -> None:
     busy, here = target(), worker()
     await Asked(here, prompt(upstream.script(script)), [busy]).run()
     assert await here.cooldown.remaining_seconds(busy.slug) == 0
     assert await worker().cooldown.remaining_seconds(busy.slug) == 0
 
 
-async def test_wait_that_does_not_fit_fails_at_once_and_says_how_long(worker, upstream):
+async def test_wait_that_does_not_fit_fails_at_once_and_says_how_long(worker: Callable[[], Upstream], upstream: FakeUpstream) -> None:
     busy, here, key = target(), worker(), upstream.script(wire.answer("never asked for"))
     await here.cooldown.begin(busy.slug, 3600)
     asked = await Asked(here, prompt(key), [busy]).run()
@@ -174,7 +178,7 @@ async def test_wait_that_does_not_fit_fails_at_once_and_says_how_long(worker, up
     assert (upstream.requests(key), asked.statuses, asked.bill.cost_usd) == ([], [], 0)
 
 
-async def test_model_that_stands_in_is_asked_at_once(worker, upstream):
+async def test_model_that_stands_in_is_asked_at_once(worker: Callable[[], Upstream], upstream: FakeUpstream) -> None:
     busy, second, here = target(), target(), worker()
     key = upstream.script(wire.answer("from the second"))
     await here.cooldown.begin(busy.slug, 30)
@@ -183,7 +187,9 @@ async def test_model_that_stands_in_is_asked_at_once(worker, upstream):
     assert [request.body["model"] for request in upstream.requests(key)] == [second.slug]
 
 
-async def test_wait_that_grows_meanwhile_is_waited_for_in_full(worker, upstream, monkeypatch):
+async def test_wait_that_grows_meanwhile_is_waited_for_in_full(
+    worker: Callable[[], Upstream], upstream: FakeUpstream, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(waits, "SPREAD_SECONDS", 0.0)
     busy, here, key = target(), worker(), upstream.script(wire.answer("here"))
     await here.cooldown.begin(busy.slug, 0.5)

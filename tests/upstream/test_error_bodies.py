@@ -5,7 +5,7 @@ import os
 import subprocess
 import sys
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from pathlib import Path
@@ -80,7 +80,7 @@ def slowest_health(site: Site, until: "Any") -> float:
 
 
 JSON_HEAD = b'{"error": {"code": "context_length_exceeded", "message": "'
-BODIES = {
+BODIES: dict[str, Callable[[], wire.Script]] = {
     "200 MB": lambda: [wire.Raw(head(400, f"content-length: {200 * MIB}") + JSON_HEAD), wire.Raw(b"x" * MIB, 200)],
     "200 MB of a 503": lambda: [wire.Raw(head(503, f"content-length: {200 * MIB}")), wire.Raw(b"x" * MIB, 200)],
     "200 MB of a redirect": lambda: [wire.Raw(head(302, "location: /", f"content-length: {200 * MIB}")), wire.Raw(b"x" * MIB, 200)],
@@ -146,8 +146,9 @@ def test_compressed_stream_is_read_whole(client: Client, upstream: Upstream, slu
     assert whole(client.chat(content=key, model=slug)).text == "compressed all the same"
 
 
-DRIPS = {
-    "a byte at a time": [wire.Raw(head(400, "content-length: 1000")), *[wire.Raw(b"x"), wire.Pause(0.5)] * 60],
+DRIP: wire.Script = [wire.Raw(b"x"), wire.Pause(0.5)]
+DRIPS: dict[str, wire.Script] = {
+    "a byte at a time": [wire.Raw(head(400, "content-length: 1000")), *DRIP * 60],
     "nothing at all": [wire.Raw(head(400, "content-length: 1000")), wire.Stall()],
 }
 
@@ -162,7 +163,7 @@ def test_body_that_drips_holds_up_nobody_for_long(client: Client, upstream: Upst
     upstream.wait_for_close(upstream.requests(key)[0])
 
 
-CUTS = {
+CUTS: dict[str, wire.Step] = {
     "reset": wire.Reset(),
     "closed": wire.Cut(),
     "bad chunks": wire.Raw(b"zz\r\n"),

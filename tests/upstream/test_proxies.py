@@ -7,7 +7,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from django.core.exceptions import ImproperlyConfigured
@@ -151,7 +151,7 @@ def test_a_turn_goes_through_a_tunnel_and_the_proxy_sees_no_key(
 ) -> None:
     certificate = certificate_for("model.example", tmp_path)
     with Proxy(upstream.port, certificate) as proxy:
-        env = {"HTTPS_PROXY": f"http://me:pass@127.0.0.1:{proxy.port}", "SSL_CERT_FILE": str(certificate)}
+        env: dict[str, Any] = {"HTTPS_PROXY": f"http://me:pass@127.0.0.1:{proxy.port}", "SSL_CERT_FILE": str(certificate)}
         site = start_site(OPENAI_BASE_URL="https://model.example/v1", **env)
         with alice.client_on(site).chat(content="hello") as stream:
             stream.read()
@@ -165,7 +165,7 @@ def test_a_proxy_that_lets_nobody_through_is_an_upstream_that_is_away_and_costs_
     start_site: "StartSite", alice: Person, upstream: Upstream
 ) -> None:
     with Proxy(upstream.port, refusing=True) as proxy:
-        env = {"HTTPS_PROXY": f"http://127.0.0.1:{proxy.port}", "UPSTREAM_RETRIES": "0"}
+        env: dict[str, Any] = {"HTTPS_PROXY": f"http://127.0.0.1:{proxy.port}", "UPSTREAM_RETRIES": "0"}
         site = start_site(OPENAI_BASE_URL="https://model.example/v1", **env)
         with alice.client_on(site).chat(content="hello") as stream:
             stream.read()
@@ -177,7 +177,8 @@ def test_a_proxy_that_lets_nobody_through_is_an_upstream_that_is_away_and_costs_
 def test_a_model_on_this_machine_is_asked_directly_whatever_the_proxies(start_site: "StartSite", alice: Person, socks: Listener) -> None:
     names = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy")
     for scheme in ("socks5", "http", "socks"):
-        site = start_site(**dict.fromkeys(names, f"{scheme}://127.0.0.1:{socks.port}"))
+        env: dict[str, Any] = dict.fromkeys(names, f"{scheme}://127.0.0.1:{socks.port}")
+        site = start_site(**env)
         with alice.client_on(site).chat(content="hello") as stream:
             stream.read()
             assert stream.text == DEFAULT_TEXT
@@ -212,7 +213,12 @@ def test_what_the_operator_sets_goes_along_and_the_sdks_own_log_stays_off(
     start_site: "StartSite", alice: Person, upstream: Upstream
 ) -> None:
     key = upstream.key()
-    env = {"OPENAI_ORG_ID": " org-1 ", "OPENAI_PROJECT_ID": "proj-1", "OPENAI_CUSTOM_HEADERS": "X-Team: chat", "OPENAI_LOG": "debug"}
+    env: dict[str, Any] = {
+        "OPENAI_ORG_ID": " org-1 ",
+        "OPENAI_PROJECT_ID": "proj-1",
+        "OPENAI_CUSTOM_HEADERS": "X-Team: chat",
+        "OPENAI_LOG": "debug",
+    }
     site = start_site(**env)
     alice.client_on(site).chat(content=f"a secret {key}").read()
     sent = {name.lower(): value for name, value in upstream.requests(key)[0].headers.items()}

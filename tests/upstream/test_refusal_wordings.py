@@ -2,6 +2,7 @@
 
 import json
 from time import monotonic
+from typing import Any
 
 import pytest
 
@@ -204,7 +205,7 @@ def test_long_body_takes_no_time_to_read(text: str) -> None:
     assert monotonic() - began < 10
 
 
-ODD = [
+ODD: list[Any] = [
     None,
     True,
     0,

@@ -36,7 +36,7 @@ FORBIDDEN = "forbidden"
 UNKNOWN_MODEL = "unknown model"
 
 
-def openai(message: str, code: object = None, kind: str = "invalid_request_error", **more: object) -> dict[str, object]:
+def openai(message: str, code: object = None, kind: str | None = "invalid_request_error", **more: object) -> dict[str, object]:
     """OpenAI's shape, which most others borrow."""
     return {"error": {"message": message, "type": kind, "param": None, "code": code, **more}}
 

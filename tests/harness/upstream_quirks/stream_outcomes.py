@@ -2,6 +2,7 @@
 
 import gzip
 import json
+from typing import Any
 
 from tests.harness import wire
 from tests.harness.upstream_quirks.quirk import (
@@ -20,6 +21,8 @@ from tests.harness.upstream_quirks.quirk import (
     with_usage,
 )
 from tests.harness.wire import Script
+
+BEDROCK_METRICS: dict[str, Any] = {"amazon-bedrock-invocationMetrics": {"inputTokenCount": 11, "outputTokenCount": 7}}
 
 _EVENTS = b"content-type: text/event-stream\r\n"
 
@@ -138,7 +141,7 @@ FIGURES = {
         "Bedrock",
         [
             *WHOLE,
-            wire.chunk({}, finish_reason="stop", **{"amazon-bedrock-invocationMetrics": {"inputTokenCount": 11, "outputTokenCount": 7}}),
+            wire.chunk({}, finish_reason="stop", **BEDROCK_METRICS),
             wire.DONE,
         ],
     ),
