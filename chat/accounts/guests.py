@@ -61,10 +61,10 @@ def transfer_to_account(guest: Requester, account: Requester) -> None:
     The turns go along, so that one sent again still finds its answer. The ledger
     stays as it is: what was used was used at that address.
     """
-    Conversation.objects.filter(user=None, guest=guest.guest).update(user=account.user_id, guest="")
+    Conversation.objects.owned_by(guest).update(user=account.user_id, guest="")
     # A client may have used one id for two turns.
-    known = Message.objects.filter(turn_owner=account.owner_key, turn__isnull=False).values("turn")
-    turns = Message.objects.filter(turn_owner=guest.owner_key, turn__isnull=False)
+    known = Message.objects.turns_of(account).values("turn")
+    turns = Message.objects.turns_of(guest)
     turns.exclude(turn__in=known).update(turn_owner=account.owner_key)
 
 

@@ -2,14 +2,16 @@
 
 from typing import Any
 
-from django.db.models import QuerySet
-
+from chat.conversations.branch import branch_to
 from chat.models import Conversation, Message, Usage
 
 
 def as_dict(conversation: Conversation) -> dict[str, Any]:
-    """Export format of docs/protocol.md: the whole tree, oldest first, times in ISO 8601. `usage` is null until the answer is paid for."""
-    messages = list(_messages(conversation))
+    """Returns the export format of docs/protocol.md: the whole tree, oldest first, times in ISO 8601.
+
+    `usage` is null until the answer is paid for.
+    """
+    messages = list(conversation.messages.oldest_first())
     settled = Usage.objects.filter(answer__in=conversation.messages.values("pk")).exclude(outcome=Usage.Outcome.RUNNING)
     usage = {row.answer: row.figures() for row in settled}
     return {
@@ -18,11 +20,6 @@ def as_dict(conversation: Conversation) -> dict[str, Any]:
         "created": conversation.created.isoformat(),
         "messages": [_message(message, usage.get(message.pk)) for message in messages],
     }
-
-
-def _messages(conversation: Conversation) -> QuerySet[Message]:
-    # A prompt and its answer may carry the same instant.
-    return conversation.messages.order_by("created", "-role", "pk")
 
 
 def _message(message: Message, usage: dict[str, Any] | None) -> dict[str, Any]:
@@ -39,21 +36,12 @@ def _message(message: Message, usage: dict[str, Any] | None) -> dict[str, Any]:
 
 
 def as_markdown(conversation: Conversation) -> str:
-    """The branch that ends with the newest message; every message under a heading that says who wrote it."""
+    """Returns the branch that ends with the newest message; every message under a heading that says who wrote it."""
     parts = [f"# {' '.join(conversation.title.split()) or 'Conversation'}"]
-    for message in _newest_branch(conversation):
+    messages = list(conversation.messages.oldest_first())
+    for message in branch_to(messages[-1].id if messages else None, messages):
         parts += [_heading(message), message.content]
     return "\n\n".join(parts) + "\n"
-
-
-def _newest_branch(conversation: Conversation) -> list[Message]:
-    messages = {message.pk: message for message in _messages(conversation)}
-    branch: list[Message] = []
-    message = next(reversed(messages.values()), None)
-    while message is not None:
-        branch.append(message)
-        message = messages.get(message.parent_id) if message.parent_id else None
-    return branch[::-1]
 
 
 def _heading(message: Message) -> str:

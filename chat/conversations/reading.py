@@ -5,22 +5,23 @@ from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass, replace
 from uuid import UUID
 
+from chat.conversations.branch import branch_to
 from chat.conversations.ending_notes import ending_note
 from chat.errors import AnswerError
 from chat.markdown import render
 from chat.models import ChatModel, Conversation, Message, Quota, Usage
 from chat.requester import Requester
 
-LISTED = 200
+SIDEBAR_LIMIT = 200
 # Of a long branch a page has at least so many of its newest messages (10,000 would take a server 5 s and a browser longer), and
 # begins at a multiple of the step: while it grows by a turn, what stands above stays where it is.
-SHOWN = 200
-STEP = 100
+PAGE_MESSAGES = 200
+PAGE_STEP = 100
 
 
 @dataclass(frozen=True)
 class Entry:
-    """A message as the page shows it, with its place among its siblings (the other branches at this point), counted from 1."""
+    """Holds a message as the page shows it, with its place among its siblings (the other branches at this point), counted from 1."""
 
     message: Message
     place: int = 1
@@ -33,8 +34,8 @@ class Entry:
     note: str = ""
 
 
-def branch(messages: Iterable[Message], through: UUID | None = None) -> list[Entry]:
-    """The path from the first prompt to the newest message, or to the newest one below `through`."""
+def entries(messages: Iterable[Message], through: UUID | None = None) -> list[Entry]:
+    """Returns the path from the first prompt to the newest message, or to the newest one below `through`."""
     known = {message.id: message for message in sorted(messages, key=lambda message: message.created)}
     children: dict[UUID | None, list[Message]] = defaultdict(list)
     for message in known.values():
@@ -43,11 +44,8 @@ def branch(messages: Iterable[Message], through: UUID | None = None) -> list[Ent
     leaf = leaf or next(reversed(known.values()), None)
     while leaf and children[leaf.id]:
         leaf = children[leaf.id][-1]
-    path: list[Entry] = []
-    while leaf:
-        path.append(_entry(leaf, children[leaf.parent_id]))
-        leaf = known[leaf.parent_id] if leaf.parent_id else None
-    return path[::-1]
+    path = branch_to(leaf.id if leaf else None, known.values())
+    return [_entry(message, children[message.parent_id]) for message in path]
 
 
 def _entry(message: Message, siblings: Sequence[Message]) -> Entry:
@@ -64,27 +62,30 @@ def _entry(message: Message, siblings: Sequence[Message]) -> Entry:
 
 @dataclass(frozen=True)
 class Thread:
-    """What a page shows of a branch; `earlier` is the message at which it would begin with a step more, None where nothing is left out."""
+    """Holds what a page shows of a branch.
+
+    `earlier` is the message at which it would begin with a step more, None where nothing is left out.
+    """
 
     entries: Sequence[Entry] = ()
     earlier: UUID | None = None
 
 
 def thread(conversation: Conversation, through: UUID | None = None, since: UUID | None = None) -> Thread:
-    """The end of the branch, from `through` or `since` on if one of them is further up, with everything the page shows of it.
+    """Returns the end of the branch, from `through` or `since` on if one of them is further up, with everything the page shows of it.
 
     That is: finished answers as HTML, and what they used. Two queries.
     """
-    path = branch(conversation.messages.all(), through)
+    path = entries(conversation.messages.all(), through)
     first = _first_shown(path, {through, since})
-    entries = path[first:]
-    usage = Usage.objects.in_bulk([entry.message.id for entry in entries if entry.message.role == Message.Role.ASSISTANT])
-    earlier = path[max(0, first - STEP)].message.id if first else None
-    return Thread([_shown(entry, usage.get(entry.message.id)) for entry in entries], earlier)
+    visible = path[first:]
+    usage = Usage.objects.in_bulk([entry.message.id for entry in visible if entry.message.role == Message.Role.ASSISTANT])
+    earlier = path[max(0, first - PAGE_STEP)].message.id if first else None
+    return Thread([_shown(entry, usage.get(entry.message.id)) for entry in visible], earlier)
 
 
 def _first_shown(path: Sequence[Entry], wanted: Container[UUID | None]) -> int:
-    usual = max(0, (len(path) - SHOWN) // STEP * STEP)
+    usual = max(0, (len(path) - PAGE_MESSAGES) // PAGE_STEP * PAGE_STEP)
     return next((place for place, entry in enumerate(path[:usual]) if entry.message.id in wanted), usual)
 
 
@@ -104,12 +105,12 @@ def _note(message: Message) -> str:
 
 
 def sidebar(requester: Requester) -> tuple[list[Conversation], bool]:
-    """The requester's newest conversations, by their last turn; and whether there are older ones."""
-    found = list(Conversation.objects.of(requester).only("id", "title")[: LISTED + 1])
-    return found[:LISTED], len(found) > LISTED
+    """Returns the requester's newest conversations, by their last turn; and whether there are older ones."""
+    found = list(Conversation.objects.owned_by(requester).only("id", "title")[: SIDEBAR_LIMIT + 1])
+    return found[:SIDEBAR_LIMIT], len(found) > SIDEBAR_LIMIT
 
 
 def models_for(requester: Requester) -> list[ChatModel]:
-    """The models that the requester may choose from, the default first."""
+    """Returns the models that the requester may choose from, the default first."""
     quota = Quota.objects.for_requester(requester)
     return sorted(quota.allowed_models(), key=lambda model: not model.is_default) if quota else []

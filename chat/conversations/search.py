@@ -33,7 +33,7 @@ def search_conversations(requester: Requester, query: str) -> list[Hit]:
     if not query:
         return []
     messages = Message.objects.filter(_contains("content", query), conversation=OuterRef("pk")).order_by("-created")
-    found = Conversation.objects.of(requester).annotate(text=Subquery(messages.values("content")[:1]))
+    found = Conversation.objects.owned_by(requester).annotate(text=Subquery(messages.values("content")[:1]))
     found = found.filter(_contains("title", query) | Q(text__isnull=False)).order_by("-updated", "pk")
     return [_hit(conversation, getattr(conversation, "text", None) or "", query) for conversation in found[:MOST_HITS]]
 

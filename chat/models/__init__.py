@@ -1,7 +1,7 @@
 """The tables.
 
 Querysets are the only door to a person's own things: every view goes through
-`Conversation.objects.of(requester)` or `Message.objects.of(requester)`.
+`Conversation.objects.owned_by(requester)` or `Message.objects.owned_by(requester)`.
 """
 
 from chat.models.catalog import ChatModel

@@ -12,8 +12,8 @@ from chat.requester import Requester
 
 
 class ConversationQuerySet(FoldedQuerySet["Conversation"]):
-    def of(self, requester: Requester) -> "ConversationQuerySet":
-        """The conversations that belong to the requester, and no others."""
+    def owned_by(self, requester: Requester) -> "ConversationQuerySet":
+        """Returns the conversations that belong to the requester, and no others."""
         if requester.user_id is not None:
             return self.filter(user_id=requester.user_id)
         return self.filter(user=None, guest=requester.guest) if requester.guest else self.none()
@@ -64,9 +64,21 @@ class Conversation(FoldedModel):
 
 
 class MessageQuerySet(FoldedQuerySet["Message"]):
-    def of(self, requester: Requester) -> "MessageQuerySet":
-        """The messages in the requester's own conversations."""
-        return self.filter(conversation__in=Conversation.objects.of(requester))
+    def owned_by(self, requester: Requester) -> "MessageQuerySet":
+        """Returns the messages in the requester's own conversations."""
+        return self.filter(conversation__in=Conversation.objects.owned_by(requester))
+
+    def answers(self) -> "MessageQuerySet":
+        """Returns those that a model wrote, or is to write."""
+        return self.filter(role=Message.Role.ASSISTANT)
+
+    def turns_of(self, requester: Requester) -> "MessageQuerySet":
+        """Returns the answers that were asked for with an id of the turn."""
+        return self.filter(turn_owner=requester.owner_key, turn__isnull=False)
+
+    def oldest_first(self) -> "MessageQuerySet":
+        """Orders by time; a prompt and its answer may carry the same instant."""
+        return self.order_by("created", "-role", "pk")
 
 
 class Message(FoldedModel):

@@ -21,7 +21,7 @@ class ExistingAnswer:
 
 def find_answer(requester: Requester, answer_id: UUID) -> ExistingAnswer:
     """Returns the requester's own answer. Raises NotFound for what is not there, not theirs, or not an answer."""
-    answers = Message.objects.of(requester).filter(role=Message.Role.ASSISTANT)
+    answers = Message.objects.owned_by(requester).answers()
     message = answers.filter(id=answer_id).select_related("conversation").first()
     if message is None:
         raise NotFound("There is no such answer, or it is not yours.")
@@ -32,7 +32,7 @@ def find_turn(requester: Requester, turn_request: TurnRequest) -> ExistingAnswer
     """Returns the answer that the same turn began earlier, if any. Raises TurnConflict when it had another body."""
     if isinstance(turn_request, Stateless) or turn_request.turn is None:
         return None
-    turns = Message.objects.filter(turn_owner=requester.owner_key, turn=turn_request.turn)
+    turns = Message.objects.turns_of(requester).filter(turn=turn_request.turn)
     message = turns.select_related("conversation").first()
     if message is None:
         return None

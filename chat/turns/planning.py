@@ -1,4 +1,4 @@
-"""What a turn will send and write, once it is checked against policy, quota and database. Writes nothing itself.
+"""Checks a turn against policy, quota and database, and says what it will send and write. Writes nothing itself.
 
 Blocks on the database.
 """
@@ -13,8 +13,6 @@ import msgspec
 from django.utils import timezone
 
 from chat.errors import (
-    CONTENT_FILTER,
-    CONTEXT_LENGTH,
     ConversationBusy,
     Forbidden,
     InvalidRequest,
@@ -30,19 +28,19 @@ from chat.limits.admission import AdmissionRequest, has_budget, record_in_shadow
 from chat.limits.configuration import Configuration
 from chat.models import ChatModel, Conversation, Message, Quota, SitePolicy
 from chat.requester import Requester
-from chat.turns.request import Again, Stateless, Stored, TurnRequest
-from chat.upstream import adaptation, learned, trimming
+from chat.turns import history
+from chat.turns.request import NewPrompt, Regenerate, Stateless, TurnRequest
+from chat.upstream import adaptation, learned
 from chat.upstream.attempt import Target
 from chat.upstream.cost import Reserved
 
-_MOST_FALLBACKS = 3
-_PROMPT_REFUSED = frozenset({CONTEXT_LENGTH, CONTENT_FILTER})
+_MAX_FALLBACKS = 3
 _PAUSED_RETRY_SECONDS = 30
 
 
 @dataclass(frozen=True)
 class Plan:
-    """A turn that has passed validation: what it will send upstream, and what it will write. Nothing is written yet.
+    """Holds a turn that has passed validation: what it will send upstream, and what it will write. Nothing is written yet.
 
     `trimmed` is how many of the oldest messages are left out.
     """
@@ -68,7 +66,7 @@ class Plan:
 
     @property
     def max_cost_usd(self) -> Decimal:
-        """The most the turn can cost, on whichever of its models."""
+        """Returns the most that the turn can cost, on the dearest of its models."""
         return max(self.prices[target.slug].cost(self.prompt_tokens, target.max_output_tokens) for target in self.targets)
 
     @property
@@ -77,16 +75,16 @@ class Plan:
 
     @property
     def reserved(self) -> Reserved | None:
-        """What its attempts may cost together; None where no budget counts it."""
+        """Returns what its attempts may cost together; None where no budget counts it."""
         return self.bound if has_budget(self.quota.enforced) or has_budget(self.policy) else None
 
     @property
     def bound(self) -> Reserved:
-        """The most that the turn can cost, as its row in the ledger has it while it runs."""
+        """Returns the most that the turn can cost, as its row in the ledger has it while it runs."""
         return Reserved(self.prompt_tokens + self.output_tokens, self.max_cost_usd)
 
     def admission_request(self) -> AdmissionRequest:
-        """What admission must know."""
+        """Returns what admission must know."""
         tokens = self.prompt_tokens + self.output_tokens
         return AdmissionRequest(
             str(self.answer), self.requester, self.quota, self.policy, tokens, budgets.micro_usd(self.max_cost_usd), self.day
@@ -115,7 +113,7 @@ def _plan(requester: Requester, request: TurnRequest, known: Configuration, quot
     models = _models(request.model, conversation, known.models(quota))
     _check_sizes(requester, request, quota)
     limits = quota.enforced
-    messages, trimmed = _messages(request, models[0], conversation, parent, limits)
+    messages, trimmed = history.messages_for(request, models[0], conversation, parent, limits)
     draft = Plan(
         requester=requester,
         request=request,
@@ -145,27 +143,27 @@ def _quota(requester: Requester, known: Configuration) -> Quota:
     return effective.quota
 
 
-def _conversation(requester: Requester, request: Stored | Again) -> Conversation | None:
+def _conversation(requester: Requester, request: NewPrompt | Regenerate) -> Conversation | None:
     if request.conversation is None:
         return None
-    conversation = Conversation.objects.of(requester).select_related("model").filter(id=request.conversation).first()
+    conversation = Conversation.objects.owned_by(requester).select_related("model").filter(id=request.conversation).first()
     if conversation is None:
         raise NotFound("There is no such conversation, or it is not yours.")
     return conversation
 
 
 def parent_of(request: TurnRequest, conversation: Conversation | None) -> Message | None:
-    """The message that the new one follows: for a prompt an answer or nothing, for an answer given again its prompt."""
+    """Returns the message that the new one follows: for a prompt an answer or nothing, for an answer given again its prompt."""
     if isinstance(request, Stateless):
         return None
-    if isinstance(request, Again):
+    if isinstance(request, Regenerate):
         return _prompt_of(request, conversation)
     if conversation is None:
         if isinstance(request.parent, UUID):
             raise NotFound("There is no such message in a new conversation.")
         return None
     if request.parent is msgspec.UNSET:
-        parent = conversation.messages.filter(role=Message.Role.ASSISTANT).order_by("-created").first()
+        parent = conversation.messages.answers().order_by("-created").first()
     elif request.parent is None:
         return None
     else:
@@ -178,8 +176,8 @@ def parent_of(request: TurnRequest, conversation: Conversation | None) -> Messag
     return parent
 
 
-def _prompt_of(request: Again, conversation: Conversation | None) -> Message:
-    answers = Message.objects.filter(conversation=conversation, role=Message.Role.ASSISTANT).select_related("parent")
+def _prompt_of(request: Regenerate, conversation: Conversation | None) -> Message:
+    answers = Message.objects.answers().filter(conversation=conversation).select_related("parent")
     answer = answers.filter(id=request.regenerate).first()
     if answer is None or answer.parent is None:
         raise NotFound("There is no such answer in this conversation.")
@@ -193,7 +191,7 @@ def _refuse_busy(answer: Message | None) -> None:
 
 
 def _models(slug: str | None, conversation: Conversation | None, choice: list[ChatModel]) -> list[ChatModel]:
-    """The model to use and, behind it, its fallbacks; all of the `choice` that the quota leaves."""
+    """Returns the model to use and, behind it, its fallbacks; all of the `choice` that the quota leaves."""
     allowed = {model.slug: model for model in choice}
     if slug is not None and slug not in allowed:
         raise InvalidRequest("There is no such model, or you may not use it.", limit="model")
@@ -204,7 +202,7 @@ def _models(slug: str | None, conversation: Conversation | None, choice: list[Ch
         allowed.get(wished or "") or next((model for model in allowed.values() if model.is_default), None) or next(iter(allowed.values()))
     )
     chain = [model]
-    while model.fallback and model.fallback.slug in allowed and len(chain) <= _MOST_FALLBACKS:
+    while model.fallback and model.fallback.slug in allowed and len(chain) <= _MAX_FALLBACKS:
         model = allowed[model.fallback.slug]
         if model in chain:
             break
@@ -231,7 +229,7 @@ def _check_sizes(requester: Requester, request: TurnRequest, quota: Quota) -> No
 def _size_refusal(request: TurnRequest, quota: Quota) -> Refusal | None:
     texts = (
         [request.content]
-        if isinstance(request, Stored)
+        if isinstance(request, NewPrompt)
         else [m.content for m in request.messages]
         if isinstance(request, Stateless)
         else []
@@ -244,7 +242,10 @@ def _size_refusal(request: TurnRequest, quota: Quota) -> Refusal | None:
 
 
 def _fit_whole_budgets(draft: Plan) -> Plan:
-    """A turn larger than a whole budget would never pass: its output is clamped to what the budget can hold, or it is too long."""
+    """Clamps the output to what a whole budget can hold, or the turn would never pass.
+
+    Raises PromptTooLong where the prompt alone is more.
+    """
     room = draft.output_tokens
     for budget in (draft.quota.enforced, draft.policy):
         if budget.tokens_per_day is not None:
@@ -257,52 +258,7 @@ def _fit_whole_budgets(draft: Plan) -> Plan:
 
 
 def is_budgeted(requester: Requester) -> bool:
-    """Whether a budget counts what the requester spends, as things are now. Blocks on Redis and the database."""
+    """Tells whether a budget counts what the requester spends, as things are now. Blocks on Redis and the database."""
     known = configuration.current()
     quota = known.effective_quota(requester).quota
     return has_budget(known.policy()) or (quota is not None and has_budget(quota.enforced))
-
-
-# --- What is sent upstream ------------------------------------------------------
-
-
-def _messages(
-    request: TurnRequest, model: ChatModel, conversation: Conversation | None, parent: Message | None, quota: Quota
-) -> tuple[list[dict[str, str]], int]:
-    """What is sent, and how many of the oldest messages are left out of it. What a program sends itself is sent whole."""
-    if isinstance(request, Stateless):
-        return [*_system(model, None), *({"role": message.role, "content": message.content} for message in request.messages)], 0
-    turns = _path(conversation, parent)
-    if isinstance(request, Stored):
-        turns.append({"role": "user", "content": request.content})
-    system = _system(model, conversation)
-    known = learned.applied(model)
-    room = trimming.prompt_tokens_available(known.context_tokens, known.max_output_tokens) - budgets.estimate_prompt(system)
-    kept = trimming.newest(turns, room, quota.max_messages)
-    return [*system, *kept], len(turns) - len(kept)
-
-
-def _system(model: ChatModel, conversation: Conversation | None) -> list[dict[str, str]]:
-    text = "\n\n".join(filter(None, (model.system_prompt, conversation.system_prompt if conversation else "")))
-    return [{"role": "system", "content": text}] if text else []
-
-
-def _path(conversation: Conversation | None, last: Message | None) -> list[dict[str, str]]:
-    """The branch that ends in `last`, oldest first; without answers that have no text, and prompts that were refused for themselves.
-
-    A prompt that merely got no answer stays: what follows may refer to it.
-    """
-    if conversation is None or last is None:
-        return []
-    fields = ("id", "parent", "role", "content", "error_reason", "finish_reason")
-    by_id = {row[0]: row for row in conversation.messages.values_list(*fields)}
-    path: list[dict[str, str]] = []
-    row, refused = by_id.get(last.id), False
-    while row is not None:
-        _, parent, role, content, *reasons = row
-        if content and not refused:
-            path.append({"role": role, "content": content})
-        # Sent again, it would have every later turn of the conversation refused as well.
-        refused = not content and not _PROMPT_REFUSED.isdisjoint(reasons)
-        row = by_id.get(parent) if parent else None
-    return path[::-1]

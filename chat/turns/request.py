@@ -13,8 +13,11 @@ _REASON_CHARS = 200
 Solution = Annotated[str, msgspec.Meta(max_length=1_000)]
 
 
-class Stored(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
-    """A prompt in a conversation of its own (None) or in one there is. `parent` UNSET: follows the answer created last."""
+class NewPrompt(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """Asks for the answer to a prompt, in a new conversation (None) or in one there is.
+
+    `parent` UNSET: the prompt follows the answer created last.
+    """
 
     content: str
     conversation: UUID | None = None
@@ -24,8 +27,8 @@ class Stored(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     altcha: Solution | None = None
 
 
-class Again(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
-    """Another answer beside the one to `regenerate`."""
+class Regenerate(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """Asks for another answer beside the one to `regenerate`."""
 
     conversation: UUID
     regenerate: UUID
@@ -34,29 +37,31 @@ class Again(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     altcha: Solution | None = None
 
 
-class PlainMessage(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+class ChatMessage(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """Holds one message of a Stateless turn."""
+
     role: Literal["system", "user", "assistant"]
     content: str
 
 
 class Stateless(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
-    """Messages to be answered and forgotten."""
+    """Asks for an answer to messages of which nothing is kept."""
 
-    messages: list[PlainMessage]
+    messages: list[ChatMessage]
     model: str | None = None
     altcha: Solution | None = None
 
 
-TurnRequest = Stored | Again | Stateless
+TurnRequest = NewPrompt | Regenerate | Stateless
 
 
 def parse(body: bytes) -> TurnRequest:
-    """The turn that `body` asks for. Raises InvalidRequest with a sentence that names what is wrong."""
+    """Returns the turn that `body` asks for. Raises InvalidRequest with a sentence that names what is wrong."""
     try:
         fields = msgspec.json.decode(body, type=dict[str, msgspec.Raw])
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         raise InvalidRequest("The body must be one JSON object in UTF-8.") from None
-    shape: type[TurnRequest] = Stateless if "messages" in fields else Again if "regenerate" in fields else Stored
+    shape: type[TurnRequest] = Stateless if "messages" in fields else Regenerate if "regenerate" in fields else NewPrompt
     try:
         request: TurnRequest = msgspec.json.decode(body, type=shape)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
@@ -67,17 +72,17 @@ def parse(body: bytes) -> TurnRequest:
 
 
 def digest(request: TurnRequest) -> str:
-    """Tells two bodies apart: the same `turn` with another digest is a conflict. An omitted field and its default are one.
+    """Returns what tells two bodies apart: the same `turn` with another digest is a conflict. An omitted field and its default are one.
 
     The challenge's solution does not count: a turn that is sent again may need another.
     """
     fields = msgspec.to_builtins(request)
     del fields["altcha"]
-    return hashlib.sha256(msgspec.json.encode([type(request).__name__, fields])).hexdigest()
+    return hashlib.sha256(msgspec.json.encode(fields)).hexdigest()
 
 
 def _check_texts(request: TurnRequest) -> None:
-    if isinstance(request, Stored):
+    if isinstance(request, NewPrompt):
         _check_prompt(request.content)
     if isinstance(request, Stateless):
         if not request.messages:

@@ -15,7 +15,7 @@ from chat.limits.admission import Admission, check_ledger
 from chat.models import Conversation, Message, Usage
 from chat.turns.existing import ExistingAnswer, find_turn, start_payload
 from chat.turns.planning import Plan, is_budgeted, parent_of
-from chat.turns.request import Again, Stateless, Stored, digest
+from chat.turns.request import NewPrompt, Regenerate, Stateless, digest
 
 
 class TurnTaken(Exception):
@@ -70,7 +70,7 @@ def _write_messages(plan: Plan) -> dict[str, Any]:
         return {"conversation": None, "message": None, "answer": plan.answer, "model": model, "title": None}
     conversation = _locked(plan) if plan.conversation else _new_conversation(plan, request)
     now = _after_the_last(conversation)
-    if isinstance(request, Stored):
+    if isinstance(request, NewPrompt):
         prompt = Message.objects.create(
             conversation=conversation, parent=plan.parent, role=Message.Role.USER, content=request.content, created=now
         )
@@ -114,8 +114,8 @@ def _locked(plan: Plan) -> Conversation:
     return conversation
 
 
-def _new_conversation(plan: Plan, request: Stored | Again) -> Conversation:
-    assert isinstance(request, Stored)
+def _new_conversation(plan: Plan, request: NewPrompt | Regenerate) -> Conversation:
+    assert isinstance(request, NewPrompt)
     chosen = plan.models[0] if request.model else None
     return Conversation.objects.create(
         user_id=plan.requester.user_id, guest=plan.requester.guest, title=title_of(request.content), model=chosen

@@ -97,7 +97,7 @@ def export_md(request: HttpRequest, requester: Requester, conversation_id: UUID)
 
 
 def _own(requester: Requester, conversation_id: UUID) -> Conversation:
-    return get_object_or_404(Conversation.objects.of(requester), pk=conversation_id)
+    return get_object_or_404(Conversation.objects.owned_by(requester), pk=conversation_id)
 
 
 def _download(response: HttpResponse, conversation: Conversation, suffix: str) -> HttpResponse:

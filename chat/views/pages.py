@@ -62,7 +62,7 @@ async def delete(request: HttpRequest, conversation_id: UUID) -> HttpResponse:
 
 
 def _own(requester: Requester, conversation_id: UUID) -> Conversation:
-    found = Conversation.objects.of(requester).select_related("model").filter(id=conversation_id).first()
+    found = Conversation.objects.owned_by(requester).select_related("model").filter(id=conversation_id).first()
     if found is None:
         raise Http404
     return found
@@ -75,7 +75,7 @@ def _rename(requester: Requester, conversation_id: UUID, title: str) -> None:
 
 
 def _delete(requester: Requester, conversation_id: UUID) -> None:
-    Conversation.objects.of(requester).filter(id=conversation_id).delete()
+    Conversation.objects.owned_by(requester).filter(id=conversation_id).delete()
 
 
 def _page(request: HttpRequest, requester: Requester, conversation_id: UUID | None = None) -> HttpResponse:

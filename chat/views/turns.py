@@ -145,7 +145,7 @@ def _own_usage(requester: Requester, answer_id: UUID) -> Usage:
 
 
 def _is_own(requester: Requester, usage: Usage) -> bool:
-    if Message.objects.of(requester).filter(id=usage.answer).exists():
+    if Message.objects.owned_by(requester).filter(id=usage.answer).exists():
         return True
     return usage.owner_key == requester.owner_key and not Message.objects.filter(id=usage.answer).exists()
 

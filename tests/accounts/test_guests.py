@@ -70,7 +70,7 @@ def test_a_guests_conversations_become_the_accounts_and_nobody_elses(guest: Clie
         for client, status in ((guest, 200), (alice.client, 200), (bob.client, 404)):
             assert client.get(f"/c/{start['conversation']}/").status_code == status
             assert client.get(f"/api/answers/{start['answer']}/stream").status_code == status
-    assert Conversation.objects.of(alice.requester).count() == 3
+    assert Conversation.objects.owned_by(alice.requester).count() == 3
     assert own["conversation"] in guest.get("/").text
     # What was used was used at the address: the ledger is as it was.
     assert [Usage.objects.filter(answer=start["answer"]).values().get() for start in starts] == before
@@ -104,7 +104,7 @@ def test_after_signing_out_the_conversations_stay_with_the_account(guest: Client
     assert guest.post("/accounts/logout/").status_code == 302
     assert guest.get(f"/c/{start['conversation']}/").status_code in (302, 404)
     ask(guest)
-    assert Conversation.objects.of(alice.requester).count() == 1
+    assert Conversation.objects.owned_by(alice.requester).count() == 1
 
 
 def test_one_who_signs_in_over_another_account_takes_nothing_of_it_along(guest: Client, alice: "Person", bob: "Person") -> None:
@@ -112,7 +112,7 @@ def test_one_who_signs_in_over_another_account_takes_nothing_of_it_along(guest: 
     sign_in(guest, alice)
     guest.post("/accounts/logout/")
     sign_in(guest, bob)
-    assert Conversation.objects.of(bob.requester).count() == 0
+    assert Conversation.objects.owned_by(bob.requester).count() == 0
 
 
 def test_a_running_answer_is_followed_and_stopped_after_the_hand_over(
@@ -193,7 +193,7 @@ def test_a_turn_that_both_had_stays_with_both(alice: "Person") -> None:
     for conversation, owner in ((own, alice.requester.owner_key), (foreign, f"g:{name}")):
         Message.objects.create(conversation=conversation, role="assistant", turn=turn, turn_owner=owner)
     accounts_guests.transfer_to_account(Requester(None, name, ""), alice.requester)
-    assert Conversation.objects.of(alice.requester).count() == 2
+    assert Conversation.objects.owned_by(alice.requester).count() == 2
 
 
 def test_signing_up_hands_over_as_signing_in_does(guest: Client) -> None:

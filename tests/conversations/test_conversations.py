@@ -10,7 +10,7 @@ from uuid import UUID, uuid4
 import pytest
 from django.utils import timezone
 
-from chat.conversations.reading import SHOWN, STEP, branch
+from chat.conversations.reading import PAGE_MESSAGES, PAGE_STEP, entries
 from chat.models import Conversation, Message
 from tests.harness.people import Person
 from tests.harness.site import Site
@@ -38,7 +38,7 @@ class Tree:
         return path
 
     def shown(self, through: UUID | None = None) -> list[tuple[str, int, int]]:
-        return [(entry.message.content, entry.place, entry.count) for entry in branch(self.messages, through)]
+        return [(entry.message.content, entry.place, entry.count) for entry in entries(self.messages, through)]
 
 
 @pytest.fixture
@@ -73,7 +73,7 @@ def test_a_branch_is_shown_through_any_of_its_messages_down_to_its_newest(tree: 
 def test_neighbours_are_named_in_the_order_they_were_made(tree: Tree) -> None:
     prompt = tree("p", None)
     answers = [tree(f"a{number}", prompt) for number in range(3)]
-    entry = branch(tree.messages, answers[1])[-1]
+    entry = entries(tree.messages, answers[1])[-1]
     assert (entry.previous, entry.next, entry.newest) == (answers[0], answers[2], answers[2])
 
 
@@ -120,7 +120,7 @@ def test_a_conversation_to_which_turns_are_added_can_be_deleted_all_the_same(ali
 def test_a_very_long_conversation_shows_its_end_and_the_rest_by_steps(site: Site, alice: Person) -> None:
     conversation = Conversation.objects.create(user=alice.user, title="Long")
     tree = Tree()
-    for number in range(SHOWN + 2 * STEP + 10):
+    for number in range(PAGE_MESSAGES + 2 * PAGE_STEP + 10):
         tree(f"message {number}", tree.messages[-1].id if tree.messages else None)
     for message in tree.messages:
         message.conversation = conversation
@@ -133,9 +133,9 @@ def test_a_very_long_conversation_shows_its_end_and_the_rest_by_steps(site: Site
         return re.findall(r'<article class="message[^>]* id="(m-[^"]+)"', page), earlier and unescape(earlier[1])
 
     newest, earlier = shown("")
-    assert newest == wanted[2 * STEP :]
+    assert newest == wanted[2 * PAGE_STEP :]
     assert shown(f"?at={tree.messages[5].id}")[0] == wanted[5:]
-    for first in (STEP, 0):
+    for first in (PAGE_STEP, 0):
         assert earlier
         more, earlier = shown(earlier)
         assert more == wanted[first:]

@@ -143,13 +143,15 @@ def test_everybody_reaches_their_own_conversations_and_no_others(alice: Person, 
     mine = Conversation.objects.create(user=alice.user)
     guests = Conversation.objects.create(guest=guest.guest)
     Message.objects.create(conversation=mine, role="user")
-    reachable = {name: set(Conversation.objects.of(requester)) for name, requester in (("alice", alice.requester), ("bob", bob.requester))}
+    reachable = {
+        name: set(Conversation.objects.owned_by(requester)) for name, requester in (("alice", alice.requester), ("bob", bob.requester))
+    }
     assert reachable == {"alice": {mine}, "bob": set()}
-    assert list(Conversation.objects.of(guest)) == [guests]
-    assert not Conversation.objects.of(other_guest).exists()
-    assert not Conversation.objects.of(Requester(None, "", "198.18.0.1")).exists()
-    assert Message.objects.of(alice.requester).count() == 1
-    assert not Message.objects.of(bob.requester).exists()
+    assert list(Conversation.objects.owned_by(guest)) == [guests]
+    assert not Conversation.objects.owned_by(other_guest).exists()
+    assert not Conversation.objects.owned_by(Requester(None, "", "198.18.0.1")).exists()
+    assert Message.objects.owned_by(alice.requester).count() == 1
+    assert not Message.objects.owned_by(bob.requester).exists()
 
 
 def test_what_is_counted_and_what_is_owned_are_different_keys() -> None:

@@ -37,8 +37,8 @@ def footprint(requester: Requester, rates: str = "10/d") -> Footprint:
         slots=leases.in_use(redis_client.client(), key),
         reservations=redis_client.client().hlen(f"chatsite:{{{key}}}:reserved"),
         ledger=Usage.objects.filter(owner_key=requester.owner_key).count(),
-        conversations=Conversation.objects.of(requester).count(),
-        messages=Message.objects.of(requester).count(),
+        conversations=Conversation.objects.owned_by(requester).count(),
+        messages=Message.objects.owned_by(requester).count(),
     )
 
 

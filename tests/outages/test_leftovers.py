@@ -126,7 +126,7 @@ def test_nothing_is_left_behind_after_two_hundred_turns_with_every_kind_of_end(
 
     mine = Usage.objects.filter(owner_key=person.requester.owner_key)
     wait_until(lambda: not mine.filter(outcome=Usage.Outcome.RUNNING).exists(), 20)
-    assert not Message.objects.of(person.requester).filter(status=Message.Status.STREAMING).exists()
+    assert not Message.objects.owned_by(person.requester).filter(status=Message.Status.STREAMING).exists()
     wait_until(lambda: footprint(person.requester).slots == 0 and footprint(person.requester).reservations == 0)
     wait_until(lambda: not any(upstream.running(prompt) for prompt in scripts))
     assert mine.count() >= TURNS - AT_ONCE

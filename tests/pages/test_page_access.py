@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from playwright.sync_api import Page, expect
 
-from chat.conversations.reading import LISTED
+from chat.conversations.reading import SIDEBAR_LIMIT
 from chat.models import ChatModel, Conversation, Message
 from tests.harness import wire
 from tests.harness.chat_page import ask, conversation_of, ended, open_chat
@@ -241,11 +241,11 @@ def test_a_conversation_without_a_title_can_be_found_and_named(site: Site, alice
 
 
 def test_who_has_more_conversations_than_the_list_is_told_where_they_are(site: Site, alice: Person, page: Page) -> None:
-    Conversation.objects.bulk_create(Conversation(user=alice.user, title=f"number {number}") for number in range(LISTED))
+    Conversation.objects.bulk_create(Conversation(user=alice.user, title=f"number {number}") for number in range(SIDEBAR_LIMIT))
     open_chat(page, site, alice)
-    expect(page.locator("[data-conversations] > li")).to_have_count(LISTED)
+    expect(page.locator("[data-conversations] > li")).to_have_count(SIDEBAR_LIMIT)
     expect(page.locator(".sidebar-older")).to_have_count(0)
     Conversation.objects.create(user=alice.user, title="one more")
     page.reload()
-    expect(page.locator("[data-conversations] > li")).to_have_count(LISTED)
+    expect(page.locator("[data-conversations] > li")).to_have_count(SIDEBAR_LIMIT)
     expect(page.locator(".sidebar-older a")).to_have_attribute("href", "/search/")

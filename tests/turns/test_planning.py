@@ -9,7 +9,7 @@ from django.test.utils import CaptureQueriesContext
 from chat.models import ChatModel, Conversation, Message
 from chat.turns import planning
 from chat.turns.planning import Plan
-from chat.turns.request import PlainMessage, Stateless, Stored
+from chat.turns.request import ChatMessage, NewPrompt, Stateless
 from tests.harness.people import Person
 
 
@@ -26,7 +26,7 @@ def conversation_of(person: Person, messages: int) -> Conversation:
 def planned(person: Person, conversation: Conversation) -> tuple[Plan, int]:
     """The plan of one more prompt, and how many queries it took."""
     with CaptureQueriesContext(connection) as queries:
-        plan = planning.plan(person.requester, Stored("and now?", conversation.id))
+        plan = planning.plan(person.requester, NewPrompt("and now?", conversation.id))
     return plan, len(queries)
 
 
@@ -68,7 +68,7 @@ def test_what_the_system_prompt_takes_is_not_there_for_the_turns(alice: Person) 
 @pytest.mark.parametrize(("prompt_chars", "limit"), [(4 * 96, 800), (4 * 296, 500), (4 * 5000, 500)])
 def test_limit_of_the_answer_fits_into_the_context_beside_the_prompt(alice: Person, prompt_chars: int, limit: int) -> None:
     model_of(alice, 1000, max_output_tokens=16_384)
-    assert planning.plan(alice.requester, Stored("x" * prompt_chars)).targets[0].max_output_tokens == limit
+    assert planning.plan(alice.requester, NewPrompt("x" * prompt_chars)).targets[0].max_output_tokens == limit
 
 
 def test_quota_of_messages_leaves_out_whole_turns_too(alice: Person) -> None:
@@ -80,21 +80,21 @@ def test_quota_of_messages_leaves_out_whole_turns_too(alice: Person) -> None:
 
 def test_last_prompt_is_sent_however_long_it_is(alice: Person) -> None:
     model_of(alice, 10)
-    plan = planning.plan(alice.requester, Stored("x" * 1000))
+    plan = planning.plan(alice.requester, NewPrompt("x" * 1000))
     assert ([len(message["content"]) for message in plan.messages], plan.trimmed) == ([1000], 0)
 
 
 def test_what_a_program_sends_is_sent_whole(alice: Person) -> None:
     model_of(alice, 10)
-    messages = [PlainMessage("user", f"message {number}") for number in range(9)]
+    messages = [ChatMessage("user", f"message {number}") for number in range(9)]
     plan = planning.plan(alice.requester, Stateless(messages))
     assert (len(plan.messages), plan.trimmed) == (9, 0)
 
 
 def test_only_a_turn_that_a_budget_counts_has_something_reserved(alice: Person) -> None:
-    assert planning.plan(alice.requester, Stored("hello")).reserved is None
+    assert planning.plan(alice.requester, NewPrompt("hello")).reserved is None
     alice.quota.tokens_per_day = 1000
     alice.quota.save()
-    plan = planning.plan(alice.requester, Stored("hello"))
+    plan = planning.plan(alice.requester, NewPrompt("hello"))
     assert plan.reserved is not None
     assert plan.reserved.tokens == plan.admission_request().tokens == 1000

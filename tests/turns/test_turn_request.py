@@ -11,11 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chat.errors import InvalidRequest
-from chat.turns.request import Again, PlainMessage, Stateless, Stored, digest, parse
+from chat.turns.request import ChatMessage, NewPrompt, Regenerate, Stateless, digest, parse
 from tests.harness.invalid_bodies import AGAIN, ID, INVALID, OTHER
 
 
-def parsed(body: Any) -> Stored | Again | Stateless:
+def parsed(body: Any) -> NewPrompt | Regenerate | Stateless:
     return parse(json.dumps(body).encode())
 
 
@@ -27,36 +27,36 @@ def test_a_body_that_is_no_turn_is_refused_with_a_sentence_that_says_why(body: b
 
 
 def test_a_prompt_alone_is_a_turn_in_a_new_conversation() -> None:
-    assert parsed({"content": "hi"}) == Stored("hi")
-    assert parsed({"content": "hi", "conversation": None, "parent": None, "model": None, "turn": None}) == Stored("hi", parent=None)
+    assert parsed({"content": "hi"}) == NewPrompt("hi")
+    assert parsed({"content": "hi", "conversation": None, "parent": None, "model": None, "turn": None}) == NewPrompt("hi", parent=None)
 
 
 def test_no_parent_is_told_from_a_parent_that_is_null() -> None:
     absent, null = parsed({"content": "hi"}), parsed({"content": "hi", "parent": None})
-    assert isinstance(absent, Stored)
-    assert isinstance(null, Stored)
+    assert isinstance(absent, NewPrompt)
+    assert isinstance(null, NewPrompt)
     assert (absent.parent, null.parent) == (msgspec.UNSET, None)
 
 
 def test_every_field_of_a_stored_turn_is_read() -> None:
     body = {"content": " hi\r\n", "conversation": ID, "parent": OTHER, "model": "gpt-4o", "turn": ID.upper()}
-    assert parsed(body) == Stored(" hi\r\n", UUID(ID), UUID(OTHER), "gpt-4o", UUID(ID))
+    assert parsed(body) == NewPrompt(" hi\r\n", UUID(ID), UUID(OTHER), "gpt-4o", UUID(ID))
 
 
 def test_an_answer_is_asked_for_again() -> None:
-    assert parsed({**AGAIN, "model": "gpt-4o", "turn": ID}) == Again(UUID(ID), UUID(OTHER), "gpt-4o", UUID(ID))
+    assert parsed({**AGAIN, "model": "gpt-4o", "turn": ID}) == Regenerate(UUID(ID), UUID(OTHER), "gpt-4o", UUID(ID))
 
 
 def test_messages_are_a_stateless_turn() -> None:
     messages = [{"role": role, "content": role} for role in ("system", "user", "assistant", "user")]
     roles: list[Any] = ["system", "user", "assistant", "user"]
-    assert parsed({"messages": messages}) == Stateless([PlainMessage(role, role) for role in roles])
+    assert parsed({"messages": messages}) == Stateless([ChatMessage(role, role) for role in roles])
 
 
 @given(st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1).filter(str.strip), st.booleans())
 def test_a_prompt_is_read_exactly(text: str, escape: bool) -> None:
     request = parse(json.dumps({"content": text}, ensure_ascii=escape).encode())
-    assert isinstance(request, Stored)
+    assert isinstance(request, NewPrompt)
     assert request.content == text
 
 
