@@ -4,7 +4,7 @@ from django.contrib import admin
 from django.contrib.auth import views as auth
 from django.urls import path
 
-from chat.views import account, answer_streams, challenge, library, limits, noscript, operations, pages, probe, turns, usage
+from chat.views import account, answer_streams, challenge, health, library, limits, noscript, pages, probe, turns, usage
 
 urlpatterns = [
     path("", pages.home, name="home"),
@@ -35,13 +35,13 @@ urlpatterns = [
     path("setup/<str:token>/", account.setup, name="setup"),
     path("admin/login/", account.admin_sign_in),
     path("admin/", admin.site.urls),
-    path("favicon.ico", operations.favicon),
-    path("healthz", operations.healthz, name="healthz"),
-    path("readyz", operations.readyz, name="readyz"),
-    path("metrics", operations.metrics, name="metrics"),
+    path("favicon.ico", health.favicon),
+    path("healthz", health.healthz, name="healthz"),
+    path("readyz", health.readyz, name="readyz"),
+    path("metrics", health.metrics, name="metrics"),
 ]
 
-handler400 = "chat.views.operations.bad_request"
-handler403 = "chat.views.operations.permission_denied"
-handler404 = "chat.views.operations.not_found"
-handler500 = "chat.views.operations.server_error"
+handler400 = "chat.views.errors.bad_request"
+handler403 = "chat.views.errors.permission_denied"
+handler404 = "chat.views.errors.not_found"
+handler500 = "chat.views.errors.server_error"
