@@ -10,9 +10,9 @@ from chat.conversations.titles import INVISIBLE
 from chat.graphemes import cut_bytes
 
 _FALLBACK = "conversation"
-_LONGEST_ASCII = 60
+_MAX_ASCII_CHARS = 60
 # Most file systems hold 255 bytes, some encrypted ones 143; a browser that finds the name taken adds " (1)".
-_LONGEST_BYTES = 120
+_MAX_BYTES = 120
 # Separators of paths and streams, what shells and Windows take for something else, and line ends.
 _FORBIDDEN = re.compile(r'[/\\:*?"<>|\s\x00-\x1f\u2028\u2029]+')
 # With any suffix behind it, Windows takes such a name for a device.
@@ -26,7 +26,7 @@ def attachment(title: str, suffix: str) -> str:
 
     `filename` is ASCII, for old programs; a title beyond it comes in `filename*` (RFC 8187) as well.
     """
-    ascii_name = _harmless(slugify(title)[:_LONGEST_ASCII].strip("-_")) or _FALLBACK
+    ascii_name = _harmless(slugify(title)[:_MAX_ASCII_CHARS].strip("-_")) or _FALLBACK
     header = f'attachment; filename="{ascii_name}.{suffix}"'
     whole = _whole_name(title)
     if whole.isascii():
@@ -37,7 +37,7 @@ def attachment(title: str, suffix: str) -> str:
 def _whole_name(title: str) -> str:
     visible = INVISIBLE.sub("", normalize("NFC", title))
     name = _FORBIDDEN.sub(" ", visible).strip(" .")
-    return _harmless(cut_bytes(name, _LONGEST_BYTES).rstrip(" ."))
+    return _harmless(cut_bytes(name, _MAX_BYTES).rstrip(" ."))
 
 
 def _harmless(name: str) -> str:

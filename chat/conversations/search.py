@@ -8,8 +8,8 @@ from chat.folding import find_folded, fold
 from chat.models import Conversation, Message
 from chat.requester import Requester
 
-MOST_HITS = 50
-_LONGEST_QUERY = 200  # characters
+MAX_HITS = 50
+_MAX_QUERY_CHARS = 200  # characters
 _BEFORE, _AFTER = 60, 140  # characters shown around a match
 
 
@@ -25,7 +25,7 @@ class Hit:
 
 def clean_query(text: str) -> str:
     """What can be searched for: without NUL, which PostgreSQL refuses, on one line, not endless."""
-    return " ".join(text.replace("\0", " ").split())[:_LONGEST_QUERY].strip()
+    return " ".join(text.replace("\0", " ").split())[:_MAX_QUERY_CHARS].strip()
 
 
 def search_conversations(requester: Requester, query: str) -> list[Hit]:
@@ -35,7 +35,7 @@ def search_conversations(requester: Requester, query: str) -> list[Hit]:
     messages = Message.objects.filter(_contains("content", query), conversation=OuterRef("pk")).order_by("-created")
     found = Conversation.objects.owned_by(requester).annotate(text=Subquery(messages.values("content")[:1]))
     found = found.filter(_contains("title", query) | Q(text__isnull=False)).order_by("-updated", "pk")
-    return [_hit(conversation, getattr(conversation, "text", None) or "", query) for conversation in found[:MOST_HITS]]
+    return [_hit(conversation, getattr(conversation, "text", None) or "", query) for conversation in found[:MAX_HITS]]
 
 
 def _contains(field: str, query: str) -> Q:

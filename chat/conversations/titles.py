@@ -6,7 +6,7 @@ from unicodedata import category
 
 from chat.graphemes import cut
 
-LONGEST_TITLE = 60
+MAX_TITLE_CHARS = 60
 # A place to end is looked for in the last characters; a word that is longer than these, such as an address, is cut.
 _LOOK_BACK = 24
 
@@ -29,12 +29,12 @@ _TRAILING = " ,;:.、，。；：・" + "".join(sorted(_NEVER_LAST)) + "([{"
 
 
 def title_of(prompt: str) -> str:
-    """The first words of the prompt's text, LONGEST_TITLE characters at most with the … of one that is cut.
+    """The first words of the prompt's text, MAX_TITLE_CHARS characters at most with the … of one that is cut.
 
     "" where there is nothing to see in it.
     """
     line = _text_of(prompt)
-    return line if len(line) <= LONGEST_TITLE else f"{_cut(line, LONGEST_TITLE - 1)}…"
+    return line if len(line) <= MAX_TITLE_CHARS else f"{_cut(line, MAX_TITLE_CHARS - 1)}…"
 
 
 def _text_of(prompt: str) -> str:

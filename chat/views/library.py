@@ -27,10 +27,13 @@ P = ParamSpec("P")
 OwnView = Callable[Concatenate[HttpRequest, Requester, P], HttpResponse]
 
 
-def for_the_known(
+def guest_or_login_required(
     view: OwnView[P],
 ) -> Callable[Concatenate[HttpRequest, P], HttpResponse]:
-    """For pages of one's own things: passes the requester on; who has no account signs in first, unless guests may chat or could."""
+    """Passes the requester on to a view of their own things.
+
+    Sends those without an account to sign in, unless they chat as guests or could.
+    """
 
     @wraps(view)
     def wrapper(request: HttpRequest, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
@@ -43,9 +46,9 @@ def for_the_known(
 
 
 def limited(
-    count: Callable[[HttpRequest, Requester], None], say: Callable[[HttpRequest, RateLimited], HttpResponse]
+    count: Callable[[HttpRequest, Requester], None], on_refusal: Callable[[HttpRequest, RateLimited], HttpResponse]
 ) -> Callable[[OwnView[P]], OwnView[P]]:
-    """For views that cost the server some work: `count` counts the request, and `say` answers the one that is too many."""
+    """Limits a view that costs the server some work: `count` counts the request, and `on_refusal` answers the one that is too many."""
 
     def decorate(view: OwnView[P]) -> OwnView[P]:
         @wraps(view)
@@ -53,7 +56,7 @@ def limited(
             try:
                 count(request, requester)
             except RateLimited as refusal:
-                return say(request, refusal)
+                return on_refusal(request, refusal)
             return view(request, requester, *args, **kwargs)
 
         return wrapper
@@ -61,26 +64,26 @@ def limited(
     return decorate
 
 
-def _as_json(request: HttpRequest, refusal: RateLimited) -> HttpResponse:
+def _refusal_as_json(request: HttpRequest, refusal: RateLimited) -> HttpResponse:
     return refusal_response(refusal)
 
 
 @require_safe
 @never_cache
-@for_the_known
+@guest_or_login_required
 @limited(action_limits.count_search, refusal_page)
 def search(request: HttpRequest, requester: Requester) -> HttpResponse:
-    """`?q=`: the requester's conversations in whose title or messages it stands."""
+    """Shows the requester's conversations in whose title or messages `?q=` stands."""
     query = clean_query(request.GET.get("q", ""))
     return render(request, "library/search.html", {"query": query, "hits": search_conversations(requester, query)})
 
 
 @require_safe
 @never_cache
-@for_the_known
-@limited(action_limits.count_export, _as_json)
+@guest_or_login_required
+@limited(action_limits.count_export, _refusal_as_json)
 def export_json(request: HttpRequest, requester: Requester, conversation_id: UUID) -> HttpResponse:
-    """The whole tree, oldest message first, as docs/protocol.md says it."""
+    """Returns the whole tree, oldest message first, as docs/protocol.md says it."""
     conversation = _own(requester, conversation_id)
     response = JsonResponse(export.as_dict(conversation), json_dumps_params={"ensure_ascii": False})
     return _download(response, conversation, "json")
@@ -88,10 +91,10 @@ def export_json(request: HttpRequest, requester: Requester, conversation_id: UUI
 
 @require_safe
 @never_cache
-@for_the_known
+@guest_or_login_required
 @limited(action_limits.count_export, refusal_page)
 def export_md(request: HttpRequest, requester: Requester, conversation_id: UUID) -> HttpResponse:
-    """The branch that ends with the newest message, as Markdown."""
+    """Returns the branch that ends with the newest message, as Markdown."""
     conversation = _own(requester, conversation_id)
     return _download(HttpResponse(export.as_markdown(conversation), content_type="text/markdown; charset=utf-8"), conversation, "md")
 

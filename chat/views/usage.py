@@ -1,4 +1,4 @@
-"""The page on which people see what they may use and what they have used."""
+"""The page of limits and use."""
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
@@ -8,15 +8,15 @@ from django.views.decorators.http import require_safe
 from chat.limits.usage_report import report
 from chat.models import Usage
 from chat.requester import Requester
-from chat.views.library import for_the_known
+from chat.views.library import guest_or_login_required
 
 _LATEST = 50
 
 
 @require_safe
 @never_cache
-@for_the_known
+@guest_or_login_required
 def usage(request: HttpRequest, requester: Requester) -> HttpResponse:
-    """My limits, what is used of them, and my latest answers."""
+    """Shows the requester's limits, what is used of them, and their latest answers."""
     answers = Usage.objects.filter(owner_key=requester.owner_key)[:_LATEST]
     return render(request, "library/usage.html", {"report": report(request, requester), "answers": answers})

@@ -6,7 +6,7 @@ from unicodedata import normalize
 import pytest
 from django.db.models import Value
 
-from chat.conversations.search import MOST_HITS, clean_query, search_conversations
+from chat.conversations.search import MAX_HITS, clean_query, search_conversations
 from chat.folding import find_folded, fold
 from chat.models import Conversation, Message
 from tests.harness import wire
@@ -72,11 +72,11 @@ def test_wildcards_are_only_themselves(alice: Person, wildcard: str) -> None:
 
 
 def test_at_most_fifty_are_shown_and_the_latest_first(alice: Person) -> None:
-    for number in range(MOST_HITS + 2):
+    for number in range(MAX_HITS + 2):
         talk(alice, f"numbat {number}")
     titles = found(alice, "numbat")
-    assert len(titles) == MOST_HITS
-    assert titles[0] == f"numbat {MOST_HITS + 1}"
+    assert len(titles) == MAX_HITS
+    assert titles[0] == f"numbat {MAX_HITS + 1}"
     assert "50 or more" in visitor(alice.user).get("/search/?q=numbat").content.decode()
 
 

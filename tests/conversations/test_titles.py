@@ -6,7 +6,7 @@ from unicodedata import normalize
 
 import pytest
 
-from chat.conversations.titles import LONGEST_TITLE, title_of
+from chat.conversations.titles import MAX_TITLE_CHARS, title_of
 from chat.graphemes import cut, cut_bytes
 from tests.harness.people import Person
 from tests.harness.upstream import Upstream
@@ -80,7 +80,7 @@ CUT = {
 @pytest.mark.parametrize("prompt", CUT.values(), ids=CUT)
 def test_long_prompt_is_cut_near_the_limit_and_nowhere_inside_of_a_character(prompt: str) -> None:
     title = title_of(prompt)
-    assert LONGEST_TITLE // 2 < len(title) <= LONGEST_TITLE
+    assert MAX_TITLE_CHARS // 2 < len(title) <= MAX_TITLE_CHARS
     assert title.endswith("…")
     kept = title.removesuffix("…")
     assert prompt.startswith(kept)
