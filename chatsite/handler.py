@@ -21,7 +21,7 @@ from chat.asgi_scope import PEER_ADDRESS
 from chat.client_ip import client_address, is_trusted, parse_address
 from chat.errors import BodyTooLarge
 from chat.views.api import refusal_response
-from chat.views.stream import LiveResponse
+from chat.views.streaming import UnbufferedResponse
 
 Scope = dict[str, Any]
 Message = Mapping[str, Any]
@@ -103,7 +103,7 @@ class Handler(ASGIHandler):
         return response
 
     async def send_response(self, response: HttpResponseBase, send: Send) -> None:
-        if not isinstance(response, LiveResponse):
+        if not isinstance(response, UnbufferedResponse):
             await super().send_response(response, send)
             return
         head = {"status": response.status_code, "headers": _raw_headers(response)}

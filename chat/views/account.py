@@ -33,7 +33,7 @@ _MAX_NEXT_BYTES = 600
 
 
 def refusal_page(request: HttpRequest, refusal: Refusal) -> HttpResponse:
-    """The refusal as a page that says when to try again."""
+    """Returns the refusal as a page that says when to try again."""
     limited = isinstance(refusal, RateLimited)
     title = "Too many attempts" if limited else "Not possible right now"
     text = f"{refusal.message} Try again in {span(refusal.retry_after)}." if limited and refusal.retry_after else refusal.message
@@ -44,7 +44,7 @@ def refusal_page(request: HttpRequest, refusal: Refusal) -> HttpResponse:
 
 
 class RefusalPageMixin:
-    """For the class-based views: a Refusal raised anywhere in them becomes its page."""
+    """Turns a Refusal raised anywhere in a class-based view into its page."""
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         try:
@@ -54,18 +54,18 @@ class RefusalPageMixin:
 
 
 class SignIn(RefusalPageMixin, auth.LoginView):
-    """Only failures count. Django rotates the session's key and follows `next` on this host only."""
+    """Signs in; only failures count. Django rotates the session's key and follows `next` on this host only."""
 
     redirect_authenticated_user = True
 
     def get_success_url(self) -> str:
-        """Where `next` leads; to the chat if it leads back here, which Django takes for a fault of the site."""
+        """Returns where `next` leads; to the chat if it leads back here, which Django takes for a fault of the site."""
         target = super().get_success_url()
         return self.get_default_redirect_url() if urlsplit(target).path == self.request.path else target
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        """`nobody_yet`: whoever has just installed the site comes here, and cannot sign in."""
-        return super().get_context_data(**kwargs) | {"nobody_yet": not User.objects.exists()}
+        """Adds `no_account_yet`: an operator who has just installed the site comes here, and cannot sign in."""
+        return super().get_context_data(**kwargs) | {"no_account_yet": not User.objects.exists()}
 
     @property
     def username(self) -> str:
@@ -96,7 +96,7 @@ class PasswordReset(RefusalPageMixin, auth.PasswordResetView):
 
 @never_cache
 def admin_sign_in(request: HttpRequest) -> HttpResponse:
-    """In place of the admin's own sign-in page, which no limit guards."""
+    """Stands in place of the admin's own sign-in page, which no limit guards."""
     target = request.GET.get("next", "")
     if not _is_path_here(request, target):
         target = reverse("admin:index")
@@ -118,8 +118,8 @@ def _is_path_here(request: HttpRequest, target: str) -> bool:
 # --- New accounts -----------------------------------------------------------
 
 
-class _Gone(Exception):
-    """Somebody else was first."""
+class LinkUsed(Exception):
+    """Says that a link which makes an account was used already, or that someone else was first."""
 
 
 def _closed(request: HttpRequest, title: str, text: str, status: int = 403) -> HttpResponse:
@@ -130,7 +130,7 @@ def _closed(request: HttpRequest, title: str, text: str, status: int = 403) -> H
 @sensitive_post_parameters()
 @require_http_methods(["GET", "HEAD", "POST"])
 def sign_up(request: HttpRequest) -> HttpResponse:
-    """A new account, as the site's policy says: nobody, whoever has an unused invitation (`?invite=`), everybody."""
+    """Makes an account for those whom the site's policy lets in: no one, those with an unused invitation (`?invite=`), everyone."""
     if request.user.is_authenticated:
         return redirect("/")
     policy = SitePolicy.current().signup
@@ -149,12 +149,12 @@ def sign_up(request: HttpRequest) -> HttpResponse:
         return _sign_up(request, SignUpForm(request.POST), invitation)
     except Refusal as refusal:
         return refusal_page(request, refusal)
-    except _Gone:
+    except LinkUsed:
         return _closed(request, "You need an invitation", "This invitation has just been used. Ask for a new one.")
 
 
 def _unproven(request: HttpRequest, proof: ChallengeForm) -> HttpResponse:
-    """The form again, with what was typed but for the passwords; nothing of it is looked at, so that a script learns nothing."""
+    """Shows the form again, with what was typed but for the passwords; nothing of it is looked at, so that a script learns nothing."""
     typed = {name: request.POST.get(name, "") for name in ("username", "email")}
     return render(request, "account/signup.html", {"form": SignUpForm(initial=typed), "proof": proof}, status=403)
 
@@ -171,7 +171,7 @@ def _join(form: SignUpForm, invitation: Invitation | None) -> User | None:
     try:
         with transaction.atomic():
             if invitation and not Invitation.objects.usable().filter(pk=invitation.pk).update(used=timezone.now()):
-                raise _Gone
+                raise LinkUsed
             user = form.save()
             if invitation:
                 Invitation.objects.filter(pk=invitation.pk).update(used_by=user)
@@ -185,25 +185,25 @@ def _join(form: SignUpForm, invitation: Invitation | None) -> User | None:
 @sensitive_post_parameters()
 @require_http_methods(["GET", "HEAD", "POST"])
 def setup(request: HttpRequest, token: str) -> HttpResponse:
-    """The first admin, made with the link that the site prints while it has no account."""
+    """Makes the first admin, with the link that the site prints while it has no account."""
     form = FirstAdminForm(request.POST or None)
     try:
         if not setup_is_open(token):
-            raise _Gone
+            raise LinkUsed
         if request.method == "POST" and form.is_valid():
             login(request, _first_admin(form))
             return redirect("/")
-    except _Gone:
+    except LinkUsed:
         text = "It works once, for a day. A site without an account prints a new one whenever it starts."
         return _closed(request, "This set-up link is no longer valid", text, status=404)
     return render(request, "account/setup.html", {"form": form})
 
 
 def _first_admin(form: FirstAdminForm) -> User:
-    """Makes the account, or raises _Gone: of several at once, one makes it."""
+    """Makes the account, or raises LinkUsed: of several at once, one makes it."""
     with transaction.atomic():
         # The lock on the one row of the policy makes the others wait until the account can be seen.
         SitePolicy.objects.select_for_update().get_or_create(pk=1)
         if User.objects.exists():
-            raise _Gone
+            raise LinkUsed
         return form.save()

@@ -14,24 +14,24 @@ from chat.limits import reader_leases
 from chat.requester import Requester
 from chat.threads import in_thread
 from chat.turns.existing import find_answer
-from chat.views.api import access_of, api, known_requester
-from chat.views.stream import EventStream
-from chat.views.turns import frames_after, parse_cursor
+from chat.views.answer_frames import frames_after, parse_cursor
+from chat.views.api import api, reader_access, require_requester
+from chat.views.streaming import EventStreamResponse
 
 MAX_ITEMS = 20
 
 
 @api("GET")
 async def streams(request: HttpRequest) -> HttpResponseBase:
-    """Stream the answers of `?follow=<id>:<cursor>`, given once for each, as docs/protocol.md says. It is one reader."""
-    requester = await known_requester(request)
+    """Streams the answers of `?follow=<id>:<cursor>`, given once for each, as docs/protocol.md says. It is one reader."""
+    requester = await require_requester(request)
     items = [_parse_item(text) for text in request.GET.getlist("follow")]
     if not 0 < len(items) <= MAX_ITEMS:
         raise InvalidRequest(f"Name 1 to {MAX_ITEMS} answers to follow.", limit="follow")
-    access = access_of(request)
+    access = reader_access(request)
     opened = [await _open(requester, answer, cursor, access) for answer, cursor in items]
     lease = await reader_leases.acquire(requester)
-    return EventStream(worker.current().seated(multiplex(opened), lease))
+    return EventStreamResponse(worker.current().seated(multiplex(opened), lease))
 
 
 def _parse_item(text: str) -> tuple[UUID, int]:

@@ -23,7 +23,7 @@ AsyncView = Callable[..., Coroutine[Any, Any, HttpResponseBase]]
 
 
 def refusal_response(refusal: Refusal) -> JsonResponse:
-    """The refusal as the contract says it: status, JSON body, Retry-After where there is one."""
+    """Returns the refusal as the contract says it: status, JSON body, Retry-After where there is one."""
     response = JsonResponse(refusal.payload(), status=refusal.status, headers=refusal.headers)
     if refusal.retry_after is not None:
         response["Retry-After"] = str(refusal.retry_after)
@@ -54,7 +54,7 @@ def api(*methods: str) -> Callable[[AsyncView], AsyncView]:
 
 
 def database_refusal(error: Error) -> Refusal:
-    """What to tell a person of an error of the database, which is logged: whose fault it is, and whether to try again."""
+    """Logs an error of the database, and returns what to tell of it: whose fault it is, and whether to try again."""
     if database_errors.is_refused(error):
         logger.warning("The database refused a query: %s", database_errors.words(error))
         return InvalidRequest("The database cannot do what is asked: it is too long, or holds what no text has.")
@@ -65,7 +65,7 @@ def database_refusal(error: Error) -> Refusal:
 
 
 async def requester_of(request: HttpRequest) -> Requester:
-    """Who asks; a guest without a random id in their session has the empty one, and owns nothing."""
+    """Returns who asks; a guest without a random id in their session has the empty one, and owns nothing."""
     return await in_thread(_requester, request)
 
 
@@ -84,15 +84,15 @@ def _requester(request: HttpRequest) -> Requester:
     return Requester(user_id=None, guest=request.session.get(guests.SESSION_KEY, ""), ip=address)
 
 
-def access_of(request: HttpRequest) -> ReaderAccess:
-    """By what right whoever asks reads; to be called once it is known who that is, so that it asks nothing more."""
+def reader_access(request: HttpRequest) -> ReaderAccess:
+    """Returns by what right the requester reads. Call it when the requester is known: then it asks nothing more."""
     if request.user.is_authenticated:
         return ReaderAccess(request.user.pk, request.user.password, request.session)
     return ReaderAccess(None, "", request.session)
 
 
-async def known_requester(request: HttpRequest) -> Requester:
-    """Who asks; raises NotSignedIn for someone who has neither an account nor a guest's conversation."""
+async def require_requester(request: HttpRequest) -> Requester:
+    """Returns who asks. Raises NotSignedIn for someone who has neither an account nor a guest's conversation."""
     requester = await requester_of(request)
     if requester.user_id is None and not requester.guest:
         raise NotSignedIn("You are signed out. Sign in to go on.")

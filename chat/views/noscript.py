@@ -27,15 +27,15 @@ from chat.turns.guest_turns import with_guest_id
 from chat.turns.request import TurnRequest, parse
 from chat.turns.service import StartedTurn, start_turn
 from chat.views.account import refusal_page
-from chat.views.api import access_of, known_requester, require_chat_access
-from chat.views.stream import LiveResponse
+from chat.views.api import reader_access, require_chat_access, require_requester
+from chat.views.streaming import UnbufferedResponse
 
 # Stands in the rendered page where the answer is to come.
-_PLACE = "<!--answer-->"
+_ANSWER_PLACEHOLDER = "<!--answer-->"
 
 
 async def post(request: HttpRequest, conversation_id: UUID | None = None) -> HttpResponseBase:
-    """The composer's form, posted to `/` or to a conversation: 303 to the page of the answer, or the refusal as a page with the prompt."""
+    """Takes the composer's form, posted to `/` or to a conversation: 303 to the page of the answer, or the refusal as a page."""
     prompt = request.POST.get("content", "")
     try:
         requester = await require_chat_access(request)
@@ -74,9 +74,9 @@ def _refused(request: HttpRequest, refusal: Refusal, prompt: str, conversation_i
 
 @never_cache
 async def answer(request: HttpRequest, conversation_id: UUID, answer_id: UUID) -> HttpResponseBase:
-    """The page of one answer: it streams while the answer is written; once that has ended, the conversation's own page says it better."""
+    """Streams the page of one answer while that is written; redirects to the conversation once it has ended."""
     try:
-        requester: Requester = await known_requester(request)
+        requester: Requester = await require_requester(request)
         existing = await in_thread(find_answer, requester, answer_id)
     except NotFound:
         raise Http404 from None
@@ -91,17 +91,17 @@ async def answer(request: HttpRequest, conversation_id: UUID, answer_id: UUID) -
         lease = await reader_leases.acquire(requester)
     except TooManyReaders as refusal:
         return await in_thread(refusal_page, request, refusal)
-    return LiveResponse(worker.current().seated(_streamed(page, existing, access_of(request)), lease), "text/html; charset=utf-8")
+    return UnbufferedResponse(worker.current().seated(_streamed(page, existing, reader_access(request)), lease), "text/html; charset=utf-8")
 
 
 def _page(request: HttpRequest, existing: ExistingAnswer) -> str:
     prompt = existing.message.parent.content if existing.message.parent else ""
     context = {"conversation": existing.message.conversation, "prompt": prompt, "answer_id": existing.message.id}
-    return render_to_string("chat/plain.html", context, request)
+    return render_to_string("chat/noscript_answer.html", context, request)
 
 
 async def _streamed(page: str, existing: ExistingAnswer, access: ReaderAccess) -> AsyncGenerator[bytes, None]:
-    head, _, tail = page.partition(_PLACE)
+    head, _, tail = page.partition(_ANSWER_PLACEHOLDER)
     # A browser shows a page as it comes only once it has some of it.
     yield (head + " " * 1024).encode()
     live = worker.current().follow(existing.message.id, existing.start, existing.owner)
@@ -113,6 +113,6 @@ async def _streamed(page: str, existing: ExistingAnswer, access: ReaderAccess) -
 
 
 def padded(html: bytes) -> bytes:
-    """The piece of a page and a comment, together a multiple of PAD_BYTES: what is read along must not be told by its size."""
+    """Adds a comment to a piece of a page, up to a multiple of PAD_BYTES: the text must not be told by its size on the wire."""
     size = len(html) + len(b"<!---->")
     return b"%s<!--%s-->" % (html, b"0" * (-size % PAD_BYTES))

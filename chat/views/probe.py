@@ -11,21 +11,21 @@ from chat.answers import sse, worker
 from chat.asgi_scope import peer_address
 from chat.errors import Draining, NotFound
 from chat.views.api import api
-from chat.views.stream import EventStream
+from chat.views.streaming import EventStreamResponse
 from chat.web import probe
 
 _DRAIN_CHECK_SECONDS = 1.0
 
 
 @api("GET")
-async def stream(request: HttpRequest) -> EventStream:
+async def stream(request: HttpRequest) -> EventStreamResponse:
     """A first frame with what was seen, then one after each pause of the token, then `[DONE]`. 404 without a token of this site."""
     pauses = probe.pauses_of(request.headers.get("Authorization", "").removeprefix("Bearer "))
     if pauses is None:
         raise NotFound("There is no such thing, or it is not yours.")
     if worker.current().draining:
         raise Draining("This worker is being stopped. Try again in a moment.", retry_after=2)
-    return EventStream(_frames(_seen(request), pauses))
+    return EventStreamResponse(_frames(_seen(request), pauses))
 
 
 def _seen(request: HttpRequest) -> dict[str, Any]:

@@ -29,7 +29,9 @@ _SESSION, _CSRF = "sessionid", "csrftoken"
 _ALIAS_PATH = "/api/csrftoken"
 
 
-class _Inline(MiddlewareMixin):
+class _AsyncMixin(MiddlewareMixin):
+    """Runs the steps of a middleware on the event loop, but for those that do I/O."""
+
     async def __acall__(self, request: HttpRequest) -> Any:  # as untyped as what it overrides
         response = self.process_request(request) if hasattr(self, "process_request") else None
         response = response or await cast(Awaitable[HttpResponseBase], self.get_response(request))
@@ -40,31 +42,31 @@ class _Inline(MiddlewareMixin):
         return self.process_response(request, response)
 
     def needs_thread(self, request: HttpRequest) -> bool:
-        """Whether `process_response` will do I/O."""
+        """Tells whether `process_response` will do I/O."""
         return False
 
 
-class Security(_Inline, SecurityMiddleware):
+class Security(_AsyncMixin, SecurityMiddleware):
     pass
 
 
-class Common(_Inline, CommonMiddleware):
+class Common(_AsyncMixin, CommonMiddleware):
     pass
 
 
-class Authentication(_Inline, AuthenticationMiddleware):
+class Authentication(_AsyncMixin, AuthenticationMiddleware):
     pass
 
 
-class FrameOptions(_Inline, XFrameOptionsMiddleware):
+class FrameOptions(_AsyncMixin, XFrameOptionsMiddleware):
     pass
 
 
-class Session(_Inline, SessionMiddleware):
-    """A session that was changed is saved in the thread."""
+class Session(_AsyncMixin, SessionMiddleware):
+    """Saves a session that was changed in the thread."""
 
     def process_request(self, request: HttpRequest) -> None:
-        _take_over(request, _SESSION, settings.SESSION_COOKIE_NAME)
+        _accept_django_name(request, _SESSION, settings.SESSION_COOKIE_NAME)
         # A quoted cookie may hold a NUL, which no key of ours has and PostgreSQL does not take.
         if "\0" in request.COOKIES.get(settings.SESSION_COOKIE_NAME, ""):
             del request.COOKIES[settings.SESSION_COOKIE_NAME]
@@ -74,16 +76,16 @@ class Session(_Inline, SessionMiddleware):
         return request.session.modified
 
 
-class Messages(_Inline, MessageMiddleware):
-    """Messages that were read or added may be kept in the session."""
+class Messages(_AsyncMixin, MessageMiddleware):
+    """Stores messages in the thread, as they may be kept in the session."""
 
     def needs_thread(self, request: HttpRequest) -> bool:
         storage = request._messages  # type: ignore[attr-defined]
         return bool(storage.used or storage.added_new)
 
 
-class Csrf(_Inline, CsrfViewMiddleware):
-    """A page that says no is rendered in the thread; the API's JSON is not.
+class Csrf(_AsyncMixin, CsrfViewMiddleware):
+    """Checks tokens. A page that says no is rendered in the thread; the API's JSON is not.
 
     Over https Django wants an Origin or a Referer too, which browsers send and
     programs do not. The API takes the token in its header for that: a page of
@@ -91,7 +93,7 @@ class Csrf(_Inline, CsrfViewMiddleware):
     """
 
     def process_request(self, request: HttpRequest) -> None:
-        _take_over(request, _CSRF, settings.CSRF_COOKIE_NAME)
+        _accept_django_name(request, _CSRF, settings.CSRF_COOKIE_NAME)
         super().process_request(request)
 
     def process_response(self, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
@@ -116,7 +118,7 @@ class Csrf(_Inline, CsrfViewMiddleware):
         return await sync_to_async(check)(request, view, args, kwargs)
 
 
-def _take_over(request: HttpRequest, old: str, name: str) -> None:
+def _accept_django_name(request: HttpRequest, old: str, name: str) -> None:
     """Lets a cookie with Django's name stand for ours where there is none."""
     if old in request.COOKIES:
         request.COOKIES.setdefault(name, request.COOKIES[old])

@@ -21,10 +21,10 @@ def site(request: HttpRequest) -> dict[str, Any]:
     return {
         "site_url": settings.SITE_URL,
         "csrf_cookie": settings.CSRF_COOKIE_NAME,
-        "notice": lambda: _answered(lambda: configuration.current().policy().notice, ""),
-        "site_paused": lambda: _answered(lambda: configuration.current().policy().paused, False),
-        "signup_is_open": lambda: _answered(_signup_is_open, False),
-        "guests_may_chat": lambda: _answered(guests.may_chat, False),
+        "notice": lambda: _or_default(lambda: configuration.current().policy().notice, ""),
+        "site_paused": lambda: _or_default(lambda: configuration.current().policy().paused, False),
+        "signup_is_open": lambda: _or_default(_signup_is_open, False),
+        "guests_may_chat": lambda: _or_default(guests.may_chat, False),
     }
 
 
@@ -32,9 +32,9 @@ def _signup_is_open() -> bool:
     return configuration.current().policy().signup == SitePolicy.Signup.OPEN
 
 
-def _answered(question: Callable[[], T], otherwise: T) -> T:
-    """The answer, or `otherwise` when the database is away: the page that says so must still come."""
+def _or_default(ask: Callable[[], T], default: T) -> T:
+    """Returns the answer, or `default` when the database is away: the page that says so must still come."""
     try:
-        return question()
+        return ask()
     except Error:
-        return otherwise
+        return default

@@ -81,17 +81,17 @@ def _page_without_database(request: HttpRequest, error: Exception) -> HttpRespon
     if database_errors.is_refused(error):
         logger.warning("The database refused a query: %s", database_errors.words(error))
         words = {"title": "That cannot be looked up", "text": "It is too long, or holds what no text has. Go back and try again with less."}
-        return _said(render(request, "error.html", words, status=400))
+        return _as_logged(render(request, "error.html", words, status=400))
     if not database_errors.is_away(error):
         return None
     logger.error("The database failed: %s", database_errors.words(error))
     words = {"title": "The database cannot be reached", "text": "Nothing is lost. Try again in a moment."}
     response = render(request, "error.html", words, status=503)
     response["Retry-After"] = "5"
-    return _said(response)
+    return _as_logged(response)
 
 
-def _said(response: HttpResponse) -> HttpResponse:
+def _as_logged(response: HttpResponse) -> HttpResponse:
     # It is said above; Django would log it a second time.
     response._has_been_logged = True  # type: ignore[attr-defined]
     return response

@@ -5,8 +5,8 @@ from collections.abc import AsyncGenerator
 from django.http import StreamingHttpResponse
 
 
-class LiveResponse(StreamingHttpResponse):
-    """A response that is sent as it comes. `frames` is what the ASGI handler sends, past Django's layers of iterators."""
+class UnbufferedResponse(StreamingHttpResponse):
+    """Is sent as it comes. `frames` is what the ASGI handler sends, past Django's layers of iterators."""
 
     def __init__(self, frames: AsyncGenerator[bytes, None], content_type: str, headers: dict[str, str] | None = None) -> None:
         super().__init__(frames, content_type=content_type, headers=headers)
@@ -15,8 +15,8 @@ class LiveResponse(StreamingHttpResponse):
         self["X-Accel-Buffering"] = "no"
 
 
-class EventStream(LiveResponse):
-    """Server-sent events."""
+class EventStreamResponse(UnbufferedResponse):
+    """Sends server-sent events."""
 
     def __init__(self, frames: AsyncGenerator[bytes, None], headers: dict[str, str] | None = None) -> None:
         super().__init__(frames, "text/event-stream; charset=utf-8", headers)

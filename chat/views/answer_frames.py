@@ -1,0 +1,55 @@
+"""Streams an answer that exists, from a cursor on: running here or on another worker, or ended."""
+
+import re
+from collections.abc import AsyncGenerator
+
+from chat.answers import ending as endings
+from chat.answers import worker
+from chat.answers.live_answer import LiveAnswer
+from chat.answers.reader_access import ReaderAccess
+from chat.errors import InvalidRequest
+from chat.limits import reader_leases
+from chat.models import Message
+from chat.requester import Requester
+from chat.threads import in_thread
+from chat.turns.existing import ExistingAnswer
+from chat.views.streaming import EventStreamResponse
+
+_CURSOR = re.compile(r"\d{1,12}", re.ASCII)
+
+
+def parse_cursor(text: str) -> int:
+    """Returns the position that a cursor of ours names. Raises InvalidRequest for what is none."""
+    if not _CURSOR.fullmatch(text):
+        raise InvalidRequest("The cursor is not valid.", limit="after")
+    return int(text)
+
+
+async def follow(
+    requester: Requester, existing: ExistingAnswer, cursor: int, access: ReaderAccess, headers: dict[str, str] | None = None
+) -> EventStreamResponse:
+    """Streams an answer from the cursor on; a running one takes one of the requester's places for readers. Raises a Refusal."""
+    frames = await frames_after(existing, cursor, access)
+    if existing.message.status != Message.Status.STREAMING:
+        return EventStreamResponse(frames, headers)
+    lease = await reader_leases.acquire(requester)
+    return EventStreamResponse(worker.current().seated(frames, lease), headers)
+
+
+async def frames_after(existing: ExistingAnswer, cursor: int, access: ReaderAccess) -> AsyncGenerator[bytes, None]:
+    """Returns the frames of an answer from the cursor on, running or ended. Raises InvalidRequest for a cursor of no frame of ours."""
+    message = existing.message
+    if message.status != Message.Status.STREAMING:
+        return await _finished(existing, cursor)
+    live = worker.current().follow(message.id, existing.start, existing.owner)
+    live.check_cursor(cursor)
+    return live.frames(cursor, access)
+
+
+async def _finished(existing: ExistingAnswer, cursor: int) -> AsyncGenerator[bytes, None]:
+    done, error = await in_thread(endings.saved_end, existing.message)
+    answer = LiveAnswer(existing.message.id, existing.start)
+    answer.append(existing.message.content)
+    answer.end(done, error)
+    answer.check_cursor(cursor)
+    return answer.frames(cursor)
