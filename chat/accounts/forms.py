@@ -15,7 +15,7 @@ from chat.errors import ChallengeRequired
 
 
 class SignUpForm(UserCreationForm[User]):
-    """A new account; the address is optional and may stand at several accounts, so it tells nobody who has one."""
+    """Makes an account; the address is optional and may stand at several accounts, so it tells no one who has one."""
 
     email = forms.EmailField(required=False, help_text="Optional. Used only to reset a forgotten password.")
 
@@ -26,7 +26,7 @@ class SignUpForm(UserCreationForm[User]):
 
 
 class ChallengeField(AltchaField):
-    """A solution of the challenge, which it takes. Raises LimitsUnavailable as `challenge.use` does."""
+    """Takes a solution of the challenge. Raises LimitsUnavailable as `proof_of_work.use` does."""
 
     def replay_attack_protection(self, payload: str) -> None:
         # The package's own reads and then writes: of several at once, all would pass.
@@ -37,7 +37,7 @@ class ChallengeField(AltchaField):
 
 
 class ChallengeForm(forms.Form):
-    """Stands beside a form for everybody, and is looked at before it."""
+    """Stands beside a form for everyone, and is checked before it."""
 
     altcha = ChallengeField(
         error_messages={
@@ -48,7 +48,7 @@ class ChallengeForm(forms.Form):
 
 
 class FirstAdminForm(SignUpForm):
-    """The account that may do everything."""
+    """Makes the account that may do everything."""
 
     def save(self, commit: bool = True) -> User:
         self.instance.is_staff = self.instance.is_superuser = True
@@ -56,7 +56,7 @@ class FirstAdminForm(SignUpForm):
 
 
 class ResetForm(PasswordResetForm):
-    """Django's, with links that come from SITE_URL (the Host header is the client's claim) and mail that nobody waits for."""
+    """Sends reset links that come from SITE_URL (the Host header is the client's claim), by mail for which no request waits."""
 
     def save(self, *args: Any, **options: Any) -> None:
         options |= {"domain_override": urlsplit(settings.SITE_URL).netloc, "use_https": settings.SITE_IS_HTTPS}

@@ -24,7 +24,7 @@ _BATCH = 500
 
 
 def may_chat() -> bool:
-    """Whether there is a quota for guests."""
+    """Tells whether there is a quota for guests."""
     return configuration.current().effective_quota(Requester(None, "", "")).quota is not None
 
 

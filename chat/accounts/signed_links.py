@@ -17,13 +17,13 @@ SETUP_MAX_AGE = 24 * 3600  # seconds; the site prints a new link whenever it sta
 
 
 def setup_url() -> str:
-    """The absolute address at which the first admin can be made, for a day and only while no account exists."""
+    """Returns the absolute address at which the first admin can be made, for a day and only while no account exists."""
     token = signing.dumps("setup", salt=_SETUP_SALT)
     return settings.SITE_URL + reverse("setup", args=[token])
 
 
 def setup_is_open(token: str) -> bool:
-    """Whether the token of a set-up link is ours, not too old, and there is no account yet."""
+    """Tells whether the token of a set-up link is ours, not too old, and there is no account yet."""
     try:
         signing.loads(token, salt=_SETUP_SALT, max_age=SETUP_MAX_AGE)
     except signing.BadSignature:
@@ -32,13 +32,13 @@ def setup_is_open(token: str) -> bool:
 
 
 def invitation_url(invitation: Invitation) -> str:
-    """The absolute sign-up address that the invitation stands for."""
+    """Returns the absolute sign-up address that the invitation stands for."""
     token = signing.Signer(salt=_INVITATION_SALT).sign(invitation.pk.hex)
     return f"{settings.SITE_URL}{reverse('signup')}?{urlencode({'invite': token})}"
 
 
 def invitation_of(token: str) -> Invitation | None:
-    """The invitation of a link's token; None if it is not ours, used, expired or withdrawn."""
+    """Returns the invitation of a link's token; None if it is not ours, used, expired or withdrawn."""
     try:
         key = uuid.UUID(signing.Signer(salt=_INVITATION_SALT).unsign(token))
         return Invitation.objects.usable().filter(pk=key).first()

@@ -22,7 +22,7 @@ _ATTRIBUTE = "!#$&+-.^_`|~"
 
 
 def attachment(title: str, suffix: str) -> str:
-    """The Content-Disposition (RFC 6266) of a download called after a title; `suffix` is "md" or such.
+    """Returns the Content-Disposition (RFC 6266) of a download called after a title; `suffix` is "md" or such.
 
     `filename` is ASCII, for old programs; a title beyond it comes in `filename*` (RFC 8187) as well.
     """

@@ -29,7 +29,7 @@ _TRAILING = " ,;:.、，。；：・" + "".join(sorted(_NEVER_LAST)) + "([{"
 
 
 def title_of(prompt: str) -> str:
-    """The first words of the prompt's text, MAX_TITLE_CHARS characters at most with the … of one that is cut.
+    """Returns the first words of the prompt's text, MAX_TITLE_CHARS characters at most with the … of one that is cut.
 
     "" where there is nothing to see in it.
     """
@@ -38,7 +38,7 @@ def title_of(prompt: str) -> str:
 
 
 def _text_of(prompt: str) -> str:
-    """On one line: the text around blocks of code or, where there is none, what is in them; or else the prompt as it is."""
+    """Returns on one line the text around blocks of code or, where there is none, what is in them; or else the prompt as it is."""
     text = INVISIBLE.sub("", prompt)
     outside, inside = _split(text)
     line = _joined(map(_without_marks, outside)) or _joined(inside) or _joined([text]).strip("`~ ")
@@ -46,7 +46,7 @@ def _text_of(prompt: str) -> str:
 
 
 def _split(text: str) -> tuple[list[str], list[str]]:
-    """The lines outside and inside of fenced code."""
+    """Returns the lines outside and inside of fenced code."""
     parts: tuple[list[str], list[str]] = ([], [])
     is_code = False
     for line in text.splitlines():
@@ -57,7 +57,7 @@ def _split(text: str) -> tuple[list[str], list[str]]:
 
 
 def _without_marks(line: str) -> str:
-    """The text of a line of Markdown; "" of a rule."""
+    """Returns the text of a line of Markdown; "" of a rule."""
     if _RULE.match(line):
         return ""
     marks = _MARKS.match(line)
@@ -71,7 +71,7 @@ def _joined(lines: Iterable[str]) -> str:
 
 
 def _cut(line: str, most: int) -> str:
-    """The beginning of the line, ended at a sensible place: behind a sentence's part, a word, a character."""
+    """Returns the beginning of the line, ended at a sensible place: behind a sentence's part, a word, a character."""
     places = [place for place in range(most, most - _LOOK_BACK, -1) if _may_end(line, place)]
     ends = [place for place in places if line[place - 1] in _SENTENCE_END]
     end = next(iter(ends or places), 0)

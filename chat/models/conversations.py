@@ -19,7 +19,7 @@ class ConversationQuerySet(FoldedQuerySet["Conversation"]):
         return self.filter(user=None, guest=requester.guest) if requester.guest else self.none()
 
     def delete(self) -> tuple[int, dict[str, int]]:
-        """Locked before their messages are looked up: one that a turn adds meanwhile would be left without its conversation."""
+        """Locks them before their messages are looked up: one that a turn adds meanwhile would be left without its conversation."""
         with transaction.atomic():
             # By themselves: the admin's list counts messages, and PostgreSQL locks no groups.
             own = self.model._default_manager.filter(pk__in=self.order_by().values("pk"))
@@ -31,7 +31,7 @@ class ConversationQuerySet(FoldedQuerySet["Conversation"]):
 
 
 class Conversation(FoldedModel):
-    """A tree of messages that belongs to one person or one guest."""
+    """Is a tree of messages that belongs to one person or one guest."""
 
     FOLDED = "title"
 
@@ -82,7 +82,7 @@ class MessageQuerySet(FoldedQuerySet["Message"]):
 
 
 class Message(FoldedModel):
-    """A prompt or an answer. `parent` is the message it follows; a second child of one parent is a branch."""
+    """Is a prompt or an answer. `parent` is the message it follows; a second child of one parent is a branch."""
 
     FOLDED = "content"
 

@@ -96,14 +96,14 @@ def _write_messages(plan: Plan) -> dict[str, Any]:
 
 
 def _after_the_last(conversation: Conversation) -> datetime:
-    """The time; where a clock was set back, or another host's is ahead, the moment after the newest message: their order is by time."""
+    """Returns the time or, where a clock was set back or another host's is ahead, the moment after the newest message."""
     newest = conversation.messages.aggregate(newest=Max("created"))["newest"]
     now = timezone.now()
     return now if newest is None or newest < now else newest + timedelta(microseconds=1)
 
 
 def _locked(plan: Plan) -> Conversation:
-    """The conversation, locked until the turn is written; what it follows must still be what was planned."""
+    """Returns the conversation, locked until the turn is written; what the turn follows must still be what was planned."""
     assert plan.conversation is not None
     conversation = Conversation.objects.select_for_update().filter(id=plan.conversation.id).first()
     if conversation is None:

@@ -18,14 +18,14 @@ _LITTLE = Decimal("0.2")
 
 @dataclass(frozen=True)
 class Nearly:
-    """A limit of which little is left, in a sentence; `seconds` until it is whole again."""
+    """Holds a limit of which little is left, in a sentence; `seconds` until it is whole again."""
 
     message: str
     seconds: int
 
 
 def nearly(report: Report) -> list[Nearly]:
-    """The limits of which little is left, those that take longest first; none for a quota that refuses nothing."""
+    """Returns the limits of which little is left, those that take longest first; none for a quota that refuses nothing."""
     quota = report.quota.enforced if report.quota else None
     if quota is None:
         return []

@@ -16,7 +16,7 @@ from chat.views.limit_warnings import nearly
 
 @api("GET")
 async def limits(request: HttpRequest) -> JsonResponse:
-    """The limits of whoever asks, as JSON; docs/protocol.md describes the fields. A guest without a quota is 401."""
+    """Returns the requester's limits as JSON; docs/protocol.md describes the fields. A guest without a quota is 401."""
     requester = await requester_of(request)
     found = await in_thread(report, request, requester)
     if found.quota is None and requester.user_id is None:

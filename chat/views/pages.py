@@ -23,7 +23,7 @@ from chat.views.api import requester_of
 
 @require_http_methods(["GET", "HEAD", "POST"])
 async def home(request: HttpRequest) -> HttpResponseBase:
-    """A new conversation. Whoever may not chat is sent to sign in."""
+    """Shows a new conversation. Sends those who may not chat to sign in."""
     if request.method == "POST":
         return await noscript.post(request)
     requester = await requester_of(request)
@@ -34,7 +34,7 @@ async def home(request: HttpRequest) -> HttpResponseBase:
 
 @require_http_methods(["GET", "HEAD", "POST"])
 async def conversation(request: HttpRequest, conversation_id: UUID) -> HttpResponseBase:
-    """One conversation. `?at=<message>` shows the branch through that message instead of the newest one, `?from=` more of a long one."""
+    """Shows one conversation: through `?at=<message>` instead of the newest branch, with `?from=` more of a long one."""
     if request.method == "POST":
         return await noscript.post(request, conversation_id)
     requester = await requester_of(request)
@@ -45,7 +45,7 @@ async def conversation(request: HttpRequest, conversation_id: UUID) -> HttpRespo
 
 @require_POST
 async def rename(request: HttpRequest, conversation_id: UUID) -> HttpResponse:
-    """`title`: the new name, cut to 200 characters; an empty one changes nothing."""
+    """Sets the title to `title`, cut to 200 characters; an empty one changes nothing."""
     requester = await requester_of(request)
     await in_thread(_rename, requester, conversation_id, " ".join(request.POST.get("title", "").split()))
     return HttpResponseRedirect(resolve_url("conversation", conversation_id=conversation_id))

@@ -19,7 +19,7 @@ _DRAIN_CHECK_SECONDS = 1.0
 
 @api("GET")
 async def stream(request: HttpRequest) -> EventStreamResponse:
-    """A first frame with what was seen, then one after each pause of the token, then `[DONE]`. 404 without a token of this site."""
+    """Sends a first frame with what was seen, then one after each pause of the token, then `[DONE]`. 404 without a token of this site."""
     pauses = probe.pauses_of(request.headers.get("Authorization", "").removeprefix("Bearer "))
     if pauses is None:
         raise NotFound("There is no such thing, or it is not yours.")
@@ -29,7 +29,7 @@ async def stream(request: HttpRequest) -> EventStreamResponse:
 
 
 def _seen(request: HttpRequest) -> dict[str, Any]:
-    """`peer` is who connected to this process, `client` who that is taken for."""
+    """Returns what arrived: `peer` is who connected to this process, `client` who that is taken for."""
     return {
         "peer": peer_address(request),
         "client": request.META.get("REMOTE_ADDR", ""),
@@ -42,14 +42,14 @@ def _seen(request: HttpRequest) -> dict[str, Any]:
 async def _frames(seen: dict[str, Any], pauses: list[float]) -> AsyncGenerator[bytes, None]:
     yield sse.event("seen", seen)
     for pause in pauses:
-        if not await _waited(pause):
+        if not await _wait(pause):
             return
         yield sse.event("frame", {"after": pause})
     yield sse.END
 
 
-async def _waited(seconds: float) -> bool:
-    """False when the worker began to drain meanwhile: uvicorn would wait for this stream."""
+async def _wait(seconds: float) -> bool:
+    """Waits; False when the worker began to drain meanwhile: uvicorn would wait for this stream."""
     end = monotonic() + seconds
     while (rest := end - monotonic()) > 0:
         await asyncio.sleep(min(rest, _DRAIN_CHECK_SECONDS))

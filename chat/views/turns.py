@@ -30,7 +30,7 @@ _STOP_POLL_SECONDS = 0.1
 
 @api("POST")
 async def chat(request: HttpRequest) -> HttpResponseBase:
-    """POST /api/chat: starts a turn, or follows the one that the same `turn` started, and streams its answer."""
+    """Serves POST /api/chat: starts a turn, or follows the one that the same `turn` started, and streams its answer."""
     requester = await require_chat_access(request)
     if request.content_type != "application/json":
         raise UnsupportedMediaType("The body must be application/json.")
@@ -62,7 +62,7 @@ def _client_gone(starting: "asyncio.Task[StartedTurn]") -> None:
 
 @api("GET")
 async def answer_stream(request: HttpRequest, answer_id: UUID) -> HttpResponseBase:
-    """GET /api/answers/<id>/stream: the events from the cursor on, on any worker."""
+    """Serves GET /api/answers/<id>/stream: the events from the cursor on, on any worker."""
     requester = await require_requester(request)
     cursor = _cursor(request)
     return await follow(requester, await in_thread(find_answer, requester, answer_id), cursor, reader_access(request))
@@ -75,7 +75,7 @@ def _cursor(request: HttpRequest) -> int:
 
 @api("POST")
 async def answer_stop(request: HttpRequest, answer_id: UUID) -> HttpResponseBase:
-    """POST /api/answers/<id>/stop: ends the answer, wherever it runs, and answers when the end is saved."""
+    """Serves POST /api/answers/<id>/stop: ends the answer, wherever it runs, and answers when the end is saved."""
     requester = await require_requester(request)
     usage = await in_thread(_own_usage, requester, answer_id)
     if usage.outcome != Usage.Outcome.RUNNING:
