@@ -16,7 +16,7 @@ from django.contrib.staticfiles.storage import staticfiles_storage
 _MODULES = ("js/chat/**/*.js", "js/markdown/*.js", "vendor/*/*.js")
 # What the chat page does not begin with: the modules of workers and of another page.
 _NOT_PRELOADED = (
-    "js/chat/proof-of-work/proof.js",
+    "js/chat/proof-of-work/proof-of-work-form.js",
     "js/chat/proof-of-work/solver.js",
     "js/chat/tabs/tab-streams-worker.js",
 )

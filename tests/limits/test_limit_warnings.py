@@ -51,7 +51,7 @@ def test_quota_in_shadow_mode_and_one_without_limits_say_nothing(make_user: "Mak
 def test_page_says_it_under_the_composer_after_the_turn_that_brings_it_about(site: Site, make_user: "MakeUser", page: Page) -> None:
     person = make_user(requests="2/d")
     open_chat(page, site, person)
-    line = page.locator("[data-nearly]")
+    line = page.locator("[data-limit-warning]")
     expect(line).to_be_hidden()
     ask(page, "hello")
     ended(page)

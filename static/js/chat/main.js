@@ -1,20 +1,20 @@
 // Makes the page live: finds its parts and joins them.
 
 import { Announcer } from "./ui/announcer.js";
-import { prepareTurn } from "./stream/begin.js";
+import { prepareTurn } from "./stream/turn-api.js";
 import { Composer } from "./ui/composer.js";
 import { keepKeysOfCompositions } from "./ui/composition.js";
 import { Conversation } from "./thread/conversation.js";
 import { listenForCopy } from "./thread/copy.js";
 import { Draft } from "./ui/draft.js";
-import { Follower } from "./tabs/follower.js";
-import { ConversationMenu } from "./ui/menu.js";
-import { closeMenus } from "./ui/menus.js";
-import { Nearly } from "./ui/nearly.js";
+import { TabSync } from "./tabs/tab-sync.js";
+import { ConversationMenu } from "./ui/conversation-menu.js";
+import { dismissMenus } from "./ui/dismiss-menus.js";
+import { LimitWarning } from "./ui/limit-warning.js";
 import { StickyBottom } from "./thread/scroll.js";
 import { Sidebar } from "./ui/sidebar.js";
 import { TabStreams } from "./tabs/tab-streams.js";
-import { Tabs } from "./tabs/tabs.js";
+import { TabChannel } from "./tabs/tab-channel.js";
 import { Thread } from "./thread/thread.js";
 
 const root = document.querySelector(".conversation");
@@ -23,18 +23,18 @@ const thread = new Thread(threadElement);
 const scroll = new StickyBottom(threadElement, root.querySelector("[data-jump] button"));
 const announcer = new Announcer(document.querySelector("[data-announcer]"));
 keepKeysOfCompositions();
-closeMenus(); // before the sidebar: an Escape that closes a menu in the drawer leaves the drawer open
+dismissMenus(); // before the sidebar: an Escape that closes a menu in the drawer leaves the drawer open
 const sidebar = new Sidebar();
-const nearly = new Nearly(root.querySelector("[data-nearly]"));
+const limitWarning = new LimitWarning(root.querySelector("[data-limit-warning]"));
 
 const streams = new TabStreams(root.dataset.person);
 const menu = new ConversationMenu(root, {
   onRenamed(title) {
     sidebar.rename(conversation.id, title);
-    tabs.tell({ event: "renamed", conversation: conversation.id, title });
+    tabs.broadcast({ event: "renamed", conversation: conversation.id, title });
   },
   onDeleted() {
-    tabs.tell({ event: "deleted", conversation: conversation.id });
+    tabs.broadcast({ event: "deleted", conversation: conversation.id });
     location.assign("/");
   },
   onFailed: (message, code) => conversation.notify(message, code),
@@ -47,32 +47,32 @@ const conversation = new Conversation(root, {
   tabs: streams,
   onStarted(turn) {
     sidebar.show(turn.conversation, turn.title);
-    tabs.tell({ event: "started", ...turn });
+    tabs.broadcast({ event: "started", ...turn });
   },
   onEnded(turn) {
-    nearly.update();
-    tabs.tell({ event: "ended", ...turn });
+    limitWarning.update();
+    tabs.broadcast({ event: "ended", ...turn });
   },
-  onIdle: () => follower.catchUp(),
+  onIdle: () => tabSync.catchUp(),
 });
 const composer = new Composer(root.querySelector("[data-composer]"), {
   onSend: (text) => conversation.ask(text),
   onStop: () => conversation.stop(),
 });
 const draft = new Draft(document.getElementById("content"), root.dataset.person, () => root.dataset.conversation);
-const follower = new Follower(conversation, sidebar);
-const tabs = new Tabs(root.dataset.person, (message) => follower.hear(message));
+const tabSync = new TabSync(conversation, sidebar);
+const tabs = new TabChannel(root.dataset.person, (message) => tabSync.receive(message));
 
 function start() {
   tabs.start();
-  follower.start();
+  tabSync.start();
 }
 
 function stop() {
   draft.keep();
   tabs.stop();
   streams.stop();
-  follower.stop();
+  tabSync.stop();
 }
 
 conversation.useComposer(composer);
@@ -87,11 +87,11 @@ document.querySelector("[data-sign-out]")?.addEventListener("submit", () => draf
 window.addEventListener("pageshow", ({ persisted }) => {
   if (!persisted) return;
   start();
-  follower.missed();
+  tabSync.markStale();
 });
 if (location.hash) scroll.release();
 else scroll.toBottom();
 conversation.resume();
 prepareTurn();
-nearly.update();
+limitWarning.update();
 document.documentElement.dataset.ready = "";

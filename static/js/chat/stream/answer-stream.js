@@ -1,15 +1,15 @@
 // Follows one answer to its end, through lost connections: a stream that closes without [DONE] is resumed at the cursor.
 
 import { answerStream, Refusal } from "../api.js";
-import { beginTurn } from "./begin.js";
+import { beginTurn } from "./turn-api.js";
 import { EventDecoder } from "./sse.js";
 
 const SILENCE_MS = 45_000; // the site says something every 15 s; three misses mean that the connection is dead
 const QUIET_MS = 20_000; // after one miss whoever is back does not wait for two more
 const NOTICE_MS = 2_000; // shorter interruptions are not worth telling
 const FIRST_PAUSE_MS = 500;
-const LONGEST_PAUSE_MS = 15_000;
-const MOST_BEGINNINGS = 6; // about 15 s: then whoever asked had better know
+const MAX_PAUSE_MS = 15_000;
+const MAX_BEGINNINGS = 6; // about 15 s: then whoever asked had better know
 
 export class AnswerStream {
   #tabs;
@@ -40,11 +40,11 @@ export class AnswerStream {
         const retryAfter = await this.#attempt();
         if (retryAfter === "done") return;
         if (retryAfter === "begun") continue;
-        this.#lost();
+        this.#connectionLost();
         await this.#pause(retryAfter);
       }
     } finally {
-      this.#found();
+      this.#connectionFound();
     }
   }
 
@@ -61,7 +61,7 @@ export class AnswerStream {
       const alone = this.#tabs.mayReadAlone(watchdog.signal, share);
       alone.catch(() => {}); // nobody waits for it where a turn is turned down
       const events = await this.#open(alone, watchdog);
-      this.#found();
+      this.#connectionFound();
       if (await this.#read(events)) return "done";
       return isBeginning && this.#answer && !(await alone) ? "begun" : null;
     } catch (error) {
@@ -83,7 +83,7 @@ export class AnswerStream {
 
   // The same turn sent again begins nothing new, so a beginning may be repeated like a reading.
   #mayTryAgain(error) {
-    if (!this.#answer && this.#failures + 1 >= MOST_BEGINNINGS) return false;
+    if (!this.#answer && this.#failures + 1 >= MAX_BEGINNINGS) return false;
     if (!(error instanceof Refusal)) return true;
     if (error.code === "internal_error") return error.status >= 500;
     return error.code === "draining" || (this.#answer !== null && [429, 503].includes(error.status));
@@ -109,12 +109,12 @@ export class AnswerStream {
     }
   }
 
-  #lost() {
+  #connectionLost() {
     this.#failures += 1;
     this.#noticeTimer ??= setTimeout(() => this.#onReconnecting(true), NOTICE_MS);
   }
 
-  #found() {
+  #connectionFound() {
     if (this.#noticeTimer === null) return;
     clearTimeout(this.#noticeTimer);
     this.#noticeTimer = null;
@@ -123,9 +123,9 @@ export class AnswerStream {
 
   // Half fixed, half random, so that all tabs of a site that was away do not come back at once.
   async #pause(retryAfter) {
-    const longest = Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** (this.#failures - 1));
+    const longest = Math.min(MAX_PAUSE_MS, FIRST_PAUSE_MS * 2 ** (this.#failures - 1));
     const pause = retryAfter === null ? longest * (0.5 + Math.random() / 2) : retryAfter * 1000;
-    await waited(navigator.onLine ? pause : LONGEST_PAUSE_MS);
+    await delay(navigator.onLine ? pause : MAX_PAUSE_MS);
   }
 }
 
@@ -183,7 +183,7 @@ class Watchdog {
 }
 
 /** Resolves after `ms`, or at once when the network or the reader comes back. */
-function waited(ms) {
+function delay(ms) {
   return new Promise((resolve) => {
     const listening = new AbortController();
     const end = () => {

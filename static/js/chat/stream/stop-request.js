@@ -39,14 +39,14 @@ export class StopRequest {
   // Whether it failed and is to be tried again.
   async #fails() {
     const attempt = (this.#attempt = new AbortController());
-    const slow = setTimeout(() => this.#tell({ message: SLOW, isFinal: false }), SLOW_MS);
+    const slow = setTimeout(() => this.#report({ message: SLOW, isFinal: false }), SLOW_MS);
     const silent = setTimeout(() => attempt.abort(), SILENCE_MS);
     try {
       await stopAnswer(this.#answer, attempt.signal);
       return false;
     } catch (error) {
       const isFinal = error instanceof Refusal && error.status < 500 && error.status !== 429;
-      if (!attempt.signal.aborted) this.#tell({ message: error instanceof Refusal ? error.message : "", code: error.code, isFinal });
+      if (!attempt.signal.aborted) this.#report({ message: error instanceof Refusal ? error.message : "", code: error.code, isFinal });
       return !isFinal;
     } finally {
       clearTimeout(slow);
@@ -54,7 +54,7 @@ export class StopRequest {
     }
   }
 
-  #tell(trouble) {
+  #report(trouble) {
     if (!this.#hasEnded) this.#onTrouble(trouble);
   }
 

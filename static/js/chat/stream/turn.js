@@ -50,7 +50,7 @@ export class Turn {
       await this.#stream.run();
     } catch (error) {
       if (!this.#hasStarted) throw error;
-      this.#note = this.#view.lose(error instanceof Refusal && error.message ? error.message : "The connection was lost. Reload the page to see the answer.");
+      this.#note = this.#view.connectionLost(error instanceof Refusal && error.message ? error.message : "The connection was lost. Reload the page to see the answer.");
     }
     this.#stopRequest?.stop();
     clearTimeout(this.#quietTimer);

@@ -4,7 +4,7 @@
 // A worker knows no import map, so the address of the one module it needs comes with the first message.
 
 const STREAMS = "/api/answers/streams";
-const MOST_ANSWERS = 20; // of one request, as the site has it
+const MAX_ANSWERS = 20; // of one request, as the site has it
 const GATHER_MS = 20; // tabs that come or go together cost one new request, not one each
 const LOOK_MS = 60_000;
 // A browser that slows the timers of a hidden tab down still lets it say a word each minute. For those that do not tell of a crash.
@@ -38,12 +38,12 @@ class SharedReader {
   #welcome(port) {
     this.#tabs.set(port, Date.now());
     if (this.#lock) port.postMessage({ lock: this.#lock });
-    port.addEventListener("message", ({ data }) => this.#hear(port, data));
+    port.addEventListener("message", ({ data }) => this.#receive(port, data));
     port.addEventListener("close", () => this.#forget(port)); // the tab has gone, or crashed
     port.start();
   }
 
-  #hear(port, { verb, id, answer, cursor, ids, decoder }) {
+  #receive(port, { verb, id, answer, cursor, ids, decoder }) {
     this.#tabs.set(port, Date.now());
     if (verb === "ask") this.#askAlone(port, id);
     else if (verb === "follow") this.#follow({ port, id, answer, cursor, decoder });
@@ -127,7 +127,7 @@ class SharedReader {
       const key = `${follow.answer}:${follow.cursor}`;
       items.set(key, [...(items.get(key) ?? []), follow]);
     }
-    const [asked, tooMany] = [[...items.values()].slice(0, MOST_ANSWERS), [...items.values()].slice(MOST_ANSWERS)];
+    const [asked, tooMany] = [[...items.values()].slice(0, MAX_ANSWERS), [...items.values()].slice(MAX_ANSWERS)];
     this.#end(tooMany, { refused: { status: 429, error: TOO_MANY } });
     return asked;
   }
@@ -145,7 +145,7 @@ class SharedReader {
         if (event.name === "item") {
           item = items[JSON.parse(event.data).item];
           decoder.lastEventId = ""; // a cursor is one answer's
-          this.#tell(item, { sign: true });
+          this.#send(item, { sign: true });
         } else this.#deliver(item, event);
       }
     }
@@ -154,11 +154,11 @@ class SharedReader {
   #deliver(item, event) {
     for (const follow of item) if (event.id) follow.cursor = event.id;
     if (event.name === "refused") this.#end([item], { refused: JSON.parse(event.data) });
-    else this.#tell(item, { event });
+    else this.#send(item, { event });
     if (event.data === "[DONE]") for (const follow of item) this.#follows.delete(follow);
   }
 
-  #tell(item, message) {
+  #send(item, message) {
     for (const { port, id } of item) port.postMessage({ id, ...message });
   }
 

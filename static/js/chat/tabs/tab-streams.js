@@ -6,7 +6,7 @@ import { Refusal } from "../api.js";
 // A worker goes with the process of the tab that began it, if that crashes, and no event tells of it. The lock that it holds does, in
 // secure contexts; elsewhere, that it does not answer for so long.
 const REPLY_MS = 3000;
-const MOST_QUESTIONS = 10; // to a worker that has not answered: a machine may be busy, a browser may have none
+const MAX_QUESTIONS = 10; // to a worker that has not answered: a machine may be busy, a browser may have none
 
 export class TabStreams {
   #name;
@@ -15,7 +15,7 @@ export class TabStreams {
   #receivers = new Map(); // id -> what takes the messages for it
   #lastId = 0;
   #timer = null;
-  #isHeard = true;
+  #hasReply = true;
 
   /** `person`: whose answers these are; others who sign in with the same browser have a worker of their own. */
   constructor(person) {
@@ -24,7 +24,7 @@ export class TabStreams {
 
   /** Nothing is followed by this page any more: it is being left. What is followed after that begins anew. */
   stop() {
-    this.#lose();
+    this.#connectionLost();
   }
 
   /**
@@ -47,7 +47,7 @@ export class TabStreams {
   }
 
   async #askAgain(signal, onShared) {
-    for (let question = 0; question < MOST_QUESTIONS; question += 1) {
+    for (let question = 0; question < MAX_QUESTIONS; question += 1) {
       await new Promise((resolve) => setTimeout(resolve, REPLY_MS));
       signal.throwIfAborted();
       const alone = await this.#ask(signal);
@@ -86,10 +86,10 @@ export class TabStreams {
   // Each is to hear that the other is there while anything is followed.
   #watch() {
     if (this.#timer !== null) return;
-    this.#isHeard = true;
+    this.#hasReply = true;
     this.#timer = setInterval(() => {
-      if (!this.#isHeard) return this.#lose();
-      this.#isHeard = false;
+      if (!this.#hasReply) return this.#connectionLost();
+      this.#hasReply = false;
       this.#post({ verb: "alive", ids: [...this.#receivers.keys()] });
     }, REPLY_MS);
   }
@@ -113,8 +113,8 @@ export class TabStreams {
       const worker = new SharedWorker(import.meta.resolve("./tab-streams-worker.js"), { type: "module", name: this.#name });
       const { port } = worker;
       const { signal } = (this.#connection = new AbortController());
-      worker.addEventListener("error", () => this.#lose(), { signal });
-      port.addEventListener("message", ({ data }) => this.#hear(data, signal), { signal });
+      worker.addEventListener("error", () => this.#connectionLost(), { signal });
+      port.addEventListener("message", ({ data }) => this.#receive(data, signal), { signal });
       port.start();
       return port;
     } catch {
@@ -122,14 +122,14 @@ export class TabStreams {
     }
   }
 
-  #hear(message, signal) {
-    this.#isHeard = true;
+  #receive(message, signal) {
+    this.#hasReply = true;
     this.#receivers.get(message.id)?.put(message);
-    if (message.lock) navigator.locks.request(message.lock, { mode: "shared", signal }, () => this.#lose()).catch(() => {});
+    if (message.lock) navigator.locks.request(message.lock, { mode: "shared", signal }, () => this.#connectionLost()).catch(() => {});
   }
 
   // Whoever follows an answer asks for it again.
-  #lose() {
+  #connectionLost() {
     this.#connection.abort();
     const receivers = [...this.#receivers.values()];
     this.#post({ verb: "bye" });

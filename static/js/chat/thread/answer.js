@@ -1,7 +1,7 @@
 // One answer on the page, while it grows and when it has ended.
 
 import { identify } from "./branches.js";
-import { countdown, spoken } from "../ui/countdown.js";
+import { countdown, formatDuration } from "../ui/countdown.js";
 import { MarkdownStream } from "./markdown.js";
 import { patchChildren } from "./patch-tree.js";
 import { keepReadingPlace } from "./reading-place.js";
@@ -67,7 +67,7 @@ export class AnswerView {
   }
 
   /** The stream is gone for good, and with it the word of how the answer ended. Returns the note. */
-  lose(message) {
+  connectionLost(message) {
     return this.#end("interrupted", message);
   }
 
@@ -81,11 +81,11 @@ export class AnswerView {
   #showRetry(why, seconds) {
     const end = `${why} Trying again…`;
     if (!seconds) return this.#showProgress(end);
-    const first = `${why} Trying again in ${spoken(Math.ceil(seconds))}…`;
+    const first = `${why} Trying again in ${formatDuration(Math.ceil(seconds))}…`;
     this.#showProgress(first);
     this.#endCountdown = countdown(
       seconds,
-      (left) => this.#write(`${why} Trying again in ${spoken(left)}…`),
+      (left) => this.#write(`${why} Trying again in ${formatDuration(left)}…`),
       () => this.#write(end),
     );
     return first;

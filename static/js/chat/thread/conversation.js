@@ -28,7 +28,7 @@ export class Conversation {
   #onIdle;
   #composer = null;
   #turn = null;
-  #unsure = null;
+  #unconfirmed = null;
   #stopTrouble = "";
 
   /**
@@ -176,7 +176,7 @@ export class Conversation {
     const running = this.#run(this.#turnOf(view, { body, onStart }));
     this.#composer.returnFocus();
     const started = await running;
-    this.#unsure = started ? null : body;
+    this.#unconfirmed = started ? null : body;
     return started;
   }
 
@@ -187,7 +187,7 @@ export class Conversation {
 
   // A turn of which no word came back may have begun: sent again, it is the same turn, and is not paid for twice.
   #turnFor(fields) {
-    const { turn, ...before } = this.#unsure ?? {};
+    const { turn, ...before } = this.#unconfirmed ?? {};
     return turn && JSON.stringify(before) === JSON.stringify(fields) ? turn : randomUuid();
   }
 

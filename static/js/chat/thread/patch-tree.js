@@ -1,7 +1,7 @@
 // Makes one tree of nodes equal to another and leaves alone what is equal already: a selection, the focus and a scrolled block of code
 // stay where nothing differs.
 
-const MOST_SKIPPED = 50; // so that two long trees with nothing in common are not compared each with each
+const MAX_SKIPPED = 50; // so that two long trees with nothing in common are not compared each with each
 
 /** Gives `old` the children of `fresh`, whose nodes it may take. */
 export function patchChildren(old, fresh) {
@@ -22,7 +22,7 @@ export function patchChildren(old, fresh) {
 // A node that stands there already: the very same one further on, if there is one, else the next if it is of the same kind.
 function matchFor(child, next) {
   let each = isBlank(child) ? null : next;
-  for (let skipped = 0; each && skipped < MOST_SKIPPED; skipped += 1, each = each.nextSibling) if (each.isEqualNode(child)) return each;
+  for (let skipped = 0; each && skipped < MAX_SKIPPED; skipped += 1, each = each.nextSibling) if (each.isEqualNode(child)) return each;
   return next && isSameKind(next, child) ? next : null;
 }
 

@@ -5,7 +5,7 @@ const PAUSE_MS = 1500;
 
 export class Announcer {
   #region;
-  #heard = "";
+  #unsaid = "";
   #timer = null;
 
   constructor(region) {
@@ -14,7 +14,7 @@ export class Announcer {
 
   /** Takes a piece of an answer; what it completes is announced a moment later. */
   add(text) {
-    this.#heard += text;
+    this.#unsaid += text;
     this.#timer ??= setTimeout(() => this.#sayComplete(), PAUSE_MS);
   }
 
@@ -22,17 +22,17 @@ export class Announcer {
   end(note = "") {
     clearTimeout(this.#timer);
     this.#timer = null;
-    this.say([this.#heard, note].filter(Boolean).join(" "));
-    this.#heard = "";
+    this.say([this.#unsaid, note].filter(Boolean).join(" "));
+    this.#unsaid = "";
   }
 
   #sayComplete() {
     this.#timer = null;
-    const end = [...this.#heard.matchAll(SENTENCE_END)].at(-1);
+    const end = [...this.#unsaid.matchAll(SENTENCE_END)].at(-1);
     if (!end) return;
     const cut = end.index + end[0].length;
-    this.say(this.#heard.slice(0, cut));
-    this.#heard = this.#heard.slice(cut);
+    this.say(this.#unsaid.slice(0, cut));
+    this.#unsaid = this.#unsaid.slice(cut);
   }
 
   /** Announces `text` at once, unless it is blank. */

@@ -1,6 +1,6 @@
 // Where one writes: sending, stopping, and what stands in the way of sending.
 
-import { countdown, spoken } from "./countdown.js";
+import { countdown, formatDuration } from "./countdown.js";
 
 const TOUCH = matchMedia("(pointer: coarse) and (not (any-pointer: fine))");
 
@@ -96,7 +96,7 @@ export class Composer {
     this.#alert.hidden = false;
     if (!seconds) return;
     this.#send.disabled = true;
-    const tick = (left) => (clock.textContent = `You can send again in ${spoken(left)}.`);
+    const tick = (left) => (clock.textContent = `You can send again in ${formatDuration(left)}.`);
     this.#endCountdown = countdown(seconds, tick, () => this.clearAlert());
   }
 

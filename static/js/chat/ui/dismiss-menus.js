@@ -2,7 +2,7 @@
 
 const open = () => document.querySelectorAll("details.menu[open], details.user-menu[open]");
 
-export function closeMenus() {
+export function dismissMenus() {
   document.addEventListener("click", (event) => {
     for (const menu of open()) if (!menu.contains(event.target)) menu.open = false;
   });

@@ -3,7 +3,7 @@
 
 import { conversationPage, Refusal } from "../api.js";
 
-export class Follower {
+export class TabSync {
   #conversation;
   #sidebar;
   #stale = false;
@@ -28,18 +28,18 @@ export class Follower {
   }
 
   /** Takes a message of another tab. */
-  hear({ event, conversation, title, answer, status }) {
+  receive({ event, conversation, title, answer, status }) {
     if (event === "started") this.#sidebar.put(conversation, title);
     else if (event === "renamed") this.#sidebar.rename(conversation, title);
     else if (event === "deleted") this.#sidebar.remove(conversation);
     if (conversation !== this.#conversation.id) return;
-    if (event === "started" || (event === "ended" && !this.#conversation.knowsEnd(answer, status))) this.missed();
+    if (event === "started" || (event === "ended" && !this.#conversation.knowsEnd(answer, status))) this.markStale();
     else if (event === "renamed") this.#conversation.rename(title);
     else if (event === "deleted") this.#conversation.forget();
   }
 
   /** There may be messages that this tab does not show. */
-  missed() {
+  markStale() {
     this.#stale = true;
     // What began elsewhere while this tab is busy must not take away the branch that is being read here.
     this.#at = this.#conversation.busy ? this.#conversation.lastId : null;

@@ -4,7 +4,7 @@
  * Messages are {event, conversation, …}: "started" (a turn) and "renamed" with `title`, "ended" with `answer` and `status`, "deleted".
  * A tab does not hear itself.
  */
-export class Tabs {
+export class TabChannel {
   #name;
   #onMessage;
   #channel = null;
@@ -25,7 +25,7 @@ export class Tabs {
     this.#channel = null;
   }
 
-  tell(message) {
+  broadcast(message) {
     this.#channel?.postMessage(message);
   }
 }
