@@ -1,5 +1,7 @@
 // The site's API: requests with the CSRF token, refusals as exceptions.
 
+import { urlFor } from "./urls.js";
+
 /** What the site turned down: `code` and `message` of its error, `retryAfter` in seconds or null. */
 export class Refusal extends Error {
   constructor(status, { code = "internal_error", message = "", retry_after = null } = {}) {
@@ -12,25 +14,25 @@ export class Refusal extends Error {
 
 /** The events of an answer after the cursor ("" is the beginning); the response streams. Throws as `request`. */
 export function answerStream(answer, cursor, signal) {
-  const after = cursor ? `?after=${encodeURIComponent(cursor)}` : "";
-  return request(`/api/answers/${answer}/stream${after}`, { signal });
+  return request(urlFor("api_answer_stream", answer, cursor && { after: cursor }), { signal });
 }
 
 /** A fresh rendering of the conversation's page, of the branch through the message `at` if it is given. Throws as `request`. */
 export async function conversationPage(conversation, at, signal) {
-  const response = await request(`/c/${conversation}/${at ? `?at=${at}` : location.search}`, { signal });
+  const query = at ? { at } : location.search;
+  const response = await request(urlFor("conversation", conversation, query), { signal });
   if (response.redirected) throw new Refusal(401); // to the sign-in page
   return new DOMParser().parseFromString(await response.text(), "text/html");
 }
 
 /** What applies to this person and how much of it is used. Throws as `request`. */
-export async function limits(url) {
-  return (await request(url, {})).json();
+export async function limits() {
+  return (await request(urlFor("api_limits"), {})).json();
 }
 
 /** Ends an answer; returns once its end is saved. Throws as `request`, and where something else than the site has answered. */
 export async function stopAnswer(answer, signal) {
-  const response = await request(`/api/answers/${answer}/stop`, { method: "POST", body: "{}", signal });
+  const response = await request(urlFor("api_answer_stop", answer), { method: "POST", body: "{}", signal });
   if (!(await response.json()).status) throw new TypeError("no word of the site's");
 }
 

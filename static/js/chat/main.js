@@ -16,6 +16,7 @@ import { Sidebar } from "./ui/sidebar.js";
 import { TabStreams } from "./tabs/tab-streams.js";
 import { TabChannel } from "./tabs/tab-channel.js";
 import { Thread } from "./thread/thread.js";
+import { urlFor } from "./urls.js";
 
 const root = document.querySelector(".conversation");
 const threadElement = root.querySelector("[data-thread]");
@@ -35,7 +36,7 @@ const menu = new ConversationMenu(root, {
   },
   onDeleted() {
     tabs.broadcast({ event: "deleted", conversation: conversation.id });
-    location.assign("/");
+    location.assign(urlFor("home"));
   },
   onFailed: (message, code) => conversation.notify(message, code),
 });

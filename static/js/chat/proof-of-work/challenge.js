@@ -1,24 +1,19 @@
 // The challenge that guests and sign-ups solve, in a worker of its own: the page stays quick meanwhile.
 
 import { request } from "../api.js";
+import { urlFor } from "../urls.js";
 
 const FRESH_MS = 15 * 60_000; // the site takes a solution for 20 minutes
 
 export class Challenge {
-  #url;
   #solution = null;
   #begunAt = 0;
-
-  /** `url`: where the site gives challenges out. */
-  constructor(url) {
-    this.#url = url;
-  }
 
   /** Begins to solve one, unless that is done or under way. */
   prepare() {
     if (this.#solution && Date.now() - this.#begunAt < FRESH_MS) return;
     this.#begunAt = Date.now();
-    const solution = solved(this.#url);
+    const solution = solved();
     this.#solution = solution;
     // Asked for again when it is needed; until then nobody need hear of it.
     solution.catch(() => this.#solution === solution && (this.#solution = null));
@@ -33,8 +28,8 @@ export class Challenge {
   }
 }
 
-async function solved(url) {
-  const { maxnumber, ...challenge } = await (await request(url, {})).json();
+async function solved() {
+  const { maxnumber, ...challenge } = await (await request(urlFor("api_challenge"), {})).json();
   const number = await inWorker({ ...challenge, maxnumber });
   return btoa(JSON.stringify({ ...challenge, number }));
 }

@@ -3,7 +3,7 @@
 import { Challenge } from "./challenge.js";
 
 function guard(form) {
-  const challenge = new Challenge(form.dataset.challenge);
+  const challenge = new Challenge();
   let sending = false;
   challenge.prepare();
   form.addEventListener("submit", async (event) => {

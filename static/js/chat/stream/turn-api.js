@@ -2,10 +2,11 @@
 
 import { request } from "../api.js";
 import { Challenge } from "../proof-of-work/challenge.js";
+import { urlFor } from "../urls.js";
 import { wellFormedJson } from "../well-formed.js";
 
 const composer = document.querySelector("[data-composer]");
-const challenge = new Challenge(composer.dataset.challenge);
+const challenge = new Challenge();
 let due = "challengeDue" in composer.dataset;
 // A turn that is sent again because no word came back must bring the very same solution: it is what the site knows a new guest by.
 let sent = { turn: null, altcha: undefined };
@@ -29,7 +30,7 @@ export async function beginTurn(turn, signal) {
 
 async function post(turn, signal) {
   const body = wellFormedJson({ ...turn, altcha: sent.altcha });
-  const response = await request(composer.dataset.api, { method: "POST", body, signal });
+  const response = await request(urlFor("api_chat"), { method: "POST", body, signal });
   due = false;
   return response;
 }

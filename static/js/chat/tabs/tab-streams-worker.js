@@ -1,9 +1,8 @@
 // Reads the answers that the tabs of one person follow, all of them over one connection: over HTTP/1.1 a browser opens six to a host,
 // and a tab that streams by itself keeps one of them. A shared worker, one for all tabs of a person; it outlives each of them.
 //
-// A worker knows no import map, so the address of the one module it needs comes with the first message.
+// A worker knows no import map, so the address of the one module it needs, and that of the streams, come with each message.
 
-const STREAMS = "/api/answers/streams";
 const MAX_ANSWERS = 20; // of one request, as the site has it
 const GATHER_MS = 20; // tabs that come or go together cost one new request, not one each
 const LOOK_MS = 60_000;
@@ -43,10 +42,10 @@ class SharedReader {
     port.start();
   }
 
-  #receive(port, { verb, id, answer, cursor, ids, decoder }) {
+  #receive(port, { verb, id, answer, cursor, ids, site }) {
     this.#tabs.set(port, Date.now());
     if (verb === "ask") this.#askAlone(port, id);
-    else if (verb === "follow") this.#follow({ port, id, answer, cursor, decoder });
+    else if (verb === "follow") this.#follow({ port, id, answer, cursor, site });
     else if (verb === "leave") this.#leave(port, id);
     else if (verb === "alive") this.#compare(port, ids);
     else if (verb === "bye") this.#forget(port);
@@ -133,7 +132,7 @@ class SharedReader {
   }
 
   async #read(response, items, signal) {
-    const { EventDecoder } = await import(items[0][0].decoder);
+    const { EventDecoder } = await import(items[0][0].site.decoder);
     const decoder = new EventDecoder();
     const reader = response.body.getReader();
     for (const follow of items.flat()) follow.port.postMessage({ id: follow.id, open: true });
@@ -173,7 +172,7 @@ class SharedReader {
 
 function addressOf(items) {
   const query = new URLSearchParams(items.map(([{ answer, cursor }]) => ["follow", `${answer}:${cursor}`]));
-  return `${STREAMS}?${query}`;
+  return `${items[0][0].site.streams}?${query}`;
 }
 
 async function errorOf(response) {

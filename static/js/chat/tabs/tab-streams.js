@@ -2,6 +2,7 @@
 // leave it to a worker that they share, which reads for all of them over one.
 
 import { Refusal } from "../api.js";
+import { urlFor } from "../urls.js";
 
 // A worker goes with the process of the tab that began it, if that crashes, and no event tells of it. The lock that it holds does, in
 // secure contexts; elsewhere, that it does not answer for so long.
@@ -63,7 +64,7 @@ export class TabStreams {
   async follow(answer, cursor, signal, onSign) {
     this.#connected();
     const inbox = this.#register(signal);
-    this.#post({ verb: "follow", id: inbox.id, answer, cursor, decoder: import.meta.resolve("../stream/sse.js") });
+    this.#post({ verb: "follow", id: inbox.id, answer, cursor, site: siteOfWorker() });
     const { end, ...first } = await inbox.next();
     throwWhatWentWrong(first);
     return end ? nothing() : eventsOf(inbox, onSign);
@@ -139,6 +140,11 @@ export class TabStreams {
     this.#unwatch();
     for (const inbox of receivers) inbox.put({ failed: true });
   }
+}
+
+/** Returns the addresses that a worker cannot find by itself: it knows no import map. */
+function siteOfWorker() {
+  return { streams: urlFor("api_answer_streams"), decoder: import.meta.resolve("../stream/sse.js") };
 }
 
 /** The messages of the worker to one request, in order. */

@@ -1,5 +1,7 @@
 // Versions of a message: "‹ 2/3 ›".
 
+import { versionUrl } from "../urls.js";
+
 /** Makes `fresh` the newest version beside `old`, the way the server will show it after a reload. */
 export function markAsVersionOf(fresh, old) {
   const count = Number(old.dataset.count) + 1;
@@ -7,7 +9,7 @@ export function markAsVersionOf(fresh, old) {
   const nav = fresh.querySelector("[data-branches]");
   nav.querySelector("[data-place]").textContent = `${count}/${count}`;
   const previous = nav.querySelector("[data-previous]");
-  previous.href = `?at=${old.dataset.newest}#m-${old.dataset.newest}`;
+  previous.href = versionUrl(old.dataset.newest);
   previous.removeAttribute("aria-disabled");
   nav.hidden = false;
 }

@@ -6,6 +6,7 @@ import { markAsVersionOf } from "./branches.js";
 import { closeEditor, editPrompt, isEditing } from "./edit.js";
 import { identifyPrompt, makePrompt } from "./thread.js";
 import { Turn } from "../stream/turn.js";
+import { urlFor } from "../urls.js";
 import { wellFormed } from "../well-formed.js";
 
 const UNREACHABLE = "The site cannot be reached. Your prompt is kept; send it again in a moment.";
@@ -118,7 +119,7 @@ export class Conversation {
   /** It was deleted elsewhere: the page is one for a new conversation; what was typed stays. */
   forget() {
     this.#root.dataset.conversation = "";
-    history.replaceState(null, "", "/");
+    history.replaceState(null, "", urlFor("home"));
     this.#menu.clear();
     this.#thread.clear();
     this.#composer.refuse(DELETED);
@@ -222,7 +223,7 @@ export class Conversation {
     if (!this.id) {
       this.#root.dataset.conversation = conversation;
       this.#menu.adopt(conversation, title);
-      history.replaceState(null, "", `/c/${conversation}/`);
+      history.replaceState(null, "", urlFor("conversation", conversation));
     } else if (location.search || location.hash) history.replaceState(null, "", location.pathname);
     this.#onStarted({ conversation, title });
   }

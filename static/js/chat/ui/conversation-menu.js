@@ -2,10 +2,8 @@
 // and with it a streaming answer, alone.
 
 import { csrfToken } from "../api.js";
+import { urlFor } from "../urls.js";
 import { wellFormed } from "../well-formed.js";
-
-const NIL = "00000000-0000-0000-0000-000000000000";
-const ADDRESS = /\/c\/[0-9a-f-]{36}\//;
 
 export class ConversationMenu {
   #heading;
@@ -40,15 +38,15 @@ export class ConversationMenu {
 
   /** There is no conversation any more, but one to come. */
   clear() {
-    this.#address(NIL);
     this.#menu.hidden = true;
     this.#heading.textContent = "New conversation";
     document.title = "Chatsite";
   }
 
   #address(id) {
-    for (const link of this.#menu.querySelectorAll("a")) link.href = link.getAttribute("href").replace(ADDRESS, `/c/${id}/`);
-    for (const form of this.#menu.querySelectorAll("form")) form.action = form.getAttribute("action").replace(ADDRESS, `/c/${id}/`);
+    for (const part of this.#menu.querySelectorAll("[data-url]")) {
+      part.setAttribute(part.localName === "form" ? "action" : "href", urlFor(part.dataset.url, id));
+    }
   }
 
   #renamed(onRenamed) {
@@ -82,5 +80,5 @@ function takeOver(form, onDone, onFailed) {
 
 /** Whether the site asks who this is, in the place of doing what it was asked. */
 function isSignIn({ redirected, url }) {
-  return redirected && new URL(url).pathname.startsWith("/accounts/");
+  return redirected && new URL(url).pathname === urlFor("login");
 }

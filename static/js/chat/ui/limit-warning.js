@@ -25,7 +25,7 @@ export class LimitWarning {
 
   async #ask() {
     try {
-      return (await limits(this.#line.dataset.limits)).nearly;
+      return (await limits()).nearly;
     } catch {
       return [];
     }

@@ -1,5 +1,6 @@
 // The list of conversations, which is a drawer on phones.
 
+import { urlFor } from "../urls.js";
 import { clone } from "./templates.js";
 
 export class Sidebar {
@@ -23,7 +24,7 @@ export class Sidebar {
   /** Puts the conversation on top; returns its item. */
   put(id, title) {
     const item = this.#find(id) ?? clone("conversation-template");
-    Object.assign(item.firstElementChild, { href: `/c/${id}/`, textContent: title });
+    Object.assign(item.firstElementChild, { href: urlFor("conversation", id), textContent: title });
     this.#list.prepend(item);
     return item;
   }
@@ -38,7 +39,7 @@ export class Sidebar {
   }
 
   #find(id) {
-    return this.#list.querySelector(`a[href="/c/${id}/"]`)?.parentElement;
+    return this.#list.querySelector(`a[href="${urlFor("conversation", id)}"]`)?.parentElement;
   }
 
   #toggle(open) {
