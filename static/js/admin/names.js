@@ -31,5 +31,10 @@ function labelOf(container) {
   return container?.previousElementSibling?.labels?.[0];
 }
 
-new MutationObserver(nameAll).observe(document.body, { attributeFilter: ["aria-owns"], childList: true, subtree: true });
-nameAll();
+function start() {
+  const changes = { attributeFilter: ["aria-owns"], childList: true, subtree: true };
+  new MutationObserver(nameAll).observe(document.body, changes);
+  nameAll();
+}
+
+start();

@@ -2,25 +2,29 @@
 // so that neither the focus nor a half-read line is lost.
 
 const EVERY_MS = 3000;
-const shown = document.querySelector("[data-running]");
 
-async function refresh() {
+function start() {
+  const shown = document.querySelector("[data-running]");
+  setInterval(() => refresh(shown).catch(() => {}), EVERY_MS);
+}
+
+async function refresh(shown) {
   if (document.hidden) return;
   const response = await fetch(location.href, { credentials: "same-origin", redirect: "error" });
   if (!response.ok) return;
   const page = new DOMParser().parseFromString(await response.text(), "text/html");
   const fresh = page.querySelector("[data-running]");
-  if (fresh) update(fresh);
+  if (fresh) update(shown, fresh);
 }
 
-function update(fresh) {
+function update(shown, fresh) {
   replaceText(shown.querySelector("[data-count]"), fresh.querySelector("[data-count]"));
   const [before, after] = [shown, fresh].map((part) => part.querySelector("tbody"));
   const table = shown.querySelector("[data-table]");
   if (before && after) updateRows(before, after);
   else if (before || after) replaceTable(table, fresh.querySelector("[data-table]"));
   // "Stop all" comes and goes with the table.
-  const [oldAll, newAll] = [shown, fresh].map((part) => part.querySelector(".running-all"));
+  const [oldAll, newAll] = [shown, fresh].map((part) => part.querySelector("[data-stop-all]"));
   if (oldAll && !newAll) leave(oldAll, table);
   else if (!oldAll && newAll) table.after(newAll);
 }
@@ -53,4 +57,4 @@ function leave(part, table) {
   if (hadFocus) table.focus();
 }
 
-setInterval(() => refresh().catch(() => {}), EVERY_MS);
+start();

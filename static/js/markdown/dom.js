@@ -47,7 +47,7 @@ export class DomBuilder {
   #code({ type, content, info }) {
     const block = this.#codeBlock();
     const language = type === "fence" && LANGUAGE.exec(info.trim());
-    if (language) block.querySelector(".code-language").textContent = language[0];
+    if (language) block.querySelector("span").textContent = language[0];
     block.querySelector("code").textContent = content;
     return block;
   }

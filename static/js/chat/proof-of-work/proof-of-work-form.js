@@ -2,6 +2,11 @@
 
 import { Challenge } from "./challenge.js";
 
+function guardForms() {
+  for (const form of document.querySelectorAll("form[data-challenge]")) guard(form);
+  document.documentElement.dataset.ready = "";
+}
+
 function guard(form) {
   const challenge = new Challenge();
   let sending = false;
@@ -17,5 +22,4 @@ function guard(form) {
   });
 }
 
-document.querySelectorAll("form[data-challenge]").forEach(guard);
-document.documentElement.dataset.ready = "";
+guardForms();

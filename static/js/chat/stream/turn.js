@@ -1,16 +1,16 @@
 // One turn on the page, from sending to the end of the answer.
 
 import { Refusal } from "../api.js";
-import { StopRequest } from "./stop-request.js";
 import { AnswerStream } from "./answer-stream.js";
+import { StopRequest } from "./stop-request.js";
 
 const QUIET_MS = 2000; // a model that thinks first says nothing for longer: then the page does
+const LOST = "The connection was lost. Reload the page to see the answer.";
 
-export class Turn {
+/** Dispatches "start" once, with the event's payload, and "stop-trouble" with what StopRequest reports. */
+export class Turn extends EventTarget {
   #view;
   #announcer;
-  #onStart;
-  #onStopTrouble;
   #stream;
   #model = "";
   #hasStarted;
@@ -20,23 +20,14 @@ export class Turn {
   #status = null;
   #quietTimer = null;
 
-  /**
-   * `tabs`: the TabStreams of the page; `body`: what begins it, null for an answer that is being written already. `onStart(payload)` is called once,
-   * `onStopTrouble` as StopRequest calls it.
-   */
-  constructor({ view, tabs, announcer, body = null, onStart = () => {}, onStopTrouble }) {
+  /** `body` is what begins it; null for an answer that is being written already. */
+  constructor(source, view, announcer, body = null) {
+    super();
     this.#view = view;
     this.#announcer = announcer;
-    this.#onStart = onStart;
-    this.#onStopTrouble = onStopTrouble;
     this.#hasStarted = body === null;
-    this.#stream = new AnswerStream({
-      tabs,
-      turn: body,
-      answer: body ? null : view.id,
-      onEvent: (name, payload, cursor) => this.#handle(name, payload, cursor),
-      onReconnecting: (reconnecting) => announcer.say(view.showReconnecting(reconnecting)),
-    });
+    this.#stream = new AnswerStream(source, { turn: body, answer: body ? null : view.id });
+    this.#stream.addEventListener("reconnecting", ({ detail }) => announcer.say(view.showReconnecting(detail)));
   }
 
   /** The answer's id; "" before the start. */
@@ -44,13 +35,17 @@ export class Turn {
     return this.#view.id;
   }
 
-  /** Returns the status with which the answer has ended, null when that is not known. Throws what AnswerStream throws, if the turn never started. */
+  /**
+   * Returns the status with which the answer has ended, null when that is not known. Throws what
+   * AnswerStream throws, if the turn never started.
+   */
   async run() {
     try {
-      await this.#stream.run();
+      await this.#stream.run((name, payload, cursor) => this.#handle(name, payload, cursor));
     } catch (error) {
       if (!this.#hasStarted) throw error;
-      this.#note = this.#view.connectionLost(error instanceof Refusal && error.message ? error.message : "The connection was lost. Reload the page to see the answer.");
+      const isRefusal = error instanceof Refusal && error.message;
+      this.#note = this.#view.connectionLost(isRefusal ? error.message : LOST);
     }
     this.#stopRequest?.stop();
     clearTimeout(this.#quietTimer);
@@ -62,7 +57,7 @@ export class Turn {
   stop() {
     this.#stopWanted = true;
     if (!this.#hasStarted) return;
-    this.#stopRequest ??= new StopRequest(this.#view.id, this.#onStopTrouble);
+    this.#stopRequest ??= new StopRequest(this.#view.id, (trouble) => this.#dispatch("stop-trouble", trouble));
     this.#stopRequest.start();
   }
 
@@ -80,7 +75,7 @@ export class Turn {
     if (this.#hasStarted) return;
     this.#hasStarted = true;
     this.#view.started(payload.answer);
-    this.#onStart(payload);
+    this.#dispatch("start", payload);
     if (this.#stopWanted) this.stop();
   }
 
@@ -97,5 +92,9 @@ export class Turn {
   #finish(payload, size) {
     this.#status = payload.status;
     this.#note = this.#view.finish(payload, this.#model, size);
+  }
+
+  #dispatch(name, detail) {
+    this.dispatchEvent(new CustomEvent(name, { detail }));
   }
 }

@@ -1,23 +1,24 @@
 // What the tabs of one person tell each other, so that none needs a stream of its own to hear of it.
 
 /**
- * Messages are {event, conversation, …}: "started" (a turn) and "renamed" with `title`, "ended" with `answer` and `status`, "deleted".
- * A tab does not hear itself.
+ * Dispatches "message" for each message of another tab: {event, conversation, …}. Events are "started"
+ * (a turn) and "renamed" with `title`, "ended" with `answer` and `status`, "deleted".
  */
-export class TabChannel {
+export class TabChannel extends EventTarget {
   #name;
-  #onMessage;
   #channel = null;
 
-  /** `person`: whose tabs these are; others who sign in with the same browser hear nothing of them. */
-  constructor(person, onMessage) {
+  /** `person`: whose tabs these are; others who use the same browser hear nothing of them. */
+  constructor(person) {
+    super();
     this.#name = `chatsite:${person}`;
-    this.#onMessage = onMessage;
   }
 
   start() {
     this.#channel = new BroadcastChannel(this.#name);
-    this.#channel.addEventListener("message", ({ data }) => this.#onMessage(data));
+    this.#channel.addEventListener("message", ({ data: detail }) => {
+      this.dispatchEvent(new CustomEvent("message", { detail }));
+    });
   }
 
   stop() {

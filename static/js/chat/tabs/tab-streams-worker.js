@@ -8,15 +8,24 @@ const GATHER_MS = 20; // tabs that come or go together cost one new request, not
 const LOOK_MS = 60_000;
 // A browser that slows the timers of a hidden tab down still lets it say a word each minute. For those that do not tell of a crash.
 const FORGOTTEN_MS = 5 * 60_000;
-const TOO_MANY = { code: "too_many_readers", message: "Too many tabs follow answers of yours at once. Close some.", retry_after: 2 };
+const TOO_MANY = {
+  code: "too_many_readers",
+  message: "Too many tabs follow answers of yours at once. Close some.",
+  retry_after: 2,
+};
 
-class SharedReader {
-  #tabs = new Map(); // port -> when it was last heard of
-  #follows = new Set(); // {port, id, answer, cursor}
-  #alone = null; // the follow that its tab reads by itself
-  #gathering = null;
-  #reading = new AbortController();
+/** The tabs that are there: each is a port, with the time when it was last heard of. */
+class Tabs {
+  #ports = new Map();
+  #onMessage;
+  #onGone;
   #lock = "";
+
+  /** `onMessage(port, message)` is called for each message of a tab, `onGone(port)` when one has gone. */
+  constructor(onMessage, onGone) {
+    this.#onMessage = onMessage;
+    this.#onGone = onGone;
+  }
 
   start() {
     this.#holdLock();
@@ -24,36 +33,66 @@ class SharedReader {
     setInterval(() => this.#forgetSilent(), LOOK_MS);
   }
 
-  /** While this worker lives nobody else gets that lock: so its tabs learn of its end. */
+  forget(port) {
+    this.#ports.delete(port);
+    this.#onGone(port);
+  }
+
+  // While this worker lives nothing else gets that lock: so its tabs learn of its end.
   #holdLock() {
     const name = `${self.name}:${Date.now()}:${Math.random()}`;
     navigator.locks?.request(name, () => {
       this.#lock = name;
-      for (const port of this.#tabs.keys()) port.postMessage({ lock: name });
+      for (const port of this.#ports.keys()) port.postMessage({ lock: name });
       return new Promise(() => {});
     });
   }
 
   #welcome(port) {
-    this.#tabs.set(port, Date.now());
+    this.#ports.set(port, Date.now());
     if (this.#lock) port.postMessage({ lock: this.#lock });
     port.addEventListener("message", ({ data }) => this.#receive(port, data));
-    port.addEventListener("close", () => this.#forget(port)); // the tab has gone, or crashed
+    port.addEventListener("close", () => this.forget(port)); // the tab has gone, or crashed
     port.start();
   }
 
+  #receive(port, message) {
+    this.#ports.set(port, Date.now());
+    this.#onMessage(port, message);
+  }
+
+  #forgetSilent() {
+    for (const [port, heardAt] of this.#ports) {
+      if (Date.now() - heardAt > FORGOTTEN_MS) this.forget(port);
+    }
+  }
+}
+
+class SharedReader {
+  #tabs = new Tabs(
+    (port, message) => this.#receive(port, message),
+    (port) => this.#forget(port),
+  );
+  #follows = new Set(); // {port, id, answer, cursor, site}
+  #alone = null; // the follow that its tab reads by itself
+  #gathering = null;
+  #reading = new AbortController();
+
+  start() {
+    this.#tabs.start();
+  }
+
   #receive(port, { verb, id, answer, cursor, ids, site }) {
-    this.#tabs.set(port, Date.now());
     if (verb === "ask") this.#askAlone(port, id);
     else if (verb === "follow") this.#follow({ port, id, answer, cursor, site });
     else if (verb === "leave") this.#leave(port, id);
     else if (verb === "alive") this.#compare(port, ids);
-    else if (verb === "bye") this.#forget(port);
+    else if (verb === "bye") this.#tabs.forget(port);
   }
 
   // --- who reads ---------------------------------------------------------------
 
-  /** One tab at a time may read by itself, without this worker: most often it is the only one. */
+  /** Lets one tab at a time read by itself, without this worker: most often it is the only one. */
   #askAlone(port, id) {
     this.#alone ??= { port, id };
     port.postMessage({ id, alone: this.#alone.port === port && this.#alone.id === id });
@@ -66,31 +105,28 @@ class SharedReader {
 
   #leave(port, id) {
     if (this.#alone?.port === port && this.#alone.id === id) this.#alone = null;
-    for (const follow of this.#follows) if (follow.port === port && follow.id === id) this.#drop(follow);
+    this.#drop((follow) => follow.port === port && follow.id === id);
   }
 
-  /** What the tab follows and this worker does not, it has to ask for again: it was taken for gone. */
+  #forget(port) {
+    if (this.#alone?.port === port) this.#alone = null;
+    this.#drop((follow) => follow.port === port);
+  }
+
+  /** Ends what the tab follows and this worker does not, for it was taken for gone: it asks again. */
   #compare(port, ids) {
     port.postMessage({});
-    const known = new Set([...this.#follows].filter((follow) => follow.port === port).map(({ id }) => id));
+    const follows = [...this.#follows].filter((follow) => follow.port === port);
+    const known = new Set(follows.map(({ id }) => id));
     if (this.#alone?.port === port) known.add(this.#alone.id);
     for (const id of ids) if (!known.has(id)) port.postMessage({ id, end: true });
   }
 
-  #forgetSilent() {
-    for (const [port, heardAt] of this.#tabs) if (Date.now() - heardAt > FORGOTTEN_MS) this.#forget(port);
-  }
-
-  #forget(port) {
-    this.#tabs.delete(port);
-    if (this.#alone?.port === port) this.#alone = null;
-    for (const follow of this.#follows) if (follow.port === port) this.#drop(follow);
-  }
-
-  // The site is to know when nobody reads an answer any more.
-  #drop(follow) {
-    this.#follows.delete(follow);
-    this.#openSoon();
+  // The site is to know when an answer is not read any more.
+  #drop(isOver) {
+    const over = [...this.#follows].filter(isOver);
+    for (const follow of over) this.#follows.delete(follow);
+    if (over.length) this.#openSoon();
   }
 
   // --- reading -----------------------------------------------------------------
@@ -109,26 +145,35 @@ class SharedReader {
     const items = this.#items();
     if (!items.length) return;
     try {
-      const response = await fetch(addressOf(items), { signal, credentials: "same-origin", cache: "no-store" });
-      if (!response.ok) this.#end(items, { refused: { status: response.status, error: await errorOf(response) } }, signal);
-      else if (!response.headers.get("Content-Type")?.startsWith("text/event-stream")) throw new TypeError("no event stream");
-      else await this.#read(response, items, signal);
+      await this.#fetch(items, signal);
       this.#end(items, { end: true }, signal);
     } catch {
       this.#end(items, { failed: true }, signal);
     }
   }
 
-  /** Those who follow, by answer and place in it. */
+  async #fetch(items, signal) {
+    const options = { signal, credentials: "same-origin", cache: "no-store" };
+    const response = await fetch(addressOf(items), options);
+    if (!response.ok) {
+      const refused = { status: response.status, error: await errorOf(response) };
+      return this.#end(items, { refused }, signal);
+    }
+    const type = response.headers.get("Content-Type");
+    if (!type?.startsWith("text/event-stream")) throw new TypeError("no event stream");
+    return this.#read(response, items, signal);
+  }
+
+  /** Returns those who follow, by answer and place in it. */
   #items() {
     const items = new Map();
     for (const follow of this.#follows) {
       const key = `${follow.answer}:${follow.cursor}`;
       items.set(key, [...(items.get(key) ?? []), follow]);
     }
-    const [asked, tooMany] = [[...items.values()].slice(0, MAX_ANSWERS), [...items.values()].slice(MAX_ANSWERS)];
-    this.#end(tooMany, { refused: { status: 429, error: TOO_MANY } });
-    return asked;
+    const wanted = [...items.values()];
+    this.#end(wanted.slice(MAX_ANSWERS), { refused: { status: 429, error: TOO_MANY } });
+    return wanted.slice(0, MAX_ANSWERS);
   }
 
   async #read(response, items, signal) {

@@ -21,7 +21,7 @@ function textFor(button) {
 
 function sourceFor(button) {
   if (button.matches(".copy-code")) return button.closest(".code-block").querySelector("code").textContent;
-  const message = button.closest(".message");
+  const message = button.closest("[data-message]");
   const source = message.querySelector("template[data-source]");
   return source ? source.content.textContent : message.querySelector("[data-text]").textContent;
 }

@@ -1,6 +1,6 @@
 // Editing a prompt in its place; what is sent is a new version, a branch of the conversation.
 
-import { sendOnEnter } from "../ui/composer.js";
+import { sendOnEnter } from "../ui/keyboard.js";
 import { clone } from "../ui/templates.js";
 
 /** Opens the form in the place of the prompt's text; at most one is open. `onSend(text)` when it is submitted. */
@@ -10,7 +10,7 @@ export function editPrompt(prompt, text, onSend) {
   const box = form.elements.content;
   box.value = text;
   prompt.classList.add("is-edited");
-  for (const part of prompt.querySelectorAll("[data-text], .message-actions")) part.hidden = true;
+  for (const part of prompt.querySelectorAll("[data-text], [data-actions]")) part.hidden = true;
   prompt.append(form);
   form.querySelector("[data-cancel]").addEventListener("click", closeEditor);
   form.addEventListener("keydown", (event) => event.key === "Escape" && closeEditor());
@@ -32,11 +32,11 @@ export function closeEditor() {
   if (!prompt) return;
   prompt.classList.remove("is-edited");
   prompt.querySelector("[data-edit-form]").remove();
-  for (const part of prompt.querySelectorAll("[data-text], .message-actions")) part.hidden = false;
+  for (const part of prompt.querySelectorAll("[data-text], [data-actions]")) part.hidden = false;
   prompt.querySelector("[data-edit]").focus();
   prompt.dispatchEvent(new CustomEvent("editor-closed", { bubbles: true }));
 }
 
 function editedPrompt() {
-  return document.querySelector(".prompt.is-edited");
+  return document.querySelector("[data-edit-form]")?.closest("[data-message]") ?? null;
 }

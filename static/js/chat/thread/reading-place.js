@@ -174,21 +174,18 @@ function found(index, { place, ...end }, find, isStart) {
 function focusIn(index) {
   const element = document.activeElement;
   if (element === index.root || !index.root.contains(element)) return null;
-  return { element, count: index.countBefore(element), kind: kindOf(element) };
+  return { element, count: index.countBefore(element), name: element.localName };
 }
 
 function putFocus(index, focus, find) {
   if (!focus || document.activeElement === focus.element) return;
   const count = find(focus.count);
   const block = index.blockAt(count) ?? index.root;
-  const alike = [block, ...block.querySelectorAll(FOCUSABLE)].filter((element) => kindOf(element) === focus.kind);
+  const alike = [block, ...block.querySelectorAll(FOCUSABLE)].filter((element) => element.localName === focus.name);
   const distance = (element) => Math.abs(index.countBefore(element) - count);
   alike.sort((one, other) => distance(one) - distance(other))[0]?.focus({ preventScroll: true });
 }
 
-function kindOf({ localName, classList }) {
-  return `${localName}.${classList[0] ?? ""}`;
-}
 
 // --- What is looked at ------------------------------------------------------------
 

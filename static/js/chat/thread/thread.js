@@ -16,12 +16,12 @@ export class Thread {
 
   /** The id of the last message: what the next prompt follows; null in a new conversation. */
   get lastId() {
-    return this.#element.querySelector(".message:last-of-type")?.dataset.answer ?? null;
+    return this.#element.querySelector("[data-message]:last-of-type")?.dataset.answer ?? null;
   }
 
   /** An answer that was being written when the page was rendered, or null. */
   get streamingAnswer() {
-    return this.#element.querySelector('.answer[data-status="streaming"][data-answer]:not([data-answer=""])');
+    return this.#element.querySelector('[data-status="streaming"][data-answer]:not([data-answer=""])');
   }
 
   /** The status of that answer as it is shown; undefined where it is not. */
@@ -75,7 +75,7 @@ export class Thread {
 }
 
 function messagesIn(element) {
-  return [...element.querySelectorAll(".message")];
+  return [...element.querySelectorAll("[data-message]")];
 }
 
 function isSame(one, other) {

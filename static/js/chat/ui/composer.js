@@ -1,38 +1,35 @@
 // Where one writes: sending, stopping, and what stands in the way of sending.
 
-import { countdown, formatDuration } from "./countdown.js";
+import { ComposerAlert } from "./composer-alert.js";
+import { hasTouchKeyboard, sendOnEnter } from "./keyboard.js";
 
-const TOUCH = matchMedia("(pointer: coarse) and (not (any-pointer: fine))");
-
-export class Composer {
+/** Dispatches "send" with a prompt that may be sent now, and "stop" for a press on Stop. */
+export class Composer extends EventTarget {
   #form;
   #box;
   #send;
   #stop;
   #alert;
   #running = false;
-  #endCountdown = null;
-  #notice = document.createElement("p");
 
-  /** `onSend(text)` is called for a prompt that may be sent now, `onStop()` for a press on Stop. */
-  constructor(form, { onSend, onStop }) {
+  constructor(form) {
+    super();
     this.#form = form;
     this.#box = form.elements.content;
     this.#send = form.querySelector("[data-send]");
     this.#stop = form.querySelector("[data-stop]");
-    this.#alert = form.querySelector("[data-alert]");
+    this.#alert = new ComposerAlert(form.querySelector("[data-alert]"));
     form.noValidate = true; // an empty box is simply not sent
-    form.addEventListener("submit", (event) => {
-      event.preventDefault();
-      if (this.ready && this.#box.value.trim()) onSend(this.#take());
+    form.addEventListener("submit", (event) => this.#submitted(event));
+    this.#stop.addEventListener("click", () => {
+      if (this.#stop.ariaDisabled !== "true") this.dispatchEvent(new CustomEvent("stop"));
     });
-    this.#stop.addEventListener("click", () => this.#stop.ariaDisabled === "true" || onStop());
     sendOnEnter(this.#box, form);
   }
 
   /** Whether a turn may be begun: none is running, and no limit is being waited for. */
   get ready() {
-    return !this.#running && !this.#endCountdown;
+    return !this.#running && !this.#alert.isCounting;
   }
 
   /** The slug that was chosen, or undefined where there is no choice. */
@@ -40,40 +37,39 @@ export class Composer {
     return this.#form.elements.model?.value;
   }
 
-  focus() {
-    this.#box.focus();
-  }
-
-  /** Back to the box, unless that would bring up a touch keyboard over the answer, or take away what is selected in it. */
+  /**
+   * Puts the focus back into the box, unless that would bring up a touch keyboard over the answer, or
+   * take away what is selected in it.
+   */
   returnFocus() {
-    if (!TOUCH.matches && getSelection().isCollapsed) this.focus();
+    if (!hasTouchKeyboard() && getSelection().isCollapsed) this.#box.focus();
   }
 
-  /** While an answer is being written, Stop stands where Send does. */
+  /** Shows Stop where Send stands while an answer is being written. */
   setRunning(running) {
     const [appears, goes] = running ? [this.#stop, this.#send] : [this.#send, this.#stop];
     const hadFocus = document.activeElement === goes;
     this.#running = running;
     appears.hidden = false;
     goes.hidden = true;
-    this.#sayStopping(false);
+    this.#showStopping(false);
     if (!hadFocus) return;
-    if (TOUCH.matches || !getSelection().isCollapsed) appears.focus();
-    else this.focus();
+    if (hasTouchKeyboard() || !getSelection().isCollapsed) appears.focus();
+    else this.#box.focus();
   }
 
-  /** Stop was pressed; with `again`, it has not worked so far and may be pressed once more. */
+  /** Shows that Stop was pressed; with `again`, that it has not worked so far and may be pressed once more. */
   setStopping({ again = false } = {}) {
-    this.#sayStopping(true, again);
+    this.#showStopping(true, again);
   }
 
-  /** Stop has not worked, and nobody tries any more. */
+  /** Shows that Stop has not worked, and is not tried any more. */
   setNotStopping() {
-    this.#sayStopping(false);
+    this.#showStopping(false);
   }
 
   // Not `disabled`: a disabled button loses the focus to nowhere.
-  #sayStopping(stopping, again = false) {
+  #showStopping(stopping, again = false) {
     this.#stop.setAttribute("aria-disabled", stopping && !again);
     this.#stop.querySelector("[data-stop-label]").textContent = stopping ? "Stopping…" : "Stop";
   }
@@ -81,66 +77,36 @@ export class Composer {
   /** Puts a prompt that was not sent back into the box, before whatever was typed meanwhile. */
   restore(text) {
     this.#box.value = [text, this.#box.value].filter(Boolean).join("\n\n");
-    this.focus();
+    this.#box.focus();
   }
 
-  /** Says why something was turned down; with seconds, counts them down and lets nothing be sent until they are over. */
-  refuse(message, seconds) {
+  /**
+   * Says why something was turned down, and offers what mends a refusal of that `code`; with
+   * `retryAfter`, counts those seconds down and lets nothing be sent until they are over.
+   */
+  refuse(message, { code, retryAfter } = {}) {
     this.clearAlert();
-    const [text, clock] = [document.createElement("span"), document.createElement("span")];
-    text.textContent = message;
-    // Read out once, not every second.
-    clock.ariaHidden = "true";
-    clock.dataset.countdown = "";
-    this.#alert.replaceChildren(text, " ", clock);
-    this.#alert.hidden = false;
-    if (!seconds) return;
+    this.#alert.refuse(message, code);
+    if (!retryAfter) return;
     this.#send.disabled = true;
-    const tick = (left) => (clock.textContent = `You can send again in ${formatDuration(left)}.`);
-    this.#endCountdown = countdown(seconds, tick, () => this.clearAlert());
+    this.#alert.countDown(retryAfter, () => this.clearAlert());
   }
 
-  /** Adds to what `refuse` has said a link to this page, which leads to signing in where that is what is missing. */
-  offerReload() {
-    this.#alert.append(reloadLink());
-  }
-
-  /** Says something beside what `refuse` may have said, in the place of the last such word; "" takes that away. */
-  notify(message, { offerReload = false } = {}) {
-    this.#notice.remove();
-    this.#notice = document.createElement("p");
-    this.#notice.append(message, ...(offerReload ? [" ", reloadLink()] : []));
-    if (message) this.#alert.append(this.#notice);
-    this.#alert.hidden = !this.#alert.textContent.trim();
+  /** Says what else has not worked, and offers what mends a refusal of that code; "" takes that away. */
+  notify(message, code) {
+    this.#alert.notify(message, code);
   }
 
   clearAlert() {
-    this.#endCountdown?.();
-    this.#endCountdown = null;
+    this.#alert.clear();
     this.#send.disabled = false;
-    this.#alert.hidden = true;
-    this.#alert.replaceChildren();
   }
 
-  #take() {
-    const text = this.#box.value;
-    this.#box.value = "";
-    return text;
-  }
-}
-
-function reloadLink() {
-  const link = document.createElement("a");
-  link.href = location.pathname + location.search;
-  link.textContent = "Reload the page; what you wrote is kept.";
-  return link;
-}
-
-/** Enter submits the form, Shift+Enter breaks the line; on a touch keyboard, which has no Shift+Enter, Enter breaks it. */
-export function sendOnEnter(box, form) {
-  box.addEventListener("keydown", (event) => {
-    if (event.key !== "Enter" || event.shiftKey || TOUCH.matches) return;
+  #submitted(event) {
     event.preventDefault();
-    form.requestSubmit();
-  });
+    const text = this.#box.value;
+    if (!this.ready || !text.trim()) return;
+    this.#box.value = "";
+    this.dispatchEvent(new CustomEvent("send", { detail: text }));
+  }
 }

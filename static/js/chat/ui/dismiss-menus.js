@@ -1,17 +1,19 @@
 // Menus are <details>: they close at a click elsewhere and at Escape.
 
-const open = () => document.querySelectorAll("details.menu[open], details.user-menu[open]");
-
 export function dismissMenus() {
   document.addEventListener("click", (event) => {
-    for (const menu of open()) if (!menu.contains(event.target)) menu.open = false;
+    for (const menu of openMenus()) if (!menu.contains(event.target)) menu.open = false;
   });
   document.addEventListener("keydown", (event) => {
     if (event.key !== "Escape") return;
-    for (const menu of open()) {
+    for (const menu of openMenus()) {
       event.stopImmediatePropagation();
       menu.open = false;
       menu.querySelector("summary").focus();
     }
   });
+}
+
+function openMenus() {
+  return document.querySelectorAll("[data-dismissible][open]");
 }

@@ -4,13 +4,21 @@ import { urlFor } from "../urls.js";
 import { clone } from "./templates.js";
 
 export class Sidebar {
-  #element = document.querySelector("[data-sidebar]");
-  #list = this.#element.querySelector("[data-conversations]");
-  #opener = document.querySelector("[data-drawer-open]");
+  #root;
+  #element;
+  #list;
+  #opener;
 
-  constructor() {
+  /** `root`: the conversation beside it, which is out of reach while the drawer is open. */
+  constructor(root) {
+    this.#root = root;
+    this.#element = document.querySelector("[data-sidebar]");
+    this.#list = this.#element.querySelector("[data-conversations]");
+    this.#opener = root.querySelector("[data-drawer-open]");
     this.#opener.addEventListener("click", () => this.#toggle(true));
-    for (const closer of document.querySelectorAll("[data-drawer-close]")) closer.addEventListener("click", () => this.#toggle(false));
+    for (const closer of document.querySelectorAll("[data-drawer-close]")) {
+      closer.addEventListener("click", () => this.#toggle(false));
+    }
     document.addEventListener("keydown", (event) => event.key === "Escape" && this.#toggle(false));
   }
 
@@ -24,7 +32,8 @@ export class Sidebar {
   /** Puts the conversation on top; returns its item. */
   put(id, title) {
     const item = this.#find(id) ?? clone("conversation-template");
-    Object.assign(item.firstElementChild, { href: urlFor("conversation", id), textContent: title });
+    const href = urlFor("conversation", id);
+    Object.assign(item.firstElementChild, { href, textContent: title });
     this.#list.prepend(item);
     return item;
   }
@@ -43,10 +52,10 @@ export class Sidebar {
   }
 
   #toggle(open) {
-    if (open === document.body.classList.contains("drawer-is-open")) return;
-    document.body.classList.toggle("drawer-is-open", open);
+    if (open === (this.#opener.ariaExpanded === "true")) return;
+    document.body.classList.toggle("is-drawer-open", open);
     this.#opener.setAttribute("aria-expanded", open);
-    document.querySelector(".conversation").inert = open;
+    this.#root.inert = open;
     (open ? this.#element.querySelector("a") : this.#opener).focus();
   }
 }
