@@ -1,4 +1,5 @@
-// Loaded before the first paint, and so not a module: marks that scripts run, and sets the reader's choice of light or dark.
+// Loaded before the first paint, and so not a module: marks that scripts run, and sets the reader's
+// choice of light or dark.
 (() => {
   const KEY = "theme";
   const root = document.documentElement;
@@ -15,7 +16,9 @@
 
   document.addEventListener("click", (event) => {
     if (!event.target.closest?.("[data-theme-toggle]")) return;
-    const dark = root.dataset.theme ? root.dataset.theme === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
+    const dark = root.dataset.theme
+      ? root.dataset.theme === "dark"
+      : matchMedia("(prefers-color-scheme: dark)").matches;
     root.dataset.theme = dark ? "light" : "dark";
     try {
       localStorage.setItem(KEY, root.dataset.theme);

@@ -1,7 +1,10 @@
-// Gives what Django's scripts make (boxes that filter a list, boxes that search for a person) the names and roles that they leave out.
+// Gives what Django's scripts make (boxes that filter a list, boxes that search for a person) the
+// names and roles that they leave out.
 
 function nameAll() {
-  for (const hint of document.querySelectorAll("span.help-tooltip[aria-label]:not([role])")) hint.setAttribute("role", "img");
+  for (const hint of document.querySelectorAll("span.help-tooltip[aria-label]:not([role])")) {
+    hint.setAttribute("role", "img");
+  }
   for (const box of document.querySelectorAll(".calendarbox:not([role]), .clockbox:not([role])")) {
     box.setAttribute("role", "dialog");
     box.setAttribute("aria-label", box.matches(".clockbox") ? "Choose a time" : "Choose a day");
@@ -11,12 +14,21 @@ function nameAll() {
     box.setAttribute("role", "region");
     box.setAttribute("aria-label", "Choices");
   }
-  for (const box of document.querySelectorAll("[role=combobox][aria-owns]")) box.setAttribute("aria-controls", box.getAttribute("aria-owns"));
-  for (const box of document.querySelectorAll(".select2-search__field:not([aria-label])")) {
-    const label = labelOf(box.closest(".select2") ?? document.querySelector(".select2-container--open"));
-    box.setAttribute("aria-label", label ? `Search: ${label.textContent.trim().replace(/:$/, "")}` : "Search");
+  for (const box of document.querySelectorAll("[role=combobox][aria-owns]")) {
+    box.setAttribute("aria-controls", box.getAttribute("aria-owns"));
   }
-  for (const box of document.querySelectorAll(".select2-selection[role=combobox]:not([data-named])")) {
+  for (const box of document.querySelectorAll(".select2-search__field:not([aria-label])")) {
+    const label = labelOf(
+      box.closest(".select2") ?? document.querySelector(".select2-container--open"),
+    );
+    box.setAttribute(
+      "aria-label",
+      label ? `Search: ${label.textContent.trim().replace(/:$/, "")}` : "Search",
+    );
+  }
+  for (const box of document.querySelectorAll(
+    ".select2-selection[role=combobox]:not([data-named])",
+  )) {
     const label = labelOf(box.closest(".select2"));
     box.dataset.named = "";
     if (!label) continue;
@@ -26,7 +38,10 @@ function nameAll() {
   }
 }
 
-/** The label of the field in whose place Select2 has put `container`: it stands right behind the field. */
+/**
+ * The label of the field in whose place Select2 has put `container`: it stands right behind the
+ * field.
+ */
 function labelOf(container) {
   return container?.previousElementSibling?.labels?.[0];
 }

@@ -1,5 +1,5 @@
-// Keeps the page of running answers fresh: every few seconds its table is fetched and what differs is put in, row by row,
-// so that neither the focus nor a half-read line is lost.
+// Keeps the page of running answers fresh: every few seconds its table is fetched and what differs
+// is put in, row by row, so that neither the focus nor a half-read line is lost.
 
 const EVERY_MS = 3000;
 
@@ -35,7 +35,10 @@ function updateRows(before, after) {
     const known = old.get(row.dataset.answer);
     old.delete(row.dataset.answer);
     if (!known) before.append(row);
-    else [...known.cells].forEach((cell, place) => cell.querySelector("form") || replaceText(cell, row.cells[place]));
+    else
+      [...known.cells].forEach(
+        (cell, place) => cell.querySelector("form") || replaceText(cell, row.cells[place]),
+      );
   }
   for (const row of old.values()) leave(row, before.closest("[data-table]"));
 }

@@ -2,7 +2,9 @@
 
 import { urlFor } from "./urls.js";
 
-/** What the site turned down: `code` and `message` of its error, `retryAfter` in seconds or null. */
+/**
+ * What the site turned down: `code` and `message` of its error, `retryAfter` in seconds or null.
+ */
 export class Refusal extends Error {
   constructor(status, { code = "internal_error", message = "", retry_after = null } = {}) {
     super(message);
@@ -12,12 +14,18 @@ export class Refusal extends Error {
   }
 }
 
-/** The events of an answer after the cursor ("" is the beginning); the response streams. Throws as `request`. */
+/**
+ * The events of an answer after the cursor ("" is the beginning); the response streams. Throws as
+ * `request`.
+ */
 export function answerStream(answer, cursor, signal) {
   return request(urlFor("api_answer_stream", answer, cursor && { after: cursor }), { signal });
 }
 
-/** A fresh rendering of the conversation's page, of the branch through the message `at` if it is given. Throws as `request`. */
+/**
+ * A fresh rendering of the conversation's page, of the branch through the message `at` if it is
+ * given. Throws as `request`.
+ */
 export async function conversationPage(conversation, at, signal) {
   const query = at ? { at } : location.search;
   const response = await request(urlFor("conversation", conversation, query), { signal });
@@ -30,17 +38,34 @@ export async function limits() {
   return (await request(urlFor("api_limits"), {})).json();
 }
 
-/** Ends an answer; returns once its end is saved. Throws as `request`, and where something else than the site has answered. */
+/**
+ * Ends an answer; returns once its end is saved. Throws as `request`, and where something else than
+ * the site has answered.
+ */
 export async function stopAnswer(answer, signal) {
-  const response = await request(urlFor("api_answer_stop", answer), { method: "POST", body: "{}", signal });
+  const response = await request(urlFor("api_answer_stop", answer), {
+    method: "POST",
+    body: "{}",
+    signal,
+  });
   if (!(await response.json()).status) throw new TypeError("no word of the site's");
 }
 
-/** A request as the page makes it; a body is JSON. Throws Refusal, or TypeError when the site is out of reach. */
+/**
+ * A request as the page makes it; a body is JSON. Throws Refusal, or TypeError when the site is out
+ * of reach.
+ */
 export async function request(url, options) {
   const headers = { Accept: "text/event-stream, application/json, text/html" };
-  if (options.body) Object.assign(headers, { "Content-Type": "application/json", "X-CSRFToken": csrfToken() });
-  const response = await fetch(url, { ...options, headers, credentials: "same-origin", cache: "no-store" });
+  if (options.body) {
+    Object.assign(headers, { "Content-Type": "application/json", "X-CSRFToken": csrfToken() });
+  }
+  const response = await fetch(url, {
+    ...options,
+    headers,
+    credentials: "same-origin",
+    cache: "no-store",
+  });
   if (response.ok) return response;
   throw new Refusal(response.status, await errorOf(response));
 }
@@ -53,14 +78,24 @@ async function errorOf(response) {
   }
 }
 
-/** What unsafe requests bring with them. The cookie first: another tab may have renewed the token since this page was rendered. */
+/**
+ * What unsafe requests bring with them. The cookie first: another tab may have renewed the token
+ * since this page was rendered.
+ */
 export function csrfToken() {
   const prefix = `${document.querySelector("meta[name=csrf-cookie]")?.content ?? "csrftoken"}=`;
   const cookie = document.cookie.split("; ").find((pair) => pair.startsWith(prefix));
-  return cookie?.slice(prefix.length) ?? document.querySelector("[name=csrfmiddlewaretoken]")?.value ?? "";
+  return (
+    cookie?.slice(prefix.length) ??
+    document.querySelector("[name=csrfmiddlewaretoken]")?.value ??
+    ""
+  );
 }
 
-/** A random UUID; crypto.randomUUID exists in secure contexts only, and a site on a home network may have plain http. */
+/**
+ * A random UUID; crypto.randomUUID exists in secure contexts only, and a site on a home network may
+ * have plain http.
+ */
 export function randomUuid() {
   if (crypto.randomUUID) return crypto.randomUUID();
   const bytes = crypto.getRandomValues(new Uint8Array(16));

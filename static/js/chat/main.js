@@ -24,7 +24,8 @@ import { urlFor } from "./urls.js";
 function startPage() {
   const root = document.querySelector("[data-conversation]");
   keepKeysOfCompositions();
-  dismissMenus(); // before the sidebar: an Escape that closes a menu in the drawer leaves the drawer open
+  // before the sidebar: an Escape that closes a menu in the drawer leaves the drawer open
+  dismissMenus();
   const page = makeParts(root);
   connect(page);
   followLifeOf(page);

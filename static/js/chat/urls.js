@@ -1,4 +1,5 @@
-// The site's addresses, under the names that chat/views/urls.py gives them: no other module writes one down.
+// The site's addresses, under the names that chat/views/urls.py gives them: no other module writes
+// one down.
 
 const PATHS = {
   home: "/",
@@ -16,7 +17,10 @@ const PATHS = {
   api_answer_streams: "/api/answers/streams",
 };
 
-/** Returns the address of that name; `id` is that of the conversation or the answer, `query` an object or a text. */
+/**
+ * Returns the address of that name; `id` is that of the conversation or the answer, `query` an
+ * object or a text.
+ */
 export function urlFor(name, id = "", query = "") {
   const search = new URLSearchParams(query).toString();
   return PATHS[name].replace("{id}", id) + (search && `?${search}`);

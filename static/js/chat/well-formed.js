@@ -1,7 +1,10 @@
-// Text that can be written as UTF-8. What is cut in the middle of an emoji (by a program that counts in UTF-16, or a limit of a field)
-// leaves half of one, which the API refuses.
+// Text that can be written as UTF-8. What is cut in the middle of an emoji (by a program that
+// counts in UTF-16, or a limit of a field) leaves half of one, which the API refuses.
 
-/** The text with U+FFFD for each half of a surrogate pair that stands alone; String.prototype.toWellFormed, where there is none yet. */
+/**
+ * The text with U+FFFD for each half of a surrogate pair that stands alone;
+ * String.prototype.toWellFormed, where there is none yet.
+ */
 export function wellFormed(text) {
   return text.replace(/\p{Surrogate}/gu, "\uFFFD");
 }

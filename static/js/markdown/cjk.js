@@ -1,10 +1,14 @@
-// Emphasis next to Chinese, Japanese and Korean characters. The counterpart of chat/markdown/cjk.py.
+// Emphasis next to Chinese, Japanese and Korean characters. The counterpart of
+// chat/markdown/cjk.py.
 
 // What Unicode's EastAsianWidth.txt has as wide, fullwidth or halfwidth, emoji left out.
 export const CJK =
   /[\u1100-\u11ff\u2e80-\u303e\u3040-\ua4cf\ua960-\ua97c\uac00-\ud7fb\uf900-\ufaff\ufe10-\ufe19\ufe30-\ufe6b\uff01-\uffee\u{16fe0}-\u{1b2ff}\u{20000}-\u{3fffd}]/u;
 
-/** Makes `parser` read `*` and `~~` beside CJK text as marks, whatever punctuation is on their other side. */
+/**
+ * Makes `parser` read `*` and `~~` beside CJK text as marks, whatever punctuation is on their other
+ * side.
+ */
 export function readCjkEmphasis(parser) {
   const { isWhiteSpace } = parser.utils;
   parser.inline.State = class extends parser.inline.State {
@@ -15,7 +19,9 @@ export function readCjkEmphasis(parser) {
       const before = characterBefore(this.src, start);
       const after = String.fromCodePoint(this.src.codePointAt(end));
       if (isWhiteSpace(before.codePointAt(0)) || isWhiteSpace(after.codePointAt(0))) return scanned;
-      if (CJK.test(before) || CJK.test(after)) return { ...scanned, can_open: true, can_close: true };
+      if (CJK.test(before) || CJK.test(after)) {
+        return { ...scanned, can_open: true, can_close: true };
+      }
       return scanned;
     }
   };

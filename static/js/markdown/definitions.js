@@ -39,7 +39,10 @@ export function recordedRule(rule) {
   };
 }
 
-/** A core rule: definitions become paragraphs, but for those in use that are the first of their label. */
+/**
+ * A core rule: definitions become paragraphs, but for those in use that are the first of their
+ * label.
+ */
 export function settleDefinitions(state) {
   const { isTaken, isUsedElsewhere, used } = state.env;
   const seen = new Set();

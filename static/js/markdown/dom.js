@@ -1,4 +1,5 @@
-// Tokens -> elements. Nothing is ever parsed as HTML: text becomes text nodes, and only the elements below exist.
+// Tokens -> elements. Nothing is ever parsed as HTML: text becomes text nodes, and only the
+// elements below exist.
 
 import { labelOf } from "./extras.js";
 import { CLOSING } from "./formulas.js";
@@ -61,8 +62,12 @@ const LEAVES = {
   code_inline: ({ content }) => [element("code", { text: content })],
   image: (token) => [image(token)],
   math_inline: (token) => [element("span", { class: "formula", text: sourceOf(token, "") })],
-  math_block: (token) => [element("div", { class: "formula-block", tabindex: 0, text: sourceOf(token, "\n") })],
-  footnote_mark: ({ content }) => [element("sup", { class: "footnote-mark", text: `[${content}]` })],
+  math_block: (token) => [
+    element("div", { class: "formula-block", tabindex: 0, text: sourceOf(token, "\n") }),
+  ],
+  footnote_mark: ({ content }) => [
+    element("sup", { class: "footnote-mark", text: `[${content}]` }),
+  ],
   task_box: ({ meta }) => [taskBox(meta.done), " "],
   definition: () => [], // a paragraph follows it where it is shown
   as_written: ({ content }) => [asWritten(content)],
@@ -84,7 +89,8 @@ function close(place, token) {
 }
 
 function openTable(place) {
-  const scroll = element("div", { class: "table-scroll", tabindex: 0 }); // so that the keyboard can scroll it
+  // so that the keyboard can scroll it
+  const scroll = element("div", { class: "table-scroll", tabindex: 0 });
   const table = element("table");
   scroll.append(table);
   place.append(scroll);
@@ -101,7 +107,8 @@ function openFootnote(place, label) {
 
 function setAttribute(target, name, value) {
   if (name === "href") setAddress(target, value);
-  else if (name === "title" || name === "start" || name === "class") target.setAttribute(name, value);
+  else if (name === "title" || name === "start" || name === "class")
+    target.setAttribute(name, value);
 }
 
 function setAddress(link, address) {

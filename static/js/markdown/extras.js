@@ -1,9 +1,13 @@
-// Task lists, line breaks in table cells, and links in links. The counterpart of chat/markdown/extras.py.
+// Task lists, line breaks in table cells, and links in links. The counterpart of
+// chat/markdown/extras.py.
 
 const TASK = /^\[([ xX])\][ \t]+(?=\S)/;
 const BREAK = /<br[ \t]*\/?>/iy;
 
-/** A core rule before the inline text is read: takes `[ ]` and `[x]` off the beginning of list items. */
+/**
+ * A core rule before the inline text is read: takes `[ ]` and `[x]` off the beginning of list
+ * items.
+ */
 export function findTasks({ tokens }) {
   tokens.forEach((item, index) => {
     if (item.type !== "list_item_open" || tokens[index + 1].type !== "paragraph_open") return;
@@ -36,7 +40,10 @@ export function htmlBreak(state, silent) {
   return true;
 }
 
-/** A core rule: breaks lines in table cells, where Markdown has no other way; elsewhere `<br>` is text. */
+/**
+ * A core rule: breaks lines in table cells, where Markdown has no other way; elsewhere `<br>` is
+ * text.
+ */
 export function settleBreaks({ tokens }) {
   tokens.forEach((token, index) => {
     const isCell = index > 0 && ["td_open", "th_open"].includes(tokens[index - 1].type);
@@ -55,9 +62,13 @@ export function alignByClass({ tokens }) {
   }
 }
 
-/** A core rule: keeps the outermost of links in links, as of a badge. HTML has none inside another. */
+/**
+ * A core rule: keeps the outermost of links in links, as of a badge. HTML has none inside another.
+ */
 export function flattenLinks(state) {
-  for (const block of state.tokens) if (block.children) block.children = [...flat(block.children, state.Token)];
+  for (const block of state.tokens) {
+    if (block.children) block.children = [...flat(block.children, state.Token)];
+  }
 }
 
 function* flat(tokens, Token) {
@@ -82,12 +93,19 @@ export function labelOf(image) {
 }
 
 function textOf(tokens) {
-  return tokens.map((token) => (token.children?.length ? textOf(token.children) : token.content)).join("");
+  return tokens
+    .map((token) => (token.children?.length ? textOf(token.children) : token.content))
+    .join("");
 }
 
-/** A core rule before the inline text is read: drops the spaces around a heading, as the server does. */
+/**
+ * A core rule before the inline text is read: drops the spaces around a heading, as the server
+ * does.
+ */
 export function trimHeadings({ tokens }) {
   tokens.forEach((token, index) => {
-    if (token.type === "heading_open" && token.markup.startsWith("#")) tokens[index + 1].content = tokens[index + 1].content.trim();
+    if (token.type === "heading_open" && token.markup.startsWith("#")) {
+      tokens[index + 1].content = tokens[index + 1].content.trim();
+    }
   });
 }

@@ -1,4 +1,5 @@
-// Footnotes: `[^1]` in the text, `[^1]: …` where it is explained. The counterpart of chat/markdown/footnotes.py.
+// Footnotes: `[^1]` in the text, `[^1]: …` where it is explained. The counterpart of
+// chat/markdown/footnotes.py.
 
 const NOTE = /\[\^([^\]\s]{1,100})\]:[ \t]*/y;
 const MARK = /\[\^([^\]\s]{1,100})\]/y;

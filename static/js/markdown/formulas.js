@@ -12,15 +12,22 @@ const MARKS = /[\\^_=+*/<>|{}()0-9-]/;
 // `\[1\]` and `\[word\]` are brackets that somebody escaped.
 const LATEX = /^\s|[\\^_=]/;
 
-/** A block rule: `$$` or `\[` alone on a line opens a formula, a line that ends with its counterpart closes it. */
+/**
+ * A block rule: `$$` or `\[` alone on a line opens a formula, a line that ends with its counterpart
+ * closes it.
+ */
 export function mathBlock(state, startLine, endLine, silent) {
   const opening = lineOf(state, startLine);
-  if ((opening !== "$$" && opening !== "\\[") || state.sCount[startLine] - state.blkIndent >= 4) return false;
+  if ((opening !== "$$" && opening !== "\\[") || state.sCount[startLine] - state.blkIndent >= 4) {
+    return false;
+  }
   const last = closingLine(state, startLine, endLine, CLOSING[opening]);
   if (last === null) return false;
   if (silent) return true;
   const isOpen = last === endLine;
-  const source = state.getLines(startLine + 1, isOpen ? last : last + 1, state.blkIndent, false).trim();
+  const source = state
+    .getLines(startLine + 1, isOpen ? last : last + 1, state.blkIndent, false)
+    .trim();
   const token = state.push("math_block", "", 0);
   token.content = isOpen ? source : source.slice(0, -CLOSING[opening].length).trim();
   token.markup = opening;
@@ -30,7 +37,10 @@ export function mathBlock(state, startLine, endLine, silent) {
   return true;
 }
 
-/** `endLine` where the text ends before the formula does, null where a blank line says that it was none. */
+/**
+ * `endLine` where the text ends before the formula does, null where a blank line says that it was
+ * none.
+ */
 function closingLine(state, startLine, endLine, closing) {
   for (let line = startLine + 1; line < endLine; line += 1) {
     if (state.isEmpty(line) || state.sCount[line] < state.blkIndent) return null;
@@ -40,7 +50,9 @@ function closingLine(state, startLine, endLine, closing) {
 }
 
 function lineOf(state, line) {
-  return state.src.slice(state.bMarks[line] + state.tShift[line], state.eMarks[line]).replace(/[ \t]+$/, "");
+  return state.src
+    .slice(state.bMarks[line] + state.tShift[line], state.eMarks[line])
+    .replace(/[ \t]+$/, "");
 }
 
 /** An inline rule. */
@@ -71,7 +83,9 @@ function endOf(state, opening, start) {
   const closing = CLOSING[opening];
   const window = state.src.slice(start, Math.min(state.posMax, start + MAX_FORMULA_CHARS));
   let end = window.indexOf(closing);
-  while (end > 0 && closing !== "\\)" && window[end - 1] === "\\") end = window.indexOf(closing, end + 1);
+  while (end > 0 && closing !== "\\)" && window[end - 1] === "\\") {
+    end = window.indexOf(closing, end + 1);
+  }
   if (end <= 0) return null;
   const after = state.src.slice(start + end + closing.length, start + end + closing.length + 1);
   if (opening === "$" && (after === "$" || ALNUM.test(after))) return null;

@@ -1,9 +1,18 @@
-// Which Markdown is read. The counterpart of chat/markdown/grammar.py: a rule that changes here changes there.
+// Which Markdown is read. The counterpart of chat/markdown/grammar.py: a rule that changes here
+// changes there.
 
 import MarkdownIt from "../../vendor/markdown-it/markdown-it.js";
 import { readCjkEmphasis } from "./cjk.js";
 import { definitionRule, recordedRule, settleDefinitions } from "./definitions.js";
-import { alignByClass, findTasks, flattenLinks, htmlBreak, settleBreaks, showTasks, trimHeadings } from "./extras.js";
+import {
+  alignByClass,
+  findTasks,
+  flattenLinks,
+  htmlBreak,
+  settleBreaks,
+  showTasks,
+  trimHeadings,
+} from "./extras.js";
 import { footnote, footnoteMark } from "./footnotes.js";
 import { mathBlock, mathInline } from "./formulas.js";
 import { rememberLines } from "./memory.js";
@@ -15,7 +24,11 @@ const INTERRUPTS = { alt: ["paragraph", "reference", "blockquote", "list"] };
 
 /** A markdown-it parser; only its tokens are used, never its HTML. */
 export function grammar() {
-  const parser = new MarkdownIt("commonmark", { html: false, breaks: true, maxNesting: MAX_NESTING });
+  const parser = new MarkdownIt("commonmark", {
+    html: false,
+    breaks: true,
+    maxNesting: MAX_NESTING,
+  });
   parser.enable(["table", "strikethrough"]);
   parser.validateLink = isSafe;
   readCjkEmphasis(parser);

@@ -4,7 +4,10 @@ import { recording } from "./definitions.js";
 
 const CANDIDATE = /\[((?:[^[\]\\]|\\.){1,999})\]/g;
 
-/** The labels of all blocks that are settled, and of `tail`, what the parser found in the text after them. */
+/**
+ * The labels of all blocks that are settled, and of `tail`, what the parser found in the text after
+ * them.
+ */
 export class Labels {
   #normalize;
   #owners = new Map(); // label of a definition -> the first block that makes it
@@ -19,9 +22,15 @@ export class Labels {
     this.#normalize = normalize;
   }
 
-  /** What the parser is told when it reads the text after all settled blocks, and where it leaves what it finds. */
+  /**
+   * What the parser is told when it reads the text after all settled blocks, and where it leaves
+   * what it finds.
+   */
   forTail() {
-    const env = this.#environment((label) => this.#owners.has(label), (label) => this.#uses.get(label) > 0);
+    const env = this.#environment(
+      (label) => this.#owners.has(label),
+      (label) => this.#uses.get(label) > 0,
+    );
     env.own = Object.create(this.#references);
     env.references = recording(env.own, env);
     env.footnotes = new Set(this.#footnotes);
@@ -31,7 +40,8 @@ export class Labels {
   /** The same, to read a settled block again. */
   forBlock(block) {
     const isTaken = (label) => this.#owners.get(label) !== block;
-    const isUsed = (label) => this.#uses.get(label) > (block.used.has(label) ? 1 : 0) || this.#tail.used.has(label);
+    const isUsed = (label) =>
+      this.#uses.get(label) > (block.used.has(label) ? 1 : 0) || this.#tail.used.has(label);
     const env = this.#environment(isTaken, isUsed);
     env.references = recording(Object.create(this.#tail.own), env);
     env.footnotes = new Set(this.#tail.footnotes);
@@ -42,7 +52,10 @@ export class Labels {
     return { isTaken, isUsedElsewhere, used: new Set(), recording: false };
   }
 
-  /** Settles a block of the tail. `found` is what its tokens define: references by label, and footnotes. */
+  /**
+   * Settles a block of the tail. `found` is what its tokens define: references by label, and
+   * footnotes.
+   */
   settle(block, found) {
     for (const [label, reference] of found.references) {
       if (this.#owners.has(label)) continue;

@@ -1,17 +1,20 @@
-// A text that grows, and what is shown of it. All top-level blocks but the last are settled: nothing that is written
-// later changes where they begin and end, so only the last one is read again. A settled block is read again only where a
-// link definition or a footnote comes to which it refers.
+// A text that grows, and what is shown of it. All top-level blocks but the last are settled:
+// nothing that is written later changes where they begin and end, so only the last one is read
+// again. A settled block is read again only where a link definition or a footnote comes to which it
+// refers.
 
 import { asWritten } from "./dom.js";
 import { MAX_NESTING, grammar } from "./grammar.js";
 import { Labels } from "./labels.js";
 import { patch, replaceNodes } from "./patch.js";
 
-// As chat/markdown/render.py has them: from the line on in which these are used up, text is shown as it was written.
+// As chat/markdown/render.py has them: from the line on in which these are used up, text is shown
+// as it was written.
 const MAX_MARKUP_CHARS = 40_000;
 const MAX_CHARS = 1_000_000;
 const MARKUP = /[\n[\]()!*_~`|<>&:\\#+=$-]/g;
-// One block that is longer, and blocks that are read again more often, wait for the server's rendering at the end.
+// One block that is longer, and blocks that are read again more often, wait for the server's
+// rendering at the end.
 const MAX_TAIL_CHARS = 60_000;
 const MAX_READ_AGAIN_CHARS = 200_000;
 const ROUNDS = 3;
@@ -110,7 +113,11 @@ export class LiveDocument {
 
   #show(groups) {
     for (const block of groups) block.nodes = this.#builder.build(block.tokens);
-    const standing = patch(this.#container, this.#firstOfTail(), groups.flatMap(({ nodes }) => nodes));
+    const standing = patch(
+      this.#container,
+      this.#firstOfTail(),
+      groups.flatMap(({ nodes }) => nodes),
+    );
     for (const block of groups) block.nodes = standing.splice(0, block.nodes.length);
   }
 
@@ -119,7 +126,9 @@ export class LiveDocument {
     return last ? last.nodes.at(-1).nextSibling : this.#container.firstChild;
   }
 
-  /** How many blocks will not change any more: all before the last one that begins in whole lines. */
+  /**
+   * How many blocks will not change any more: all before the last one that begins in whole lines.
+   */
   #settledCount(groups) {
     const wholeLines = this.#tail.split("\n").length - 1;
     // A table begins in the line before the one that makes it a table.
@@ -169,21 +178,34 @@ function group(tokens, lines) {
   const source = lines.slice(start, end).join("\n");
   const isTooDeep = tokens.some(({ level }) => level >= MAX_NESTING - 1);
   const shown = isTooDeep ? [{ type: "as_written", nesting: 0, content: source }] : tokens;
-  return { tokens: shown, start, end, source, isDefinition: tokens[0].type === "definition", used: new Set() };
+  return {
+    tokens: shown,
+    start,
+    end,
+    source,
+    isDefinition: tokens[0].type === "definition",
+    used: new Set(),
+  };
 }
 
 /** Whether two blocks, side by side, may still become one. */
 function belongTogether(first, second, wholeLines) {
   if (first.end !== second.start) return false;
   // The next lines may be the definition's title; a formula that is not closed was none.
-  const isOpenFormula = second.tokens[0].type === "math_block" && (second.tokens[0].meta.open || second.end > wholeLines);
+  const isOpenFormula =
+    second.tokens[0].type === "math_block" &&
+    (second.tokens[0].meta.open || second.end > wholeLines);
   return first.isDefinition || isOpenFormula;
 }
 
 function definedIn({ tokens }, env) {
   const labels = tokens.filter(({ type }) => type === "definition").map(({ meta }) => meta.label);
-  const references = labels.filter((label) => env.own[label]).map((label) => [label, env.own[label]]);
-  const footnotes = tokens.filter(({ type }) => type === "footnote_open").map(({ content }) => content);
+  const references = labels
+    .filter((label) => env.own[label])
+    .map((label) => [label, env.own[label]]);
+  const footnotes = tokens
+    .filter(({ type }) => type === "footnote_open")
+    .map(({ content }) => content);
   return { references, footnotes };
 }
 

@@ -1,6 +1,7 @@
 // The block that still grows is parsed again and again, and most of its lines are as they were.
 
-// What is read alone by itself: no link or note that another line defines, nothing that a later step changes in place.
+// What is read alone by itself: no link or note that another line defines, nothing that a later
+// step changes in place.
 const PLAIN = /^[^[<\\&]{1,300}$/;
 const MOST = 10_000;
 

@@ -1,9 +1,10 @@
-// Changes what is shown into what is to be shown, and touches nothing that stays as it is: a selection, a focus and the
-// place of a scroll bar survive. At the end of an answer chat/patch-tree.js does the same with the server's tree.
+// Changes what is shown into what is to be shown, and touches nothing that stays as it is: a
+// selection, a focus and the place of a scroll bar survive. At the end of an answer
+// chat/patch-tree.js does the same with the server's tree.
 
 /**
- * Makes the children of `parent` from `first` on (null: none) like `nodes`, and returns what stands there then: a node
- * that was shown where it could stay, and one of `nodes` where it could not.
+ * Makes the children of `parent` from `first` on (null: none) like `nodes`, and returns what stands
+ * there then: a node that was shown where it could stay, and one of `nodes` where it could not.
  */
 export function patch(parent, first, nodes) {
   let shown = first;
@@ -41,11 +42,18 @@ function changeText(shown, text) {
 }
 
 function copyAttributes(shown, wanted) {
-  for (const { name } of [...shown.attributes]) if (!wanted.hasAttribute(name)) shown.removeAttribute(name);
-  for (const { name, value } of wanted.attributes) if (shown.getAttribute(name) !== value) shown.setAttribute(name, value);
+  for (const { name } of [...shown.attributes]) {
+    if (!wanted.hasAttribute(name)) shown.removeAttribute(name);
+  }
+  for (const { name, value } of wanted.attributes) {
+    if (shown.getAttribute(name) !== value) shown.setAttribute(name, value);
+  }
 }
 
-/** Puts `nodes` in the place of `shown`, children of `parent` that stand before `after`; returns what stands there. */
+/**
+ * Puts `nodes` in the place of `shown`, children of `parent` that stand before `after`; returns
+ * what stands there.
+ */
 export function replaceNodes(parent, shown, nodes, after) {
   if (shown.length === 1 && nodes.length === 1) return [changed(shown[0], nodes[0])];
   for (const node of shown) node.remove();

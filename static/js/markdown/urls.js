@@ -1,7 +1,7 @@
 // Bare web addresses in running text become links. The counterpart of chat/markdown/urls.py.
 
-// An address ends before CJK text, Thai and the other scripts that write no spaces, before brackets of any script but
-// ( ) and { }, and before the marks of strong and struck text.
+// An address ends before CJK text, Thai and the other scripts that write no spaces, before brackets
+// of any script but ( ) and { }, and before the marks of strong and struck text.
 const URL_SOURCE =
   "https?://(?:\\[[0-9a-f:.]+\\]|[A-Za-z0-9\\u00c0-\\u024f\\u0370-\\u0dff])" +
   "(?:(?!\\*\\*|~~)[A-Za-z0-9\\-._~:/?#@!$&()*+,;=%{}\\u00c0-\\u024f\\u0370-\\u0dff])*";
@@ -29,10 +29,15 @@ export function bareUrl(state, silent) {
   return true;
 }
 
-/** Without the punctuation of the sentence around it; a closing bracket stays if the address opened it. */
+/**
+ * Without the punctuation of the sentence around it; a closing bracket stays if the address opened
+ * it.
+ */
 function trimmed(url) {
   const unopened = {};
-  for (const [end, begin] of Object.entries(BRACKETS)) unopened[end] = url.split(end).length - url.split(begin).length;
+  for (const [end, begin] of Object.entries(BRACKETS)) {
+    unopened[end] = url.split(end).length - url.split(begin).length;
+  }
   let length = url.length;
   for (; length > 0; length -= 1) {
     const last = url[length - 1];

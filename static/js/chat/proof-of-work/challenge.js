@@ -1,4 +1,5 @@
-// The challenge that guests and sign-ups solve, in a worker of its own: the page stays quick meanwhile.
+// The challenge that guests and sign-ups solve, in a worker of its own: the page stays quick
+// meanwhile.
 
 import { request } from "../api.js";
 import { urlFor } from "../urls.js";
@@ -38,7 +39,9 @@ function inWorker(challenge) {
   const worker = new Worker(import.meta.resolve("./solver.js"), { type: "module" });
   const answer = new Promise((resolve, reject) => {
     worker.addEventListener("message", ({ data }) => resolve(data));
-    worker.addEventListener("error", () => reject(new TypeError("The worker that solves challenges has failed.")));
+    worker.addEventListener("error", () =>
+      reject(new TypeError("The worker that solves challenges has failed.")),
+    );
   });
   worker.postMessage(challenge);
   return answer.finally(() => worker.terminate());

@@ -1,12 +1,15 @@
-// A worker that solves a challenge: finds the number that, put behind the salt, has the wanted SHA-256.
+// A worker that solves a challenge: finds the number that, put behind the salt, has the wanted
+// SHA-256.
 //
-// SHA-256 is written out here because crypto.subtle is missing on plain http, which a site on a home network may have, and takes longer
-// to be asked than to count. A worker knows no import map, so this file imports nothing.
+// SHA-256 is written out here because crypto.subtle is missing on plain http, which a site on a
+// home network may have, and takes longer to be asked than to count. A worker knows no import map,
+// so this file imports nothing.
 
 const K = new Uint32Array(64);
 const START = new Uint32Array(8);
 
-// The constants are the first 32 bits of the fractions of the roots of the first primes (FIPS 180-4, 4.2.2 and 5.3.3).
+// The constants are the first 32 bits of the fractions of the roots of the first primes (FIPS
+// 180-4, 4.2.2 and 5.3.3).
 function fill() {
   const fraction = (root) => ((root - Math.floor(root)) * 2 ** 32) | 0;
   for (let candidate = 2, found = 0; found < 64; candidate += 1) {
@@ -18,7 +21,9 @@ function fill() {
 }
 
 function isPrime(number) {
-  for (let divisor = 2; divisor * divisor <= number; divisor += 1) if (number % divisor === 0) return false;
+  for (let divisor = 2; divisor * divisor <= number; divisor += 1) {
+    if (number % divisor === 0) return false;
+  }
   return true;
 }
 
@@ -60,7 +65,9 @@ function sha256(text) {
   const view = new DataView(padded.buffer);
   view.setUint32(padded.length - 4, bytes.length * 8);
   const state = START.slice();
-  for (let at = 0; at < padded.length; at += 64) compress(state, new DataView(padded.buffer, at, 64));
+  for (let at = 0; at < padded.length; at += 64) {
+    compress(state, new DataView(padded.buffer, at, 64));
+  }
   return state;
 }
 
@@ -68,7 +75,9 @@ function solve({ challenge, salt, maxnumber }) {
   const wanted = challenge.match(/.{8}/g).map((word) => parseInt(word, 16));
   for (let number = 0; number <= maxnumber; number += 1) {
     const found = sha256(salt + number);
-    if (found[0] === wanted[0] && wanted.every((word, index) => word === found[index])) return number;
+    if (found[0] === wanted[0] && wanted.every((word, index) => word === found[index])) {
+      return number;
+    }
   }
   return null;
 }

@@ -1,4 +1,5 @@
-// Where the events of an answer come from: a request of this tab, or the worker that all tabs share.
+// Where the events of an answer come from: a request of this tab, or the worker that all tabs
+// share.
 
 import { answerStream } from "../api.js";
 import { EventDecoder } from "./sse.js";
@@ -19,12 +20,15 @@ export class AnswerSource {
   }
 
   /**
-   * Begins the turn; returns the events of its answer. Where this tab may not read `alone` (a promise)
-   * these are no more than the start, which names the answer that others can go on with.
+   * Begins the turn; returns the events of its answer. Where this tab may not read `alone` (a
+   * promise) these are no more than the start, which names the answer that others can go on with.
    */
   async begin(turn, alone, watchdog) {
     const response = await this.#turnApi.begin(turn, watchdog.signal);
-    return untilBegun(eventsOf(response, () => watchdog.feed()), alone);
+    return untilBegun(
+      eventsOf(response, () => watchdog.feed()),
+      alone,
+    );
   }
 
   /** Returns the events of the answer after the cursor. Throws as `request`. */
@@ -36,8 +40,8 @@ export class AnswerSource {
 }
 
 /**
- * Returns the events of a response; `onSign` is called for each sign of life. Throws TypeError where it
- * is none of the site's.
+ * Returns the events of a response; `onSign` is called for each sign of life. Throws TypeError
+ * where it is none of the site's.
  */
 function eventsOf(response, onSign) {
   // The sign-in page of a hotel's network, say: not a word of the site's.

@@ -10,8 +10,8 @@ const MAX_PAUSE_MS = 15_000;
 const MAX_BEGINNINGS = 6; // about 15 s: then whoever asked had better know
 
 /**
- * Dispatches "reconnecting" with true when the connection has been lost for a while, with false when it
- * is back; each event of the answer goes to the function that `run` is given.
+ * Dispatches "reconnecting" with true when the connection has been lost for a while, with false
+ * when it is back; each event of the answer goes to the function that `run` is given.
  */
 export class AnswerStream extends EventTarget {
   #source;
@@ -23,8 +23,8 @@ export class AnswerStream extends EventTarget {
   #noticeTimer = null;
 
   /**
-   * Takes the AnswerSource, and either `turn`, the body that begins it (with its `turn` id), or `answer`,
-   * the id of one that is being written already.
+   * Takes the AnswerSource, and either `turn`, the body that begins it (with its `turn` id), or
+   * `answer`, the id of one that is being written already.
    */
   constructor(source, { turn = null, answer = null }) {
     super();
@@ -34,8 +34,8 @@ export class AnswerStream extends EventTarget {
   }
 
   /**
-   * Calls `onEvent(name, payload, cursor)` for each event; returns after [DONE]. Throws Refusal when the
-   * site turns it down, or TypeError or AbortError when a turn could not be begun.
+   * Calls `onEvent(name, payload, cursor)` for each event; returns after [DONE]. Throws Refusal
+   * when the site turns it down, or TypeError or AbortError when a turn could not be begun.
    */
   async run(onEvent) {
     this.#onEvent = onEvent;
@@ -52,8 +52,8 @@ export class AnswerStream extends EventTarget {
     }
   }
 
-  // Returns "done" after [DONE], "begun" when another connection is to go on with what this one began,
-  // else seconds to wait, or null.
+  // Returns "done" after [DONE], "begun" when another connection is to go on with what this one
+  // began, else seconds to wait, or null.
   async #attempt() {
     const watchdog = new Watchdog();
     const isBeginning = !this.#answer;
@@ -89,7 +89,9 @@ export class AnswerStream extends EventTarget {
     if (!this.#answer && this.#failures + 1 >= MAX_BEGINNINGS) return false;
     if (!(error instanceof Refusal)) return true;
     if (error.code === "internal_error") return error.status >= 500;
-    return error.code === "draining" || (this.#answer !== null && [429, 503].includes(error.status));
+    return (
+      error.code === "draining" || (this.#answer !== null && [429, 503].includes(error.status))
+    );
   }
 
   async #read(events) {

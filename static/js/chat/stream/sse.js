@@ -1,5 +1,6 @@
-// Server-sent events, from bytes to events, as https://html.spec.whatwg.org/multipage/server-sent-events.html has it.
-// Pure: no I/O; bytes may be cut anywhere.
+// Server-sent events, from bytes to events, as
+// https://html.spec.whatwg.org/multipage/server-sent-events.html has it. Pure: no I/O; bytes may be
+// cut anywhere.
 
 export class EventDecoder {
   lastEventId = "";
@@ -32,7 +33,11 @@ export class EventDecoder {
   }
 
   #dispatch() {
-    const event = { name: this.#name || "message", data: this.#data.join("\n"), id: this.lastEventId };
+    const event = {
+      name: this.#name || "message",
+      data: this.#data.join("\n"),
+      id: this.lastEventId,
+    };
     const complete = this.#data.length > 0;
     this.#data = [];
     this.#name = "";

@@ -3,7 +3,8 @@
 import { Refusal, stopAnswer } from "../api.js";
 
 const PAUSE_MS = 1000;
-const SLOW_MS = 5_000; // the site ends an answer within a second; it may wait for its database for 25
+// the site ends an answer within a second; it may wait for its database for 25
+const SLOW_MS = 5_000;
 const SILENCE_MS = 30_000;
 const SLOW = "The site has not answered yet.";
 
@@ -14,7 +15,10 @@ export class StopRequest {
   #hasEnded = false;
   #isRunning = false;
 
-  /** `onTrouble({message, code, isFinal})`: it has not worked, for the reason given ("" if unknown); unless that is final, it is tried again. */
+  /**
+   * `onTrouble({message, code, isFinal})`: it has not worked, for the reason given ("" if unknown);
+   * unless that is final, it is tried again.
+   */
   constructor(answer, onTrouble) {
     this.#answer = answer;
     this.#onTrouble = onTrouble;
@@ -46,7 +50,12 @@ export class StopRequest {
       return false;
     } catch (error) {
       const isFinal = error instanceof Refusal && error.status < 500 && error.status !== 429;
-      if (!attempt.signal.aborted) this.#report({ message: error instanceof Refusal ? error.message : "", code: error.code, isFinal });
+      if (!attempt.signal.aborted)
+        this.#report({
+          message: error instanceof Refusal ? error.message : "",
+          code: error.code,
+          isFinal,
+        });
       return !isFinal;
     } finally {
       clearTimeout(slow);

@@ -1,5 +1,5 @@
-// Begins turns at the site. A guest's first one, and one in twenty after it, carries a solved challenge;
-// where the site asks for one, the turn is sent again with it.
+// Begins turns at the site. A guest's first one, and one in twenty after it, carries a solved
+// challenge; where the site asks for one, the turn is sent again with it.
 
 import { request } from "../api.js";
 import { urlFor } from "../urls.js";
@@ -8,8 +8,8 @@ import { wellFormedJson } from "../well-formed.js";
 export class TurnApi {
   #challenge;
   #isDue;
-  // A turn that is sent again because no word came back must bring the very same solution: it is what
-  // the site knows a new guest by.
+  // A turn that is sent again because no word came back must bring the very same solution: it is
+  // what the site knows a new guest by.
   #sent = { turn: null, altcha: undefined };
 
   /** Takes the Challenge to solve, and whether the next turn needs it. */
@@ -24,8 +24,8 @@ export class TurnApi {
   }
 
   /**
-   * Begins a turn (POST /api/chat); the response streams. Throws Refusal, or TypeError when the site is
-   * out of reach.
+   * Begins a turn (POST /api/chat); the response streams. Throws Refusal, or TypeError when the
+   * site is out of reach.
    */
   async begin(turn, signal) {
     if (this.#sent.turn !== turn.turn) {

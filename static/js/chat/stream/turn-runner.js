@@ -9,8 +9,8 @@ const STOP_UNREACHABLE = "The site cannot be reached.";
 const STOPPING_AGAIN = "Stop is tried again until it works; press it to try at once.";
 
 /**
- * Dispatches "begin" when a turn is about to be sent, "ended" with {answer, status} when an answer has
- * ended that was shown here, and "idle" when no turn runs any more.
+ * Dispatches "begin" when a turn is about to be sent, "ended" with {answer, status} when an answer
+ * has ended that was shown here, and "idle" when no turn runs any more.
  */
 export class TurnRunner extends EventTarget {
   #source;
@@ -33,14 +33,17 @@ export class TurnRunner extends EventTarget {
     return this.#turn !== null;
   }
 
-  /** The id of the answer that is shown as it is written; "" before its start, undefined without one. */
+  /**
+   * The id of the answer that is shown as it is written; "" before its start, undefined without
+   * one.
+   */
   get answer() {
     return this.#turn?.answer;
   }
 
   /**
-   * Begins the turn of these fields and shows its answer in `view`; `onStart` takes the payload of its
-   * start. Returns whether it was begun; if not, the composer says why.
+   * Begins the turn of these fields and shows its answer in `view`; `onStart` takes the payload of
+   * its start. Returns whether it was begun; if not, the composer says why.
    */
   async begin(view, wanted, onStart) {
     const fields = { ...wanted, ...(this.#composer.model && { model: this.#composer.model }) };
@@ -67,8 +70,8 @@ export class TurnRunner extends EventTarget {
     this.#turn?.stop();
   }
 
-  // A turn of which no word came back may have begun: sent again, it is the same turn, and is not paid
-  // for twice.
+  // A turn of which no word came back may have begun: sent again, it is the same turn, and is not
+  // paid for twice.
   #turnFor(fields) {
     const { turn, ...before } = this.#unconfirmed ?? {};
     return turn && JSON.stringify(before) === JSON.stringify(fields) ? turn : randomUuid();
@@ -82,7 +85,9 @@ export class TurnRunner extends EventTarget {
     try {
       const status = await turn.run();
       if (status && this.#stopTrouble) this.#composer.notify("");
-      if (status) this.dispatchEvent(new CustomEvent("ended", { detail: { answer: turn.answer, status } }));
+      if (status) {
+        this.dispatchEvent(new CustomEvent("ended", { detail: { answer: turn.answer, status } }));
+      }
     } catch (error) {
       this.#explain(error);
       return false;

@@ -7,7 +7,10 @@ import { StopRequest } from "./stop-request.js";
 const QUIET_MS = 2000; // a model that thinks first says nothing for longer: then the page does
 const LOST = "The connection was lost. Reload the page to see the answer.";
 
-/** Dispatches "start" once, with the event's payload, and "stop-trouble" with what StopRequest reports. */
+/**
+ * Dispatches "start" once, with the event's payload, and "stop-trouble" with what StopRequest
+ * reports.
+ */
 export class Turn extends EventTarget {
   #view;
   #announcer;
@@ -27,7 +30,9 @@ export class Turn extends EventTarget {
     this.#announcer = announcer;
     this.#hasStarted = body === null;
     this.#stream = new AnswerStream(source, { turn: body, answer: body ? null : view.id });
-    this.#stream.addEventListener("reconnecting", ({ detail }) => announcer.say(view.showReconnecting(detail)));
+    this.#stream.addEventListener("reconnecting", ({ detail }) =>
+      announcer.say(view.showReconnecting(detail)),
+    );
   }
 
   /** The answer's id; "" before the start. */
@@ -57,7 +62,9 @@ export class Turn extends EventTarget {
   stop() {
     this.#stopWanted = true;
     if (!this.#hasStarted) return;
-    this.#stopRequest ??= new StopRequest(this.#view.id, (trouble) => this.#dispatch("stop-trouble", trouble));
+    this.#stopRequest ??= new StopRequest(this.#view.id, (trouble) =>
+      this.#dispatch("stop-trouble", trouble),
+    );
     this.#stopRequest.start();
   }
 

@@ -1,11 +1,12 @@
 // Notices that a connection is dead, and that the network or the reader is back.
 
-const SILENCE_MS = 45_000; // the site says something every 15 s; three misses mean a dead connection
+// the site says something every 15 s; three misses mean a dead connection
+const SILENCE_MS = 45_000;
 const QUIET_MS = 20_000; // after one miss whoever is back does not wait for two more
 
 /**
- * Aborts `signal` when nothing has fed it for SILENCE_MS; for QUIET_MS when a laptop wakes up, whose
- * timers have slept along with it.
+ * Aborts `signal` when nothing has fed it for SILENCE_MS; for QUIET_MS when a laptop wakes up,
+ * whose timers have slept along with it.
  */
 export class Watchdog {
   #controller = new AbortController();

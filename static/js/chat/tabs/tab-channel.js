@@ -1,8 +1,9 @@
-// What the tabs of one person tell each other, so that none needs a stream of its own to hear of it.
+// What the tabs of one person tell each other, so that none needs a stream of its own to hear of
+// it.
 
 /**
- * Dispatches "message" for each message of another tab: {event, conversation, …}. Events are "started"
- * (a turn) and "renamed" with `title`, "ended" with `answer` and `status`, "deleted".
+ * Dispatches "message" for each message of another tab: {event, conversation, …}. Events are
+ * "started" (a turn) and "renamed" with `title`, "ended" with `answer` and `status`, "deleted".
  */
 export class TabChannel extends EventTarget {
   #name;

@@ -1,12 +1,15 @@
-// Reads the answers that the tabs of one person follow, all of them over one connection: over HTTP/1.1 a browser opens six to a host,
-// and a tab that streams by itself keeps one of them. A shared worker, one for all tabs of a person; it outlives each of them.
+// Reads the answers that the tabs of one person follow, all of them over one connection: over
+// HTTP/1.1 a browser opens six to a host, and a tab that streams by itself keeps one of them. A
+// shared worker, one for all tabs of a person; it outlives each of them.
 //
-// A worker knows no import map, so the address of the one module it needs, and that of the streams, come with each message.
+// A worker knows no import map, so the address of the one module it needs, and that of the streams,
+// come with each message.
 
 const MAX_ANSWERS = 20; // of one request, as the site has it
 const GATHER_MS = 20; // tabs that come or go together cost one new request, not one each
 const LOOK_MS = 60_000;
-// A browser that slows the timers of a hidden tab down still lets it say a word each minute. For those that do not tell of a crash.
+// A browser that slows the timers of a hidden tab down still lets it say a word each minute. For
+// those that do not tell of a crash.
 const FORGOTTEN_MS = 5 * 60_000;
 const TOO_MANY = {
   code: "too_many_readers",
@@ -21,7 +24,10 @@ class Tabs {
   #onGone;
   #lock = "";
 
-  /** `onMessage(port, message)` is called for each message of a tab, `onGone(port)` when one has gone. */
+  /**
+   * `onMessage(port, message)` is called for each message of a tab, `onGone(port)` when one has
+   * gone.
+   */
   constructor(onMessage, onGone) {
     this.#onMessage = onMessage;
     this.#onGone = onGone;
@@ -113,7 +119,9 @@ class SharedReader {
     this.#drop((follow) => follow.port === port);
   }
 
-  /** Ends what the tab follows and this worker does not, for it was taken for gone: it asks again. */
+  /**
+   * Ends what the tab follows and this worker does not, for it was taken for gone: it asks again.
+   */
   #compare(port, ids) {
     port.postMessage({});
     const follows = [...this.#follows].filter((follow) => follow.port === port);
@@ -206,7 +214,10 @@ class SharedReader {
     for (const { port, id } of item) port.postMessage({ id, ...message });
   }
 
-  /** Tells those of them who are still there that there is no more, unless their request has been replaced. */
+  /**
+   * Tells those of them who are still there that there is no more, unless their request has been
+   * replaced.
+   */
   #end(items, message, signal) {
     if (signal?.aborted) return;
     for (const follow of items.flat()) {
@@ -216,7 +227,9 @@ class SharedReader {
 }
 
 function addressOf(items) {
-  const query = new URLSearchParams(items.map(([{ answer, cursor }]) => ["follow", `${answer}:${cursor}`]));
+  const query = new URLSearchParams(
+    items.map(([{ answer, cursor }]) => ["follow", `${answer}:${cursor}`]),
+  );
   return `${items[0][0].site.streams}?${query}`;
 }
 

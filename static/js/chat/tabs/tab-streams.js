@@ -1,13 +1,16 @@
-// How many connections the tabs of this browser take for their answers: one tab reads by itself, as if it were alone; the others
-// leave it to a worker that they share, which reads for all of them over one.
+// How many connections the tabs of this browser take for their answers: one tab reads by itself, as
+// if it were alone; the others leave it to a worker that they share, which reads for all of them
+// over one.
 
 import { Refusal } from "../api.js";
 import { urlFor } from "../urls.js";
 
-// A worker goes with the process of the tab that began it, if that crashes, and no event tells of it. The lock that it holds does, in
-// secure contexts; elsewhere, that it does not answer for so long.
+// A worker goes with the process of the tab that began it, if that crashes, and no event tells of
+// it. The lock that it holds does, in secure contexts; elsewhere, that it does not answer for so
+// long.
 const REPLY_MS = 3000;
-const MAX_QUESTIONS = 10; // to a worker that has not answered: a machine may be busy, a browser may have none
+// to a worker that has not answered: a machine may be busy, a browser may have none
+const MAX_QUESTIONS = 10;
 
 export class TabStreams {
   #name;
@@ -18,20 +21,27 @@ export class TabStreams {
   #timer = null;
   #hasReply = true;
 
-  /** `person`: whose answers these are; others who sign in with the same browser have a worker of their own. */
+  /**
+   * `person`: whose answers these are; others who sign in with the same browser have a worker of
+   * their own.
+   */
   constructor(person) {
     this.#name = `chatsite:${person}`;
   }
 
-  /** Nothing is followed by this page any more: it is being left. What is followed after that begins anew. */
+  /**
+   * Nothing is followed by this page any more: it is being left. What is followed after that begins
+   * anew.
+   */
   stop() {
     this.#connectionLost();
   }
 
   /**
-   * Asks whether this tab may read a stream by itself. Resolves to true also where tabs cannot share: then each is as good as alone.
-   * Until `signal` is aborted no other tab may. Where the worker did not answer it is asked again meanwhile, and `onShared` is called
-   * if it says that others read alone.
+   * Asks whether this tab may read a stream by itself. Resolves to true also where tabs cannot
+   * share: then each is as good as alone. Until `signal` is aborted no other tab may. Where the
+   * worker did not answer it is asked again meanwhile, and `onShared` is called if it says that
+   * others read alone.
    */
   async mayReadAlone(signal, onShared) {
     const alone = await this.#ask(signal);
@@ -58,8 +68,9 @@ export class TabStreams {
   }
 
   /**
-   * The events of an answer after the cursor, read by the shared worker; `onSign` is called for each sign of life.
-   * Throws Refusal, or TypeError when the site is out of reach; ends with `signal`.
+   * The events of an answer after the cursor, read by the shared worker; `onSign` is called for
+   * each sign of life. Throws Refusal, or TypeError when the site is out of reach; ends with
+   * `signal`.
    */
   async follow(answer, cursor, signal, onSign) {
     this.#connected();
@@ -104,14 +115,20 @@ export class TabStreams {
     this.#port?.postMessage(message);
   }
 
-  /** The port to the worker, which is started when first needed; null where there are no shared workers. */
+  /**
+   * The port to the worker, which is started when first needed; null where there are no shared
+   * workers.
+   */
   #connected() {
     return (this.#port ??= this.#connect());
   }
 
   #connect() {
     try {
-      const worker = new SharedWorker(import.meta.resolve("./tab-streams-worker.js"), { type: "module", name: this.#name });
+      const worker = new SharedWorker(import.meta.resolve("./tab-streams-worker.js"), {
+        type: "module",
+        name: this.#name,
+      });
       const { port } = worker;
       const { signal } = (this.#connection = new AbortController());
       worker.addEventListener("error", () => this.#connectionLost(), { signal });
@@ -126,7 +143,10 @@ export class TabStreams {
   #receive(message, signal) {
     this.#hasReply = true;
     this.#receivers.get(message.id)?.put(message);
-    if (message.lock) navigator.locks.request(message.lock, { mode: "shared", signal }, () => this.#connectionLost()).catch(() => {});
+    if (message.lock)
+      navigator.locks
+        .request(message.lock, { mode: "shared", signal }, () => this.#connectionLost())
+        .catch(() => {});
   }
 
   // Whoever follows an answer asks for it again.
@@ -144,7 +164,10 @@ export class TabStreams {
 
 /** Returns the addresses that a worker cannot find by itself: it knows no import map. */
 function siteOfWorker() {
-  return { streams: urlFor("api_answer_streams"), decoder: import.meta.resolve("../stream/sse.js") };
+  return {
+    streams: urlFor("api_answer_streams"),
+    decoder: import.meta.resolve("../stream/sse.js"),
+  };
 }
 
 /** The messages of the worker to one request, in order. */

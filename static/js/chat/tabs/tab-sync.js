@@ -1,5 +1,5 @@
-// Keeps this tab in step with what other tabs do: the list of conversations, and the conversation that is shown. Of that the page is
-// fetched again, and only what differs is replaced.
+// Keeps this tab in step with what other tabs do: the list of conversations, and the conversation
+// that is shown. Of that the page is fetched again, and only what differs is replaced.
 
 import { conversationPage, Refusal } from "../api.js";
 
@@ -33,22 +33,28 @@ export class TabSync {
     else if (event === "renamed") this.#sidebar.rename(conversation, title);
     else if (event === "deleted") this.#sidebar.remove(conversation);
     if (conversation !== this.#conversation.id) return;
-    if (event === "started" || (event === "ended" && !this.#conversation.knowsEnd(answer, status))) this.markStale();
-    else if (event === "renamed") this.#conversation.rename(title);
+    if (
+      event === "started" ||
+      (event === "ended" && !this.#conversation.knowsEnd(answer, status))
+    ) {
+      this.markStale();
+    } else if (event === "renamed") this.#conversation.rename(title);
     else if (event === "deleted") this.#conversation.forget();
   }
 
   /** There may be messages that this tab does not show. */
   markStale() {
     this.#stale = true;
-    // What began elsewhere while this tab is busy must not take away the branch that is being read here.
+    // What began elsewhere while this tab is busy must not take away the branch that is being read
+    // here.
     this.#at = this.#conversation.busy ? this.#conversation.lastId : null;
     return this.catchUp();
   }
 
   /**
-   * Shows what was missed, if anything was. Not while a turn runs or a prompt is edited here, and not in a tab that nobody sees:
-   * it would hold a stream, and browsers allow a site six over HTTP/1.1, all tabs together.
+   * Shows what was missed, if anything was. Not while a turn runs or a prompt is edited here, and
+   * not in a tab that nobody sees: it would hold a stream, and browsers allow a site six over
+   * HTTP/1.1, all tabs together.
    */
   async catchUp() {
     if (!this.#stale || !this.#mayShow) return;
@@ -67,6 +73,10 @@ export class TabSync {
   }
 
   get #mayShow() {
-    return this.#conversation.id !== null && !this.#conversation.busy && document.visibilityState === "visible";
+    return (
+      this.#conversation.id !== null &&
+      !this.#conversation.busy &&
+      document.visibilityState === "visible"
+    );
   }
 }

@@ -7,10 +7,12 @@ import { patchChildren } from "./patch-tree.js";
 import { keepReadingPlace } from "./reading-place.js";
 import { clone } from "../ui/templates.js";
 
-
 const WAITS = { waiting: "Waiting for the model…", saving: "Saving…" };
 const AWAY = "The model cannot be reached.";
-const WHY = { upstream_rate_limited: "The model is busy.", context_length_exceeded: "The conversation is too long for the model." };
+const WHY = {
+  upstream_rate_limited: "The model is busy.",
+  context_length_exceeded: "The conversation is too long for the model.",
+};
 
 export class AnswerView {
   #body;
@@ -41,11 +43,18 @@ export class AnswerView {
     if (this.#progress) this.#showProgress("");
   }
 
-  /** What is being waited for, from a `status` event; it stands there until text comes. Returns the words. */
+  /**
+   * What is being waited for, from a `status` event; it stands there until text comes. Returns the
+   * words.
+   */
   showStatus({ state, reason, retry_in, model }) {
     const why = WHY[reason] ?? AWAY;
-    if (state === "retrying" || (state === "waiting" && retry_in)) return this.#showRetry(why, retry_in);
-    return this.#showProgress(state === "fallback" ? `${why} Asking ${model} instead…` : WAITS[state]);
+    if (state === "retrying" || (state === "waiting" && retry_in)) {
+      return this.#showRetry(why, retry_in);
+    }
+    return this.#showProgress(
+      state === "fallback" ? `${why} Asking ${model} instead…` : WAITS[state],
+    );
   }
 
   /** Returns the words. */
@@ -53,7 +62,10 @@ export class AnswerView {
     return this.#showProgress(reconnecting ? "Reconnecting…" : "");
   }
 
-  /** From the `done` event; `size` is that of the saved text in bytes. Returns the note that is shown, or "". */
+  /**
+   * From the `done` event; `size` is that of the saved text in bytes. Returns the note that is
+   * shown, or "".
+   */
   finish({ status, usage, html, note }, model, size) {
     this.#markdown.end();
     const finished = document.createElement("template");
@@ -61,12 +73,16 @@ export class AnswerView {
     const findPlace = keepReadingPlace(this.#body);
     patchChildren(this.#body, finished.content);
     findPlace();
-    this.element.querySelector("template[data-source]").content.replaceChildren(firstBytes(this.#text, size));
+    this.element
+      .querySelector("template[data-source]")
+      .content.replaceChildren(firstBytes(this.#text, size));
     this.element.querySelector("[data-usage]").textContent = usageLine(usage, model);
     return this.#end(status, note ?? "");
   }
 
-  /** The stream is gone for good, and with it the word of how the answer ended. Returns the note. */
+  /**
+   * The stream is gone for good, and with it the word of how the answer ended. Returns the note.
+   */
   connectionLost(message) {
     return this.#end("interrupted", message);
   }
@@ -103,9 +119,14 @@ export class AnswerView {
   }
 }
 
-/** Of an answer whose worker was lost the last words that were shown may not be saved: they are not copied either. */
+/**
+ * Of an answer whose worker was lost the last words that were shown may not be saved: they are not
+ * copied either.
+ */
 function firstBytes(text, size) {
-  return new TextDecoder("utf-8", { ignoreBOM: true }).decode(new TextEncoder().encode(text).subarray(0, size));
+  return new TextDecoder("utf-8", { ignoreBOM: true }).decode(
+    new TextEncoder().encode(text).subarray(0, size),
+  );
 }
 
 function usageLine(usage, model) {

@@ -2,7 +2,9 @@
 
 import { versionUrl } from "../urls.js";
 
-/** Makes `fresh` the newest version beside `old`, the way the server will show it after a reload. */
+/**
+ * Makes `fresh` the newest version beside `old`, the way the server will show it after a reload.
+ */
 export function markAsVersionOf(fresh, old) {
   const count = Number(old.dataset.count) + 1;
   Object.assign(fresh.dataset, { place: count, count });

@@ -4,7 +4,10 @@ const DONE_MS = 1600;
 
 const REFUSED = "The browser did not let the page copy. Select the text and copy it from there.";
 
-/** Listens for the copy buttons in `root`; `announcer` says that it is done, `onFailed(message)` that it is not. */
+/**
+ * Listens for the copy buttons in `root`; `announcer` says that it is done, `onFailed(message)`
+ * that it is not.
+ */
 export function listenForCopy(root, announcer, onFailed) {
   root.addEventListener("click", async (event) => {
     const button = event.target.closest("[data-copy], .copy-code");
@@ -16,11 +19,14 @@ export function listenForCopy(root, announcer, onFailed) {
 }
 
 function textFor(button) {
-  return sourceFor(button).replace(/\r?\n$/, ""); // the newline that ends the last line is no line of its own
+  // the newline that ends the last line is no line of its own
+  return sourceFor(button).replace(/\r?\n$/, "");
 }
 
 function sourceFor(button) {
-  if (button.matches(".copy-code")) return button.closest(".code-block").querySelector("code").textContent;
+  if (button.matches(".copy-code")) {
+    return button.closest(".code-block").querySelector("code").textContent;
+  }
   const message = button.closest("[data-message]");
   const source = message.querySelector("template[data-source]");
   return source ? source.content.textContent : message.querySelector("[data-text]").textContent;

@@ -3,7 +3,10 @@
 import { sendOnEnter } from "../ui/keyboard.js";
 import { clone } from "../ui/templates.js";
 
-/** Opens the form in the place of the prompt's text; at most one is open. `onSend(text)` when it is submitted. */
+/**
+ * Opens the form in the place of the prompt's text; at most one is open. `onSend(text)` when it is
+ * submitted.
+ */
 export function editPrompt(prompt, text, onSend) {
   closeEditor();
   const form = clone("edit-template");

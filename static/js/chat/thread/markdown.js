@@ -4,10 +4,12 @@ import { DomBuilder } from "../../markdown/dom.js";
 import { LiveDocument } from "../../markdown/live-document.js";
 import { clone } from "../ui/templates.js";
 
-// What a reader gets at once when they come back to a long answer is shown in pieces: no frame waits for all of it.
+// What a reader gets at once when they come back to a long answer is shown in pieces: no frame
+// waits for all of it.
 const CHARS_A_FRAME = 8_000;
-// A frame that took time is followed by a pause this many times as long, so that the page stays free; after some that
-// took too long the rest of the answer waits for the server's rendering at the end.
+// A frame that took time is followed by a pause this many times as long, so that the page stays
+// free; after some that took too long the rest of the answer waits for the server's rendering at
+// the end.
 const PAUSE = 3;
 const SHORT_MS = 8;
 const TOO_LONG_MS = 250;
@@ -50,7 +52,8 @@ export class MarkdownStream {
     if (this.#longFrames >= TOO_MANY) this.#document.stopFormatting();
     this.#cancel = null;
     if (this.#pending) this.#cancel = nextFrame(() => this.#flush());
-    else if (spent > SHORT_MS) this.#pause(Math.ceil(spent * PAUSE)); // timers know whole milliseconds
+    // timers know whole milliseconds
+    else if (spent > SHORT_MS) this.#pause(Math.ceil(spent * PAUSE));
   }
 
   #pause(milliseconds) {
@@ -64,10 +67,14 @@ export class MarkdownStream {
   #show() {
     const text = this.#pending.slice(0, CHARS_A_FRAME);
     this.#pending = this.#pending.slice(CHARS_A_FRAME);
-    // A line feed after a carriage return, even in the next piece, is a part of the same line break.
+    // A line feed after a carriage return, even in the next piece, is a part of the same line
+    // break.
     const whole = this.#afterReturn ? text.replace(/^\n/, "") : text;
     this.#afterReturn = text.endsWith("\r");
-    this.#document ??= new LiveDocument(this.#container, new DomBuilder(() => clone("code-template")));
+    this.#document ??= new LiveDocument(
+      this.#container,
+      new DomBuilder(() => clone("code-template")),
+    );
     this.#document.append(whole.replace(/\r\n?/g, "\n"));
   }
 }

@@ -1,7 +1,8 @@
-// Makes one tree of nodes equal to another and leaves alone what is equal already: a selection, the focus and a scrolled block of code
-// stay where nothing differs.
+// Makes one tree of nodes equal to another and leaves alone what is equal already: a selection, the
+// focus and a scrolled block of code stay where nothing differs.
 
-const MAX_SKIPPED = 50; // so that two long trees with nothing in common are not compared each with each
+// so that two long trees with nothing in common are not compared each with each
+const MAX_SKIPPED = 50;
 
 /** Gives `old` the children of `fresh`, whose nodes it may take. */
 export function patchChildren(old, fresh) {
@@ -19,10 +20,13 @@ export function patchChildren(old, fresh) {
   while (next) next = removed(next);
 }
 
-// A node that stands there already: the very same one further on, if there is one, else the next if it is of the same kind.
+// A node that stands there already: the very same one further on, if there is one, else the next if
+// it is of the same kind.
 function matchFor(child, next) {
   let each = isBlank(child) ? null : next;
-  for (let skipped = 0; each && skipped < MAX_SKIPPED; skipped += 1, each = each.nextSibling) if (each.isEqualNode(child)) return each;
+  for (let skipped = 0; each && skipped < MAX_SKIPPED; skipped += 1, each = each.nextSibling) {
+    if (each.isEqualNode(child)) return each;
+  }
   return next && isSameKind(next, child) ? next : null;
 }
 
@@ -44,8 +48,12 @@ function removed(node) {
 function patch(old, fresh) {
   if (old.isEqualNode(fresh)) return;
   if (old.nodeType !== Node.ELEMENT_NODE) return patchText(old, fresh.data);
-  for (const { name } of [...old.attributes]) if (!fresh.hasAttribute(name)) old.removeAttribute(name);
-  for (const { name, value } of fresh.attributes) if (old.getAttribute(name) !== value) old.setAttribute(name, value);
+  for (const { name } of [...old.attributes]) {
+    if (!fresh.hasAttribute(name)) old.removeAttribute(name);
+  }
+  for (const { name, value } of fresh.attributes) {
+    if (old.getAttribute(name) !== value) old.setAttribute(name, value);
+  }
   patchChildren(old, fresh);
 }
 

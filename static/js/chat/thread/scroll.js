@@ -18,7 +18,8 @@ export class StickyBottom {
   toBottom() {
     this.#stuck = true;
     window.scrollTo({ top: document.documentElement.scrollHeight });
-    // At once: before this scroll's own event, the reader may have gone up already, from here and not from where it was before.
+    // At once: before this scroll's own event, the reader may have gone up already, from here and
+    // not from where it was before.
     this.#lastY = window.scrollY;
     this.#showButton();
   }

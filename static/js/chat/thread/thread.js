@@ -21,7 +21,9 @@ export class Thread {
 
   /** An answer that was being written when the page was rendered, or null. */
   get streamingAnswer() {
-    return this.#element.querySelector('[data-status="streaming"][data-answer]:not([data-answer=""])');
+    return this.#element.querySelector(
+      '[data-status="streaming"][data-answer]:not([data-answer=""])',
+    );
   }
 
   /** The status of that answer as it is shown; undefined where it is not. */
@@ -34,7 +36,10 @@ export class Thread {
     this.#element.append(...messages);
   }
 
-  /** Takes `message` and all that follow it off the page; returns a function that puts them back in the place of what came instead. */
+  /**
+   * Takes `message` and all that follow it off the page; returns a function that puts them back in
+   * the place of what came instead.
+   */
   cutFrom(message) {
     const cut = this.#messages.slice(this.#messages.indexOf(message));
     cut.forEach((each) => each.remove());
@@ -52,7 +57,10 @@ export class Thread {
     this.remove(...this.#messages);
   }
 
-  /** Takes over a fresh rendering of the same conversation. Up to the first difference all stays as it is, and so does who reads it. */
+  /**
+   * Takes over a fresh rendering of the same conversation. Up to the first difference all stays as
+   * it is, and so does who reads it.
+   */
   update(rendered) {
     this.#showEarlier(rendered.querySelector("[data-earlier]"));
     const [old, fresh] = [this.#messages, messagesIn(rendered)];
@@ -79,7 +87,11 @@ function messagesIn(element) {
 }
 
 function isSame(one, other) {
-  return other && one.id === other.id && ["status", "place", "count", "newest"].every((key) => one.dataset[key] === other.dataset[key]);
+  return (
+    other &&
+    one.id === other.id &&
+    ["status", "place", "count", "newest"].every((key) => one.dataset[key] === other.dataset[key])
+  );
 }
 
 export function makePrompt(text, parent) {

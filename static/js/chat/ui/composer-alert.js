@@ -40,8 +40,8 @@ export class ComposerAlert {
   }
 
   /**
-   * Says something beside what `refuse` may have said, in the place of the last such word, and offers
-   * what mends a refusal of that code; "" takes that away.
+   * Says something beside what `refuse` may have said, in the place of the last such word, and
+   * offers what mends a refusal of that code; "" takes that away.
    */
   notify(message, code = "") {
     this.#notice.remove();

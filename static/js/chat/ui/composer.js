@@ -38,8 +38,8 @@ export class Composer extends EventTarget {
   }
 
   /**
-   * Puts the focus back into the box, unless that would bring up a touch keyboard over the answer, or
-   * take away what is selected in it.
+   * Puts the focus back into the box, unless that would bring up a touch keyboard over the answer,
+   * or take away what is selected in it.
    */
   returnFocus() {
     if (!hasTouchKeyboard() && getSelection().isCollapsed) this.#box.focus();
@@ -58,7 +58,10 @@ export class Composer extends EventTarget {
     else this.#box.focus();
   }
 
-  /** Shows that Stop was pressed; with `again`, that it has not worked so far and may be pressed once more. */
+  /**
+   * Shows that Stop was pressed; with `again`, that it has not worked so far and may be pressed
+   * once more.
+   */
   setStopping({ again = false } = {}) {
     this.#showStopping(true, again);
   }
@@ -92,7 +95,10 @@ export class Composer extends EventTarget {
     this.#alert.countDown(retryAfter, () => this.clearAlert());
   }
 
-  /** Says what else has not worked, and offers what mends a refusal of that code; "" takes that away. */
+  /**
+   * Says what else has not worked, and offers what mends a refusal of that code; "" takes that
+   * away.
+   */
   notify(message, code) {
     this.#alert.notify(message, code);
   }

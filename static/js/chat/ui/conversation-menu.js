@@ -1,5 +1,5 @@
-// The conversation's name, and its menu: rename, save, delete. Without JavaScript the forms lead to pages;
-// here they leave the page, and with it a streaming answer, alone.
+// The conversation's name, and its menu: rename, save, delete. Without JavaScript the forms lead to
+// pages; here they leave the page, and with it a streaming answer, alone.
 
 import { csrfToken } from "../api.js";
 import { urlFor } from "../urls.js";
@@ -84,7 +84,8 @@ export class ConversationMenu extends EventTarget {
 /** Sends the form; returns null, or {why, code} where the site has not simply done it. */
 async function refusalOf(form) {
   const body = new FormData(form);
-  body.set("csrfmiddlewaretoken", csrfToken()); // the page's own is old after a new sign-in in another tab
+  // the page's own is old after a new sign-in in another tab
+  body.set("csrfmiddlewaretoken", csrfToken());
   const response = await fetch(form.action, { method: "POST", body }).catch(() => null);
   if (!response) return { why: UNREACHABLE, code: "" };
   if (isSignIn(response)) return { why: SIGNED_OUT, code: "not_signed_in" };

@@ -1,6 +1,9 @@
 // "Try again in 12 s", until it is over.
 
-/** Calls `onTick(seconds)` now and every second, and `onEnd()` when `seconds` have passed. Returns a function that ends it early. */
+/**
+ * Calls `onTick(seconds)` now and every second, and `onEnd()` when `seconds` have passed. Returns a
+ * function that ends it early.
+ */
 export function countdown(seconds, onTick, onEnd) {
   const end = performance.now() + seconds * 1000;
   let timer;

@@ -1,4 +1,5 @@
-// What was typed and not sent survives a reload, a look at another conversation and having to sign in again: in this tab, for this person.
+// What was typed and not sent survives a reload, a look at another conversation and having to sign
+// in again: in this tab, for this person.
 
 import { wellFormed } from "../well-formed.js";
 
@@ -10,22 +11,33 @@ export class Draft {
   #conversation;
   #kept = { key: "", text: "" };
 
-  /** `box`: where one types; `person`: whose drafts these are; `conversation()`: the id of the conversation that is shown, "" for a new one. */
+  /**
+   * `box`: where one types; `person`: whose drafts these are; `conversation()`: the id of the
+   * conversation that is shown, "" for a new one.
+   */
   constructor(box, person, conversation) {
     this.#box = box;
     this.#person = person;
     this.#conversation = conversation;
   }
 
-  /** Puts back what was kept, unless the browser has done so. What a guest wrote goes with them when they sign in. */
+  /**
+   * Puts back what was kept, unless the browser has done so. What a guest wrote goes with them when
+   * they sign in.
+   */
   restore() {
-    const drafts = [this.#person, GUEST].map((person) => this.#key(person)).map((key) => ({ key, text: read(key) }));
+    const drafts = [this.#person, GUEST]
+      .map((person) => this.#key(person))
+      .map((key) => ({ key, text: read(key) }));
     this.#kept = drafts.find(({ text }) => text) ?? this.#kept;
     this.#box.value ||= this.#kept.text;
   }
 
   keep() {
-    const draft = { key: this.#key(this.#person), text: this.#box.value.trim() && wellFormed(this.#box.value) };
+    const draft = {
+      key: this.#key(this.#person),
+      text: this.#box.value.trim() && wellFormed(this.#box.value),
+    };
     if (draft.text === this.#kept.text && draft.key === this.#kept.key) return;
     // What began as a guest's, or in a conversation that had no id yet, moves.
     if (this.#kept.text) write(this.#kept.key, "");

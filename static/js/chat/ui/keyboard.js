@@ -24,9 +24,9 @@ export function keepKeysOfCompositions() {
   window.addEventListener("keydown", keep, { capture: true });
 }
 
-// Text is composed with an input method, as one writes Chinese or Japanese: Enter takes what it proposes,
-// Escape drops it. Neither means anything to the page then. 229 is how Safari says so of the key that has
-// ended the composition already.
+// Text is composed with an input method, as one writes Chinese or Japanese: Enter takes what it
+// proposes, Escape drops it. Neither means anything to the page then. 229 is how Safari says so of
+// the key that has ended the composition already.
 function isOfComposition(event) {
   return event.isComposing || event.keyCode === 229;
 }

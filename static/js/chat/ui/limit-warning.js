@@ -14,13 +14,18 @@ export class LimitWarning {
     this.#text = line.querySelector("[data-limit-warning-text]");
   }
 
-  /** Asks what is left, says it if it is little, and asks again when that is over. Never in the way: a failure says nothing. */
+  /**
+   * Asks what is left, says it if it is little, and asks again when that is over. Never in the way:
+   * a failure says nothing.
+   */
   async update() {
     clearTimeout(this.#timer);
     const [first] = await this.#ask();
     this.#line.hidden = !first;
     this.#text.textContent = first?.message ?? "";
-    if (first) this.#timer = setTimeout(() => this.update(), Math.min(first.resets_in * 1000, MAX_TIMER_MS));
+    if (first) {
+      this.#timer = setTimeout(() => this.update(), Math.min(first.resets_in * 1000, MAX_TIMER_MS));
+    }
   }
 
   async #ask() {

@@ -1,4 +1,5 @@
-// The page's <template> elements, which the server renders from the same files as the messages themselves.
+// The page's <template> elements, which the server renders from the same files as the messages
+// themselves.
 
 /** A fresh copy of the one element in that template. */
 export function clone(id) {
