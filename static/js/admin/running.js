@@ -35,12 +35,15 @@ function updateRows(before, after) {
     const known = old.get(row.dataset.answer);
     old.delete(row.dataset.answer);
     if (!known) before.append(row);
-    else
-      [...known.cells].forEach(
-        (cell, place) => cell.querySelector("form") || replaceText(cell, row.cells[place]),
-      );
+    else updateCells(known.cells, row.cells);
   }
   for (const row of old.values()) leave(row, before.closest("[data-table]"));
+}
+
+function updateCells(old, fresh) {
+  for (const [place, cell] of [...old].entries()) {
+    if (!cell.querySelector("form")) replaceText(cell, fresh[place]);
+  }
 }
 
 function replaceText(cell, fresh) {

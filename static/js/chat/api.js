@@ -3,7 +3,8 @@
 import { urlFor } from "./urls.js";
 
 /**
- * What the site turned down: `code` and `message` of its error, `retryAfter` in seconds or null.
+ * Says what the site turned down: `code` and `message` of its error, `retryAfter` in seconds or
+ * null.
  */
 export class Refusal extends Error {
   constructor(status, { code = "internal_error", message = "", retry_after = null } = {}) {
@@ -15,16 +16,16 @@ export class Refusal extends Error {
 }
 
 /**
- * The events of an answer after the cursor ("" is the beginning); the response streams. Throws as
- * `request`.
+ * Requests the events of an answer after the cursor ("" is the beginning); the response streams.
+ * Throws as `request`.
  */
 export function answerStream(answer, cursor, signal) {
   return request(urlFor("api_answer_stream", answer, cursor && { after: cursor }), { signal });
 }
 
 /**
- * A fresh rendering of the conversation's page, of the branch through the message `at` if it is
- * given. Throws as `request`.
+ * Fetches a fresh rendering of the conversation's page, of the branch through the message `at` if
+ * it is given. Throws as `request`.
  */
 export async function conversationPage(conversation, at, signal) {
   const query = at ? { at } : location.search;
@@ -33,7 +34,7 @@ export async function conversationPage(conversation, at, signal) {
   return new DOMParser().parseFromString(await response.text(), "text/html");
 }
 
-/** What applies to this person and how much of it is used. Throws as `request`. */
+/** Returns what applies to this person and how much of it is used. Throws as `request`. */
 export async function limits() {
   return (await request(urlFor("api_limits"), {})).json();
 }
@@ -52,8 +53,8 @@ export async function stopAnswer(answer, signal) {
 }
 
 /**
- * A request as the page makes it; a body is JSON. Throws Refusal, or TypeError when the site is out
- * of reach.
+ * Makes a request as the page does; a body is JSON. Throws Refusal, or TypeError when the site is
+ * out of reach.
  */
 export async function request(url, options) {
   const headers = { Accept: "text/event-stream, application/json, text/html" };
@@ -79,8 +80,8 @@ async function errorOf(response) {
 }
 
 /**
- * What unsafe requests bring with them. The cookie first: another tab may have renewed the token
- * since this page was rendered.
+ * Returns the token that unsafe requests bring with them. The cookie first: another tab may have
+ * renewed the token since this page was rendered.
  */
 export function csrfToken() {
   const prefix = `${document.querySelector("meta[name=csrf-cookie]")?.content ?? "csrftoken"}=`;
@@ -93,8 +94,8 @@ export function csrfToken() {
 }
 
 /**
- * A random UUID; crypto.randomUUID exists in secure contexts only, and a site on a home network may
- * have plain http.
+ * Makes a random UUID; crypto.randomUUID exists in secure contexts only, and a site on a home
+ * network may have plain http.
  */
 export function randomUuid() {
   if (crypto.randomUUID) return crypto.randomUUID();

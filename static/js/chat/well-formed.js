@@ -2,14 +2,14 @@
 // counts in UTF-16, or a limit of a field) leaves half of one, which the API refuses.
 
 /**
- * The text with U+FFFD for each half of a surrogate pair that stands alone;
+ * Returns the text with U+FFFD for each half of a surrogate pair that stands alone;
  * String.prototype.toWellFormed, where there is none yet.
  */
 export function wellFormed(text) {
   return text.replace(/\p{Surrogate}/gu, "\uFFFD");
 }
 
-/** JSON in which every text is well-formed. */
+/** Writes JSON in which every text is well-formed. */
 export function wellFormedJson(value) {
   return JSON.stringify(value, (_, each) => (typeof each === "string" ? wellFormed(each) : each));
 }

@@ -2,8 +2,11 @@
 // chat/markdown/cjk.py.
 
 // What Unicode's EastAsianWidth.txt has as wide, fullwidth or halfwidth, emoji left out.
-export const CJK =
-  /[\u1100-\u11ff\u2e80-\u303e\u3040-\ua4cf\ua960-\ua97c\uac00-\ud7fb\uf900-\ufaff\ufe10-\ufe19\ufe30-\ufe6b\uff01-\uffee\u{16fe0}-\u{1b2ff}\u{20000}-\u{3fffd}]/u;
+const RANGES = [
+  "\\u1100-\\u11ff\\u2e80-\\u303e\\u3040-\\ua4cf\\ua960-\\ua97c\\uac00-\\ud7fb\\uf900-\\ufaff",
+  "\\ufe10-\\ufe19\\ufe30-\\ufe6b\\uff01-\\uffee\\u{16fe0}-\\u{1b2ff}\\u{20000}-\\u{3fffd}",
+];
+export const CJK = new RegExp(`[${RANGES.join("")}]`, "u");
 
 /**
  * Makes `parser` read `*` and `~~` beside CJK text as marks, whatever punctuation is on their other

@@ -5,7 +5,7 @@ import { linkTokens } from "./urls.js";
 
 const LABEL = /^\[((?:\\.|[^\\\]])*)\]:/s;
 
-/** `known` with a memory: what is looked up while `env.recording` is noted in `env.used`. */
+/** Gives `known` a memory: what is looked up while `env.recording` is noted in `env.used`. */
 export function recording(known, env) {
   return new Proxy(known, {
     get(target, label) {
@@ -16,7 +16,7 @@ export function recording(known, env) {
   });
 }
 
-/** A block rule around CommonMark's own, `rule`: leaves a token where the definition stands. */
+/** Wraps CommonMark's own block rule, `rule`: leaves a token where the definition stands. */
 export function definitionRule(rule) {
   return (state, startLine, endLine, silent) => {
     if (!rule(state, startLine, endLine, silent)) return false;
@@ -28,7 +28,7 @@ export function definitionRule(rule) {
   };
 }
 
-/** An inline rule around CommonMark's own for links or images: notes which definition it used. */
+/** Wraps CommonMark's own inline rule for links or images: notes which definition it used. */
 export function recordedRule(rule) {
   return (state, silent) => {
     const before = state.env.recording;
@@ -40,7 +40,7 @@ export function recordedRule(rule) {
 }
 
 /**
- * A core rule: definitions become paragraphs, but for those in use that are the first of their
+ * Makes definitions paragraphs (a core rule), but for those in use that are the first of their
  * label.
  */
 export function settleDefinitions(state) {

@@ -18,7 +18,7 @@ export class DomBuilder {
     this.#codeBlock = codeBlock;
   }
 
-  /** The nodes of these tokens, in order. */
+  /** Returns the nodes of these tokens, in order. */
   build(tokens) {
     const root = this.#build(tokens);
     root.normalize(); // as a parser of HTML makes them: no two text nodes side by side
@@ -117,7 +117,7 @@ function setAddress(link, address) {
   link.rel = "noopener noreferrer nofollow";
 }
 
-/** Never loaded: a link to it. */
+/** Makes a link to an image, which is never loaded. */
 function image(token) {
   const link = element("a", { text: labelOf(token) });
   setAddress(link, token.attrGet("src") ?? "");
@@ -134,7 +134,7 @@ function taskBox(isDone) {
   return box;
 }
 
-/** Text that is not formatted, as the server shows it. */
+/** Shows text that is not formatted, as the server shows it. */
 export function asWritten(text) {
   const block = element("pre");
   block.append(element("code", { text }));

@@ -5,8 +5,8 @@ const TASK = /^\[([ xX])\][ \t]+(?=\S)/;
 const BREAK = /<br[ \t]*\/?>/iy;
 
 /**
- * A core rule before the inline text is read: takes `[ ]` and `[x]` off the beginning of list
- * items.
+ * Takes `[ ]` and `[x]` off the beginning of list items (a core rule before the inline text is
+ * read).
  */
 export function findTasks({ tokens }) {
   tokens.forEach((item, index) => {
@@ -20,7 +20,7 @@ export function findTasks({ tokens }) {
   });
 }
 
-/** A core rule: puts a box before the text of those items. */
+/** Puts a box before the text of those items. */
 export function showTasks(state) {
   for (const token of state.tokens) {
     if (token.type !== "inline" || token.meta?.done === undefined) continue;
@@ -30,7 +30,7 @@ export function showTasks(state) {
   }
 }
 
-/** An inline rule: `<br>` as one token; what it means depends on where it stands. */
+/** Reads `<br>` as one token; what it means depends on where it stands. */
 export function htmlBreak(state, silent) {
   BREAK.lastIndex = state.pos;
   const found = BREAK.exec(state.src);
@@ -40,10 +40,7 @@ export function htmlBreak(state, silent) {
   return true;
 }
 
-/**
- * A core rule: breaks lines in table cells, where Markdown has no other way; elsewhere `<br>` is
- * text.
- */
+/** Breaks lines in table cells, where Markdown has no other way; elsewhere `<br>` is text. */
 export function settleBreaks({ tokens }) {
   tokens.forEach((token, index) => {
     const isCell = index > 0 && ["td_open", "th_open"].includes(tokens[index - 1].type);
@@ -53,7 +50,7 @@ export function settleBreaks({ tokens }) {
   });
 }
 
-/** A core rule: says the alignment of table cells by a class. */
+/** Says the alignment of table cells by a class. */
 export function alignByClass({ tokens }) {
   for (const token of tokens) {
     if (token.type !== "td_open" && token.type !== "th_open") continue;
@@ -62,9 +59,7 @@ export function alignByClass({ tokens }) {
   }
 }
 
-/**
- * A core rule: keeps the outermost of links in links, as of a badge. HTML has none inside another.
- */
+/** Keeps the outermost of links in links, as of a badge. HTML has none inside another. */
 export function flattenLinks(state) {
   for (const block of state.tokens) {
     if (block.children) block.children = [...flat(block.children, state.Token)];
@@ -87,7 +82,7 @@ function imageText(image, Token) {
   return token;
 }
 
-/** What stands for an image: its description, or else its address. */
+/** Returns what stands for an image: its description, or else its address. */
 export function labelOf(image) {
   return textOf(image.children ?? []) || (image.attrGet("src") ?? "");
 }
@@ -99,8 +94,8 @@ function textOf(tokens) {
 }
 
 /**
- * A core rule before the inline text is read: drops the spaces around a heading, as the server
- * does.
+ * Drops the spaces around a heading, as the server does (a core rule before the inline text is
+ * read).
  */
 export function trimHeadings({ tokens }) {
   tokens.forEach((token, index) => {

@@ -5,7 +5,7 @@ const NOTE = /\[\^([^\]\s]{1,100})\]:[ \t]*/y;
 const MARK = /\[\^([^\]\s]{1,100})\]/y;
 const INDENT = 4;
 
-/** A block rule: reads a note and what is indented under it; `env.footnotes` learns it. */
+/** Reads (a block rule) a note and what is indented under it; `env.footnotes` learns it. */
 export function footnote(state, startLine, endLine, silent) {
   const start = state.bMarks[startLine] + state.tShift[startLine];
   const found = match(NOTE, state.src, start, state.eMarks[startLine]);
@@ -34,7 +34,7 @@ function readContent(state, line, endLine, position) {
   state.parentType = parentType;
 }
 
-/** An inline rule: the mark of a note that exists. */
+/** Reads the mark of a note that exists (an inline rule). */
 export function footnoteMark(state, silent) {
   if (!state.src.startsWith("[^", state.pos)) return false;
   const found = match(MARK, state.src, state.pos, state.posMax);

@@ -13,8 +13,8 @@ const MARKS = /[\\^_=+*/<>|{}()0-9-]/;
 const LATEX = /^\s|[\\^_=]/;
 
 /**
- * A block rule: `$$` or `\[` alone on a line opens a formula, a line that ends with its counterpart
- * closes it.
+ * Reads a formula that stands alone (a block rule): `$$` or `\[` alone on a line opens a formula, a
+ * line that ends with its counterpart closes it.
  */
 export function mathBlock(state, startLine, endLine, silent) {
   const opening = lineOf(state, startLine);
@@ -55,7 +55,7 @@ function lineOf(state, line) {
     .replace(/[ \t]+$/, "");
 }
 
-/** An inline rule. */
+/** Reads a formula in a line (an inline rule). */
 export function mathInline(state, silent) {
   const opening = openingAt(state);
   if (!opening) return false;

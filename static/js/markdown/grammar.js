@@ -22,7 +22,7 @@ export const MAX_NESTING = 20;
 const SAFE_URL = /^(?:https?:\/\/|mailto:)/i;
 const INTERRUPTS = { alt: ["paragraph", "reference", "blockquote", "list"] };
 
-/** A markdown-it parser; only its tokens are used, never its HTML. */
+/** Makes a markdown-it parser; only its tokens are used, never its HTML. */
 export function grammar() {
   const parser = new MarkdownIt("commonmark", {
     html: false,
@@ -69,7 +69,7 @@ function addSteps(ruler) {
   ruler.after("inline", "show_tasks", showTasks);
 }
 
-/** One of markdown-it's own rules, to be wrapped. */
+/** Returns one of markdown-it's own rules, to be wrapped. */
 function ruleOf(ruler, name) {
   ruler.enableOnly(name);
   return ruler.getRules("")[0];

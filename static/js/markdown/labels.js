@@ -5,8 +5,8 @@ import { recording } from "./definitions.js";
 const CANDIDATE = /\[((?:[^[\]\\]|\\.){1,999})\]/g;
 
 /**
- * The labels of all blocks that are settled, and of `tail`, what the parser found in the text after
- * them.
+ * Keeps the labels of all blocks that are settled, and of `tail`, what the parser found in the text
+ * after them.
  */
 export class Labels {
   #normalize;
@@ -23,8 +23,8 @@ export class Labels {
   }
 
   /**
-   * What the parser is told when it reads the text after all settled blocks, and where it leaves
-   * what it finds.
+   * Returns what the parser is told when it reads the text after all settled blocks, and where it
+   * leaves what it finds.
    */
   forTail() {
     const env = this.#environment(
@@ -37,7 +37,7 @@ export class Labels {
     return env;
   }
 
-  /** The same, to read a settled block again. */
+  /** Returns the same, to read a settled block again. */
   forBlock(block) {
     const isTaken = (label) => this.#owners.get(label) !== block;
     const isUsed = (label) =>
@@ -72,7 +72,9 @@ export class Labels {
     this.#count(block.used, 1);
   }
 
-  /** The tail was read: returns the settled blocks to which this makes a difference. */
+  /**
+   * Takes what was read in the tail; returns the settled blocks to which this makes a difference.
+   */
   readTail(env) {
     this.#tail = env;
     const before = this.#states;
@@ -82,7 +84,7 @@ export class Labels {
     return new Set(changed.flatMap((label) => this.#mentions.get(label) ?? []));
   }
 
-  /** A settled block was read again. */
+  /** Notes what a settled block uses now that it was read again. */
   replaceUses(block, used) {
     this.#count(block.used, -1);
     block.used = used;

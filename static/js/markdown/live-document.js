@@ -53,7 +53,7 @@ export class LiveDocument {
     if (!this.#rest) this.#giveUp(this.#tail.length);
   }
 
-  /** Up to where the tail with `text` behind it is formatted. */
+  /** Returns up to where the tail with `text` behind it is formatted. */
   #formattedEnd(text) {
     const whole = this.#tail + text;
     for (const mark of text.matchAll(MARKUP)) {
@@ -92,7 +92,7 @@ export class LiveDocument {
     return env;
   }
 
-  /** The top-level blocks of `source`, each with its tokens and lines. */
+  /** Returns the top-level blocks of `source`, each with its tokens and lines. */
   #parse(source, env) {
     const groups = [];
     const lines = source.split("\n");
@@ -127,7 +127,8 @@ export class LiveDocument {
   }
 
   /**
-   * How many blocks will not change any more: all before the last one that begins in whole lines.
+   * Returns how many blocks will not change any more: all before the last one that begins in whole
+   * lines.
    */
   #settledCount(groups) {
     const wholeLines = this.#tail.split("\n").length - 1;
@@ -188,7 +189,7 @@ function group(tokens, lines) {
   };
 }
 
-/** Whether two blocks, side by side, may still become one. */
+/** Tells whether two blocks, side by side, may still become one. */
 function belongTogether(first, second, wholeLines) {
   if (first.end !== second.start) return false;
   // The next lines may be the definition's title; a formula that is not closed was none.

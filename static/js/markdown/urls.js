@@ -9,7 +9,7 @@ const WORD = /[A-Za-z0-9+.-]/;
 const TRAILING = ".,:;!?*_~&$\u060c\u061b\u061f\u0964\u0965";
 const BRACKETS = { ")": "(", "}": "{" };
 
-/** An inline rule: links the address whose colon is at `state.pos`; not inside a link. */
+/** Links the address whose colon is at `state.pos` (an inline rule); not inside a link. */
 export function bareUrl(state, silent) {
   if (silent || state.linkLevel > 0 || !state.src.startsWith("://", state.pos)) return false;
   const scheme = /https?$/i.exec(state.pending.slice(-5))?.[0];
@@ -30,8 +30,8 @@ export function bareUrl(state, silent) {
 }
 
 /**
- * Without the punctuation of the sentence around it; a closing bracket stays if the address opened
- * it.
+ * Returns it without the punctuation of the sentence around it; a closing bracket stays if the
+ * address opened it.
  */
 function trimmed(url) {
   const unopened = {};
@@ -47,7 +47,7 @@ function trimmed(url) {
   return url.slice(0, length);
 }
 
-/** Tokens of `text` with its addresses linked, and nothing else read as a mark. */
+/** Returns tokens of `text` with its addresses linked, and nothing else read as a mark. */
 export function linkTokens(text, Token) {
   const tokens = [];
   let position = 0;

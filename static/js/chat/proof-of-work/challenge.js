@@ -20,7 +20,7 @@ export class Challenge {
     solution.catch(() => this.#solution === solution && (this.#solution = null));
   }
 
-  /** A solution for the site, each given out once. Throws what `request` throws. */
+  /** Returns a solution for the site, each given out once. Throws what `request` throws. */
   take() {
     this.prepare();
     const solution = this.#solution;

@@ -34,7 +34,7 @@ export class StopRequest {
     this.#isRunning = false;
   }
 
-  /** The answer has ended; nothing is asked any more. */
+  /** Asks nothing any more: the answer has ended. */
   stop() {
     this.#hasEnded = true;
     this.#attempt.abort();
@@ -50,12 +50,8 @@ export class StopRequest {
       return false;
     } catch (error) {
       const isFinal = error instanceof Refusal && error.status < 500 && error.status !== 429;
-      if (!attempt.signal.aborted)
-        this.#report({
-          message: error instanceof Refusal ? error.message : "",
-          code: error.code,
-          isFinal,
-        });
+      const message = error instanceof Refusal ? error.message : "";
+      if (!attempt.signal.aborted) this.#report({ message, code: error.code, isFinal });
       return !isFinal;
     } finally {
       clearTimeout(slow);

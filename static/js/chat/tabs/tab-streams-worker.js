@@ -197,7 +197,7 @@ class SharedReader {
         if (event.name === "item") {
           item = items[JSON.parse(event.data).item];
           decoder.lastEventId = ""; // a cursor is one answer's
-          this.#send(item, { sign: true });
+          send(item, { sign: true });
         } else this.#deliver(item, event);
       }
     }
@@ -206,12 +206,8 @@ class SharedReader {
   #deliver(item, event) {
     for (const follow of item) if (event.id) follow.cursor = event.id;
     if (event.name === "refused") this.#end([item], { refused: JSON.parse(event.data) });
-    else this.#send(item, { event });
+    else send(item, { event });
     if (event.data === "[DONE]") for (const follow of item) this.#follows.delete(follow);
-  }
-
-  #send(item, message) {
-    for (const { port, id } of item) port.postMessage({ id, ...message });
   }
 
   /**
@@ -224,6 +220,10 @@ class SharedReader {
       if (this.#follows.delete(follow)) follow.port.postMessage({ id: follow.id, ...message });
     }
   }
+}
+
+function send(item, message) {
+  for (const { port, id } of item) port.postMessage({ id, ...message });
 }
 
 function addressOf(items) {

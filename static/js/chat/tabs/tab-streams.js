@@ -29,10 +29,7 @@ export class TabStreams {
     this.#name = `chatsite:${person}`;
   }
 
-  /**
-   * Nothing is followed by this page any more: it is being left. What is followed after that begins
-   * anew.
-   */
+  /** Follows nothing any more: the page is being left. What is followed after that begins anew. */
   stop() {
     this.#connectionLost();
   }
@@ -49,7 +46,7 @@ export class TabStreams {
     return alone ?? true;
   }
 
-  /** The worker's word; undefined where it does not answer, null where there is none. */
+  /** Returns the worker's word; undefined where it does not answer, null where there is none. */
   async #ask(signal) {
     if (!this.#connected()) return null;
     const inbox = this.#register(signal);
@@ -68,8 +65,8 @@ export class TabStreams {
   }
 
   /**
-   * The events of an answer after the cursor, read by the shared worker; `onSign` is called for
-   * each sign of life. Throws Refusal, or TypeError when the site is out of reach; ends with
+   * Returns the events of an answer after the cursor, read by the shared worker; `onSign` is called
+   * for each sign of life. Throws Refusal, or TypeError when the site is out of reach; ends with
    * `signal`.
    */
   async follow(answer, cursor, signal, onSign) {
@@ -116,8 +113,8 @@ export class TabStreams {
   }
 
   /**
-   * The port to the worker, which is started when first needed; null where there are no shared
-   * workers.
+   * Returns the port to the worker, which is started when first needed; null where there are no
+   * shared workers.
    */
   #connected() {
     return (this.#port ??= this.#connect());
@@ -143,10 +140,7 @@ export class TabStreams {
   #receive(message, signal) {
     this.#hasReply = true;
     this.#receivers.get(message.id)?.put(message);
-    if (message.lock)
-      navigator.locks
-        .request(message.lock, { mode: "shared", signal }, () => this.#connectionLost())
-        .catch(() => {});
+    if (message.lock) whenFree(message.lock, signal, () => this.#connectionLost());
   }
 
   // Whoever follows an answer asks for it again.
@@ -160,6 +154,11 @@ export class TabStreams {
     this.#unwatch();
     for (const inbox of receivers) inbox.put({ failed: true });
   }
+}
+
+/** Calls `act` when the worker, which holds the lock while it lives, has ended. */
+function whenFree(lock, signal, act) {
+  navigator.locks.request(lock, { mode: "shared", signal }, act).catch(() => {});
 }
 
 /** Returns the addresses that a worker cannot find by itself: it knows no import map. */
@@ -187,7 +186,7 @@ class Inbox {
     this.#wake();
   }
 
-  /** The next message. Throws AbortError when the request has been given up. */
+  /** Returns the next message. Throws AbortError when the request has been given up. */
   async next() {
     while (!this.#messages.length) {
       this.#signal.throwIfAborted();

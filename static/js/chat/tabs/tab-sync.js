@@ -42,7 +42,7 @@ export class TabSync {
     else if (event === "deleted") this.#conversation.forget();
   }
 
-  /** There may be messages that this tab does not show. */
+  /** Notes that there may be messages that this tab does not show. */
   markStale() {
     this.#stale = true;
     // What began elsewhere while this tab is busy must not take away the branch that is being read

@@ -44,8 +44,8 @@ export class AnswerView {
   }
 
   /**
-   * What is being waited for, from a `status` event; it stands there until text comes. Returns the
-   * words.
+   * Shows what is being waited for, from a `status` event; it stands there until text comes.
+   * Returns the words.
    */
   showStatus({ state, reason, retry_in, model }) {
     const why = WHY[reason] ?? AWAY;
@@ -63,8 +63,8 @@ export class AnswerView {
   }
 
   /**
-   * From the `done` event; `size` is that of the saved text in bytes. Returns the note that is
-   * shown, or "".
+   * Shows the end, from the `done` event; `size` is that of the saved text in bytes. Returns the
+   * note that is shown, or "".
    */
   finish({ status, usage, html, note }, model, size) {
     this.#markdown.end();
@@ -81,7 +81,8 @@ export class AnswerView {
   }
 
   /**
-   * The stream is gone for good, and with it the word of how the answer ended. Returns the note.
+   * Shows that the stream is gone for good, and with it the word of how the answer ended. Returns
+   * the note.
    */
   connectionLost(message) {
     return this.#end("interrupted", message);
@@ -120,7 +121,7 @@ export class AnswerView {
 }
 
 /**
- * Of an answer whose worker was lost the last words that were shown may not be saved: they are not
+ * Cuts off what was shown and may not be saved, when the worker of an answer was lost: it is not
  * copied either.
  */
 function firstBytes(text, size) {

@@ -16,7 +16,7 @@ export function markAsVersionOf(fresh, old) {
   nav.hidden = false;
 }
 
-/** Once the site has given it an id. */
+/** Gives the message the id that the site has given it. */
 export function identify(element, id) {
   element.id = `m-${id}`;
   element.dataset.newest = id;

@@ -1,5 +1,7 @@
 // Copying an answer's Markdown, a prompt, or a block of code.
 
+import { codeButtonAt, codeOf } from "./code-block.js";
+
 const DONE_MS = 1600;
 
 const REFUSED = "The browser did not let the page copy. Select the text and copy it from there.";
@@ -10,7 +12,7 @@ const REFUSED = "The browser did not let the page copy. Select the text and copy
  */
 export function listenForCopy(root, announcer, onFailed) {
   root.addEventListener("click", async (event) => {
-    const button = event.target.closest("[data-copy], .copy-code");
+    const button = event.target.closest("[data-copy]") ?? codeButtonAt(event.target);
     if (!button) return;
     if (!(await copy(textFor(button)))) return onFailed(REFUSED);
     showDone(button);
@@ -24,9 +26,7 @@ function textFor(button) {
 }
 
 function sourceFor(button) {
-  if (button.matches(".copy-code")) {
-    return button.closest(".code-block").querySelector("code").textContent;
-  }
+  if (codeButtonAt(button)) return codeOf(button);
   const message = button.closest("[data-message]");
   const source = message.querySelector("template[data-source]");
   return source ? source.content.textContent : message.querySelector("[data-text]").textContent;
@@ -72,7 +72,7 @@ function keepSelection() {
 }
 
 function showDone(button) {
-  const isCode = button.matches(".copy-code");
+  const isCode = codeButtonAt(button) !== null;
   if (isCode) button.textContent = "Copied";
   else showIcon(button, "check");
   button.classList.add("is-done");

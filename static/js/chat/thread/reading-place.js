@@ -2,6 +2,8 @@
 // what has the focus, what they look at. Places are counted in characters that are no space: the
 // streamed and the finished text differ in the space between blocks.
 
+import { isInCodeBar } from "./code-block.js";
+
 const CONTEXT_CHARS = [24, 12, 6, 3, 1];
 const FOCUSABLE = "a[href], button, [tabindex]";
 
@@ -45,8 +47,8 @@ class TextIndex {
   }
 
   /**
-   * The place of a boundary: the characters before it, and the space between the last of these and
-   * it.
+   * Returns the place of a boundary: the characters before it, and the space between the last of
+   * these and it.
    */
   placeOf(node, offset) {
     if (node.nodeType !== Node.TEXT_NODE) {
@@ -64,8 +66,8 @@ class TextIndex {
   }
 
   /**
-   * The boundary at a place; `isStart` puts it before the next character, else it is behind the
-   * last, where a node ends between them.
+   * Returns the boundary at a place; `isStart` puts it before the next character, else it is behind
+   * the last, where a node ends between them.
    */
   boundaryAt({ count, space }, isStart) {
     const at =
@@ -77,7 +79,7 @@ class TextIndex {
     return { node, offset: offsetIn(node.data, count - this.#starts[at], space, isStart) };
   }
 
-  /** The child of the root in which that character is, or undefined. */
+  /** Returns the child of the root in which that character is, or undefined. */
   blockAt(count) {
     let { node } = this.boundaryAt({ count, space: 0 }, true);
     while (node !== this.root && node.parentNode !== this.root) node = node.parentNode;
@@ -109,7 +111,7 @@ class TextIndex {
 function* textNodes(root) {
   const walker = document.createTreeWalker(root, NodeFilter.SHOW_TEXT);
   while (walker.nextNode()) {
-    if (!walker.currentNode.parentElement.closest(".code-bar")) yield walker.currentNode;
+    if (!isInCodeBar(walker.currentNode.parentElement)) yield walker.currentNode;
   }
 }
 
@@ -131,8 +133,8 @@ function offsetIn(data, count, space, isStart) {
 }
 
 /**
- * A function from places in the old text to those of the same characters in the new one; `isStart`:
- * of a place before them.
+ * Returns a function from places in the old text to those of the same characters in the new one;
+ * `isStart`: of a place before them.
  */
 function finder(old, fresh) {
   if (fresh.startsWith(old)) return (count) => count;
@@ -170,7 +172,9 @@ function nearest(text, part, count, behind) {
 
 // --- The selection ----------------------------------------------------------------
 
-/** The ends of the selection, as places where they lie in the text; null where neither does. */
+/**
+ * Returns the ends of the selection, as places where they lie in the text; null where neither does.
+ */
 function selectionIn(index) {
   const { anchorNode, anchorOffset, focusNode, focusOffset, isCollapsed } = getSelection();
   if (isCollapsed) return null;
@@ -239,8 +243,8 @@ function putFocus(index, focus, find) {
 // --- What is looked at ------------------------------------------------------------
 
 /**
- * The first block of the answer that is in sight, and how far down; null where the answer begins in
- * sight or below.
+ * Returns the first block of the answer that is in sight, and how far down; null where the answer
+ * begins in sight or below.
  */
 function sightOf(index) {
   if (index.root.getBoundingClientRect().top >= 0) return null;

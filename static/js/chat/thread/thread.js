@@ -26,7 +26,7 @@ export class Thread {
     );
   }
 
-  /** The status of that answer as it is shown; undefined where it is not. */
+  /** Returns the status of that answer as it is shown; undefined where it is not. */
   statusOf(answer) {
     return this.#messages.find((message) => message.dataset.answer === answer)?.dataset.status;
   }

@@ -18,7 +18,7 @@ export class Announcer {
     this.#timer ??= setTimeout(() => this.#sayComplete(), PAUSE_MS);
   }
 
-  /** The answer has ended: says the rest, and `note` if there is one. */
+  /** Says the rest, for the answer has ended, and `note` if there is one. */
   end(note = "") {
     clearTimeout(this.#timer);
     this.#timer = null;

@@ -17,7 +17,7 @@ export function countdown(seconds, onTick, onEnd) {
   return () => clearTimeout(timer);
 }
 
-/** Seconds as people say them: "45 s", "3 min 5 s", "2 h 10 min". */
+/** Writes seconds as people say them: "45 s", "3 min 5 s", "2 h 10 min". */
 export function formatDuration(seconds) {
   if (seconds < 60) return `${seconds} s`;
   if (seconds < 3600) return `${Math.floor(seconds / 60)} min ${seconds % 60} s`;

@@ -45,7 +45,7 @@ export class Draft {
     this.#kept = draft;
   }
 
-  /** The person signs out: whoever uses the tab after them finds nothing. */
+  /** Forgets all, for the person signs out: the next one to use the tab finds nothing. */
   forgetAll() {
     this.#box.value = "";
     attempt(() => sessionStorage.clear());
