@@ -363,6 +363,6 @@ def check_ledger(asked: AdmissionRequest) -> None:
 
     Call it in the transaction that writes the turn: one turn at a time comes through.
     """
-    list(SitePolicy.objects.select_for_update())
+    SitePolicy.lock()
     if exhausted := list(_exhausted(asked, with_reserved=True)):
         raise _slowest(exhausted)

@@ -44,6 +44,14 @@ class SitePolicy(models.Model):
         return "Site policy"
 
     @classmethod
+    def lock(cls) -> None:
+        """Lets one transaction at a time go on from here, on every worker, until it ends.
+
+        The site's lock for what must not be done twice at once: the policy's one row is locked.
+        """
+        cls.objects.select_for_update().get_or_create(pk=1)
+
+    @classmethod
     def current(cls) -> "SitePolicy":
         """The one row; the defaults if it was deleted."""
         return cls.objects.first() or cls()

@@ -40,7 +40,7 @@ def reset(request: HttpRequest, people: "QuerySet[User]", by: int) -> dict[int, 
     windows.forget(request, GROUP, (Requester(pk, "", "").limit_key for pk in ids), _all_windows())
     with transaction.atomic():
         # One operator at a time: two who reset at once would both grant it.
-        list(SitePolicy.objects.select_for_update())
+        SitePolicy.lock()
         resets = _owed(people)
         Grant.objects.bulk_create(
             [Grant(user_id=pk, tokens=each.tokens, usd=each.usd, reason=REASON, created_by_id=by) for pk, each in resets.items()],

@@ -202,8 +202,8 @@ def setup(request: HttpRequest, token: str) -> HttpResponse:
 def _first_admin(form: FirstAdminForm) -> User:
     """Makes the account, or raises LinkUsed: of several at once, one makes it."""
     with transaction.atomic():
-        # The lock on the one row of the policy makes the others wait until the account can be seen.
-        SitePolicy.objects.select_for_update().get_or_create(pk=1)
+        # The others wait until the account can be seen.
+        SitePolicy.lock()
         if User.objects.exists():
             raise LinkUsed
         return form.save()
