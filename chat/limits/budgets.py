@@ -83,6 +83,11 @@ def next_month(now: datetime) -> datetime:
     return timezone.make_aware(naive)
 
 
+def month_end(day: date) -> date:
+    """Returns the last day of the month."""
+    return (day.replace(day=28) + timedelta(days=4)).replace(day=1) - timedelta(days=1)
+
+
 def seconds_until(moment: datetime, now: datetime) -> int:
     """Whole seconds, rounded up."""
     return max(1, ceil((moment - now).total_seconds()))
@@ -131,10 +136,14 @@ _past: _Past | None = None
 
 
 def spent(limit_key: str | None, day: date) -> Spent:
-    """What was spent, of one person or (None) of the whole site."""
+    """Returns what was spent, of one person or (None) of the whole site.
+
+    Up to the month's last day, not to today: where a clock was set back, or another host's is
+    ahead, there are rows of tomorrow.
+    """
     if limit_key is None:
         return _spent_by_all(day)
-    return _spent(day.replace(day=1), _month_end(day), day, limit_key)
+    return _spent(day.replace(day=1), month_end(day), day, limit_key)
 
 
 def _spent_by_all(day: date) -> Spent:
@@ -142,18 +151,13 @@ def _spent_by_all(day: date) -> Spent:
     global _past
     first = day.replace(day=1)
     if day == first:
-        return _spent(first, _month_end(day), day, None)
+        return _spent(first, month_end(day), day, None)
     if _past is None or _past.day != day or not 0 <= monotonic() - _past.read_at < _PAST_SECONDS:
         _past = _Past(day, monotonic(), _spent(first, day - timedelta(days=1), day, None))
     # What runs since before midnight may be settled at any moment.
     past = _spent(first, day - timedelta(days=1), day, None) if _past.spent.reserved_micro_usd or _is_young(day) else _past.spent
-    today = _spent(day, _month_end(day), day, None)
+    today = _spent(day, month_end(day), day, None)
     return Spent(today.tokens, today.reserved_tokens, past.micro_usd + today.micro_usd, past.reserved_micro_usd + today.reserved_micro_usd)
-
-
-def _month_end(day: date) -> date:
-    """Its last day, not today: where a clock was set back, or another host's is ahead, there are rows of tomorrow."""
-    return (day.replace(day=28) + timedelta(days=4)).replace(day=1) - timedelta(days=1)
 
 
 def _is_young(day: date) -> bool:

@@ -5,6 +5,8 @@ from datetime import date, timedelta
 
 from django.utils.dateparse import parse_date
 
+from chat.limits.budgets import month_end
+
 DAYS = (7, 30, 90)
 FIRST_YEAR = 2000
 
@@ -30,7 +32,7 @@ def period_of(key: str, today: date) -> Period:
     """ "7", "30" and "90" are that many days up to today, "2026-11" is that month up to today; anything else is 30 days."""
     first = _parse_month(key)
     if first is not None and first <= today:
-        return Period(key, first, min(_month_end(first), today))
+        return Period(key, first, min(month_end(first), today))
     days = int(key) if key in map(str, DAYS) else 30
     return Period(str(days), today - timedelta(days=days - 1), today)
 
@@ -52,8 +54,4 @@ def month_before(day: date) -> date:
 
 
 def month_after(day: date) -> date:
-    return _month_end(day) + timedelta(days=1)
-
-
-def _month_end(day: date) -> date:
-    return (day.replace(day=1) + timedelta(days=32)).replace(day=1) - timedelta(days=1)
+    return month_end(day) + timedelta(days=1)
