@@ -17,6 +17,7 @@ from django.utils import timezone
 
 from chat.models import RefusalCount
 from chat.requester import Requester
+from chat.rollback import rollback_on_error
 
 KEPT_DAYS = 90
 _MAX_KEYS = 5_000
@@ -50,12 +51,14 @@ def write() -> None:
         _counts.clear()
     if not counts:
         return
-    try:
+    with rollback_on_error() as undo:
+        undo.callback(_count_again, counts)
         _write(counts)
-    except BaseException:
-        with _lock:
-            _counts.update(counts)
-        raise
+
+
+def _count_again(counts: Counter[_Key]) -> None:
+    with _lock:
+        _counts.update(counts)
 
 
 def _write(counts: Counter[_Key]) -> None:

@@ -10,6 +10,7 @@ from django.contrib.sessions.backends.base import SessionBase
 from chat.abuse.proof_of_work import admit_guest, guest_id
 from chat.accounts import guests
 from chat.requester import Requester
+from chat.rollback import async_rollback_on_error
 from chat.threads import in_thread
 from chat.turns.request import TurnRequest
 
@@ -29,11 +30,9 @@ async def proof_of_work(session: SessionBase, requester: Requester, turn_request
         return
     is_stored = await _is_stored(session, requester)
     rollback = await in_thread(admit_guest, requester, turn_request.altcha or "", known=is_stored)
-    try:
+    async with async_rollback_on_error() as undo:
+        undo.push_async_callback(in_thread, rollback)
         yield
-    except BaseException:
-        await in_thread(rollback)
-        raise
 
 
 async def store_guest_id(session: SessionBase, requester: Requester) -> None:
