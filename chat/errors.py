@@ -11,23 +11,29 @@ from typing import Any
 class Refusal(Exception):
     """A request that is turned down before it starts; it has cost nothing.
 
-    `retry_after` is whole seconds, `limit` names the limit that was met, and
-    `headers` go out with the answer.
+    `retry_after` is whole seconds, `limit` names the limit that was met,
+    `headers` go out with the answer, and `quota` is the name of the quota that
+    refused, where one did, for the operator's statistics.
     """
 
     status = 400
     code = "invalid_request"
 
     def __init__(
-        self, message: str, *, retry_after: int | None = None, limit: str | None = None, headers: dict[str, str] | None = None
+        self,
+        message: str,
+        *,
+        retry_after: int | None = None,
+        limit: str | None = None,
+        headers: dict[str, str] | None = None,
+        quota: str = "",
     ) -> None:
         super().__init__(message)
         self.message = message
         self.retry_after = retry_after
         self.limit = limit
         self.headers = headers or {}
-        # The name of the quota that refused, where one did; for the operator's statistics.
-        self.quota = ""
+        self.quota = quota
 
     def payload(self) -> dict[str, Any]:
         """The body of the answer: `{"error": {"code", "message", "retry_after"?, "limit"?}}`."""

@@ -9,13 +9,12 @@ import contextlib
 from collections.abc import Sequence
 
 from django.conf import settings
-from django.http import HttpRequest
 
-from chat.client_ip import limit_address
 from chat.errors import LimitsUnavailable, RateLimited
 from chat.limits import windows
 from chat.rates import Rate
 from chat.requester import Requester
+from chat.rollback import rollback_on_error
 
 SEARCHES = Rate(60, 60, "m")
 EXPORTS = Rate(30, 60, "m")
@@ -25,44 +24,42 @@ CHALLENGES = Rate(60, 60, "m")
 Counter = tuple[str, str]
 
 
-def count_search(request: HttpRequest, requester: Requester) -> None:
-    _count_own(request, "search", requester, SEARCHES)
+def count_search(requester: Requester) -> None:
+    """Counts one search of the requester's own conversations."""
+    _count_own("search", requester, SEARCHES)
 
 
-def count_export(request: HttpRequest, requester: Requester) -> None:
-    _count_own(request, "export", requester, EXPORTS)
+def count_export(requester: Requester) -> None:
+    """Counts one export of a conversation of the requester's own."""
+    _count_own("export", requester, EXPORTS)
 
 
-def count_challenge(request: HttpRequest) -> None:
-    count(request, [("challenge", address(request))], CHALLENGES)
+def count_challenge(address: str) -> None:
+    """Counts one proof of work that is asked for from the address."""
+    count([("challenge", address)], CHALLENGES)
 
 
-def _count_own(request: HttpRequest, group: str, requester: Requester, rate: Rate) -> None:
+def _count_own(group: str, requester: Requester, rate: Rate) -> None:
     with contextlib.suppress(LimitsUnavailable):
-        count(request, [(group, requester.limit_key)], rate)
+        count([(group, requester.limit_key)], rate)
 
 
-def address(request: HttpRequest) -> str:
-    """What somebody without an account is counted on."""
-    return limit_address(request.META.get("REMOTE_ADDR", ""))
-
-
-def count(request: HttpRequest, counters: Sequence[Counter], rate: Rate) -> None:
+def count(counters: Sequence[Counter], rate: Rate) -> None:
     """Counts one use in each of the counters, or in none when one of them refuses."""
-    taken: list[windows.Taken] = []
     try:
-        for group, value in counters:
-            taken.append(windows.take(request, group, value, [rate]))
-            # At once: who is refused here must not hold the next counter, or two could refuse each other the last use.
-            refuse_if_full(taken[-1].full)
-    except (LimitsUnavailable, RateLimited) as refusal:
-        windows.give_back([key for each in taken for key in each.keys])
-        if isinstance(refusal, RateLimited):
-            raise
+        with rollback_on_error() as undo:
+            for group, value in counters:
+                taken = windows.take(group, value, [rate])
+                undo.callback(windows.give_back, taken.keys)
+                # At once: a request that is refused here must not take from the next counter, or two
+                # could refuse each other the last use.
+                refuse_if_full(taken.full)
+    except LimitsUnavailable:
         decide_without_redis()
 
 
 def refuse_if_full(full: Sequence[windows.Window]) -> None:
+    """Raises RateLimited if there are any full windows."""
     if full:
         raise RateLimited("There were too many attempts.", retry_after=windows.retry_after(full))
 

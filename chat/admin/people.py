@@ -85,7 +85,7 @@ class PersonAdmin(PersonActionPages, ChangeLogMixin, StopAnswersMixin, UserAdmin
     def _effective_quota(self, request: HttpRequest, user: User) -> dict[str, Any]:
         """All that the page says about the limits; the same number of queries for everybody."""
         requester = Requester(user.pk, "", "")
-        found = report(request, requester, THEM)
+        found = report(requester, THEM)
         today = timezone.localdate()
         grants = Grant.objects.filter(user=user, day__gte=today.replace(day=1), day__lte=today)
         pause = Pause.objects.filter(user=user).select_related("created_by").first()

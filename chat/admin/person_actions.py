@@ -51,7 +51,7 @@ class PersonAction:
 
 def _reset(request: HttpRequest, people: "QuerySet[User]", answers: dict[str, Any]) -> str:
     everybody = list(people)
-    granted = resets.reset(request, people, by=_operator(request))
+    granted = resets.reset(people, by=_operator(request))
     record(request, ((person, f"Counters reset: {_given(granted.get(person.pk))}") for person in everybody))
     return f"The counters of {_names(everybody)} are reset."
 

@@ -87,7 +87,7 @@ class QuotaAdmin(ChangeLogMixin, admin.ModelAdmin[Quota]):
         """Who uses it, and whom it refused, as far as the operator may see that; the same number of queries for every quota."""
         context: dict[str, Any] = {"people_count": quota.people().count()}
         if request.user.has_perm("chat.view_usage"):
-            uses = [(use, meters.of_person(use.report)) for use in most_used(request, quota)]
+            uses = [(use, meters.of_person(use.report)) for use in most_used(quota)]
             context |= {"uses": uses, "limits": meters.labels(quota)}
         if request.user.has_perm("chat.view_refusalcount"):
             for name, shadow in (("refused", False), ("shadowed", True)):

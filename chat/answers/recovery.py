@@ -8,7 +8,7 @@ from django.utils import timezone
 from chat.answers import ending as endings
 from chat.answers.ending import Ending
 from chat.errors import AnswerError
-from chat.limits import admission, budgets, leases
+from chat.limits import budgets, leases, reservations
 from chat.models import ChatModel, Message, Usage
 from chat.upstream.cost import Bill, RunningCost
 
@@ -45,7 +45,7 @@ def claim(answer_id: UUID, text: str, cost_so_far: RunningCost) -> bool:
     )
     if not endings.save(answer_id, ending):
         return False
-    admission.free(leases.Lease(str(answer_id), (usage.limit_key, admission.SITE), 0, 0))
+    reservations.free(leases.Lease(str(answer_id), (usage.limit_key, reservations.SITE), 0, 0))
     return True
 
 

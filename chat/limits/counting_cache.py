@@ -1,16 +1,28 @@
 """The cache that django-ratelimit counts in: django-redis, whose counts cannot pass a cap.
 
-django-ratelimit counts refused attempts too: sixty calls at a limit of ten
-leave sixty. Inside `counting(cap)` an increment that would pass the cap is not
-made, and what was counted is noted, so that it can be given back: the very
-keys taken, not keys computed again in what may be another window.
+django-ratelimit takes its cache from the settings by name, so nothing can be passed to
+it: no cap, and no place for the keys that it makes up. It counts refused attempts too: sixty
+calls at a limit of ten leave sixty. This is what its `get_usage` does to the cache, and all:
+
+    added = cache.add(key, 1 if increment else 0)
+    if not added: cache.incr(key) if increment else cache.get(key)
+
+Here it stays in charge of keys, windows and times, and the two writes are decided by the
+mode that `counting` sets for the length of a call, in this thread:
+
+    Peek           reads, and writes nothing
+    CountBelowCap  counts one, but never beyond a cap, and notes the Redis key
+    CollectKeys    asks Redis nothing, and notes the Redis keys
+
+The keys that were noted are given back: the very keys taken, not keys computed again in what
+may be another window. Outside `counting` the cache is django-redis' own.
 """
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 from django_redis.cache import RedisCache
 
@@ -26,103 +38,115 @@ local count = redis.call('GET', KEYS[1])
 if count and tonumber(count) > 0 then return redis.call('DECR', KEYS[1]) end
 return 0
 """
-# Keys in one command: a long one would hold up everybody else's.
-_AT_ONCE = 500
+# Keys in one command: a long one would hold up all others.
+_MAX_KEYS_AT_ONCE = 500
+
+
+class Mode(Protocol):
+    """Decides what the two writes of django-ratelimit do. `key` is the cache's, not yet Redis' own."""
+
+    def add(self, cache: "CountingCache", key: str, value: Any, timeout: int) -> bool: ...
+
+    def incr(self, cache: "CountingCache", key: str) -> int: ...
+
+
+class Peek:
+    """Adds nothing: what is not there is read as the zero that it stands for.
+
+    django-ratelimit writes a count of zero before it reads: a peek costs half as much without,
+    and leaves no keys behind.
+    """
+
+    def add(self, cache: "CountingCache", key: str, value: Any, timeout: int) -> bool:
+        return False
+
+    def incr(self, cache: "CountingCache", key: str) -> int:
+        raise AssertionError("A peek does not count.")
 
 
 @dataclass
-class Count:
-    """One capped count: `keys` are the Redis keys in which it counted one."""
+class CountBelowCap:
+    """Counts one where that does not pass `cap`; `keys` are the Redis keys in which it did."""
 
     cap: int
     keys: list[str] = field(default_factory=list)
 
+    def add(self, cache: "CountingCache", key: str, value: Any, timeout: int) -> bool:
+        # The first use of a window is an `add`: at a limit of none it must not count either.
+        added = cache.add_plainly(key, value if self.cap >= 1 else 0, timeout)
+        if self.cap < 1:
+            return False
+        if added:
+            self.keys.append(cache.redis_key(key))
+        return added
 
-_current: ContextVar[Count | None] = ContextVar("capped_count", default=None)
+    def incr(self, cache: "CountingCache", key: str) -> int:
+        value = cache.run(_INCREMENT_BELOW_CAP, cache.redis_key(key), self.cap)
+        if value is None:
+            # As Django's caches do; django-ratelimit then says that it could not count.
+            raise ValueError(f"Key {key!r} not found")
+        if value <= self.cap:
+            self.keys.append(cache.redis_key(key))
+        return int(value)
+
+
+@dataclass
+class CollectKeys:
+    """Pretends that each counter was added; `keys` are the Redis keys that would have been asked for."""
+
+    keys: list[str] = field(default_factory=list)
+
+    def add(self, cache: "CountingCache", key: str, value: Any, timeout: int) -> bool:
+        self.keys.append(cache.redis_key(key))
+        return True
+
+    def incr(self, cache: "CountingCache", key: str) -> int:
+        raise AssertionError("What was added is not counted up.")
+
+
+M = TypeVar("M", bound=Mode)
+_mode: ContextVar[Mode | None] = ContextVar("counting_mode", default=None)
 
 
 @contextmanager
-def counting(cap: int) -> Iterator[Count]:
-    """While open, this thread's increments stop at `cap`."""
-    count = Count(cap)
-    token = _current.set(count)
+def counting(mode: M) -> Iterator[M]:
+    """Lets `mode` decide for the block, in this thread."""
+    token = _mode.set(mode)
     try:
-        yield count
+        yield mode
     finally:
-        _current.reset(token)
-
-
-_noted: ContextVar[list[str] | None] = ContextVar("noted_keys", default=None)
-
-
-@contextmanager
-def noting() -> Iterator[list[str]]:
-    """While open, this thread counts and asks nothing: the list has the Redis keys that would have been asked for."""
-    keys: list[str] = []
-    token = _noted.set(keys)
-    try:
-        yield keys
-    finally:
-        _noted.reset(token)
-
-
-_peeking: ContextVar[bool] = ContextVar("peeking", default=False)
-
-
-@contextmanager
-def peeking() -> Iterator[None]:
-    """While open, this thread adds nothing: what is not there is read as the zero that it stands for."""
-    token = _peeking.set(True)
-    try:
-        yield
-    finally:
-        _peeking.reset(token)
+        _mode.reset(token)
 
 
 class CountingCache(RedisCache):
-    """django-redis' cache; outside `counting`, `noting` and `peeking` it is exactly that."""
+    """Counts as the mode of `counting` says; outside of it, it is django-redis' cache."""
 
     def add(self, key: str, value: Any, *args: Any, **kwargs: Any) -> bool:
-        if (noted := _noted.get()) is not None:
-            noted.append(self._redis_key(key))
-            return True
-        if _peeking.get():
-            # django-ratelimit writes a count of zero before it reads: a look is half as dear without, and leaves no keys behind.
-            return False
-        count = _current.get()
-        if count is None or not value:
-            return bool(super().add(key, value, *args, **kwargs))
-        if count.cap < 1:
-            # The first use of a window is an `add`: at a limit of none it must not count either.
-            super().add(key, 0, *args, **kwargs)
-            return False
-        added = bool(super().add(key, value, *args, **kwargs))
-        if added:
-            count.keys.append(self._redis_key(key))
-        return added
+        mode = _mode.get()
+        return self.add_plainly(key, value, *args, **kwargs) if mode is None else mode.add(self, key, value, *args)
 
     def incr(self, key: str, *args: Any, **kwargs: Any) -> int:
-        count = _current.get()
-        if count is None:
-            return int(super().incr(key, *args, **kwargs))
-        redis_key = self._redis_key(key)
-        value = self.client.get_client(write=True).eval(_INCREMENT_BELOW_CAP, 1, redis_key, count.cap)
-        if value is None:
-            raise ValueError(f"Key {key!r} not found")
-        if value <= count.cap:
-            count.keys.append(redis_key)
-        return int(value)
+        mode = _mode.get()
+        return int(super().incr(key, *args, **kwargs)) if mode is None else mode.incr(self, key)
+
+    def add_plainly(self, key: str, value: Any, *args: Any, **kwargs: Any) -> bool:
+        """Adds as django-redis does."""
+        return bool(super().add(key, value, *args, **kwargs))
 
     def give_back(self, keys: list[str]) -> None:
-        """Takes one from each of the counters that `counting` noted; one that has expired stays away."""
-        client = self.client.get_client(write=True)
+        """Takes one from each of the counters; one that has expired stays away."""
         for key in keys:
-            client.eval(_GIVE_BACK, 1, key)
+            self.run(_GIVE_BACK, key)
 
     def forget(self, keys: list[str]) -> None:
-        """Deletes the counters that `noting` noted."""
-        for first in range(0, len(keys), _AT_ONCE):
-            self.client.get_client(write=True).unlink(*keys[first : first + _AT_ONCE])
+        """Deletes the counters."""
+        for first in range(0, len(keys), _MAX_KEYS_AT_ONCE):
+            self.client.get_client(write=True).unlink(*keys[first : first + _MAX_KEYS_AT_ONCE])
 
-    def _redis_key(self, key: str) -> str:
+    def run(self, script: str, key: str, *values: int) -> Any:
+        """Runs a script on a counter by its Redis key."""
+        return self.client.get_client(write=True).eval(script, 1, key, *values)
+
+    def redis_key(self, key: str) -> str:
+        """Returns the key as Redis has it."""
         return str(self.client.make_key(key))

@@ -23,6 +23,8 @@ from chat import redis_keys
 
 LEASE_SECONDS = 12
 RENEW_SECONDS = 1
+# When to ask again where all slots are taken: a hint, for no one knows when an answer ends.
+RETRY_SECONDS = 2
 # A lost worker's slot is free when its lease expires; its reservation stays until the answer is in the ledger, but no longer than this.
 _CLAIM_SECONDS = 20
 

@@ -8,7 +8,6 @@ from redis import Redis
 from chat import redis_client, redis_keys
 from chat.errors import TooManyReaders
 from chat.limits import leases
-from chat.limits.admission import SLOT_HINT_SECONDS
 from chat.requester import Requester
 from chat.threads import in_thread
 
@@ -26,7 +25,7 @@ async def acquire(requester: Requester) -> leases.Lease:
     """
     lease = leases.Lease(uuid4().hex, (SUBJECT_PREFIX + requester.owner_key,), 0, 0)
     if await in_thread(_take, lease, requester) == "slots":
-        raise TooManyReaders("Too many tabs follow answers of yours at once. Close some.", retry_after=SLOT_HINT_SECONDS)
+        raise TooManyReaders("Too many tabs follow answers of yours at once. Close some.", retry_after=leases.RETRY_SECONDS)
     return lease
 
 

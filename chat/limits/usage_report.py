@@ -5,12 +5,11 @@ from datetime import datetime
 from decimal import Decimal
 
 from django.contrib.auth.models import Group
-from django.http import HttpRequest
 from django.utils import timezone
 
 from chat import redis_client
 from chat.errors import LimitsUnavailable
-from chat.limits import admission, budgets, leases, windows
+from chat.limits import budgets, leases, windows
 from chat.limits.effective_quota import EffectiveQuota, effective_quota_of
 from chat.models import Quota
 from chat.requester import Requester
@@ -43,14 +42,14 @@ YOU = Words("you", "your")
 THEM = Words("them", "their")
 
 
-def report(request: HttpRequest, requester: Requester, words: Words = YOU) -> Report:
+def report(requester: Requester, words: Words = YOU) -> Report:
     """The report for the requester; seven queries at most. Tokens and spend are what the ledger has settled."""
     effective = effective_quota_of(requester)
     quota = effective.quota
     now = timezone.now()
     key = requester.limit_key
     spent = budgets.spent(key, timezone.localdate(now))
-    used_windows, streams = read_redis(request, key, quota)
+    used_windows, streams = read_redis(key, quota)
     return Report(
         quota=quota,
         effective=effective,
@@ -64,10 +63,10 @@ def report(request: HttpRequest, requester: Requester, words: Words = YOU) -> Re
     )
 
 
-def read_redis(request: HttpRequest, key: str, quota: Quota | None) -> tuple[list[windows.Window] | None, int | None]:
+def read_redis(key: str, quota: Quota | None) -> tuple[list[windows.Window] | None, int | None]:
     """The windows and the running answers of whom the limits count as `key`; None while Redis does not answer."""
     try:
-        used = windows.peek(request, admission.GROUP, key, quota.rates if quota else [])
+        used = windows.peek(windows.TURNS, key, quota.rates if quota else [])
         return used, leases.in_use(redis_client.client(), key)
     except (LimitsUnavailable, *redis_client.REDIS_ERRORS):
         return None, None

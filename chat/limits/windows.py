@@ -6,20 +6,24 @@ per period and compare with the quota's limit here: what is used survives a
 change of the limit. All functions block on Redis: call them off the event loop.
 """
 
+import contextlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 from django.conf import settings
 from django.core.cache import caches
-from django.http import HttpRequest
 from django_ratelimit.core import get_usage
 
 from chat import redis_client
 from chat.errors import LimitsUnavailable
-from chat.limits.counting_cache import CountingCache, counting, noting, peeking
+from chat.limits.counting_cache import CollectKeys, CountBelowCap, CountingCache, Peek, counting
 from chat.rates import Rate
+from chat.rollback import rollback_on_error
 
-_NO_LIMIT = 10**9
+# The group of counters of turns; `chat.abuse` has others.
+TURNS = "chat"
+NO_LIMIT = 10**9
+UNAVAILABLE = "The limits cannot be checked right now, so nothing was started. Try again in a moment."
 
 
 @dataclass(frozen=True)
@@ -44,74 +48,75 @@ class Taken:
     full: list[Window] = field(default_factory=list)
 
 
-def peek(request: HttpRequest, group: str, value: str, rates: Sequence[Rate]) -> list[Window]:
-    """The windows as they are, nothing counted. Raises LimitsUnavailable when Redis does not answer."""
-    with peeking():
-        return [_usage(request, group, value, rate, increment=False) for rate in rates]
+def peek(group: str, value: str, rates: Sequence[Rate]) -> list[Window]:
+    """Returns the windows as they are, nothing counted. Raises LimitsUnavailable when Redis does not answer."""
+    with counting(Peek()):
+        return [_usage(group, value, rate, increment=False) for rate in rates]
 
 
-def take(request: HttpRequest, group: str, value: str, rates: Sequence[Rate]) -> Taken:
-    """Counts one use in every window, or in none if one of them is full. Raises LimitsUnavailable when Redis does not answer.
+def take(group: str, value: str, rates: Sequence[Rate]) -> Taken:
+    """Counts one use in every window, or in none if one of them is full.
 
-    The windows are taken in their order, and the first that is full ends it.
-    Whoever is refused has then held windows only for a use that the next one
-    refuses to everybody; if all were taken first, two could refuse each other
-    and nobody would have the last use.
+    The windows are taken in their order, and the first that is full ends it. A
+    request that is refused has then taken windows only for a use that the next
+    one refuses to all; if all were taken first, two could refuse each other and
+    neither would have the last use. Raises LimitsUnavailable when Redis does not answer.
     """
     taken = Taken([])
-    try:
+    with rollback_on_error() as undo:
+        undo.callback(lambda: give_back(taken.keys))
         for rate in rates:
-            with counting(rate.limit) as count:
-                taken.windows.append(_usage(request, group, value, rate, increment=True))
-            if not count.keys:
-                return _undone(request, group, value, rates, taken)
-            taken.keys += count.keys
-    except LimitsUnavailable:
-        give_back(taken.keys)
-        raise
+            with counting(CountBelowCap(rate.limit)) as mode:
+                taken.windows.append(_usage(group, value, rate, increment=True))
+            if not mode.keys:
+                return _undone(group, value, rates, taken)
+            taken.keys += mode.keys
     return taken
 
 
-def _undone(request: HttpRequest, group: str, value: str, rates: Sequence[Rate], taken: Taken) -> Taken:
-    """A refusal by the last of the windows that `taken` tried: what was counted is given back, the windows behind it are looked at."""
+def _undone(group: str, value: str, rates: Sequence[Rate], taken: Taken) -> Taken:
+    """Gives back what was counted before the window that refused, and looks at the windows behind it."""
     give_back(taken.keys)
     taken.keys = []
-    *counted, full = taken.windows
-    seen = [*(replace(window, used=window.used - 1) for window in counted), full]
-    seen += peek(request, group, value, rates[len(seen) :])
-    return Taken(seen, full=[full, *(window for window in seen if window is not full and not window.remaining)])
+    *counted, last = taken.windows
+    seen = [*(replace(window, used=window.used - 1) for window in counted), last]
+    seen += peek(group, value, rates[len(seen) :])
+    return Taken(seen, full=[last, *full(window for window in seen if window is not last)])
 
 
 def give_back(keys: Sequence[str]) -> None:
     """Takes one from each counter that `take` counted in. A Redis that is away forgets soon enough: the windows expire."""
-    try:
-        cache = caches[settings.RATELIMIT_USE_CACHE]
-        assert isinstance(cache, CountingCache)
-        cache.give_back(list(keys))
-    except redis_client.REDIS_ERRORS:
-        pass
+    with contextlib.suppress(*redis_client.REDIS_ERRORS):
+        _cache().give_back(list(keys))
 
 
-def forget(request: HttpRequest, group: str, values: Iterable[str], rates: Sequence[Rate]) -> None:
+def forget(group: str, values: Iterable[str], rates: Sequence[Rate]) -> None:
     """Empties the windows of each of the values. Raises LimitsUnavailable when Redis does not answer."""
-    with noting() as keys:
+    with counting(CollectKeys()) as mode:
         for value in values:
-            peek(request, group, value, rates)
+            for rate in rates:
+                _usage(group, value, rate, increment=False)
     try:
-        cache = caches[settings.RATELIMIT_USE_CACHE]
-        assert isinstance(cache, CountingCache)
-        cache.forget(keys)
+        _cache().forget(mode.keys)
     except redis_client.REDIS_ERRORS as error:
         raise unavailable() from error
 
 
-def retry_after(windows: Sequence[Window]) -> int:
-    """Seconds, after which none of these full windows is full any more."""
-    return max(window.reset for window in windows)
+def full(windows: Iterable[Window]) -> list[Window]:
+    """Returns those in which no use is left."""
+    return [window for window in windows if not window.remaining]
+
+
+def retry_after(full_windows: Sequence[Window]) -> int:
+    """Returns the seconds after which none of these full windows is full any more."""
+    return max(window.reset for window in full_windows)
 
 
 def headers(windows: Sequence[Window]) -> dict[str, str]:
-    """The RateLimit fields, one item per window (draft-ietf-httpapi-ratelimit-headers-10); none without windows."""
+    """Returns the RateLimit fields, one item per window; none without windows.
+
+    Source: draft-ietf-httpapi-ratelimit-headers-10.
+    """
     if not windows:
         return {}
     policy = ", ".join(f'"{window.rate.name}";q={window.rate.limit};w={window.rate.period}' for window in windows)
@@ -119,9 +124,15 @@ def headers(windows: Sequence[Window]) -> dict[str, str]:
     return {"RateLimit-Policy": policy, "RateLimit": state}
 
 
-def _usage(request: HttpRequest, group: str, value: str, rate: Rate, increment: bool) -> Window:
+def unavailable() -> LimitsUnavailable:
+    """Makes the refusal for a Redis that does not answer."""
+    return LimitsUnavailable(UNAVAILABLE, retry_after=2)
+
+
+def _usage(group: str, value: str, rate: Rate, increment: bool) -> Window:
     try:
-        usage = get_usage(request, group=group, key=lambda *_: value, rate=(_NO_LIMIT, rate.period), increment=increment)
+        # No request: with a key that is a function and a rate that is a tuple, the library reads none.
+        usage = get_usage(None, group=group, key=lambda *_: value, rate=(NO_LIMIT, rate.period), increment=increment)
     except redis_client.REDIS_ERRORS as error:
         raise unavailable() from error
     # time_left is -1 when Redis lost the counter between two of its commands.
@@ -131,5 +142,7 @@ def _usage(request: HttpRequest, group: str, value: str, rate: Rate, increment: 
     return Window(rate, min(usage["count"], rate.limit), usage["time_left"] + 1)
 
 
-def unavailable() -> LimitsUnavailable:
-    return LimitsUnavailable("The limits cannot be checked right now, so nothing was started. Try again in a moment.", retry_after=2)
+def _cache() -> CountingCache:
+    cache = caches[settings.RATELIMIT_USE_CACHE]
+    assert isinstance(cache, CountingCache)
+    return cache

@@ -8,7 +8,6 @@ from typing import Any
 from django.contrib.auth.models import User
 from django.db.models import Count, ExpressionWrapper, F, FloatField, Max, Q, QuerySet, Sum, Value
 from django.db.models.functions import Coalesce, Greatest
-from django.http import HttpRequest
 from django.utils import timezone
 
 from chat.limits import budgets
@@ -29,18 +28,18 @@ class Use:
     report: Report
 
 
-def most_used(request: HttpRequest, quota: Quota) -> list[Use]:
+def most_used(quota: Quota) -> list[Use]:
     """The people, or guests, that have come nearest to one of the quota's limits; three queries. Who has none is not among them."""
     now = timezone.now()
     rows = list(_ranked(quota, now)[:MAX_SHOWN])
     ids = [row["user_id"] for row in rows if row["user_id"]]
     people, grants = User.objects.in_bulk(ids), granted(ids)
-    return [_use(request, quota, row, people.get(row["user_id"]), grants.get(row["user_id"], (0, Decimal(0))), now) for row in rows]
+    return [_use(quota, row, people.get(row["user_id"]), grants.get(row["user_id"], (0, Decimal(0))), now) for row in rows]
 
 
-def _use(request: HttpRequest, quota: Quota, row: dict[str, Any], user: User | None, grant: tuple[int, Decimal], now: datetime) -> Use:
+def _use(quota: Quota, row: dict[str, Any], user: User | None, grant: tuple[int, Decimal], now: datetime) -> Use:
     limits = with_grants(quota, *grant)
-    windows, streams = read_redis(request, row["limit_key"], quota)
+    windows, streams = read_redis(row["limit_key"], quota)
     report = Report(
         quota=limits,
         effective=EffectiveQuota(limits, *grant),

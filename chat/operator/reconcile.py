@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from time import sleep
 
 from chat import redis_client
-from chat.limits import admission, budgets, leases, reader_leases
+from chat.limits import budgets, leases, reader_leases, reservations
 from chat.models import Message, Usage
 
 
@@ -32,15 +32,15 @@ def _differences() -> Iterator[str]:
     for row in rows:
         yield from _of_row(row, reserved)
     running = {str(row.answer) for row in rows}
-    for subject, reservations in reserved.items():
-        for answer in sorted(reservations.keys() - running):
+    for subject, theirs in reserved.items():
+        for answer in sorted(theirs.keys() - running):
             yield f"{subject}: a reservation for answer {answer}, which the ledger does not have as running"
     yield from _of_messages()
 
 
 def _of_row(row: Usage, reserved: dict[str, dict[str, str]]) -> Iterator[str]:
-    expected = admission.lease_of(row).reserved
-    for subject in (row.limit_key, admission.SITE):
+    expected = reservations.lease_of(row).reserved
+    for subject in (row.limit_key, reservations.SITE):
         found = reserved.get(subject, {}).get(str(row.answer))
         if found is None:
             yield f"{subject}: answer {row.answer} runs, and nothing is reserved for it"

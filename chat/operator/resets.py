@@ -8,11 +8,9 @@ from typing import Any
 from django.contrib.auth.models import User
 from django.db import transaction
 from django.db.models import F, Q, QuerySet, Sum
-from django.http import HttpRequest
 from django.utils import timezone
 
 from chat.limits import windows
-from chat.limits.admission import GROUP
 from chat.limits.budgets import ExactSum
 from chat.limits.effective_quota import granted
 from chat.models import Grant, Quota, SitePolicy, Usage
@@ -31,13 +29,13 @@ class Reset:
     usd: Decimal
 
 
-def reset(request: HttpRequest, people: "QuerySet[User]", by: int) -> dict[int, Reset]:
+def reset(people: "QuerySet[User]", by: int) -> dict[int, Reset]:
     """Empties the windows of these people and grants them what they have used; `by` is the operator. Returns the grants by person.
 
     Resetting twice grants nothing twice. Raises LimitsUnavailable when Redis does not answer; nothing is granted then.
     """
     ids = list(people.order_by().values_list("pk", flat=True))
-    windows.forget(request, GROUP, (Requester(pk, "", "").limit_key for pk in ids), _all_windows())
+    windows.forget(windows.TURNS, (Requester(pk, "", "").limit_key for pk in ids), _all_windows())
     with transaction.atomic():
         # One operator at a time: two who reset at once would both grant it.
         SitePolicy.lock()

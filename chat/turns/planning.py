@@ -24,8 +24,10 @@ from chat.errors import (
     TooManyMessages,
 )
 from chat.limits import budgets, configuration
-from chat.limits.admission import AdmissionRequest, has_budget, record_in_shadow
+from chat.limits.admission import record_in_shadow
+from chat.limits.admission_request import AdmissionRequest
 from chat.limits.configuration import Configuration
+from chat.limits.reservations import has_budget
 from chat.models import ChatModel, Conversation, Message, Quota, SitePolicy
 from chat.requester import Requester
 from chat.turns import history

@@ -5,7 +5,7 @@ The one way in for every view that takes a prompt. A turn that does not start gi
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from django.conf import settings
@@ -14,11 +14,12 @@ from django.http import HttpRequest
 from chat import redis_client
 from chat.answers import worker
 from chat.answers.live_answer import LiveAnswer
-from chat.errors import Draining, Refusal, adding_headers
+from chat.errors import Draining, Refusal
 from chat.limits import admission, configuration, refusal_counts, windows
-from chat.limits.admission import Admission
+from chat.limits.admission_request import AdmissionRequest
 from chat.limits.turn_lock import turn_lock
 from chat.requester import Requester
+from chat.rollback import async_rollback_on_error
 from chat.threads import in_thread
 from chat.turns import guest_turns, planning
 from chat.turns.existing import ExistingAnswer, find_turn
@@ -46,33 +47,33 @@ async def start_turn(request: HttpRequest, requester: Requester, turn_request: T
     async with turn_lock(requester, turn):
         existing = None if turn is None else await in_thread(find_turn, requester, turn_request)
         if existing is not None:
-            started = StartedTurn(existing, await in_thread(_rate_limit_headers, request, requester))
+            started = StartedTurn(existing, await in_thread(_rate_limit_headers, requester))
         else:
             async with guest_turns.proof_of_work(request.session, requester, turn_request):
-                started = await _start_new(request, requester, turn_request)
+                started = await _start_new(requester, turn_request)
     await guest_turns.store_guest_id(request.session, requester)
     return started
 
 
-def _rate_limit_headers(request: HttpRequest, requester: Requester) -> dict[str, str]:
+def _rate_limit_headers(requester: Requester) -> dict[str, str]:
     """Returns those of a turn that is sent again: it counts nothing."""
     quota = configuration.current().effective_quota(requester).quota
-    return admission.rate_limit_headers(request, requester, quota) if quota else {}
+    return admission.rate_limit_headers(requester, quota) if quota else {}
 
 
-async def _start_new(request: HttpRequest, requester: Requester, turn_request: TurnRequest) -> StartedTurn:
+async def _start_new(requester: Requester, turn_request: TurnRequest) -> StartedTurn:
     here = worker.current()
     if here.draining:
         raise Draining("This server is restarting. Try again in a moment.", retry_after=_DRAINING_RETRY_SECONDS)
     with _counting_refusals(requester):
-        plan, headers = await _plan(request, requester, turn_request)
-        with adding_headers(headers):
-            admitted = await admission.admit(request, plan.admission_request())
+        plan, asked = await _plan(requester, turn_request)
+        admitted = await admission.admit(asked)
     try:
-        async with _given_back_on_failure(admitted):
+        async with async_rollback_on_error() as undo:
+            undo.push_async_callback(admission.give_back, admitted)
             job = await in_thread(write_turn, plan, admitted, here.id)
     except TurnTaken as taken:
-        return StartedTurn(taken.existing, headers)
+        return StartedTurn(taken.existing, dict(asked.headers))
     return StartedTurn(here.generate(job), admitted.headers)
 
 
@@ -86,20 +87,14 @@ def _counting_refusals(requester: Requester) -> Iterator[None]:
         raise
 
 
-@contextlib.asynccontextmanager
-async def _given_back_on_failure(admitted: Admission) -> AsyncIterator[None]:
-    try:
-        yield
-    except BaseException:
-        await admission.give_back(admitted)
-        raise
+async def _plan(requester: Requester, turn_request: TurnRequest) -> tuple[Plan, AdmissionRequest]:
+    """Validates the turn, and returns what admission must know too.
 
-
-async def _plan(request: HttpRequest, requester: Requester, turn_request: TurnRequest) -> tuple[Plan, dict[str, str]]:
-    """Validates the turn; returns the RateLimit headers too. Raises a Refusal, that of a database which does not answer too."""
+    Raises a Refusal, also that of a database which does not answer.
+    """
     try:
         async with asyncio.timeout(admission.DEADLINE_SECONDS):
-            return await in_thread(_plan_and_check_windows, request, requester, turn_request)
+            return await in_thread(_plan_and_check_windows, requester, turn_request)
     except TimeoutError:
         # A Redis that is away holds up no thread for as long as this, but many threads one behind the other.
         if redis_client.was_away() and settings.LIMITS_WHEN_REDIS_DOWN != "allow":
@@ -107,7 +102,7 @@ async def _plan(request: HttpRequest, requester: Requester, turn_request: TurnRe
         raise admission.database_unavailable() from None
 
 
-def _plan_and_check_windows(request: HttpRequest, requester: Requester, turn_request: TurnRequest) -> tuple[Plan, dict[str, str]]:
+def _plan_and_check_windows(requester: Requester, turn_request: TurnRequest) -> tuple[Plan, AdmissionRequest]:
     """Checks the windows in the thread that validates: a flood of turns that they refuse is to cost little."""
     plan = planning.plan(requester, turn_request)
-    return plan, admission.check_windows(request, plan.admission_request())
+    return plan, admission.check_windows(plan.admission_request())

@@ -27,6 +27,7 @@ from chat.accounts.signed_links import invitation_of, setup_is_open
 from chat.errors import RateLimited, Refusal
 from chat.formatting import span
 from chat.models import Invitation, SitePolicy
+from chat.views.api import address_of
 
 # Quoted once more in the address of the sign-in page it grows, and Django follows no redirect of more than 2,048.
 _MAX_NEXT_BYTES = 600
@@ -72,15 +73,15 @@ class SignIn(RefusalPageMixin, auth.LoginView):
         return self.request.POST.get("username", "")
 
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        signin.check_sign_in(request, self.username)
+        signin.check_sign_in(address_of(request), self.username)
         return super().post(request, *args, **kwargs)
 
     def form_valid(self, form: AuthenticationForm) -> HttpResponse:
-        signin.check_sign_in(self.request, self.username)
+        signin.check_sign_in(address_of(self.request), self.username)
         return super().form_valid(form)
 
     def form_invalid(self, form: AuthenticationForm) -> HttpResponse:
-        signin.count_failed_sign_in(self.request, self.username)
+        signin.count_failed_sign_in(address_of(self.request), self.username)
         return super().form_invalid(form)
 
 
@@ -90,7 +91,7 @@ class PasswordReset(RefusalPageMixin, auth.PasswordResetView):
     form_class = ResetForm
 
     def form_valid(self, form: PasswordResetForm) -> HttpResponse:
-        signin.count_password_reset(self.request, form.cleaned_data["email"])
+        signin.count_password_reset(address_of(self.request), form.cleaned_data["email"])
         return super().form_valid(form)
 
 
@@ -145,7 +146,7 @@ def sign_up(request: HttpRequest) -> HttpResponse:
         proof = ChallengeForm(request.POST)
         if not proof.is_valid():
             return _unproven(request, proof)
-        signin.count_sign_up(request)
+        signin.count_sign_up(address_of(request))
         return _sign_up(request, SignUpForm(request.POST), invitation)
     except Refusal as refusal:
         return refusal_page(request, refusal)

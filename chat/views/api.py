@@ -64,6 +64,11 @@ def database_refusal(error: Error) -> Refusal:
     return InternalFault("Something broke on our side.")
 
 
+def address_of(request: HttpRequest) -> str:
+    """Returns what the limits of someone without an account are counted on."""
+    return limit_address(request.META.get("REMOTE_ADDR", ""))
+
+
 async def requester_of(request: HttpRequest) -> Requester:
     """Returns who asks; a guest without a random id in their session has the empty one, and owns nothing."""
     return await in_thread(_requester, request)
@@ -78,7 +83,7 @@ async def require_chat_access(request: HttpRequest) -> Requester:
 
 
 def _requester(request: HttpRequest) -> Requester:
-    address = limit_address(request.META.get("REMOTE_ADDR", ""))
+    address = address_of(request)
     if request.user.is_authenticated:
         return Requester(user_id=request.user.pk, guest="", ip=address)
     return Requester(user_id=None, guest=request.session.get(guests.SESSION_KEY, ""), ip=address)

@@ -4,11 +4,11 @@ from django.http import HttpRequest, JsonResponse
 
 from chat.abuse import action_limits, proof_of_work
 from chat.threads import in_thread
-from chat.views.api import api
+from chat.views.api import address_of, api
 
 
 @api("GET")
 async def new(request: HttpRequest) -> JsonResponse:
     """Returns a challenge as ALTCHA's clients take it. It is kept nowhere, and each is a new one."""
-    await in_thread(action_limits.count_challenge, request)
+    await in_thread(action_limits.count_challenge, address_of(request))
     return JsonResponse(proof_of_work.issue(), headers={"Cache-Control": "no-store"})

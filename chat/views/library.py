@@ -46,7 +46,7 @@ def guest_or_login_required(
 
 
 def limited(
-    count: Callable[[HttpRequest, Requester], None], on_refusal: Callable[[HttpRequest, RateLimited], HttpResponse]
+    count: Callable[[Requester], None], on_refusal: Callable[[HttpRequest, RateLimited], HttpResponse]
 ) -> Callable[[OwnView[P]], OwnView[P]]:
     """Limits a view that costs the server some work: `count` counts the request, and `on_refusal` answers the one that is too many."""
 
@@ -54,7 +54,7 @@ def limited(
         @wraps(view)
         def wrapper(request: HttpRequest, requester: Requester, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
             try:
-                count(request, requester)
+                count(requester)
             except RateLimited as refusal:
                 return on_refusal(request, refusal)
             return view(request, requester, *args, **kwargs)

@@ -18,7 +18,7 @@ from chat.views.limit_warnings import nearly
 async def limits(request: HttpRequest) -> JsonResponse:
     """Returns the requester's limits as JSON; docs/protocol.md describes the fields. A guest without a quota is 401."""
     requester = await requester_of(request)
-    found = await in_thread(report, request, requester)
+    found = await in_thread(report, requester)
     if found.quota is None and requester.user_id is None:
         raise NotSignedIn("Sign in first.")
     payload = await in_thread(_payload, found)

@@ -19,4 +19,4 @@ _LATEST = 50
 def usage(request: HttpRequest, requester: Requester) -> HttpResponse:
     """Shows the requester's limits, what is used of them, and their latest answers."""
     answers = Usage.objects.filter(owner_key=requester.owner_key)[:_LATEST]
-    return render(request, "library/usage.html", {"report": report(request, requester), "answers": answers})
+    return render(request, "library/usage.html", {"report": report(requester), "answers": answers})

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from django.contrib.auth.models import User
-from django.test import Client, RequestFactory
+from django.test import Client
 
 from chat.abuse import signin
 from chat.limits import windows
@@ -77,9 +77,8 @@ def test_another_address_is_not_refused(carol: User) -> None:
 def test_an_account_is_limited_at_an_address_by_itself(carol: User) -> None:
     """The two windows begin at different moments, so either may be the one that is full."""
     address = new_address()
-    request = RequestFactory(REMOTE_ADDR=address).get("/")
     for _ in range(LIMIT):
-        windows.take(request, "sign-in-as", f"{address} {carol.username}", [signin.FAILED_SIGN_INS])
+        windows.take("sign-in-as", f"{address} {carol.username}", [signin.FAILED_SIGN_INS])
     assert sign_in(visitor(address=address), carol.username, PASSWORD).status_code == 429
     assert sign_in(visitor(address=address), carol.username.upper(), WRONG).status_code == 429
     assert sign_in(visitor(address=address), "somebody-else", WRONG).status_code == 200
@@ -104,9 +103,8 @@ def test_of_many_guesses_at_once_ten_are_answered(carol: User) -> None:
 def test_a_refused_failure_is_counted_nowhere(carol: User) -> None:
     address = new_address()
     fail(visitor(address=address), carol.username, times=LIMIT)
-    request = RequestFactory(REMOTE_ADDR=address).get("/")
     sign_in(visitor(address=address), "somebody-else", WRONG)
-    assert windows.peek(request, "sign-in-as", f"{address} somebody-else", [signin.FAILED_SIGN_INS])[0].used == 0
+    assert windows.peek("sign-in-as", f"{address} somebody-else", [signin.FAILED_SIGN_INS])[0].used == 0
 
 
 def test_the_admins_own_sign_in_page_leads_to_the_limited_one(carol: User) -> None:

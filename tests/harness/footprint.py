@@ -3,11 +3,8 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from django.test import RequestFactory
-
 from chat import redis_client
 from chat.limits import leases, windows
-from chat.limits.admission import GROUP
 from chat.models import Conversation, Message, Usage
 from chat.rates import parse_rates
 from chat.requester import Requester
@@ -44,13 +41,13 @@ def footprint(requester: Requester, rates: str = "10/d") -> Footprint:
 
 def used(requester: Requester, rates: str) -> list[int]:
     """The uses counted in each window of `rates`."""
-    seen = windows.peek(RequestFactory().get("/"), GROUP, requester.limit_key, parse_rates(rates))
+    seen = windows.peek(windows.TURNS, requester.limit_key, parse_rates(rates))
     return [window.used for window in seen]
 
 
 def seconds_left(requester: Requester, rates: str) -> int:
     """Seconds until the first of these windows is empty again."""
-    seen = windows.peek(RequestFactory().get("/"), GROUP, requester.limit_key, parse_rates(rates))
+    seen = windows.peek(windows.TURNS, requester.limit_key, parse_rates(rates))
     return min(window.reset for window in seen)
 
 

@@ -3,13 +3,9 @@
 from decimal import Decimal
 from uuid import uuid4
 
-from django.test import RequestFactory
-
-from chat.limits import admission, windows
+from chat.limits import windows
 from chat.models import Usage
 from tests.harness.people import Person
-
-REQUEST = RequestFactory().get("/")
 
 
 def spent(person: Person, tokens: int = 0, usd: str = "0", **fields: object) -> Usage:
@@ -20,4 +16,4 @@ def spent(person: Person, tokens: int = 0, usd: str = "0", **fields: object) -> 
 
 def take(person: Person) -> bool:
     """One use of the person's request windows; False where one is full."""
-    return not windows.take(REQUEST, admission.GROUP, person.requester.limit_key, person.quota.rates).full
+    return not windows.take(windows.TURNS, person.requester.limit_key, person.quota.rates).full

@@ -16,7 +16,7 @@ from uuid import UUID
 import pytest
 from django.core.cache import caches
 from django.db import transaction
-from django.test import RequestFactory, override_settings
+from django.test import override_settings
 from django.utils import timezone
 from django_ratelimit.core import _get_window
 from hypothesis import Phase
@@ -27,8 +27,8 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from chat import redis_client
 from chat.answers import recovery
 from chat.errors import Refusal
-from chat.limits import admission, budgets, leases, windows
-from chat.limits.admission import AdmissionRequest
+from chat.limits import admission, budgets, leases, reservations, windows
+from chat.limits.admission_request import AdmissionRequest
 from chat.models import Quota, SitePolicy, Usage
 from chat.requester import Requester
 from chat.upstream.cost import Bill, RunningCost
@@ -57,7 +57,7 @@ class Clock:
 
     @property
     def today(self) -> int:
-        return admission.day_number(timezone.localdate(self.now))
+        return reservations.day_number(timezone.localdate(self.now))
 
 
 @dataclass
@@ -101,7 +101,6 @@ class Gates(RuleBasedStateMachine):
         # The same in every run: windows begin at moments that follow from the key.
         self.people = ["model-1", "model-2"]
         self.ids = (UUID(int=number) for number in count(1))
-        self.request = RequestFactory().get("/")
 
     def teardown(self) -> None:
         transaction.set_rollback(True)
@@ -176,10 +175,10 @@ class Gates(RuleBasedStateMachine):
         """The database refuses the turn: it has cost nothing."""
         before = self._seen(self.people[who])
         try:
-            taken = admission._through_the_gates(self.request, self._ask(self.people[who], tokens))
+            taken = admission.pass_gates(self._ask(self.people[who], tokens))
         except Refusal:
             return
-        admission._give_back(taken)
+        admission.give_back_here(taken)
         assert self._seen(self.people[who]) == before
 
     def _ask_as_the_model_says(self, person: str, tokens: int) -> Refusal | None:
@@ -187,8 +186,8 @@ class Gates(RuleBasedStateMachine):
         before = self._seen(person)
         expected = self._refusing(person, asked)
         try:
-            admission.check_windows(self.request, asked)
-            taken = admission._admit(self.request, asked)
+            asked = admission.check_windows(asked)
+            taken = admission.admit_here(asked)
         except Refusal as refused:
             refusal = refused
         else:
@@ -222,7 +221,7 @@ class Gates(RuleBasedStateMachine):
         turn = self.turns.pop(answer)
         tokens, micro_usd = int(turn.tokens * share), int(turn.micro_usd * share)
         Usage.objects.filter(answer=answer).update(outcome="complete", prompt_tokens=tokens, cost_usd=Decimal(micro_usd).scaleb(-6))
-        admission.free(turn.taken.lease)
+        reservations.free(turn.taken.lease)
         self.ledger.append(Settled(turn.person, tokens, micro_usd, turn.day))
 
     @precondition(lambda self: self.turns)
@@ -275,13 +274,13 @@ class Gates(RuleBasedStateMachine):
 
     def _set_up(self, person: str) -> None:
         """What the first look at a limited subject does after Redis was emptied: from the ledger it knows again what runs."""
-        if self.quota.concurrent_streams is not None or admission.has_budget(self.quota):
-            leases.version(redis_client.client(), self._key(person), lambda: admission._running(self._key(person)))
+        if self.quota.concurrent_streams is not None or reservations.has_budget(self.quota):
+            leases.version(redis_client.client(), self._key(person), lambda: reservations.running(self._key(person)))
             for turn in self.turns.values():
                 if turn.lease is None and turn.person == person:
                     turn.lease = self._lease()
-        if admission.has_budget(self.policy):
-            leases.version(redis_client.client(), admission.SITE, lambda: admission._running(None))
+        if reservations.has_budget(self.policy):
+            leases.version(redis_client.client(), reservations.SITE, lambda: reservations.running(None))
 
     def _window(self, person: str, period: int) -> int:
         return int(_get_window(self._key(person), period))
@@ -330,9 +329,9 @@ class Gates(RuleBasedStateMachine):
         seen: dict[str, object] = {}
         for person in self.people:
             key = self._key(person)
-            used = windows.peek(self.request, admission.GROUP, key, self.quota.rates)
+            used = windows.peek(windows.TURNS, key, self.quota.rates)
             seen[person] = ([window.used for window in used], self._held(key), leases.in_use(redis_client.client(), key))
-        return seen | {"site": self._held(admission.SITE)}
+        return seen | {"site": self._held(reservations.SITE)}
 
     @staticmethod
     def _held(subject: str) -> dict[bytes, bytes]:
@@ -342,7 +341,7 @@ class Gates(RuleBasedStateMachine):
     @invariant()
     def nothing_is_left_when_nothing_runs(self) -> None:
         if not self.turns:
-            assert all(not self._held(subject) for subject in (*map(self._key, self.people), admission.SITE))
+            assert all(not self._held(subject) for subject in (*map(self._key, self.people), reservations.SITE))
 
 
 Gates.TestCase.settings = hypothesis_settings(max_examples=100, stateful_step_count=30, deadline=None, phases=[Phase.generate])

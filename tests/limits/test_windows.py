@@ -8,7 +8,6 @@ from uuid import uuid4
 
 import pytest
 import redis
-from django.test import RequestFactory
 
 from chat.errors import LimitsUnavailable
 from chat.limits import windows
@@ -24,7 +23,6 @@ if TYPE_CHECKING:
     from tests.harness.client import Stream
     from tests.harness.people import Person
 
-REQUEST = RequestFactory().get("/")
 _numbers = count(1)
 
 Take = Callable[[str], Taken]
@@ -34,7 +32,7 @@ Take = Callable[[str], Taken]
 def take() -> Take:
     """Takes from windows that no other test uses."""
     value = f"test-windows-{next(_numbers)}"
-    return lambda rates: windows.take(REQUEST, "test", value, parse_rates(rates))
+    return lambda rates: windows.take("test", value, parse_rates(rates))
 
 
 def passed(taken: Taken) -> bool:
@@ -149,7 +147,7 @@ def test_a_counter_that_redis_loses_between_two_commands_is_no_free_use(take: Ta
 def test_looking_counts_nothing() -> None:
     value = f"test-windows-{next(_numbers)}"
     for _ in range(3):
-        assert [window.used for window in windows.peek(REQUEST, "test", value, parse_rates("2/h, 0/d"))] == [0, 0]
+        assert [window.used for window in windows.peek("test", value, parse_rates("2/h, 0/d"))] == [0, 0]
 
 
 # --- The clock ------------------------------------------------------------------------

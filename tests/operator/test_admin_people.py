@@ -9,7 +9,7 @@ import pytest
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Permission, User
 from django.db import connection
-from django.test import Client, RequestFactory
+from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.usefixtures("static_files")
 PEOPLE = "/admin/auth/user/"
-REQUEST = RequestFactory().get("/")
 
 
 def act(client: Client, action: str, *people: "Person", **fields: str) -> Any:
@@ -141,7 +140,7 @@ def test_reset_empties_the_windows_and_grants_what_was_used(operator: Client, al
     assert [take(person), take(person), take(person), take(other)] == [True, True, False, False]
     grant = Grant.objects.get(user=person.user)
     assert (grant.tokens, grant.usd, grant.reason, grant.created_by) == (70, Decimal("0.1235"), resets.REASON, alice.user)
-    found = report(REQUEST, person.requester)
+    found = report(person.requester)
     assert found.quota is not None
     assert (found.tokens, found.quota.tokens_per_day) == (70, 170)
     assert told(person) == ["Counters reset: request windows emptied; 70 tokens and $0.1235 granted again."]
@@ -163,7 +162,7 @@ def test_operators_who_reset_at_once_grant_it_once(alice: "Person", make_user: "
     person = make_user(tokens_per_day=100)
     spent(person, tokens=30)
     everybody = User.objects.filter(pk=person.user.pk)
-    all_at_once([lambda: resets.reset(REQUEST, everybody.all(), by=alice.user.pk)] * 6)
+    all_at_once([lambda: resets.reset(everybody.all(), by=alice.user.pk)] * 6)
     assert list(Grant.objects.filter(user=person.user).values_list("tokens", flat=True)) == [30]
 
 

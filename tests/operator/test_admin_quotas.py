@@ -10,13 +10,13 @@ from uuid import uuid4
 import pytest
 from django.contrib.auth.models import Group, Permission, User
 from django.db import connection
-from django.test import Client, RequestFactory
+from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from chat import redis_client
 from chat.admin.meters import LimitMeter
-from chat.limits import admission, leases, refusal_counts, windows
+from chat.limits import leases, refusal_counts, windows
 from chat.models import Grant, Quota, RefusalCount, SitePolicy, Usage
 from chat.operator.most_used import MAX_SHOWN, most_used
 from chat.requester import Requester
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.usefixtures("static_files")
 QUOTAS = "/admin/chat/quota/"
-REQUEST = RequestFactory().get("/")
 
 
 def page_of(client: Client, quota: Quota) -> str:
@@ -152,22 +151,22 @@ def test_rank_is_by_the_limit_that_is_nearest(make_user: "MakeUser") -> None:
     for _ in range(6):
         spent(people[3])
     spent(people[0], usd="500", day=timezone.localdate() - timedelta(days=40))
-    assert [use.user for use in most_used(REQUEST, quota)] == [people[each].user for each in (1, 3, 0, 2)]
+    assert [use.user for use in most_used(quota)] == [people[each].user for each in (1, 3, 0, 2)]
 
 
 def test_use_counts_for_the_quota_that_applies_now(make_user: "MakeUser") -> None:
     quota, (person,) = shared(make_user, 1, tokens_per_day=100)
     spent(person, tokens=50, quota="another name")
-    assert [use.user for use in most_used(REQUEST, quota)] == [person.user]
+    assert [use.user for use in most_used(quota)] == [person.user]
     quota.users.clear()
-    assert most_used(REQUEST, quota) == []
+    assert most_used(quota) == []
 
 
 def test_grants_are_in_the_limits_that_are_shown(make_user: "MakeUser") -> None:
     quota, (person,) = shared(make_user, 1, tokens_per_day=100)
     spent(person, tokens=150)
     Grant.objects.create(user=person.user, tokens=100)
-    [use] = most_used(REQUEST, quota)
+    [use] = most_used(quota)
     assert use.report.quota is not None
     assert (use.report.tokens, use.report.quota.tokens_per_day) == (150, 200)
 
@@ -188,14 +187,14 @@ def test_no_more_than_the_first_ten_are_shown_in_a_fixed_number_of_queries(make_
 
     def queries() -> int:
         with CaptureQueriesContext(connection) as captured:
-            most_used(REQUEST, quota)
+            most_used(quota)
         return len(captured)
 
     spent(people[0], tokens=1)
     one = queries()
     for number, person in enumerate(people):
         spent(person, tokens=number + 1)
-    assert len(most_used(REQUEST, quota)) == MAX_SHOWN
+    assert len(most_used(quota)) == MAX_SHOWN
     assert queries() == one
 
 
@@ -316,7 +315,7 @@ def test_windows_are_not_used_up_by_looking(operator: Client, make_user: "MakeUs
     spent(person)
     for _ in range(3):
         page_of(operator, quota)
-    assert [window.used for window in windows.peek(REQUEST, admission.GROUP, person.requester.limit_key, quota.rates)] == [0]
+    assert [window.used for window in windows.peek(windows.TURNS, person.requester.limit_key, quota.rates)] == [0]
 
 
 @pytest.mark.parametrize("wrong", [{"requests": "ten a minute"}, {"tokens_per_day": "-1"}, {"spend_per_month_usd": "NaN"}, {"name": ""}])

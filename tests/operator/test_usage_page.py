@@ -8,13 +8,12 @@ from uuid import uuid4
 import pytest
 from django.contrib.auth.models import Group
 from django.db import connection
-from django.test import RequestFactory
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from chat import redis_client
 from chat.formatting import span, usd
-from chat.limits import admission, leases, windows
+from chat.limits import leases, windows
 from chat.limits.usage_report import report
 from chat.models import Quota, Usage
 from chat.rates import parse_rates
@@ -42,14 +41,13 @@ def page_of(person: Person) -> str:
 
 def test_what_is_used_is_shown_beside_its_limit(make_user: "MakeUser") -> None:
     person = make_user("una", requests="10/m, 500/d", concurrent_streams=3, tokens_per_day=9999, spend_per_month_usd=Decimal("20"))
-    request = RequestFactory().get("/")
     for _ in range(4):
-        windows.take(request, admission.GROUP, person.requester.limit_key, person.quota.rates)
+        windows.take(windows.TURNS, person.requester.limit_key, person.quota.rates)
     spend(person, "0.000405")
     leases.take(
         redis_client.client(), person.requester.limit_key, leases.Lease("a", (person.requester.limit_key,), 1, 1), leases.Headroom()
     )
-    found = report(request, person.requester)
+    found = report(person.requester)
     assert [(window.used, window.rate.limit) for window in found.windows or []] == [(4, 10), (4, 500)]
     assert (found.streams, found.tokens, found.spend) == (1, 1234, Decimal("0.000405"))
     page = page_of(person)
@@ -63,7 +61,7 @@ def test_only_this_day_and_this_month_count(alice: Person) -> None:
     spend(alice, day=timezone.localdate() - timedelta(days=40))
     spend(alice, outcome="running")
     spend(alice, "0.25")
-    found = report(RequestFactory().get("/"), alice.requester)
+    found = report(alice.requester)
     assert (found.tokens, found.spend) == (1234, Decimal("0.25"))
     assert now < found.tokens_reset <= now + timedelta(hours=25)
     assert now < found.spend_reset <= now + timedelta(days=32)
@@ -81,22 +79,21 @@ def test_estimates_and_broken_answers_are_marked(alice: Person) -> None:
 
 
 def test_why_a_quota_applies_is_said(make_user: "MakeUser", alice: Person) -> None:
-    request = RequestFactory().get("/")
-    assert report(request, alice.requester).reason == "it names you"
+    assert report(alice.requester).reason == "it names you"
     group = Group.objects.create(name=f"staff {uuid4()}")
     alice.user.groups.add(group)
     alice.quota.users.clear()
     alice.quota.groups.add(group)
-    assert report(request, alice.requester).reason == f"it names your group {group.name}"
+    assert report(alice.requester).reason == f"it names your group {group.name}"
     alice.quota.groups.clear()
-    assert report(request, alice.requester).reason == "it is the default"
-    assert report(request, Requester(None, "somebody", "198.18.0.1")).reason == "no quota applies to you"
+    assert report(alice.requester).reason == "it is the default"
+    assert report(Requester(None, "somebody", "198.18.0.1")).reason == "no quota applies to you"
 
 
 def test_a_guest_sees_why_and_not_what_others_at_the_address_did(db_ready: None) -> None:
     quota = Quota.objects.create(name=f"Guests {uuid4()}", for_guests=True, requests="5/m")
     try:
-        found = report(RequestFactory().get("/"), Requester(None, "somebody", "198.18.0.1"))
+        found = report(Requester(None, "somebody", "198.18.0.1"))
         assert (found.quota, found.reason) == (quota, "it is the one for guests")
     finally:
         quota.delete()

@@ -1,0 +1,46 @@
+"""What a turn asks of the gates."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from typing import TypeVar
+
+from chat.errors import Refusal
+from chat.models import Quota, SitePolicy
+from chat.requester import Requester
+
+R = TypeVar("R", bound=Refusal)
+
+
+@dataclass(frozen=True)
+class AdmissionRequest:
+    """What is asked for: an upper bound of tokens and money, under the answer's id.
+
+    `micro_usd` are millionths of a USD; both come out of the budgets of `day`. `headers` are the
+    RateLimit headers as the windows were when they were looked at.
+    """
+
+    id: str
+    requester: Requester
+    quota: Quota
+    policy: SitePolicy
+    tokens: int
+    micro_usd: int
+    day: date
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+    def refusal(
+        self,
+        kind: type[R],
+        message: str,
+        *,
+        retry_after: int,
+        limit: str | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> R:
+        """Makes a refusal whole: with the name of the quota, and with the RateLimit headers.
+
+        `retry_after` is seconds; `headers` are newer than those of the request.
+        """
+        merged = {**self.headers, **(headers or {})}
+        return kind(message, retry_after=retry_after, limit=limit, headers=merged, quota=self.quota.name)
