@@ -1,6 +1,6 @@
 """One answer's call of the upstream in the test process: no site, no database, but the real client, Valkey and wire."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from decimal import Decimal
 from typing import Any
 from uuid import uuid4
@@ -10,6 +10,7 @@ from chat.limits.budgets import Prices
 from chat.upstream.attempt import CompletionSink, Target
 from chat.upstream.cost import Bill, CostMeter, Reserved
 from chat.upstream.retry import CompletionCall, CompletionRequest, Upstream
+from tests.harness.upstream import Upstream as FakeUpstream
 
 DEAR = Prices(Decimal(1000), Decimal(2000))  # USD per million tokens: a tenth and a fifth of a cent each
 CHEAP = Prices(Decimal(10), Decimal(20))
@@ -72,3 +73,11 @@ class Asked(CompletionSink):
 
     def on_status(self, payload: dict[str, Any]) -> None:
         self.statuses.append(payload)
+
+
+Ask = Callable[..., Awaitable[Asked]]
+
+
+def sent(upstream: FakeUpstream, key: str) -> list[list[str]]:
+    """Returns the texts of the messages of each request that came for `key`."""
+    return [[message["content"] for message in request.body["messages"]] for request in upstream.requests(key)]

@@ -92,11 +92,16 @@ def test_instances_restarted_in_turn_cut_no_answer_and_turn_nobody_away(
         over.set()
         turns = [seen for readers in asking for seen in readers.result(60)]
 
+    check_none_was_cut(turns)
+    assert len(upstream.requests(key)) == len(turns)  # none was asked for twice
+
+
+def check_none_was_cut(turns: list[Seen]) -> None:
+    """Asserts that every turn is whole, as it was read and as it is stored."""
     assert {seen.text for seen in turns} == {"".join(PIECES)}
     assert {seen.done[0]["status"] for seen in turns} == {"complete"}
     assert sum(seen.resumed > 1 for seen in turns) >= READERS / 2  # they were let go, and came back
     assert {refusal for seen in turns for refusal in seen.refusals} <= {(503, "draining")}
     answers = [seen.answer for seen in turns]
-    assert len(upstream.requests(key)) == len(turns)  # none was asked for twice
     assert Message.objects.filter(id__in=answers, status=Message.Status.COMPLETE, content="".join(PIECES)).count() == len(turns)
     assert Usage.objects.filter(answer__in=answers, outcome=Usage.Outcome.COMPLETE, estimated=False).count() == len(turns)
