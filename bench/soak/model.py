@@ -32,8 +32,8 @@ def draw(dice: Random) -> Plan:
     return _paced(dice) if dice.random() < 0.5 else dice.choice(_OTHERS)(dice)
 
 
-def _pieces(dice: Random, most: int = 40) -> list[str]:
-    return [f"{dice.choice(_WORDS)} {number} " for number in range(dice.randint(2, most))]
+def _pieces(dice: Random, maximum: int = 40) -> list[str]:
+    return [f"{dice.choice(_WORDS)} {number} " for number in range(dice.randint(2, maximum))]
 
 
 def _paced_text(dice: Random, pieces: list[str]) -> wire.Script:

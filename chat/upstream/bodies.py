@@ -35,8 +35,8 @@ async def bound(response: httpx2.Response) -> None:
         coding = ""
     if not response.is_success:
         # A redirect is not followed: its body is of no use.
-        most = 0 if response.is_redirect else ERROR_BYTES
-        response.stream = _ErrorBody(raw, _decoded(raw, coding), most)
+        limit = 0 if response.is_redirect else ERROR_BYTES
+        response.stream = _ErrorBody(raw, _decoded(raw, coding), limit)
     elif response.request.method == "GET":
         response.stream = _ListBody(raw, _decoded(raw, coding))
     elif coding:
@@ -77,17 +77,17 @@ class _ListBody(_Body):
 
 
 class _ErrorBody(_Body):
-    """Streams the first `most` bytes of a body.
+    """Streams the first `limit` bytes of a body.
 
     Whatever cuts it short ends it: status and headers count without it.
     """
 
-    def __init__(self, raw: httpx2.AsyncByteStream, pieces: AsyncGenerator[bytes, None], most: int) -> None:
+    def __init__(self, raw: httpx2.AsyncByteStream, pieces: AsyncGenerator[bytes, None], limit: int) -> None:
         super().__init__(raw, pieces)
-        self._most = most
+        self._limit = limit
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        left, deadline = self._most, asyncio.get_running_loop().time() + ERROR_SECONDS
+        left, deadline = self._limit, asyncio.get_running_loop().time() + ERROR_SECONDS
         while left > 0:
             try:
                 async with asyncio.timeout_at(deadline):

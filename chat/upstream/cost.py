@@ -121,15 +121,15 @@ def _believed(attempt: Attempt, text_bytes: int) -> tuple[int | None, int | None
 
     A false one would take a person's whole budget, or the site's; and some servers say 0 of everything.
     """
-    room = attempt.target.context_tokens
-    most_prompt = max(room, budgets.max_prompt_tokens(attempt.messages))
-    most_output = max(room, attempt.target.max_output_tokens) + text_bytes
-    least_output = 1 if text_bytes else 0
-    return _within(attempt.prompt_tokens, 1, most_prompt), _within(attempt.completion_tokens, least_output, most_output)
+    context = attempt.target.context_tokens
+    max_prompt = max(context, budgets.max_prompt_tokens(attempt.messages))
+    max_output = max(context, attempt.target.max_output_tokens) + text_bytes
+    min_output = 1 if text_bytes else 0
+    return _within(attempt.prompt_tokens, 1, max_prompt), _within(attempt.completion_tokens, min_output, max_output)
 
 
-def _within(figure: int | None, least: int, most: int) -> int | None:
-    return figure if figure is not None and least <= figure <= most else None
+def _within(figure: int | None, minimum: int, maximum: int) -> int | None:
+    return figure if figure is not None and minimum <= figure <= maximum else None
 
 
 def alarm_if_overrun(answer: object, attempts: Sequence[Attempt], bill: Bill) -> None:

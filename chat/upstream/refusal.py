@@ -108,7 +108,7 @@ def _too_long(said: Said) -> Refusal:
     # "Requested 8000, limit 6000" of a minute's allowance is nothing to remember of the model.
     passes = phrases.PASSES.search(text)
     limit = None if passes else said.figures.get("n_ctx") or _first(phrases.CONTEXT_LIMIT, text)
-    prompt = said.figures.get("n_prompt_tokens") or _first(phrases.PROMPT_TOKENS, text, least=1)
+    prompt = said.figures.get("n_prompt_tokens") or _first(phrases.PROMPT_TOKENS, text, minimum=1)
     return Refusal(Kind.TOO_LONG, limit, prompt, of_both=phrases.OF_BOTH.search(text) is not None)
 
 
@@ -161,9 +161,9 @@ def _has(said: Said, codes: frozenset[str]) -> bool:
     return any(code in codes for code in said.codes)
 
 
-def _first(patterns: tuple[re.Pattern[str], ...], text: str, least: int = _MIN_LIMIT) -> int | None:
+def _first(patterns: tuple[re.Pattern[str], ...], text: str, minimum: int = _MIN_LIMIT) -> int | None:
     for pattern in patterns:
         for found in pattern.finditer(text):
-            if len(found.group(1)) <= 9 and least <= int(found.group(1)) <= _MAX_LIMIT:
+            if len(found.group(1)) <= 9 and minimum <= int(found.group(1)) <= _MAX_LIMIT:
                 return int(found.group(1))
     return None

@@ -186,8 +186,8 @@ class CompletionCall:
     def _fit(self, target: Target) -> None:
         """Leaves out what this model cannot read: a fallback may be a smaller one."""
         if self._may_trim:
-            room = trimming.prompt_tokens_available(target.context_tokens, target.max_output_tokens)
-            self._leave_out(trimming.fitted(self._messages, room))
+            available = trimming.prompt_tokens_available(target.context_tokens, target.max_output_tokens)
+            self._leave_out(trimming.fitted(self._messages, available))
 
     def _leave_out(self, shorter: list[dict[str, str]]) -> None:
         fewer = len(self._messages) - len(shorter)

@@ -5,8 +5,8 @@ from chat.limits import budgets
 Messages = list[dict[str, str]]
 
 
-def newest(turns: Messages, room_tokens: int, most: int | None = None) -> Messages:
-    """Returns as many of the newest turns as are in `room_tokens` (estimated) and `most` messages.
+def newest(turns: Messages, max_tokens: int, max_messages: int | None = None) -> Messages:
+    """Returns as many of the newest turns as are in `max_tokens` (estimated) and `max_messages`.
 
     The last prompt is always among them, whatever its length.
     """
@@ -14,7 +14,7 @@ def newest(turns: Messages, room_tokens: int, most: int | None = None) -> Messag
     used = budgets.estimate_prompt(turns[first:])
     for index in range(len(turns) - 2, -1, -1):
         used += budgets.estimate_prompt([turns[index]])
-        if used > room_tokens or (most is not None and len(turns) - index > most):
+        if used > max_tokens or (max_messages is not None and len(turns) - index > max_messages):
             break
         if turns[index]["role"] == "user":
             first = index
@@ -26,10 +26,10 @@ def prompt_tokens_available(context_tokens: int, max_output_tokens: int) -> int:
     return context_tokens - min(max_output_tokens, context_tokens // 2)
 
 
-def fitted(messages: Messages, room_tokens: int) -> Messages:
+def fitted(messages: Messages, max_tokens: int) -> Messages:
     """Returns the messages, without the oldest turns where they do not fit; a system prompt stays."""
     system, turns = _split(messages)
-    return [*system, *newest(turns, room_tokens - budgets.estimate_prompt(system))]
+    return [*system, *newest(turns, max_tokens - budgets.estimate_prompt(system))]
 
 
 def halved(messages: Messages) -> Messages:

@@ -13,7 +13,7 @@ PART = "address"
 _SECONDS = 10.0
 
 
-def visitor(url: str) -> httpx2.Client:
+def browser_client(url: str) -> httpx2.Client:
     """Returns a client as a browser on this machine would be.
 
     It has the system's certificates, no proxy of the environment, no redirects.

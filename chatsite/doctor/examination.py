@@ -20,7 +20,7 @@ def examine(url: str, idle: int | None) -> Iterator[Finding]:
     """
     for module in (configuration, database, redis_server, upstream):
         yield from run(module.PART, module.check, _SECONDS)
-    with address.visitor(url) as client:
+    with address.browser_client(url) as client:
         yield from _outside(client, idle)
 
 
