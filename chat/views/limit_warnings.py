@@ -17,36 +17,36 @@ _LITTLE = Decimal("0.2")
 
 
 @dataclass(frozen=True)
-class Nearly:
+class LimitWarning:
     """Holds a limit of which little is left, in a sentence; `seconds` until it is whole again."""
 
     message: str
     seconds: int
 
 
-def nearly(report: Report) -> list[Nearly]:
+def limit_warnings(report: Report) -> list[LimitWarning]:
     """Returns the limits of which little is left, those that take longest first; none for a quota that refuses nothing."""
     quota = report.quota.enforced if report.quota else None
     if quota is None:
         return []
-    found = [near for window in report.windows or [] if quota.requests and (near := _of_window(window))]
+    found = [warning for window in report.windows or [] if quota.requests and (warning := _of_window(window))]
     found += _of_budget("today's tokens", report.tokens, quota.tokens_per_day, report.tokens_reset)
     found += _of_budget("this month's budget", report.spend, quota.spend_per_month_usd, report.spend_reset)
-    return sorted(found, key=lambda near: near.seconds, reverse=True)
+    return sorted(found, key=lambda warning: warning.seconds, reverse=True)
 
 
-def _of_window(window: Window) -> Nearly | None:
+def _of_window(window: Window) -> LimitWarning | None:
     limit, left = window.rate.limit, window.remaining
     if left > max(1, int(limit * _LITTLE)) or not window.used:
         return None
-    return Nearly(f"{left or 'None'} of your {limit} requests {per(window.rate.period)} left.", window.reset)
+    return LimitWarning(f"{left or 'None'} of your {limit} requests {per(window.rate.period)} left.", window.reset)
 
 
-def _of_budget(name: str, used: int | Decimal, limit: int | Decimal | None, reset: datetime) -> Iterator[Nearly]:
+def _of_budget(name: str, used: int | Decimal, limit: int | Decimal | None, reset: datetime) -> Iterator[LimitWarning]:
     if not limit or used < (1 - _LITTLE) * limit:
         return
     # Rounded up: as long as there is anything left, 0 % is not true.
     percent = max(0, ceil(100 * (limit - used) / limit))
     left = f"{percent} % of {name} left" if percent else f"Nothing of {name} is left"
     seconds = max(1, ceil((reset - timezone.now()).total_seconds()))
-    yield Nearly(f"{left}, until {timezone.localtime(reset):%-d %B, %H:%M}.", seconds)
+    yield LimitWarning(f"{left}, until {timezone.localtime(reset):%-d %B, %H:%M}.", seconds)

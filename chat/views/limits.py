@@ -11,7 +11,7 @@ from chat.limits.usage_report import Report, report
 from chat.models import Quota
 from chat.threads import in_thread
 from chat.views.api import api, requester_of
-from chat.views.limit_warnings import nearly
+from chat.views.limit_warnings import limit_warnings
 
 
 @api("GET")
@@ -50,7 +50,7 @@ def _payload(found: Report) -> dict[str, Any]:
             "used": str(found.spend),
             "resets_at": found.spend_reset.isoformat(),
         },
-        "nearly": [{"message": near.message, "resets_in": near.seconds} for near in nearly(found)],
+        "warnings": [{"message": each.message, "resets_in": each.seconds} for each in limit_warnings(found)],
         "max_prompt_chars": quota.max_prompt_chars,
         "max_messages": quota.max_messages,
         "max_output_tokens": quota.max_output_tokens,

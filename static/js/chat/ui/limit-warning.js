@@ -30,7 +30,7 @@ export class LimitWarning {
 
   async #ask() {
     try {
-      return (await limits()).nearly;
+      return (await limits()).warnings;
     } catch {
       return [];
     }
