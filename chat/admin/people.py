@@ -89,7 +89,7 @@ class PersonAdmin(PersonActionPages, ChangeLogMixin, StopAnswersMixin, UserAdmin
         today = timezone.localdate()
         grants = Grant.objects.filter(user=user, day__gte=today.replace(day=1), day__lte=today)
         pause = Pause.objects.filter(user=user).select_related("created_by").first()
-        running = list(Usage.objects.filter(user=user, outcome=Usage.Outcome.RUNNING))
+        running = list(Usage.objects.running().filter(user=user))
         return {
             "report": found,
             "meters": meters.of_person(found),

@@ -44,7 +44,7 @@ class Running:
 
 def running_answers() -> tuple[list[Running], bool]:
     """The oldest first, _MAX_SHOWN at most, and whether Redis could be asked. One query."""
-    rows = list(Usage.objects.filter(outcome=Usage.Outcome.RUNNING).select_related("user").order_by("created")[:_MAX_SHOWN])
+    rows = list(Usage.objects.running().select_related("user").order_by("created")[:_MAX_SHOWN])
     workers = sorted({row.worker for row in rows})
     try:
         costs, leases = answer_store.look(redis_client.client(), [row.answer for row in rows], workers)
@@ -89,7 +89,7 @@ class RunningPages(ModelAdmin):
             return HttpResponseNotAllowed(["POST"])
         if not may_stop_answers(request):
             raise PermissionDenied
-        rows = Usage.objects.filter(outcome=Usage.Outcome.RUNNING).select_related("user")
+        rows = Usage.objects.running().select_related("user")
         if request.POST.get("all") != "1":
             rows = rows.filter(answer__in=_ids(request.POST.getlist("answer")))
         stopped = list(rows)

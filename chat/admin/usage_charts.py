@@ -198,7 +198,7 @@ class UsagePages(ModelAdmin):
             "report": report_of(period),
             "budget": _budget(),
             "choices": _choices(period, today),
-            "running": Usage.objects.filter(outcome=Usage.Outcome.RUNNING).count(),
+            "running": Usage.objects.running().count(),
         }
         return TemplateResponse(request, "admin/chat/usage/report.html", context)
 

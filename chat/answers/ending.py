@@ -60,19 +60,23 @@ def save(answer_id: UUID, ending: Ending) -> bool:
     A conversation that was deleted meanwhile does not come back; its ledger row is settled all the same.
     """
     with transaction.atomic():
-        settled = Usage.objects.filter(answer=answer_id, outcome=Usage.Outcome.RUNNING).update(
-            outcome=ending.status,
-            model=ending.model,
-            prompt_tokens=ending.prompt_tokens,
-            completion_tokens=ending.completion_tokens,
-            cost_usd=ending.cost_usd,
-            estimated=ending.estimated,
-            first_token_ms=ending.first_token_ms,
-            duration_ms=ending.duration_ms,
+        settled = (
+            Usage.objects.running()
+            .filter(answer=answer_id)
+            .update(
+                outcome=ending.status,
+                model=ending.model,
+                prompt_tokens=ending.prompt_tokens,
+                completion_tokens=ending.completion_tokens,
+                cost_usd=ending.cost_usd,
+                estimated=ending.estimated,
+                first_token_ms=ending.first_token_ms,
+                duration_ms=ending.duration_ms,
+            )
         )
         if not settled:
             return False
-        Message.objects.filter(id=answer_id, status=Message.Status.STREAMING).update(
+        Message.objects.streaming().filter(id=answer_id).update(
             status=ending.status,
             content=ending.text,
             finish_reason=ending.finish_reason,

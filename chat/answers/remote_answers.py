@@ -9,7 +9,6 @@ from uuid import UUID
 from django.db import Error
 
 from chat.answers import ending as endings
-from chat.answers import recovery
 from chat.answers.answer_store import Mirror
 from chat.answers.live_answer import LiveAnswer
 from chat.models import Message
@@ -90,7 +89,7 @@ class Reflections:
     async def _check(self) -> None:
         try:
             reflections = list(self._all.values())
-            streaming = await in_thread(recovery.streaming, [reflection.live.id for reflection in reflections])
+            streaming = await in_thread(Message.objects.streaming_ids, [reflection.live.id for reflection in reflections])
             for reflection in reflections:
                 reflection.ended |= reflection.live.id not in streaming
         except Error:

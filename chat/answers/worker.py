@@ -30,6 +30,7 @@ from chat.answers.live_answer import LiveAnswer
 from chat.answers.remote_answers import FIRST_READER_SECONDS, Reflections
 from chat.errors import AnswerError, Refusal
 from chat.limits import leases, refusal_counts
+from chat.models import Message, Usage
 from chat.threads import in_thread
 from chat.upstream.client import make_client
 from chat.upstream.cooldown import Cooldown
@@ -221,7 +222,7 @@ class Worker:
         try:
             await self._mirror.note(owner, [f"stop {answer_id}"])
         except redis_client.REDIS_ERRORS:
-            await in_thread(recovery.wish_to_stop, answer_id)
+            await in_thread(Message.objects.request_stop, answer_id)
         return False
 
     @contextlib.asynccontextmanager
@@ -349,10 +350,10 @@ class Worker:
         The lease is renewed more often than this runs: a Redis that was emptied has every living worker's lease again by then.
         """
         here = [(answer_id, generation.job.stored) for answer_id, generation in self._running.items()]
-        running = await in_thread(recovery.running)
+        running = await in_thread(Usage.objects.running_by_worker)
         self._close_ownerless([answer_id for answer_id, _ in here], running.get(self.id, ()))
         stored = [answer_id for answer_id, is_stored in here if is_stored]
-        self._close_ownerless(stored, await in_thread(recovery.wanted, stored))
+        self._close_ownerless(stored, await in_thread(Message.objects.still_wanted_ids, stored))
         owners = [owner for owner in running if owner != self.id]
         here_alive, *alive = await self._mirror.alive([self.id, *owners]) if owners else [True]
         if not here_alive:
@@ -415,7 +416,7 @@ async def wait_until_ended(answers: Sequence[UUID], seconds: float) -> int:
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(seconds):
             while True:
-                left = await in_thread(recovery.count_running, answers)
+                left = await in_thread(Usage.objects.count_running, answers)
                 if not left:
                     break
                 await asyncio.sleep(TICK_SECONDS)
@@ -424,4 +425,4 @@ async def wait_until_ended(answers: Sequence[UUID], seconds: float) -> int:
 
 async def stop_conversation(conversation_id: UUID) -> None:
     """Ends the running answers of a conversation that is about to be deleted, wherever they run; returns once they were told to."""
-    await stop_answers(await in_thread(recovery.running_in, conversation_id))
+    await stop_answers(await in_thread(Usage.objects.running_in, conversation_id))

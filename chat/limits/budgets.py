@@ -194,5 +194,5 @@ class ExactSum(Aggregate):
 
 def running(limit_key: str | None) -> "QuerySet[Usage]":
     """The rows of answers that are running: their figures are what was reserved."""
-    rows = Usage.objects.order_by().filter(outcome=Usage.Outcome.RUNNING)
+    rows = Usage.objects.order_by().running()
     return rows if limit_key is None else rows.filter(limit_key=limit_key)

@@ -1,6 +1,7 @@
 """Conversations, and the messages in them. Querysets are the only door to a person's own things."""
 
 import uuid
+from collections.abc import Sequence
 
 from django.conf import settings
 from django.db import models, transaction
@@ -79,6 +80,29 @@ class MessageQuerySet(FoldedQuerySet["Message"]):
     def oldest_first(self) -> "MessageQuerySet":
         """Orders by time; a prompt and its answer may carry the same instant."""
         return self.order_by("created", "-role", "pk")
+
+    def streaming(self) -> "MessageQuerySet":
+        """Narrows to the answers whose end is not saved yet."""
+        return self.filter(status=Message.Status.STREAMING)
+
+    def streaming_ids(self, answer_ids: Sequence[uuid.UUID]) -> set[uuid.UUID]:
+        """Reads which of the stored answers have an end that is not saved yet."""
+        return set(self.streaming().filter(id__in=answer_ids).values_list("id", flat=True))
+
+    def still_wanted_ids(self, answer_ids: Sequence[uuid.UUID]) -> set[uuid.UUID]:
+        """Reads which of the stored answers still have their conversation, and were not asked to stop."""
+        if not answer_ids:
+            return set()
+        # A stop that Redis could not carry stands in the row that is still streaming.
+        return set(self.filter(id__in=answer_ids).exclude(finish_reason="stopped").values_list("id", flat=True))
+
+    def status_and_text(self, answer_id: uuid.UUID) -> tuple[str, str] | None:
+        """Reads a stored answer; None where there is none (a stateless one, or one that was deleted)."""
+        return self.filter(id=answer_id).values_list("status", "content").first()
+
+    def request_stop(self, answer_id: uuid.UUID) -> None:
+        """Has the worker that generates a stored answer end it within seconds, where Redis cannot tell it to."""
+        self.streaming().filter(id=answer_id).update(finish_reason="stopped")
 
 
 class Message(FoldedModel):

@@ -1,12 +1,46 @@
 """The ledger, and the counts of refused turns."""
 
+from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
+from uuid import UUID
 
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
 from django.utils import timezone
+
+from chat.models.conversations import Message
+
+
+class UsageQuerySet(models.QuerySet["Usage"]):
+    def running(self) -> "UsageQuerySet":
+        """Narrows to the answers that are not settled yet."""
+        return self.filter(outcome=Usage.Outcome.RUNNING)
+
+    def running_by_worker(self) -> dict[str, list[UUID]]:
+        """Reads the running answers, by the worker that runs them."""
+        found: dict[str, list[UUID]] = {}
+        for worker, answer in self.running().order_by().values_list("worker", "answer"):
+            found.setdefault(worker, []).append(answer)
+        return found
+
+    def running_in(self, conversation_id: UUID) -> list[tuple[UUID, str]]:
+        """Reads the running answers of a conversation, each with the worker that runs it."""
+        streaming = Message.objects.streaming().filter(conversation=conversation_id).values_list("id", flat=True)
+        return list(self.filter(answer__in=list(streaming)).values_list("answer", "worker"))
+
+    def is_running(self, answer_id: UUID) -> bool:
+        """Tells whether the answer is not settled yet."""
+        return self.running().filter(answer=answer_id).exists()
+
+    def count_running(self, answer_ids: Sequence[UUID]) -> int:
+        """Counts those of the answers that are not settled yet."""
+        return self.running().filter(answer__in=answer_ids).count()
+
+    def outcome_of(self, answer_id: UUID) -> str:
+        """Reads how the answer ended, or that it runs. Raises Usage.DoesNotExist."""
+        return self.get(answer=answer_id).outcome
 
 
 class Usage(models.Model):
@@ -41,6 +75,8 @@ class Usage(models.Model):
     created = models.DateTimeField(default=timezone.now)
     # Budgets and charts sum by day: a date needs no arithmetic of time zones for every row, and stays what it was when the zone is changed.
     day = models.DateField(default=timezone.localdate, editable=False, help_text="In the site's time zone.")
+
+    objects = UsageQuerySet.as_manager()
 
     class Meta:
         verbose_name_plural = "usage"

@@ -20,7 +20,7 @@ def render() -> str:
     )
     day = timezone.localdate()
     today = ended.filter(day=day).aggregate(first_token=Avg("first_token_ms"))
-    running = Usage.objects.filter(outcome=Usage.Outcome.RUNNING).count()
+    running = Usage.objects.running().count()
     labels = [f'{{model="{_escaped(row["model"])}",outcome="{row["outcome"]}"}}' for row in by_outcome]
     families = [
         ("answers_total", "counter", "Answers that ended.", zip(labels, (row["answers"] for row in by_outcome), strict=True)),

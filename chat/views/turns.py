@@ -8,7 +8,7 @@ from uuid import UUID
 from django.http import HttpRequest, JsonResponse
 from django.http.response import HttpResponseBase
 
-from chat.answers import recovery, worker
+from chat.answers import worker
 from chat.answers.live_answer import LiveAnswer
 from chat.asgi_scope import mark_must_finish
 from chat.errors import DatabaseUnavailable, NotFound, UnsupportedMediaType, adding_headers
@@ -85,7 +85,7 @@ async def answer_stop(request: HttpRequest, answer_id: UUID) -> HttpResponseBase
         try:
             async with asyncio.timeout(_STOP_SECONDS):
                 while not await here.stop_answer(answer_id, usage.worker):
-                    if not await in_thread(recovery.is_running, answer_id):
+                    if not await in_thread(Usage.objects.is_running, answer_id):
                         break
                     await asyncio.sleep(_STOP_POLL_SECONDS)
         except TimeoutError:
@@ -111,7 +111,7 @@ def _is_own(requester: Requester, usage: Usage) -> bool:
 
 
 async def _stopped(answer_id: UUID, last_words: Callable[[], Awaitable[str]] | None = None) -> dict[str, Any]:
-    stored = await in_thread(recovery.text_of, answer_id)
+    stored = await in_thread(Message.objects.status_and_text, answer_id)
     if stored is not None:
         return {"status": stored[0], "content": stored[1]}
-    return {"status": await in_thread(recovery.outcome, answer_id), "content": await last_words() if last_words else ""}
+    return {"status": await in_thread(Usage.objects.outcome_of, answer_id), "content": await last_words() if last_words else ""}

@@ -26,6 +26,8 @@ from chat.answers.worker import Worker
 from chat.limits import leases
 from chat.limits.leases import Lease
 from chat.models import Conversation, Message, Usage
+from chat.models.conversations import MessageQuerySet
+from chat.models.usage import UsageQuerySet
 from chat.upstream.cost import Bill, RunningCost
 from tests.harness import wire
 from tests.harness.answers import client_of_worker, ledger, message, other_worker, owner_pid, serving_pid, wait_until
@@ -71,11 +73,11 @@ async def test_readers_of_other_workers_answers_cost_one_look_at_the_database_a_
 ) -> None:
     here, looks = Worker(), list[int]()
 
-    def streaming(answers: Collection[UUID]) -> set[UUID]:
+    def streaming_ids(queryset: MessageQuerySet, answers: Collection[UUID]) -> set[UUID]:
         looks.append(len(answers))
         return set(answers)
 
-    monkeypatch.setattr(recovery, "streaming", streaming)
+    monkeypatch.setattr(MessageQuerySet, "streaming_ids", streaming_ids)
     for _ in range(10):
         here.follow(uuid4(), {}, "another worker")
     for _ in range(2):
@@ -533,7 +535,7 @@ def test_emptied_redis_kills_no_living_answer(alice: Person, start_apart: "Start
 async def test_worker_whose_own_lease_is_missing_takes_no_other_for_lost(monkeypatch: pytest.MonkeyPatch) -> None:
     """A Redis that is full, or a replica, is read as before and forgets every lease: nobody can write theirs again."""
     here, answer, claimed = Worker(), uuid4(), []
-    monkeypatch.setattr(recovery, "running", lambda: {"another worker": [answer]})
+    monkeypatch.setattr(UsageQuerySet, "running_by_worker", lambda _: {"another worker": [answer]})
     monkeypatch.setattr(recovery, "claim", lambda answer, *left: claimed.append(answer))
     for _ in range(3):
         await here.recover()
