@@ -222,7 +222,7 @@ class Worker:
         try:
             await self._mirror.note(owner, [f"stop {answer_id}"])
         except redis_client.REDIS_ERRORS:
-            await in_thread(Message.objects.request_stop, answer_id)
+            await in_thread(Usage.objects.request_stop, answer_id)
         return False
 
     @contextlib.asynccontextmanager
@@ -350,8 +350,12 @@ class Worker:
         The lease is renewed more often than this runs: a Redis that was emptied has every living worker's lease again by then.
         """
         here = [(answer_id, generation.job.stored) for answer_id, generation in self._running.items()]
-        running = await in_thread(Usage.objects.running_by_worker)
-        self._close_ownerless([answer_id for answer_id, _ in here], running.get(self.id, ()))
+        rows = await in_thread(Usage.objects.running_rows)
+        running: dict[str, list[UUID]] = {}
+        for row in rows:
+            running.setdefault(row.worker, []).append(row.answer)
+        owned = {row.answer for row in rows if row.worker == self.id and not row.stop_requested}
+        self._close_ownerless([answer_id for answer_id, _ in here], owned)
         stored = [answer_id for answer_id, is_stored in here if is_stored]
         self._close_ownerless(stored, await in_thread(Message.objects.still_wanted_ids, stored))
         owners = [owner for owner in running if owner != self.id]

@@ -475,6 +475,12 @@ class Migration(migrations.Migration):
                         blank=True, help_text="The worker that generates the answer; its lease tells whether it lives.", max_length=64
                     ),
                 ),
+                (
+                    "stop_requested",
+                    models.BooleanField(
+                        default=False, editable=False, help_text="Its worker is to end it: written where Redis cannot tell that worker."
+                    ),
+                ),
                 ("first_token_ms", models.PositiveIntegerField(null=True)),
                 ("duration_ms", models.PositiveBigIntegerField(null=True)),
                 ("created", models.DateTimeField(default=django.utils.timezone.now)),

@@ -90,19 +90,12 @@ class MessageQuerySet(FoldedQuerySet["Message"]):
         return set(self.streaming().filter(id__in=answer_ids).values_list("id", flat=True))
 
     def still_wanted_ids(self, answer_ids: Sequence[uuid.UUID]) -> set[uuid.UUID]:
-        """Reads which of the stored answers still have their conversation, and were not asked to stop."""
-        if not answer_ids:
-            return set()
-        # A stop that Redis could not carry stands in the row that is still streaming.
-        return set(self.filter(id__in=answer_ids).exclude(finish_reason="stopped").values_list("id", flat=True))
+        """Reads which of the stored answers still have their conversation."""
+        return set(self.filter(id__in=answer_ids).values_list("id", flat=True)) if answer_ids else set()
 
     def status_and_text(self, answer_id: uuid.UUID) -> tuple[str, str] | None:
         """Reads a stored answer; None where there is none (a stateless one, or one that was deleted)."""
         return self.filter(id=answer_id).values_list("status", "content").first()
-
-    def request_stop(self, answer_id: uuid.UUID) -> None:
-        """Has the worker that generates a stored answer end it within seconds, where Redis cannot tell it to."""
-        self.streaming().filter(id=answer_id).update(finish_reason="stopped")
 
 
 class Message(FoldedModel):

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from django.conf import settings
@@ -13,17 +13,26 @@ from django.utils import timezone
 from chat.models.conversations import Message
 
 
+class RunningRow(NamedTuple):
+    """Holds an answer that runs, the worker that runs it, and whether somebody asked it to stop."""
+
+    worker: str
+    answer: UUID
+    stop_requested: bool
+
+
 class UsageQuerySet(models.QuerySet["Usage"]):
     def running(self) -> "UsageQuerySet":
         """Narrows to the answers that are not settled yet."""
         return self.filter(outcome=Usage.Outcome.RUNNING)
 
-    def running_by_worker(self) -> dict[str, list[UUID]]:
-        """Reads the running answers, by the worker that runs them."""
-        found: dict[str, list[UUID]] = {}
-        for worker, answer in self.running().order_by().values_list("worker", "answer"):
-            found.setdefault(worker, []).append(answer)
-        return found
+    def running_rows(self) -> list[RunningRow]:
+        """Reads what runs, of all workers: one query on an index of running rows."""
+        return [RunningRow(*row) for row in self.running().order_by().values_list("worker", "answer", "stop_requested")]
+
+    def request_stop(self, answer_id: UUID) -> None:
+        """Has the worker that generates an answer end it within seconds, where Redis cannot tell it to."""
+        self.running().filter(answer=answer_id).update(stop_requested=True)
 
     def running_in(self, conversation_id: UUID) -> list[tuple[UUID, str]]:
         """Reads the running answers of a conversation, each with the worker that runs it."""
@@ -69,6 +78,9 @@ class Usage(models.Model):
     outcome = models.CharField(max_length=12, choices=Outcome.choices, default=Outcome.RUNNING)
     worker = models.CharField(
         max_length=64, blank=True, help_text="The worker that generates the answer; its lease tells whether it lives."
+    )
+    stop_requested = models.BooleanField(
+        default=False, editable=False, help_text="Its worker is to end it: written where Redis cannot tell that worker."
     )
     first_token_ms = models.PositiveIntegerField(null=True)
     duration_ms = models.PositiveBigIntegerField(null=True)

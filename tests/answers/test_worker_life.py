@@ -27,7 +27,7 @@ from chat.limits import leases
 from chat.limits.leases import Lease
 from chat.models import Conversation, Message, Usage
 from chat.models.conversations import MessageQuerySet
-from chat.models.usage import UsageQuerySet
+from chat.models.usage import RunningRow, UsageQuerySet
 from chat.upstream.cost import Bill, RunningCost
 from tests.harness import wire
 from tests.harness.answers import client_of_worker, ledger, message, other_worker, owner_pid, serving_pid, wait_until
@@ -464,6 +464,22 @@ def test_answer_is_stopped_from_another_worker_though_redis_is_gone(alice: Perso
     assert whole(stream).named("done")[0]["finish_reason"] == "stopped"
 
 
+def test_stateless_answer_is_stopped_from_another_worker_though_redis_is_gone(
+    alice: Person, start_apart: "StartApart", upstream: Upstream
+) -> None:
+    apart = start_apart(alice, workers=2)
+    key = upstream.script([*wire.text("some text"), wire.Stall()])
+    with ask_statelessly(apart.client(), key) as stream:
+        stream.until_text("some text")
+        elsewhere = apart.client_elsewhere(stream.answer)
+        apart.valkey.stop()
+        # The text is kept nowhere that the other worker could read.
+        assert elsewhere.stop(stream.answer).json() == {"status": "stopped", "content": ""}
+        upstream.wait_for_close(upstream.requests(key)[0])
+        assert whole(stream).named("done")[0]["finish_reason"] == "stopped"
+    assert apart.usage(stream.answer) == ("stopped", True)
+
+
 def test_answer_that_is_read_on_another_worker_outlasts_a_redis_that_is_away_for_longer_than_the_grace_time(
     alice: Person, start_apart: "StartApart", upstream: Upstream
 ) -> None:
@@ -535,7 +551,7 @@ def test_emptied_redis_kills_no_living_answer(alice: Person, start_apart: "Start
 async def test_worker_whose_own_lease_is_missing_takes_no_other_for_lost(monkeypatch: pytest.MonkeyPatch) -> None:
     """A Redis that is full, or a replica, is read as before and forgets every lease: nobody can write theirs again."""
     here, answer, claimed = Worker(), uuid4(), []
-    monkeypatch.setattr(UsageQuerySet, "running_by_worker", lambda _: {"another worker": [answer]})
+    monkeypatch.setattr(UsageQuerySet, "running_rows", lambda _: [RunningRow("another worker", answer, False)])
     monkeypatch.setattr(recovery, "claim", lambda answer, *left: claimed.append(answer))
     for _ in range(3):
         await here.recover()
