@@ -47,7 +47,7 @@ def running_answers() -> tuple[list[Running], bool]:
     rows = list(Usage.objects.running().select_related("user").order_by("created")[:_MAX_SHOWN])
     workers = sorted({row.worker for row in rows})
     try:
-        costs, leases = answer_store.look(redis_client.client(), [row.answer for row in rows], workers)
+        costs, leases = answer_store.read_costs_and_leases(redis_client.client(), [row.answer for row in rows], workers)
     except redis_client.REDIS_ERRORS:
         return [_running(row, None, True) for row in rows], False
     alive = dict(zip(workers, leases, strict=True))

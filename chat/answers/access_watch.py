@@ -29,8 +29,8 @@ logger = logging.getLogger("chat.access")
 LOOK_SECONDS = 0.25
 # A guest who signs in has no session for a moment, and then the account's.
 _GUEST_SECONDS = 0.2
-# From the end of a deactivated person's answer, on whichever worker, to its word on this one.
-_LAST_WORDS_SECONDS = 0.4
+# From the end of a deactivated person's answer, on whichever worker, to its final text on this one.
+_FINAL_TEXT_SECONDS = 0.4
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class Rights:
         """After how many seconds the reader is to be let go; None where they may read on."""
         owner = self.owner(access.person, answer)
         if owner is not None and owner not in self.passwords:
-            return _LAST_WORDS_SECONDS
+            return _FINAL_TEXT_SECONDS
         has_session = access.session_key is None or access.session_key in self.sessions
         if access.person is not None:
             return None if has_session and self.passwords[access.person] == access.password else 0.0
@@ -98,7 +98,7 @@ class AccessWatch:
         for generation in generations:
             owner = rights.owner(generation.job.person, generation.job.answer)
             if owner is not None and owner not in rights.passwords:
-                generation.halt(*STOPPED)
+                generation.cancel(*STOPPED)
         for live, reader, access in readers:
             _judge(reader, rights.patience(access, live.id))
 

@@ -113,7 +113,7 @@ def error_payload(error: AnswerError) -> dict[str, Any]:
     return payload
 
 
-def saved_end(message: Message) -> tuple[dict[str, Any], dict[str, Any] | None]:
+def stored_ending(message: Message) -> tuple[dict[str, Any], dict[str, Any] | None]:
     """Returns the payloads of `done` and, if something went wrong, `error` of an answer that ended some time ago."""
     usage = Usage.objects.filter(answer=message.id).first()
     figures = usage.figures() if usage else {"estimated": True}

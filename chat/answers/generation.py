@@ -64,14 +64,13 @@ class Generation(CompletionSink):
     def __init__(self, job: Job, upstream: Upstream, release: Callable[[Lease], Awaitable[None]]) -> None:
         self.job = job
         self.live = LiveAnswer(job.answer, job.start)
-        # Set by the worker: the task that runs `run`, and until when a reader on another worker counts as watching (monotonic).
-        self.task: asyncio.Task[None]
-        self.watched_elsewhere = 0.0
+        # Until when a reader on another worker counts as watching (monotonic).
+        self._watched_elsewhere = 0.0
         self._release = release
         self._cost_meter = CostMeter(job.prices, job.reserved, LateBudget(job.bound, partial(_is_budgeted, job)))
         self._call = CompletionCall(upstream, CompletionRequest(job.targets, job.messages, may_trim=job.stored), self._cost_meter, self)
         self._upstream: asyncio.Task[None] | None = None
-        self._halted: tuple[str, str, AnswerError | None] | None = None
+        self._cancelled: tuple[str, str, AnswerError | None] | None = None
         self._started = monotonic()
         self._first_token: float | None = None
 
@@ -82,20 +81,20 @@ class Generation(CompletionSink):
             ending = self._ending(error)
             done = await self._save(ending)
         except Exception as fault:
-            # The database refuses the row itself: recovery claims the answer with the text that is mirrored.
+            # The database refuses the row itself: recovery claims the answer with the text that is in Redis.
             logger.error("Answer %s cannot be saved: %s", self.job.answer, type(fault).__name__)
             done = None
         await self._release(self.job.lease)
         if done is None:
             # Whoever claims this answer tells its readers another end; ours are sent there.
-            self.live.hand_over()
+            self.live.detach_readers()
             return
         self.live.end(done, endings.error_payload(ending.error) if ending.error else None)
 
-    def halt(self, status: str, finish_reason: str, error: AnswerError | None = None) -> None:
+    def cancel(self, status: str, finish_reason: str, error: AnswerError | None = None) -> None:
         """Ends the answer from outside: closes the upstream at once; what was said so far is kept. Later calls change nothing."""
-        if self._halted is None:
-            self._halted = (status, finish_reason, error)
+        if self._cancelled is None:
+            self._cancelled = (status, finish_reason, error)
             if self._upstream is not None:
                 self._upstream.cancel()
 
@@ -103,6 +102,16 @@ class Generation(CompletionSink):
     def cost_so_far(self) -> RunningCost:
         """What it has cost until now."""
         return RunningCost(self._call.model, self._cost_meter.bill(self._call.attempts, len(self.live.text)))
+
+    @property
+    def unwatched_since(self) -> float | None:
+        """Since when nobody reads it, here or on another worker (monotonic seconds); None while somebody does."""
+        since = self.live.unwatched_since
+        return None if since is None else max(since, self._watched_elsewhere)
+
+    def note_watched_elsewhere(self, until: float) -> None:
+        """Takes note that somebody reads it on another worker until then (monotonic seconds)."""
+        self._watched_elsewhere = until
 
     # --- what the upstream's call gives (CompletionSink) ---------------------
 
@@ -117,7 +126,7 @@ class Generation(CompletionSink):
     # --- steps ----------------------------------------------------------------
 
     async def _generate(self) -> AnswerError | None:
-        if self._halted is not None:
+        if self._cancelled is not None:
             return None
         self._upstream = asyncio.ensure_future(self._call.run())
         try:
@@ -137,8 +146,8 @@ class Generation(CompletionSink):
 
     def _ending(self, error: AnswerError | None) -> Ending:
         call, text = self._call, self.live.text.decode()
-        if self._halted is not None and call.finish_reason is None:
-            status, finish_reason, error = self._halted
+        if self._cancelled is not None and call.finish_reason is None:
+            status, finish_reason, error = self._cancelled
         else:
             status, finish_reason = endings.status_for(error, bool(text)), call.finish_reason or ""
         bill = self.cost_so_far.bill
@@ -161,7 +170,7 @@ class Generation(CompletionSink):
     async def _save(self, ending: Ending) -> dict[str, Any] | None:
         """Saves until it is saved, and returns the payload of `done`; None when someone else had ended the answer.
 
-        While the database is away the answer waits here and in the mirror.
+        While the database is away the answer waits here and in Redis.
         """
         attempt = 0
         while True:

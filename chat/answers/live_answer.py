@@ -86,8 +86,7 @@ class LiveAnswer:
         self.ended = False
         self._statuses: list[bytes] = []
         self._end = b""
-        self._handed_over = False
-        self._finished = asyncio.Event()
+        self._detached = False
 
     # --- written by whoever generates ---------------------------------------
 
@@ -100,8 +99,8 @@ class LiveAnswer:
         self.text += text
         self._wake_readers()
 
-    def settle(self, text: bytes) -> None:
-        """Takes the text that was saved in place of what was shown: of a lost worker's answer the last words may not have been mirrored."""
+    def replace_text(self, text: bytes) -> None:
+        """Takes the text that was saved in place of what was shown: the last of a lost worker's answer may not have been flushed."""
         self.text[:] = text
 
     def status(self, data: dict[str, Any]) -> None:
@@ -114,16 +113,12 @@ class LiveAnswer:
         frames = sse.event("error", error) if error else b""
         self._end = frames + sse.event("done", done, len(self.text)) + sse.END
         self.ended = True
-        self._finished.set()
         self._wake_readers()
 
-    def hand_over(self) -> None:
+    def detach_readers(self) -> None:
         """Lets the readers go without an end: they resume on another worker."""
-        self._handed_over = True
+        self._detached = True
         self._wake_readers()
-
-    async def wait_until_ended(self) -> None:
-        await self._finished.wait()
 
     # --- read by whoever watches --------------------------------------------
 
@@ -145,7 +140,7 @@ class LiveAnswer:
                 if frames:
                     reader.sent_at = monotonic()
                     yield frames
-                elif reader.ended or self._handed_over:
+                elif reader.ended or self._detached:
                     return
                 else:
                     await reader.wait()
@@ -161,7 +156,7 @@ class LiveAnswer:
                 if text or reader.take_ping():
                     reader.sent_at = monotonic()
                     yield text
-                elif self.ended or self._handed_over:
+                elif self.ended or self._detached:
                     return
                 else:
                     await reader.wait()

@@ -1,7 +1,6 @@
-"""The answers of other workers, as readers on this one see them: copied from Redis by one look at a time for all of them."""
+"""Follows answers of other workers for the readers on this one: copied from Redis by one look at a time for all of them."""
 
 import math
-from collections.abc import Callable, Coroutine
 from time import monotonic
 from typing import Any
 from uuid import UUID
@@ -9,8 +8,11 @@ from uuid import UUID
 from django.db import Error
 
 from chat.answers import ending as endings
-from chat.answers.answer_store import Mirror
+from chat.answers.answer_store import AnswerStore
+from chat.answers.commands import Command, WatchAnswer
 from chat.answers.live_answer import LiveAnswer
+from chat.answers.tasks import Spawn
+from chat.answers.worker_bus import WorkerBus
 from chat.models import Message
 from chat.threads import in_thread
 
@@ -20,99 +22,102 @@ _WATCH_SECONDS = 2.0
 FIRST_READER_SECONDS = 3.0
 
 
-class _Reflection:
-    def __init__(self, live: LiveAnswer, owner: str) -> None:
+class RemoteAnswer:
+    """Holds one answer that the worker `owner` generates; `watch_sent` is when that was last told of a reader (monotonic)."""
+
+    def __init__(self, live: LiveAnswer, owner: str, *, ended: bool) -> None:
         self.live = live
         self.owner = owner
-        self.told = 0.0
-        self.ended = False
+        self.watch_sent = 0.0
+        self.ended = ended
         self.closing = False
 
 
-class Reflections:
-    """All of them on this worker. `spawn` starts what must not hold up the beat; times are seconds of the monotonic clock."""
+class RemoteAnswers:
+    """Holds all of them on this worker. `spawn` starts what must not hold up the heartbeat; times are monotonic seconds."""
 
-    def __init__(self, mirror: Mirror, spawn: Callable[[Coroutine[Any, Any, None]], Any]) -> None:
-        self._mirror = mirror
+    def __init__(self, store: AnswerStore, bus: WorkerBus, spawn: Spawn) -> None:
+        self._store = store
+        self._bus = bus
         self._spawn = spawn
-        self._all: dict[UUID, _Reflection] = {}
+        self._answers: dict[UUID, RemoteAnswer] = {}
         self._checked = 0.0
 
-    def of(self, answer_id: UUID, start: dict[str, Any], owner: str, *, ended: bool) -> LiveAnswer:
-        """The reflection of an answer that the worker `owner` runs; `ended` says that it no longer does."""
-        reflection = self._all.get(answer_id)
-        if reflection is None:
-            reflection = self._all[answer_id] = _Reflection(LiveAnswer(answer_id, start), owner)
-            reflection.ended = ended
-        return reflection.live
+    def follow(self, answer_id: UUID, start: dict[str, Any], owner: str, *, ended: bool) -> LiveAnswer:
+        """Returns the answer that the worker `owner` runs, to read from; `ended` says that it no longer does."""
+        remote = self._answers.get(answer_id)
+        if remote is None:
+            remote = self._answers[answer_id] = RemoteAnswer(LiveAnswer(answer_id, start), owner, ended=ended)
+        return remote.live
 
-    def lives(self) -> list[LiveAnswer]:
-        return [reflection.live for reflection in self._all.values()]
+    def all(self) -> list[LiveAnswer]:
+        """Returns the answers that are read here."""
+        return [remote.live for remote in self._answers.values()]
 
     async def read(self, now: float) -> None:
-        """Copies what is new, tells the owners who is watched here, and forgets what nobody reads. Raises redis_client.REDIS_ERRORS."""
+        """Copies what is new, tells the owners who is watched here, and forgets what nobody reads. Raises REDIS_ERRORS."""
         self._forget_unwatched(now)
-        reflections = list(self._all.values())
-        if not reflections:
+        remotes = list(self._answers.values())
+        if not remotes:
             return
-        ended = await self._mirror.read([reflection.live for reflection in reflections])
-        for reflection, has_ended in zip(reflections, ended, strict=True):
-            reflection.ended |= has_ended
-        await self._tell_owners(reflections, now)
+        ended = await self._store.read([remote.live for remote in remotes])
+        for remote, has_ended in zip(remotes, ended, strict=True):
+            remote.ended |= has_ended
+        await self._tell_owners(remotes, now)
 
     def _forget_unwatched(self, now: float) -> None:
-        for answer_id, reflection in list(self._all.items()):
-            since = reflection.live.unwatched_since
+        for answer_id, remote in list(self._answers.items()):
+            since = remote.live.unwatched_since
             if since is not None and now - since > FIRST_READER_SECONDS:
-                del self._all[answer_id]
+                del self._answers[answer_id]
 
-    async def _tell_owners(self, reflections: list[_Reflection], now: float) -> None:
-        by_owner: dict[str, list[str]] = {}
-        for reflection in reflections:
-            if now - reflection.told >= _WATCH_SECONDS:
-                reflection.told = now
-                by_owner.setdefault(reflection.owner, []).append(f"watch {reflection.live.id}")
-        for owner, notes in by_owner.items():
-            await self._mirror.note(owner, notes)
+    async def _tell_owners(self, remotes: list[RemoteAnswer], now: float) -> None:
+        by_owner: dict[str, list[Command]] = {}
+        for remote in remotes:
+            if now - remote.watch_sent >= _WATCH_SECONDS:
+                remote.watch_sent = now
+                by_owner.setdefault(remote.owner, []).append(WatchAnswer(remote.live.id))
+        for owner, commands in by_owner.items():
+            await self._bus.send_commands(owner, commands)
 
-    def close(self, now: float) -> None:
+    def close_ended(self, now: float) -> None:
         """Ends those of what has ended. The database is asked too, once a second for all of them: Redis may be away."""
-        for reflection in self._all.values():
-            if reflection.ended and not reflection.closing:
-                reflection.closing = True
-                self._spawn(self._close(reflection))
-        if self._all and now - self._checked >= _CHECK_SECONDS:
+        for remote in self._answers.values():
+            if remote.ended and not remote.closing:
+                remote.closing = True
+                self._spawn(self._close(remote))
+        if self._answers and now - self._checked >= _CHECK_SECONDS:
             # Until it has answered it is not asked again.
             self._checked = math.inf
             self._spawn(self._check())
 
     async def _check(self) -> None:
         try:
-            reflections = list(self._all.values())
-            streaming = await in_thread(Message.objects.streaming_ids, [reflection.live.id for reflection in reflections])
-            for reflection in reflections:
-                reflection.ended |= reflection.live.id not in streaming
+            remotes = list(self._answers.values())
+            streaming = await in_thread(Message.objects.streaming_ids, [remote.live.id for remote in remotes])
+            for remote in remotes:
+                remote.ended |= remote.live.id not in streaming
         except Error:
             pass  # asked again in a second
         finally:
             self._checked = monotonic()
 
-    async def _close(self, reflection: _Reflection) -> None:
-        """Ends the reflection if the answer is saved; else it goes on being one."""
-        live = reflection.live
+    async def _close(self, remote: RemoteAnswer) -> None:
+        """Ends the answer for its readers here if its end is saved; else goes on following it."""
+        live = remote.live
         try:
             message = await in_thread(lambda: Message.objects.filter(id=live.id).first())
             if message is None:
-                self._all.pop(live.id, None)
-                live.hand_over()
+                self._answers.pop(live.id, None)
+                live.detach_readers()
             elif message.status != Message.Status.STREAMING:
-                done, error = await in_thread(endings.saved_end, message)
-                self._all.pop(live.id, None)
-                live.settle(message.content.encode())
+                done, error = await in_thread(endings.stored_ending, message)
+                self._answers.pop(live.id, None)
+                live.replace_text(message.content.encode())
                 live.end(done, error)
             else:
-                reflection.ended = False
+                remote.ended = False
         except Error:
             pass  # asked again in a second
         finally:
-            reflection.closing = False
+            remote.closing = False

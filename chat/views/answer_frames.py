@@ -33,7 +33,7 @@ async def follow(
     if existing.message.status != Message.Status.STREAMING:
         return EventStreamResponse(frames, headers)
     lease = await reader_leases.acquire(requester)
-    return EventStreamResponse(worker.current().seated(frames, lease), headers)
+    return EventStreamResponse(worker.current().with_reader_lease(frames, lease), headers)
 
 
 async def frames_after(existing: ExistingAnswer, cursor: int, access: ReaderAccess) -> AsyncGenerator[bytes, None]:
@@ -47,7 +47,7 @@ async def frames_after(existing: ExistingAnswer, cursor: int, access: ReaderAcce
 
 
 async def _finished(existing: ExistingAnswer, cursor: int) -> AsyncGenerator[bytes, None]:
-    done, error = await in_thread(endings.saved_end, existing.message)
+    done, error = await in_thread(endings.stored_ending, existing.message)
     answer = LiveAnswer(existing.message.id, existing.start)
     answer.append(existing.message.content)
     answer.end(done, error)

@@ -31,7 +31,7 @@ async def streams(request: HttpRequest) -> HttpResponseBase:
     access = reader_access(request)
     opened = [await _open(requester, answer, cursor, access) for answer, cursor in items]
     lease = await reader_leases.acquire(requester)
-    return EventStreamResponse(worker.current().seated(multiplex(opened), lease))
+    return EventStreamResponse(worker.current().with_reader_lease(multiplex(opened), lease))
 
 
 def _parse_item(text: str) -> tuple[UUID, int]:

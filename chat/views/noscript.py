@@ -91,7 +91,9 @@ async def answer(request: HttpRequest, conversation_id: UUID, answer_id: UUID) -
         lease = await reader_leases.acquire(requester)
     except TooManyReaders as refusal:
         return await in_thread(refusal_page, request, refusal)
-    return UnbufferedResponse(worker.current().seated(_streamed(page, existing, reader_access(request)), lease), "text/html; charset=utf-8")
+    return UnbufferedResponse(
+        worker.current().with_reader_lease(_streamed(page, existing, reader_access(request)), lease), "text/html; charset=utf-8"
+    )
 
 
 def _page(request: HttpRequest, existing: ExistingAnswer) -> str:

@@ -81,7 +81,7 @@ async def answer_stop(request: HttpRequest, answer_id: UUID) -> HttpResponseBase
     if usage.outcome != Usage.Outcome.RUNNING:
         return JsonResponse(await _stopped(answer_id))
     here = worker.current()
-    async with here.last_words(answer_id) as last_words:
+    async with here.final_text(answer_id) as final_text:
         try:
             async with asyncio.timeout(_STOP_SECONDS):
                 while not await here.stop_answer(answer_id, usage.worker):
@@ -90,7 +90,7 @@ async def answer_stop(request: HttpRequest, answer_id: UUID) -> HttpResponseBase
                     await asyncio.sleep(_STOP_POLL_SECONDS)
         except TimeoutError:
             raise DatabaseUnavailable("The answer is being stopped, but its end is not saved yet.", retry_after=2) from None
-        return JsonResponse(await _stopped(answer_id, last_words))
+        return JsonResponse(await _stopped(answer_id, final_text))
 
 
 def _own_usage(requester: Requester, answer_id: UUID) -> Usage:
@@ -110,8 +110,8 @@ def _is_own(requester: Requester, usage: Usage) -> bool:
     return usage.owner_key == requester.owner_key and not Message.objects.filter(id=usage.answer).exists()
 
 
-async def _stopped(answer_id: UUID, last_words: Callable[[], Awaitable[str]] | None = None) -> dict[str, Any]:
+async def _stopped(answer_id: UUID, final_text: Callable[[], Awaitable[str]] | None = None) -> dict[str, Any]:
     stored = await in_thread(Message.objects.status_and_text, answer_id)
     if stored is not None:
         return {"status": stored[0], "content": stored[1]}
-    return {"status": await in_thread(Usage.objects.outcome_of, answer_id), "content": await last_words() if last_words else ""}
+    return {"status": await in_thread(Usage.objects.outcome_of, answer_id), "content": await final_text() if final_text else ""}

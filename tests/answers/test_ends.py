@@ -15,7 +15,9 @@ import pytest
 import redis
 
 from chat import redis_client as chat_redis
-from chat.answers.answer_store import Mirror
+from chat.answers.held_leases import HeldLeases
+from chat.answers.tasks import Tasks
+from chat.answers.worker_bus import WorkerBus
 from chat.limits.leases import Lease
 from chat.models import ChatModel, Usage
 from tests.harness import wire
@@ -196,14 +198,15 @@ def test_stateless_answer_stopped_from_another_worker_is_told_whole(
 
 async def test_stops_of_stateless_answers_leave_connections_to_the_leases() -> None:
     client = chat_redis.async_client()
-    mirror, answer = Mirror(client, "worker"), uuid4()
-    async with contextlib.AsyncExitStack() as listening:
-        hear = [await listening.enter_async_context(mirror.listening(answer)) for _ in range(40)]
-        await mirror.release(Lease("a", ("nobody",), 0, 0))
-        await mirror.tell(answer, b"some text")
+    bus, held, answer = WorkerBus(client, "worker"), HeldLeases(client, Tasks().spawn), uuid4()
+    async with contextlib.AsyncExitStack() as subscriptions:
+        hear = [await subscriptions.enter_async_context(bus.subscribe(answer)) for _ in range(40)]
+        await held.release(Lease("a", ("nobody",), 0, 0))
+        assert not held.redis_is_away
+        await bus.publish_final_text(answer, b"some text")
         heard = await asyncio.gather(*(one() for one in hear))
-    async with mirror.listening(answer) as again:
-        await mirror.tell(answer, b"some text")
+    async with bus.subscribe(answer) as again:
+        await bus.publish_final_text(answer, b"some text")
         assert await again() == "some text"
     await client.aclose()
     assert set(heard) == {"some text", ""}

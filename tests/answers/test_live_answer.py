@@ -102,7 +102,7 @@ async def test_text_that_was_saved_shorter_than_it_was_shown_ends_at_its_own_cur
     frames = live.frames(0)
     await next_events(frames)
     assert text_of(await next_events(frames)) == "shown and lost"
-    live.settle(b"shown")
+    live.replace_text(b"shown")
     live.end(DONE)
     done, end = await rest(frames)
     assert (done.name, done.id, end.is_end) == ("done", "5", True)
@@ -186,39 +186,31 @@ async def test_reader_that_comes_after_the_end_gets_all_of_it(live: LiveAnswer) 
     assert names(await rest(live.frames(3))) == ["start", "done", "message"]
 
 
-async def test_whoever_waits_for_the_end_is_told(live: LiveAnswer) -> None:
-    task = asyncio.create_task(live.wait_until_ended())
-    await asyncio.sleep(0)
-    assert not task.done()
-    live.end(DONE)
-    await asyncio.wait_for(task, 5)
-
-
 async def test_handed_over_readers_get_the_text_so_far_and_no_end(live: LiveAnswer) -> None:
     frames = live.frames(0)
     await next_events(frames)
     live.append("abc")
-    live.hand_over()
+    live.detach_readers()
     assert names(await rest(frames)) == ["delta"]
 
 
-async def test_waiting_reader_is_let_go_by_a_hand_over(live: LiveAnswer) -> None:
+async def test_waiting_reader_is_let_go_when_readers_are_detached(live: LiveAnswer) -> None:
     frames = live.frames(0)
     await next_events(frames)
     task = asyncio.create_task(rest(frames))
     await asyncio.sleep(0)
-    live.hand_over()
+    live.detach_readers()
     assert await task == []
 
 
-async def test_reader_that_comes_after_a_hand_over_is_let_go_too(live: LiveAnswer) -> None:
-    live.hand_over()
+async def test_reader_that_comes_after_readers_were_detached_is_let_go_too(live: LiveAnswer) -> None:
+    live.detach_readers()
     live.append("abc")
     assert names(await rest(live.frames(0))) == ["start", "delta"]
 
 
 async def test_handed_over_answer_that_has_ended_tells_its_end(live: LiveAnswer) -> None:
-    live.hand_over()
+    live.detach_readers()
     live.end(DONE)
     assert (await rest(live.frames(0)))[-1].is_end
 
@@ -304,14 +296,14 @@ async def test_pieces_are_the_text_as_it_comes_and_end_with_the_answer(live: Liv
     assert not live.readers
 
 
-async def test_pieces_tell_silence_by_an_empty_one_and_end_with_a_hand_over(live: LiveAnswer) -> None:
+async def test_pieces_tell_silence_by_an_empty_one_and_end_when_readers_are_detached(live: LiveAnswer) -> None:
     pieces = live.pieces()
     task = asyncio.create_task(anext(pieces))
     await asyncio.sleep(0)
     (reader,) = live.readers
     reader.ping_if_silent(reader.sent_at + PING_SECONDS)
     assert await task == ""
-    live.hand_over()
+    live.detach_readers()
     assert [piece async for piece in pieces] == []
 
 

@@ -20,9 +20,12 @@ from django.utils import timezone
 from chat import redis_client as chat_redis
 from chat import redis_keys, threads
 from chat.answers import recovery
-from chat.answers.answer_store import Mirror
+from chat.answers.answer_store import AnswerStore
 from chat.answers.live_answer import LiveAnswer
+from chat.answers.remote_answers import RemoteAnswers
+from chat.answers.tasks import Tasks
 from chat.answers.worker import Worker
+from chat.answers.worker_bus import WorkerBus
 from chat.limits import leases
 from chat.limits.leases import Lease
 from chat.models import Conversation, Message, Usage
@@ -71,7 +74,8 @@ async def test_workers_name_fits_the_ledger_on_a_host_with_a_long_name(monkeypat
 async def test_readers_of_other_workers_answers_cost_one_look_at_the_database_a_second_all_together(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    here, looks = Worker(), list[int]()
+    client, tasks, looks = chat_redis.async_client(), Tasks(), list[int]()
+    remote = RemoteAnswers(AnswerStore(client), WorkerBus(client, "here"), tasks.spawn)
 
     def streaming_ids(queryset: MessageQuerySet, answers: Collection[UUID]) -> set[UUID]:
         looks.append(len(answers))
@@ -79,12 +83,12 @@ async def test_readers_of_other_workers_answers_cost_one_look_at_the_database_a_
 
     monkeypatch.setattr(MessageQuerySet, "streaming_ids", streaming_ids)
     for _ in range(10):
-        here.follow(uuid4(), {}, "another worker")
+        remote.follow(uuid4(), {}, "another worker", ended=False)
     for _ in range(2):
-        here._reflections.close(monotonic())
-        await asyncio.gather(*here._tasks)
+        remote.close_ended(monotonic())
+        await asyncio.gather(*tasks.running)
     assert looks == [10]
-    await here.stop()
+    await client.aclose()
 
 
 # --- Killed -------------------------------------------------------------------
@@ -144,7 +148,7 @@ def test_worker_that_stood_still_closes_what_was_claimed_meanwhile(
     stream.until_text("some text")
     answer = stream.answer
     elsewhere = person.client
-    # With no text in the mirror yet, the claim would call it failed.
+    # With no text in Redis yet, the claim would call it failed.
     wait_until(lambda: redis_client.get(redis_keys.answer_text(answer)) == b"some text")
     os.kill(site.process.pid, signal.SIGSTOP)
     try:
@@ -522,10 +526,12 @@ def test_reader_on_another_worker_gets_the_exact_text_after_redis_was_emptied(
 
 async def test_text_on_its_way_from_redis_is_not_added_to_an_answer_that_ended_meanwhile() -> None:
     client, answer_id = chat_redis.async_client(), uuid4()
-    mirror, here, elsewhere = Mirror(client, "worker"), LiveAnswer(answer_id, {}), LiveAnswer(answer_id, {})
+    store, here, elsewhere = AnswerStore(client), LiveAnswer(answer_id, {}), LiveAnswer(answer_id, {})
     elsewhere.append("some text")
-    await mirror.flush([elsewhere], None)
-    reading = asyncio.ensure_future(mirror.read([here]))
+    pipeline = client.pipeline(transaction=False)
+    store.queue_texts(pipeline, [elsewhere], verify=False)
+    await pipeline.execute()
+    reading = asyncio.ensure_future(store.read([here]))
     await asyncio.sleep(0)
     here.append("some text")
     here.end({})
@@ -554,7 +560,7 @@ async def test_worker_whose_own_lease_is_missing_takes_no_other_for_lost(monkeyp
     monkeypatch.setattr(UsageQuerySet, "running_rows", lambda _: [RunningRow("another worker", answer, False)])
     monkeypatch.setattr(recovery, "claim", lambda answer, *left: claimed.append(answer))
     for _ in range(3):
-        await here.recover()
+        await here.recovery.recover()
     assert claimed == []
     await here.start()
     async with asyncio.timeout(10):
@@ -583,15 +589,15 @@ def test_answers_that_end_while_redis_hangs_do_not_wait_for_each_other(
 
 
 async def test_leases_do_not_wait_for_a_locked_database(redis_client: redis.Redis, locked_threads: threading.Event) -> None:
-    here, seat = Worker(), Lease(uuid4().hex, (f"readers:{uuid4()}",), 0, 0)
+    here, lease = Worker(), Lease(uuid4().hex, (f"readers:{uuid4()}",), 0, 0)
     await here.start()
-    leases.take(redis_client, seat.subjects[0], seat, leases.Headroom())
-    frames = here.seated(LiveAnswer(uuid4(), {}).frames(0), seat)
+    leases.take(redis_client, lease.subjects[0], lease, leases.Headroom())
+    frames = here.with_reader_lease(LiveAnswer(uuid4(), {}).frames(0), lease)
     await anext(frames)
     await frames.aclose()
-    # The seat is given up although no thread is free; a lease is renewed behind that.
+    # The lease is released although no thread is free; a lease is renewed behind that.
     async with asyncio.timeout(5):
-        while leases.in_use(redis_client, seat.subjects[0]):
+        while leases.in_use(redis_client, lease.subjects[0]):
             await asyncio.sleep(0.02)
     redis_client.pexpire(redis_keys.worker_lease(here.id), 3000)
     async with asyncio.timeout(5):

@@ -80,7 +80,7 @@ class Apart:
     def tokens_so_far(self, answer: str) -> int:
         """How many tokens the answer has, as its worker last said."""
         with redis.Redis.from_url(self.valkey.url) as client:
-            [cost_so_far], _ = answer_store.look(client, [UUID(answer)], [])
+            [cost_so_far], _ = answer_store.read_costs_and_leases(client, [UUID(answer)], [])
         return cost_so_far.bill.completion_tokens
 
     def empty_redis(self) -> None:
