@@ -6,7 +6,6 @@ lost), and all of them come through `save`.
 
 import logging
 from dataclasses import dataclass
-from decimal import Decimal
 from math import ceil
 from typing import Any
 from uuid import UUID
@@ -18,13 +17,15 @@ from chat.conversations.ending_notes import ending_note
 from chat.errors import AnswerError, sentence
 from chat.markdown import render
 from chat.models import Message, Usage
+from chat.models.usage import usage_payload
+from chat.upstream.cost import Bill
 
 logger = logging.getLogger("chat.answers.ending")
 
 
 @dataclass(frozen=True)
 class Ending:
-    """The end of an answer, as it is saved and told. Tokens; USD; milliseconds.
+    """Holds the end of an answer, as it is saved and told; times in milliseconds.
 
     `trimmed`: how many of the oldest messages were left out; None where nothing is known beyond what the turn wrote.
     """
@@ -32,19 +33,12 @@ class Ending:
     status: str
     text: str
     model: str
+    bill: Bill
     finish_reason: str = ""
     error: AnswerError | None = None
-    prompt_tokens: int = 0
-    completion_tokens: int = 0
-    cost_usd: Decimal = Decimal(0)
-    estimated: bool = False
     first_token_ms: int | None = None
     duration_ms: int | None = None
     trimmed: int | None = None
-
-    @property
-    def usage(self) -> dict[str, Any]:
-        return {"prompt_tokens": self.prompt_tokens, "completion_tokens": self.completion_tokens, "estimated": self.estimated}
 
 
 def status_for(error: AnswerError | None, has_text: bool) -> str:
@@ -66,10 +60,10 @@ def save(answer_id: UUID, ending: Ending) -> bool:
             .update(
                 outcome=ending.status,
                 model=ending.model,
-                prompt_tokens=ending.prompt_tokens,
-                completion_tokens=ending.completion_tokens,
-                cost_usd=ending.cost_usd,
-                estimated=ending.estimated,
+                prompt_tokens=ending.bill.prompt_tokens,
+                completion_tokens=ending.bill.completion_tokens,
+                cost_usd=ending.bill.cost_usd,
+                estimated=ending.bill.estimated,
                 first_token_ms=ending.first_token_ms,
                 duration_ms=ending.duration_ms,
             )
@@ -91,7 +85,7 @@ def save(answer_id: UUID, ending: Ending) -> bool:
 def done_payload(ending: Ending) -> dict[str, Any]:
     """Returns the payload of the `done` event; renders the Markdown, so call it off the event loop."""
     html, trimmed = _html(ending.text), ending.trimmed or 0
-    payload = {"status": ending.status, "finish_reason": ending.finish_reason or None, "usage": ending.usage, "html": html}
+    payload = {"status": ending.status, "finish_reason": ending.finish_reason or None, "usage": usage_payload(ending.bill), "html": html}
     note = ending_note(ending.status, ending.finish_reason, has_text=bool(ending.text), error=ending.error, trimmed=trimmed)
     return {**payload, **({"trimmed": trimmed} if trimmed else {}), **({"note": note} if note else {})}
 
@@ -116,15 +110,15 @@ def error_payload(error: AnswerError) -> dict[str, Any]:
 def stored_ending(message: Message) -> tuple[dict[str, Any], dict[str, Any] | None]:
     """Returns the payloads of `done` and, if something went wrong, `error` of an answer that ended some time ago."""
     usage = Usage.objects.filter(answer=message.id).first()
-    figures = usage.figures() if usage else {"estimated": True}
+    bill = Bill(usage.prompt_tokens, usage.completion_tokens, usage.cost_usd, usage.estimated) if usage else Bill(estimated=True)
     error = AnswerError(message.error_code, reason=message.error_reason) if message.error_code else None
     ending = Ending(
         status=message.status,
         text=message.content,
         model=message.model,
+        bill=bill,
         finish_reason=message.finish_reason,
         error=error,
         trimmed=message.trimmed,
-        **figures,
     )
     return done_payload(ending), error_payload(error) if error else None

@@ -17,8 +17,7 @@ from uuid import UUID
 from django.db import Error
 
 from chat import database_errors
-from chat.answers import ending as endings
-from chat.answers.ending import Ending
+from chat.answers.ending import Ending, done_payload, error_payload, save, status_for
 from chat.answers.live_answer import LiveAnswer
 from chat.errors import AnswerError
 from chat.limits import budgets
@@ -89,7 +88,7 @@ class Generation(CompletionSink):
             # Whoever claims this answer tells its readers another end; ours are sent there.
             self.live.detach_readers()
             return
-        self.live.end(done, endings.error_payload(ending.error) if ending.error else None)
+        self.live.end(done, error_payload(ending.error) if ending.error else None)
 
     def cancel(self, status: str, finish_reason: str, error: AnswerError | None = None) -> None:
         """Ends the answer from outside: closes the upstream at once; what was said so far is kept. Later calls change nothing."""
@@ -149,7 +148,7 @@ class Generation(CompletionSink):
         if self._cancelled is not None and call.finish_reason is None:
             status, finish_reason, error = self._cancelled
         else:
-            status, finish_reason = endings.status_for(error, bool(text)), call.finish_reason or ""
+            status, finish_reason = status_for(error, bool(text)), call.finish_reason or ""
         bill = self.cost_so_far.bill
         alarm_if_overrun(self.job.answer, call.attempts, bill)
         return Ending(
@@ -158,10 +157,7 @@ class Generation(CompletionSink):
             model=call.model,
             finish_reason=finish_reason,
             error=error,
-            prompt_tokens=bill.prompt_tokens,
-            completion_tokens=bill.completion_tokens,
-            cost_usd=bill.cost_usd,
-            estimated=bill.estimated,
+            bill=bill,
             first_token_ms=round((self._first_token - self._started) * 1000) if self._first_token is not None else None,
             duration_ms=round((monotonic() - self._started) * 1000),
             trimmed=self.job.trimmed + call.trimmed,
@@ -205,9 +201,9 @@ async def _is_budgeted(job: Job) -> bool:
 
 
 def _save(answer_id: UUID, ending: Ending) -> dict[str, Any] | None:
-    if not endings.save(answer_id, ending):
+    if not save(answer_id, ending):
         return None
-    return endings.done_payload(ending)
+    return done_payload(ending)
 
 
 STOPPED = (Message.Status.STOPPED, "stopped")

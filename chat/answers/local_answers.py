@@ -8,9 +8,9 @@ from uuid import UUID
 from django.conf import settings
 
 from chat import redis_client
-from chat.answers import ending as endings
 from chat.answers.answer_store import AnswerStore
 from chat.answers.commands import Command, StopAnswer
+from chat.answers.ending import status_for
 from chat.answers.generation import ABANDONED, STOPPED, Generation, Job
 from chat.answers.held_leases import HeldLeases
 from chat.answers.live_answer import LiveAnswer
@@ -86,7 +86,7 @@ class LocalAnswers:
         error = AnswerError("worker_lost")
         for generation in self.all():
             if stored or not generation.job.stored:
-                generation.cancel(endings.status_for(error, bool(generation.live.text)), "drained", error)
+                generation.cancel(status_for(error, bool(generation.live.text)), "drained", error)
 
     def handle_command(self, command: Command, now: float) -> None:
         """Does what another worker asks; nothing for an answer that has ended. `now`: seconds, monotonic."""

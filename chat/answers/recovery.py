@@ -9,9 +9,8 @@ from django.db import Error
 from django.utils import timezone
 
 from chat import redis_client
-from chat.answers import ending as endings
 from chat.answers.answer_store import AnswerStore
-from chat.answers.ending import Ending
+from chat.answers.ending import Ending, save, status_for
 from chat.answers.local_answers import LocalAnswers
 from chat.answers.worker_bus import WorkerBus
 from chat.errors import AnswerError
@@ -91,20 +90,16 @@ def claim(answer_id: UUID, text: str, cost_so_far: RunningCost) -> bool:
     if usage is None:
         return False
     error = AnswerError("worker_lost")
-    bill = _bill(usage, text, cost_so_far)
     ending = Ending(
-        status=endings.status_for(error, bool(text)),
+        status=status_for(error, bool(text)),
         text=text,
         model=cost_so_far.model or usage.model,
+        bill=_bill(usage, text, cost_so_far),
         error=error,
-        prompt_tokens=bill.prompt_tokens,
-        completion_tokens=bill.completion_tokens,
-        cost_usd=bill.cost_usd,
-        estimated=True,
         # The clock of the host that was lost may have been ahead of ours.
         duration_ms=max(0, round((timezone.now() - usage.created).total_seconds() * 1000)),
     )
-    if not endings.save(answer_id, ending):
+    if not save(answer_id, ending):
         return False
     reservations.free(leases.Lease(str(answer_id), (usage.limit_key, reservations.SITE), 0, 0))
     return True
@@ -122,6 +117,7 @@ def _bill(usage: Usage, text: str, cost_so_far: RunningCost) -> Bill:
     completion = max(known.completion_tokens, budgets.estimate_completion(len(text.encode()), 0))
     model = ChatModel.objects.filter(slug=cost_so_far.model or usage.model).first()
     if model is None:
-        return Bill(prompt, completion, usage.cost_usd)
+        return Bill(prompt, completion, usage.cost_usd, estimated=True)
     prices = budgets.Prices(model.input_usd_per_million, model.output_usd_per_million)
-    return Bill(prompt, completion, known.cost_usd + prices.cost(prompt - known.prompt_tokens, completion - known.completion_tokens))
+    cost = known.cost_usd + prices.cost(prompt - known.prompt_tokens, completion - known.completion_tokens)
+    return Bill(prompt, completion, cost, estimated=True)

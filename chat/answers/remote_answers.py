@@ -7,9 +7,9 @@ from uuid import UUID
 
 from django.db import Error
 
-from chat.answers import ending as endings
 from chat.answers.answer_store import AnswerStore
 from chat.answers.commands import Command, WatchAnswer
+from chat.answers.ending import stored_ending
 from chat.answers.live_answer import LiveAnswer
 from chat.answers.tasks import Spawn
 from chat.answers.worker_bus import WorkerBus
@@ -111,7 +111,7 @@ class RemoteAnswers:
                 self._answers.pop(live.id, None)
                 live.detach_readers()
             elif message.status != Message.Status.STREAMING:
-                done, error = await in_thread(endings.stored_ending, message)
+                done, error = await in_thread(stored_ending, message)
                 self._answers.pop(live.id, None)
                 live.replace_text(message.content.encode())
                 live.end(done, error)

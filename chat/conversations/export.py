@@ -4,6 +4,7 @@ from typing import Any
 
 from chat.conversations.branch import branch_to
 from chat.models import Conversation, Message, Usage
+from chat.models.usage import usage_payload
 
 
 def as_dict(conversation: Conversation) -> dict[str, Any]:
@@ -13,7 +14,7 @@ def as_dict(conversation: Conversation) -> dict[str, Any]:
     """
     messages = list(conversation.messages.oldest_first())
     settled = Usage.objects.filter(answer__in=conversation.messages.values("pk")).exclude(outcome=Usage.Outcome.RUNNING)
-    usage = {row.answer: row.figures() for row in settled}
+    usage = {row.answer: usage_payload(row) for row in settled}
     return {
         "id": str(conversation.pk),
         "title": conversation.title,

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from decimal import Decimal
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 from uuid import UUID
 
 from django.conf import settings
@@ -11,6 +11,26 @@ from django.db.models import Q
 from django.utils import timezone
 
 from chat.models.conversations import Message
+
+
+class TokenFigures(Protocol):
+    """Has what an answer has used: a row of the ledger, or a bill."""
+
+    @property
+    def prompt_tokens(self) -> int: ...
+    @property
+    def completion_tokens(self) -> int: ...
+    @property
+    def estimated(self) -> bool: ...
+
+
+def usage_payload(figures: TokenFigures) -> dict[str, Any]:
+    """Returns the field `usage` of events and exports."""
+    return {
+        "prompt_tokens": figures.prompt_tokens,
+        "completion_tokens": figures.completion_tokens,
+        "estimated": figures.estimated,
+    }
 
 
 class RunningRow(NamedTuple):
@@ -107,10 +127,6 @@ class Usage(models.Model):
 
     def __str__(self) -> str:
         return f"{self.model} {self.outcome} {self.answer}"
-
-    def figures(self) -> dict[str, Any]:
-        """Tokens as events and exports show them."""
-        return {"prompt_tokens": self.prompt_tokens, "completion_tokens": self.completion_tokens, "estimated": self.estimated}
 
 
 class RefusalCount(models.Model):

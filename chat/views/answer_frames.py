@@ -3,8 +3,8 @@
 import re
 from collections.abc import AsyncGenerator
 
-from chat.answers import ending as endings
 from chat.answers import worker
+from chat.answers.ending import stored_ending
 from chat.answers.live_answer import LiveAnswer
 from chat.answers.reader_access import ReaderAccess
 from chat.errors import InvalidRequest
@@ -47,7 +47,7 @@ async def frames_after(existing: ExistingAnswer, cursor: int, access: ReaderAcce
 
 
 async def _finished(existing: ExistingAnswer, cursor: int) -> AsyncGenerator[bytes, None]:
-    done, error = await in_thread(endings.stored_ending, existing.message)
+    done, error = await in_thread(stored_ending, existing.message)
     answer = LiveAnswer(existing.message.id, existing.start)
     answer.append(existing.message.content)
     answer.end(done, error)
