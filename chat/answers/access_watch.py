@@ -96,7 +96,7 @@ class AccessWatch:
             return
         rights = await in_thread(read_rights, *_asked(generations, readers))
         for generation in generations:
-            owner = rights.owner(generation.job.person, generation.job.answer)
+            owner = rights.owner(generation.job.plan.person, generation.job.plan.answer)
             if owner is not None and owner not in rights.passwords:
                 generation.cancel(*STOPPED)
         for live, reader, access in readers:
@@ -105,7 +105,7 @@ class AccessWatch:
 
 def _asked(generations: list[Generation], readers: list[tuple[LiveAnswer, Reader, ReaderAccess]]) -> tuple[set[int], set[str], list[UUID]]:
     """Of whom, of which sessions and of which guests' answers the database is asked."""
-    owners = [(generation.job.answer, generation.job.person) for generation in generations]
+    owners = [(generation.job.plan.answer, generation.job.plan.person) for generation in generations]
     owners += [(live.id, access.person) for live, _, access in readers]
     people = {person for _, person in owners if person is not None}
     sessions = {key for _, _, access in readers if (key := access.session_key) is not None}

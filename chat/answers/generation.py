@@ -7,8 +7,7 @@ and only then tells the readers.
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable
 from functools import partial
 from time import monotonic
 from typing import Any
@@ -18,14 +17,14 @@ from django.db import Error
 
 from chat import database_errors
 from chat.answers.ending import Ending, done_payload, error_payload, save, status_for
+from chat.answers.job import AnswerPlan, Job
 from chat.answers.live_answer import LiveAnswer
 from chat.errors import AnswerError
-from chat.limits import budgets
 from chat.limits.leases import Lease
 from chat.models import Message
 from chat.threads import in_thread
-from chat.upstream.attempt import CompletionSink, Target
-from chat.upstream.cost import CostMeter, LateBudget, Reserved, RunningCost, alarm_if_overrun
+from chat.upstream.attempt import CompletionSink
+from chat.upstream.cost import CostMeter, LateBudget, RunningCost, alarm_if_overrun
 from chat.upstream.retry import CompletionCall, CompletionRequest, Upstream
 
 logger = logging.getLogger("chat.answers.generation")
@@ -34,40 +33,18 @@ _SAVE_RETRY_SECONDS = (0.2, 0.5, 1.0, 2.0)
 _SLOW_SAVE_SECONDS = 1.0
 
 
-@dataclass(frozen=True)
-class Job:
-    """What is to be generated. `start` is the payload of the `start` event; `prices` are by the models' slugs.
-
-    `person` is the account that asks, None for a guest. `trimmed` messages were left out of `messages`;
-    `reserved` is None where no budget applies; `bound` is what it would be
-    if one did, and `is_budgeted` whether one does now (blocks on Redis, and seldom on the database).
-    """
-
-    answer: UUID
-    person: int | None
-    stored: bool
-    start: dict[str, Any]
-    targets: Sequence[Target]
-    prices: dict[str, budgets.Prices]
-    bound: Reserved
-    is_budgeted: Callable[[], bool]
-    messages: list[dict[str, str]]
-    trimmed: int
-    reserved: Reserved | None
-    lease: Lease
-
-
 class Generation(CompletionSink):
     """One answer's way from the upstream to the database. `release` frees what the turn took."""
 
     def __init__(self, job: Job, upstream: Upstream, release: Callable[[Lease], Awaitable[None]]) -> None:
         self.job = job
-        self.live = LiveAnswer(job.answer, job.start)
+        plan = job.plan
+        self.live = LiveAnswer(plan.answer, job.start)
         # Until when a reader on another worker counts as watching (monotonic).
         self._watched_elsewhere = 0.0
         self._release = release
-        self._cost_meter = CostMeter(job.prices, job.reserved, LateBudget(job.bound, partial(_is_budgeted, job)))
-        self._call = CompletionCall(upstream, CompletionRequest(job.targets, job.messages, may_trim=job.stored), self._cost_meter, self)
+        self._cost_meter = CostMeter(plan.prices, plan.reserved, LateBudget(plan.bound, partial(_is_budgeted, plan)))
+        self._call = CompletionCall(upstream, CompletionRequest(plan.targets, plan.messages, may_trim=plan.stored), self._cost_meter, self)
         self._upstream: asyncio.Task[None] | None = None
         self._cancelled: tuple[str, str, AnswerError | None] | None = None
         self._started = monotonic()
@@ -81,7 +58,7 @@ class Generation(CompletionSink):
             done = await self._save(ending)
         except Exception as fault:
             # The database refuses the row itself: recovery claims the answer with the text that is in Redis.
-            logger.error("Answer %s cannot be saved: %s", self.job.answer, type(fault).__name__)
+            logger.error("Answer %s cannot be saved: %s", self.job.plan.answer, type(fault).__name__)
             done = None
         await self._release(self.job.lease)
         if done is None:
@@ -140,7 +117,7 @@ class Generation(CompletionSink):
         if error is None or isinstance(error, AnswerError):
             return error
         # The type alone: an exception's text may quote the prompt.
-        logger.error("Answer %s failed: %s", self.job.answer, type(error).__name__)
+        logger.error("Answer %s failed: %s", self.job.plan.answer, type(error).__name__)
         return AnswerError("internal_error")
 
     def _ending(self, error: AnswerError | None) -> Ending:
@@ -150,7 +127,7 @@ class Generation(CompletionSink):
         else:
             status, finish_reason = status_for(error, bool(text)), call.finish_reason or ""
         bill = self.cost_so_far.bill
-        alarm_if_overrun(self.job.answer, call.attempts, bill)
+        alarm_if_overrun(self.job.plan.answer, call.attempts, bill)
         return Ending(
             status=status,
             text=text,
@@ -160,7 +137,7 @@ class Generation(CompletionSink):
             bill=bill,
             first_token_ms=round((self._first_token - self._started) * 1000) if self._first_token is not None else None,
             duration_ms=round((monotonic() - self._started) * 1000),
-            trimmed=self.job.trimmed + call.trimmed,
+            trimmed=self.job.plan.trimmed + call.trimmed,
         )
 
     async def _save(self, ending: Ending) -> dict[str, Any] | None:
@@ -177,12 +154,12 @@ class Generation(CompletionSink):
                     raise
                 wait = _SAVE_RETRY_SECONDS[min(attempt, len(_SAVE_RETRY_SECONDS) - 1)]
                 attempt += 1
-                logger.warning("Answer %s waits to be saved: %s", self.job.answer, type(error).__name__)
+                logger.warning("Answer %s waits to be saved: %s", self.job.plan.answer, type(error).__name__)
                 self._tell_saving(ending, attempt, wait)
                 await asyncio.sleep(wait)
 
     async def _save_once(self, ending: Ending, attempt: int) -> dict[str, Any] | None:
-        saving = asyncio.ensure_future(in_thread(_save, self.job.answer, ending))
+        saving = asyncio.ensure_future(in_thread(_save, self.job.plan.answer, ending))
         if not (await asyncio.wait([saving], timeout=_SLOW_SAVE_SECONDS))[0]:
             # A locked SQLite file makes one wait for long before it is an error.
             self._tell_saving(ending, attempt, 0)
@@ -193,9 +170,9 @@ class Generation(CompletionSink):
         self.live.status({"state": "saving", "attempt": attempt, "retry_in": wait, "reason": reason, "model": ending.model})
 
 
-async def _is_budgeted(job: Job) -> bool:
+async def _is_budgeted(plan: AnswerPlan) -> bool:
     try:
-        return await in_thread(job.is_budgeted)
+        return await in_thread(plan.is_budgeted)
     except Error:
         return True  # it cannot be told: then nothing is spent beyond what the ledger has
 

@@ -11,8 +11,9 @@ from chat import redis_client
 from chat.answers.answer_store import AnswerStore
 from chat.answers.commands import Command, StopAnswer
 from chat.answers.ending import status_for
-from chat.answers.generation import ABANDONED, STOPPED, Generation, Job
+from chat.answers.generation import ABANDONED, STOPPED, Generation
 from chat.answers.held_leases import HeldLeases
+from chat.answers.job import Job
 from chat.answers.live_answer import LiveAnswer
 from chat.answers.remote_answers import FIRST_READER_SECONDS
 from chat.answers.tasks import Spawn
@@ -50,12 +51,12 @@ class LocalAnswers:
 
     def generate(self, job: Job) -> LiveAnswer:
         """Starts an answer and returns it; it goes on by itself."""
-        generation = self._generations[job.answer] = Generation(job, self._upstream, self._leases.release)
-        self._tasks[job.answer] = self._spawn(self._run(generation))
+        generation = self._generations[job.plan.answer] = Generation(job, self._upstream, self._leases.release)
+        self._tasks[job.plan.answer] = self._spawn(self._run(generation))
         return generation.live
 
     async def _run(self, generation: Generation) -> None:
-        answer_id = generation.job.answer
+        answer_id = generation.job.plan.answer
         try:
             await generation.run()
         finally:
@@ -63,7 +64,7 @@ class LocalAnswers:
             self._tasks.pop(answer_id, None)
             self._store.forget([answer_id])
         with contextlib.suppress(*redis_client.REDIS_ERRORS):
-            await self._store.write_end(answer_id, stored=generation.job.stored)
+            await self._store.write_end(answer_id, stored=generation.job.plan.stored)
 
     async def stop(self, answer_id: UUID) -> bool:
         """Ends an answer that runs here, and returns when it is saved; False if it does not run here."""
@@ -85,7 +86,7 @@ class LocalAnswers:
         """Ends the stateless answers because their worker does, with `stored` the others too."""
         error = AnswerError("worker_lost")
         for generation in self.all():
-            if stored or not generation.job.stored:
+            if stored or not generation.job.plan.stored:
                 generation.cancel(status_for(error, bool(generation.live.text)), "drained", error)
 
     def handle_command(self, command: Command, now: float) -> None:
@@ -97,18 +98,18 @@ class LocalAnswers:
             generation.note_watched_elsewhere(now + _WATCHED_SECONDS)
             return
         generation.cancel(*STOPPED)
-        if not generation.job.stored:
+        if not generation.job.plan.stored:
             self._spawn(self._publish_final_text(generation, self._tasks[command.answer]))
 
     async def _publish_final_text(self, generation: Generation, task: "asyncio.Task[None]") -> None:
         await asyncio.wait([task])
         with contextlib.suppress(*redis_client.REDIS_ERRORS):
-            await self._bus.publish_final_text(generation.job.answer, bytes(generation.live.text))
+            await self._bus.publish_final_text(generation.job.plan.answer, bytes(generation.live.text))
 
     def assume_watched(self, now: float) -> None:
         """Keeps stored answers going while Redis is away: who reads them on another worker cannot be known then."""
         for generation in self.all():
-            if generation.job.stored:
+            if generation.job.plan.stored:
                 generation.note_watched_elsewhere(now + _WATCHED_SECONDS)
 
     def cancel_unwatched(self, now: float) -> None:
@@ -120,7 +121,7 @@ class LocalAnswers:
 
     def _grace(self, generation: Generation) -> float:
         """Returns for how many seconds an answer may have no reader."""
-        if generation.job.stored:
+        if generation.job.plan.stored:
             return float("inf") if self.draining else settings.RESUME_GRACE_SECONDS
         # A stateless answer is kept nowhere, so nobody can come back for it; but its first reader may be a moment late.
         return 0 if generation.live.was_watched else FIRST_READER_SECONDS

@@ -54,7 +54,7 @@ class Recovery:
         The lease is renewed more often than this runs: a Redis that was emptied has every living worker's lease again by then.
         Also ends what this worker is not to go on with. Raises the database's errors and REDIS_ERRORS.
         """
-        here = {generation.job.answer: generation.job.stored for generation in self._local.all()}
+        here = {generation.job.plan.answer: generation.job.plan.stored for generation in self._local.all()}
         rows = await in_thread(Usage.objects.running_rows)
         await self._cancel_disowned(here, rows)
         missing = await self._missing(rows)

@@ -21,9 +21,9 @@ from chat import redis_client
 from chat.answers.access_watch import AccessWatch
 from chat.answers.answer_store import AnswerStore
 from chat.answers.commands import StopAnswer
-from chat.answers.generation import Job
 from chat.answers.heartbeat import TICK_SECONDS, Heartbeat
 from chat.answers.held_leases import HeldLeases
+from chat.answers.job import Job
 from chat.answers.live_answer import LiveAnswer
 from chat.answers.local_answers import LocalAnswers
 from chat.answers.recovery import Recovery
@@ -88,7 +88,7 @@ class Worker:
     def _detach_readers(self, live: LiveAnswer) -> None:
         # A stateless answer is kept nowhere, so nobody can go on reading it elsewhere.
         generation = self._local.find(live.id)
-        if generation is None or generation.job.stored:
+        if generation is None or generation.job.plan.stored:
             live.detach_readers()
 
     async def _interrupt_stateless(self) -> None:

@@ -63,6 +63,16 @@ class Plan:
     trimmed: int = 0
 
     @property
+    def person(self) -> int | None:
+        """Returns the id of the account that asks; None for a guest."""
+        return self.requester.user_id
+
+    @property
+    def stored(self) -> bool:
+        """Tells whether prompt and answer are kept."""
+        return not isinstance(self.request, Stateless)
+
+    @property
     def prices(self) -> dict[str, budgets.Prices]:
         return {model.slug: budgets.Prices(model.input_usd_per_million, model.output_usd_per_million) for model in self.models}
 
@@ -84,6 +94,12 @@ class Plan:
     def bound(self) -> Reserved:
         """Returns the most that the turn can cost, as its row in the ledger has it while it runs."""
         return Reserved(self.prompt_tokens + self.output_tokens, self.max_cost_usd)
+
+    def is_budgeted(self) -> bool:
+        """Tells whether a budget counts what the requester spends, as things are now. Blocks on Redis and the database."""
+        known = configuration.current()
+        quota = known.effective_quota(self.requester).quota
+        return has_budget(known.policy()) or (quota is not None and has_budget(quota.enforced))
 
     def admission_request(self) -> AdmissionRequest:
         """Returns what admission must know."""
@@ -257,10 +273,3 @@ def _fit_whole_budgets(draft: Plan) -> Plan:
     if room < 1:
         raise PromptTooLong("The prompt alone is larger than your whole budget.", limit="budget")
     return replace(draft, targets=[replace(target, max_output_tokens=min(target.max_output_tokens, room)) for target in draft.targets])
-
-
-def is_budgeted(requester: Requester) -> bool:
-    """Tells whether a budget counts what the requester spends, as things are now. Blocks on Redis and the database."""
-    known = configuration.current()
-    quota = known.effective_quota(requester).quota
-    return has_budget(known.policy()) or (quota is not None and has_budget(quota.enforced))

@@ -1,20 +1,19 @@
 """What a turn writes to the database. All functions block on it."""
 
 from datetime import datetime, timedelta
-from functools import partial
 from typing import Any
 
 from django.db import IntegrityError, transaction
 from django.db.models import Max
 from django.utils import timezone
 
-from chat.answers.generation import Job
+from chat.answers.job import Job
 from chat.conversations.titles import title_of
 from chat.errors import ConversationBusy, NotFound
 from chat.limits.admission import Admission, check_ledger
 from chat.models import Conversation, Message, Usage
 from chat.turns.existing import ExistingAnswer, find_turn, start_payload
-from chat.turns.planning import Plan, is_budgeted, parent_of
+from chat.turns.planning import Plan, parent_of
 from chat.turns.request import NewPrompt, Regenerate, Stateless, digest
 
 
@@ -42,20 +41,7 @@ def write_turn(plan: Plan, admission: Admission, worker: str) -> Job:
         _raise_if_taken(plan)
         # The conversation or the parent was deleted in between.
         raise NotFound("The conversation is gone.") from None
-    return Job(
-        answer=plan.answer,
-        person=plan.requester.user_id,
-        stored=not isinstance(plan.request, Stateless),
-        start=payload,
-        targets=plan.targets,
-        prices=plan.prices,
-        messages=plan.messages,
-        trimmed=plan.trimmed,
-        reserved=plan.reserved,
-        bound=plan.bound,
-        is_budgeted=partial(is_budgeted, plan.requester),
-        lease=admission.lease,
-    )
+    return Job(plan, admission.lease, payload)
 
 
 def _raise_if_taken(plan: Plan) -> None:

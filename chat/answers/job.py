@@ -1,0 +1,58 @@
+"""Says what an answer that is to be generated must bring along."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+from uuid import UUID
+
+from chat.limits.budgets import Prices
+from chat.limits.leases import Lease
+from chat.upstream.attempt import Target
+from chat.upstream.cost import Reserved
+
+
+class AnswerPlan(Protocol):
+    """Has what a generation must know of the turn that was planned (`chat.turns.planning.Plan`)."""
+
+    @property
+    def answer(self) -> UUID: ...
+    @property
+    def targets(self) -> Sequence[Target]: ...
+    @property
+    def messages(self) -> list[dict[str, str]]: ...
+
+    @property
+    def person(self) -> int | None:
+        """The account that asks; None for a guest."""
+
+    @property
+    def stored(self) -> bool:
+        """Whether the answer is kept."""
+
+    @property
+    def prices(self) -> dict[str, Prices]:
+        """Prices by the models' slugs."""
+
+    @property
+    def trimmed(self) -> int:
+        """How many messages were left out of `messages`."""
+
+    @property
+    def reserved(self) -> Reserved | None:
+        """What is reserved; None where no budget applies."""
+
+    @property
+    def bound(self) -> Reserved:
+        """What would be reserved if a budget applied."""
+
+    def is_budgeted(self) -> bool:
+        """Tells whether a budget applies now. Blocks on Redis, and seldom on the database, whose errors it raises."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """Is an answer to generate: what was planned, what it holds, and the payload of its `start` event."""
+
+    plan: AnswerPlan
+    lease: Lease
+    start: dict[str, Any]
