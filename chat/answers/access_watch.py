@@ -2,7 +2,7 @@
 
 An account is deactivated or deleted, a session ends, a password is changed: by a form, in a shell,
 by SQL, on another host. No signal tells of all of these, so the database is asked for whom there are
-readers or running answers here, and for nobody else.
+readers or running answers here, and for no one else.
 """
 
 import asyncio
@@ -35,7 +35,7 @@ _FINAL_TEXT_SECONDS = 0.4
 
 @dataclass(frozen=True)
 class Rights:
-    """What the database says: the password hashes of active accounts by id, the keys of living sessions, and which
+    """Holds what the database says: the password hashes of active accounts by id, the keys of living sessions, and which
     of the guests' answers belong to an account by now."""
 
     passwords: dict[int, str]
@@ -43,7 +43,7 @@ class Rights:
     adopted: dict[UUID, int]
 
     def owner(self, person: int | None, answer: UUID) -> int | None:
-        """The account that the answer belongs to; None where it is a guest's."""
+        """Returns the account that the answer belongs to; None where it is a guest's."""
         return self.adopted.get(answer) if person is None else person
 
     def patience(self, access: ReaderAccess, answer: UUID) -> float | None:
@@ -71,14 +71,14 @@ def read_rights(people: Iterable[int], sessions: Iterable[str], guest_answers: S
 
 
 class AccessWatch:
-    """Of one worker. `generations` gives the answers that run here, `lives` also those of other workers that are read here."""
+    """Belongs to one worker. `generations` gives the answers that run here, `lives` also those of other workers that are read here."""
 
     def __init__(self, generations: Callable[[], list[Generation]], lives: Callable[[], list[LiveAnswer]]) -> None:
         self._generations = generations
         self._lives = lives
 
     async def run(self) -> None:
-        """Looks until it is cancelled. A database that is away ends nobody's reading."""
+        """Looks until it is cancelled. A database that is away ends no one's reading."""
         while True:
             await asyncio.sleep(LOOK_SECONDS)
             try:
@@ -104,7 +104,7 @@ class AccessWatch:
 
 
 def _asked(generations: list[Generation], readers: list[tuple[LiveAnswer, Reader, ReaderAccess]]) -> tuple[set[int], set[str], list[UUID]]:
-    """Of whom, of which sessions and of which guests' answers the database is asked."""
+    """Returns of whom, of which sessions and of which guests' answers the database is asked."""
     owners = [(generation.job.plan.answer, generation.job.plan.person) for generation in generations]
     owners += [(live.id, access.person) for live, _, access in readers]
     people = {person for _, person in owners if person is not None}

@@ -1,4 +1,4 @@
-"""Keeps text, cost and end of running answers in Redis, for readers on other workers and for whoever claims a lost answer.
+"""Keeps text, cost and end of running answers in Redis, for readers on other workers and for the claim of a lost answer.
 
 Redis may go and come back, or be emptied: what was written then is not known,
 so the next flush writes the whole text again.

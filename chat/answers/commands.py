@@ -1,4 +1,4 @@
-"""What one worker may tell another through its inbox in Redis. Pure; imports nothing of the project."""
+"""Says what one worker may tell another through its inbox in Redis. Pure; imports nothing of the project."""
 
 from uuid import UUID
 
@@ -12,7 +12,7 @@ class StopAnswer(msgspec.Struct, frozen=True, tag="stop"):
 
 
 class WatchAnswer(msgspec.Struct, frozen=True, tag="watch"):
-    """Tells the worker that generates the answer that somebody reads it elsewhere, now and for some seconds."""
+    """Tells the worker that generates the answer that it is read elsewhere, now and for some seconds."""
 
     answer: UUID
 

@@ -1,4 +1,4 @@
-"""How an answer ends: written once, by whoever comes first, together with its row in the ledger.
+"""Ends an answer: written once, by the worker that comes first, together with its row in the ledger.
 
 There are five ways to an end (complete, stopped, interrupted, failed, worker
 lost), and all of them come through `save`.
@@ -100,7 +100,7 @@ def _html(text: str) -> str:
 
 
 def error_payload(error: AnswerError) -> dict[str, Any]:
-    """The payload of the `error` event."""
+    """Returns the payload of the `error` event."""
     payload: dict[str, Any] = {"code": error.code, "message": sentence(error.code, error.reason)}
     if error.retry_after is not None:
         payload["retry_after"] = ceil(error.retry_after)

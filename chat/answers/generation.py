@@ -34,7 +34,7 @@ _SLOW_SAVE_SECONDS = 1.0
 
 
 class Generation(CompletionSink):
-    """One answer's way from the upstream to the database. `release` frees what the turn took."""
+    """Takes one answer from the upstream to the database. `release` frees what the turn took."""
 
     def __init__(self, job: Job, upstream: Upstream, release: Callable[[Lease], Awaitable[None]]) -> None:
         self.job = job
@@ -62,7 +62,7 @@ class Generation(CompletionSink):
             done = None
         await self._release(self.job.lease)
         if done is None:
-            # Whoever claims this answer tells its readers another end; ours are sent there.
+            # The worker that claims this answer tells its readers another end; ours are sent there.
             self.live.detach_readers()
             return
         self.live.end(done, error_payload(ending.error) if ending.error else None)
@@ -76,17 +76,17 @@ class Generation(CompletionSink):
 
     @property
     def cost_so_far(self) -> RunningCost:
-        """What it has cost until now."""
+        """Returns what it has cost until now."""
         return RunningCost(self._call.model, self._cost_meter.bill(self._call.attempts, len(self.live.text)))
 
     @property
     def unwatched_since(self) -> float | None:
-        """Since when nobody reads it, here or on another worker (monotonic seconds); None while somebody does."""
+        """Returns since when it has had no reader, here or on another worker (monotonic seconds); None while it has."""
         since = self.live.unwatched_since
         return None if since is None else max(since, self._watched_elsewhere)
 
     def note_watched_elsewhere(self, until: float) -> None:
-        """Takes note that somebody reads it on another worker until then (monotonic seconds)."""
+        """Takes note that it is read on another worker until then (monotonic seconds)."""
         self._watched_elsewhere = until
 
     # --- what the upstream's call gives (CompletionSink) ---------------------

@@ -1,4 +1,4 @@
-"""Does what a worker does ten times a second: text to Redis and from it, leases, commands, pings, and an end to what nobody watches."""
+"""Does what a worker does ten times a second: text to Redis and from it, leases, commands, pings, and an end to what is not watched."""
 
 import asyncio
 import logging

@@ -23,27 +23,27 @@ class AnswerPlan(Protocol):
 
     @property
     def person(self) -> int | None:
-        """The account that asks; None for a guest."""
+        """Returns the account that asks; None for a guest."""
 
     @property
     def stored(self) -> bool:
-        """Whether the answer is kept."""
+        """Tells whether the answer is kept."""
 
     @property
     def prices(self) -> dict[str, Prices]:
-        """Prices by the models' slugs."""
+        """Returns the prices by the models' slugs."""
 
     @property
     def trimmed(self) -> int:
-        """How many messages were left out of `messages`."""
+        """Counts the messages that were left out of `messages`."""
 
     @property
     def reserved(self) -> Reserved | None:
-        """What is reserved; None where no budget applies."""
+        """Returns what is reserved; None where no budget applies."""
 
     @property
     def bound(self) -> Reserved:
-        """What would be reserved if a budget applied."""
+        """Returns what would be reserved if a budget applied."""
 
     def is_budgeted(self) -> bool:
         """Tells whether a budget applies now. Blocks on Redis, and seldom on the database, whose errors it raises."""
@@ -51,7 +51,7 @@ class AnswerPlan(Protocol):
 
 @dataclass(frozen=True)
 class Job:
-    """Is an answer to generate: what was planned, what it holds, and the payload of its `start` event."""
+    """Holds an answer to generate: what was planned, the lease of the turn, and the payload of the `start` event."""
 
     plan: AnswerPlan
     lease: Lease

@@ -1,4 +1,4 @@
-"""The live answer: one growing text, and the readers that follow it.
+"""Holds the live answer: one growing text, and the readers that follow it.
 
 The text is kept once, as UTF-8, however many readers follow it; a cursor is a
 position in those bytes. Nothing is queued for a reader: it is woken when there
@@ -18,14 +18,14 @@ from chat.answers.reader_access import ReaderAccess
 from chat.errors import InvalidRequest
 
 PING_SECONDS = 15
-# The most text of one delta. Whoever does not read on is owed one frame, not the whole of a long answer.
+# The most text of one delta. A client that does not read on is owed one frame, not the whole of a long answer.
 PIECE_BYTES = 64 * 1024
 
 
 class Reader:
-    """One response's place in a live answer.
+    """Holds one response's place in a live answer.
 
-    `access` is the right to read, None where nobody watches over it; `doubted_since` (monotonic
+    `access` is the right to read, None where it is not watched; `doubted_since` (monotonic
     seconds) is when it was first found to have ended.
     """
 
@@ -68,11 +68,11 @@ class Reader:
 
 
 class LiveAnswer:
-    """An answer being generated, here or on another worker.
+    """Holds an answer being generated, here or on another worker.
 
     `start` is the payload of the `start` event. `unwatched_since` is the
     monotonic time at which the last reader left (or, before the first came, at
-    which the answer began), None while there is one. `was_watched`: somebody
+    which the answer began), None while there is one. `was_watched`: a client
     has read it, or has left before there was anything to read.
     """
 
@@ -88,7 +88,7 @@ class LiveAnswer:
         self._end = b""
         self._detached = False
 
-    # --- written by whoever generates ---------------------------------------
+    # --- written by the generation ------------------------------------------
 
     def append(self, text: str) -> None:
         """Adds a piece of text (no surrogates in it) and wakes the readers."""
@@ -120,7 +120,7 @@ class LiveAnswer:
         self._detached = True
         self._wake_readers()
 
-    # --- read by whoever watches --------------------------------------------
+    # --- read by the readers -------------------------------------------------
 
     def check_cursor(self, cursor: int) -> None:
         """Raises InvalidRequest for a position inside a character: no frame of ours ever named it."""
@@ -128,9 +128,9 @@ class LiveAnswer:
             raise InvalidRequest("The cursor is not valid.")
 
     async def frames(self, cursor: int, access: ReaderAccess | None = None) -> AsyncGenerator[bytes, None]:
-        """Everything from the cursor on, as frames: `start`, what there is, what comes, the end.
+        """Yields everything from the cursor on, as frames: `start`, what there is, what comes, the end.
 
-        Whoever iterates counts as a reader until the generator is closed.
+        It counts as a reader until the generator is closed.
         """
         reader = self._open_reader(cursor, access)
         try:
@@ -148,7 +148,7 @@ class LiveAnswer:
             self._close_reader(reader)
 
     async def pieces(self, access: ReaderAccess | None = None) -> AsyncGenerator[str, None]:
-        """The text from its beginning, as it comes; "" for a ping. Ends when the answer ends, or when the readers are let go."""
+        """Yields the text from its beginning, as it comes; "" for a ping. Ends when the answer ends, or when the readers are let go."""
         reader = self._open_reader(0, access)
         try:
             while not reader.released:

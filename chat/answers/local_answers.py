@@ -1,4 +1,4 @@
-"""Runs the answers that this worker generates, and ends them when it is told to, or when nobody watches."""
+"""Runs the answers that this worker generates, and ends them when it is told to, or when no one watches."""
 
 import asyncio
 import contextlib
@@ -21,7 +21,7 @@ from chat.answers.worker_bus import WorkerBus
 from chat.errors import AnswerError
 from chat.upstream.retry import Upstream
 
-# A command "somebody watches" from another worker holds for this long.
+# A WatchAnswer from another worker holds for this long.
 _WATCHED_SECONDS = 5.0
 
 
@@ -123,7 +123,7 @@ class LocalAnswers:
         """Returns for how many seconds an answer may have no reader."""
         if generation.job.plan.stored:
             return float("inf") if self.draining else settings.RESUME_GRACE_SECONDS
-        # A stateless answer is kept nowhere, so nobody can come back for it; but its first reader may be a moment late.
+        # A stateless answer is kept nowhere, so no one can come back for it; but its first reader may be a moment late.
         return 0 if generation.live.was_watched else FIRST_READER_SECONDS
 
     def cancel_disowned(self, here: Iterable[UUID], owned: Container[UUID]) -> None:

@@ -1,4 +1,4 @@
-"""Several answers in one stream: a browser opens six connections to a host over HTTP/1.1, all its tabs together.
+"""Sends several answers in one stream: a browser opens six connections to a host over HTTP/1.1, all its tabs together.
 
 Each answer's frames are sent as they are; before them stands the event `item`,
 which says whose they are. Pure; imports nothing of the project but `sse`.
@@ -12,11 +12,11 @@ from chat.answers import sse
 
 
 async def multiplex(streams: Sequence[AsyncGenerator[bytes, None]]) -> AsyncGenerator[bytes, None]:
-    """Yield what the streams yield, as it comes, each chunk behind `{"item": its position}`.
+    """Yields what the streams yield, as it comes, each chunk behind `{"item": its position}`.
 
     The next chunk of a stream is asked for once its last was taken, so nothing is
     queued for a slow reader. Ends when all have ended, or when one closes without
-    [DONE]: whoever reads is to come back, and the others with it.
+    [DONE]: the client is to come back, and the others with it.
     """
     waiting = {_next_of(frames): item for item, frames in enumerate(streams)}
     last = [b""] * len(streams)

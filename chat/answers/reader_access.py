@@ -1,4 +1,4 @@
-"""By what right somebody reads an answer that is being written. Imports nothing of the project; no database."""
+"""Says by what right a client reads an answer that is being written. Imports nothing of the project; no database."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class ReaderAccess:
-    """What held when the reader came: it may end while an answer streams, and the reader with it.
+    """Holds what was true when the reader came: it may end while an answer streams, and the reader with it.
 
     `person` is the account's id, None for a guest; `password` is the account's password hash, which
     Django binds each session to; `session` is the request's.
@@ -21,5 +21,5 @@ class ReaderAccess:
 
     @property
     def session_key(self) -> str | None:
-        """The key of the session's row; None until a guest's first turn has made one."""
+        """Returns the key of the session's row; None until a guest's first turn has made one."""
         return self.session.session_key

@@ -1,4 +1,4 @@
-"""Claims the answers of workers that were lost: each once only, whoever notices first."""
+"""Claims the answers of workers that were lost: each once only, by the worker that notices first."""
 
 import asyncio
 import logging
@@ -85,7 +85,7 @@ class Recovery:
 
 
 def claim(answer_id: UUID, text: str, cost_so_far: RunningCost) -> bool:
-    """Ends a lost answer with the text and the cost up to its last flush; False when somebody else already has."""
+    """Ends a lost answer with the text and the cost up to its last flush; False when another worker already has."""
     usage = Usage.objects.running().filter(answer=answer_id).first()
     if usage is None:
         return False
@@ -106,7 +106,7 @@ def claim(answer_id: UUID, text: str, cost_so_far: RunningCost) -> bool:
 
 
 def _bill(usage: Usage, text: str, cost_so_far: RunningCost) -> Bill:
-    """What a lost answer may have cost: what its worker last said, and what came after it.
+    """Returns what a lost answer may have cost: what its worker last said, and what came after it.
 
     A worker that has said nothing of an upstream may have reached one since:
     the reserved figures are upper bounds, and of the prompt nothing better is

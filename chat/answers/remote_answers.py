@@ -55,7 +55,7 @@ class RemoteAnswers:
         return [remote.live for remote in self._answers.values()]
 
     async def read(self, now: float) -> None:
-        """Copies what is new, tells the owners who is watched here, and forgets what nobody reads. Raises REDIS_ERRORS."""
+        """Copies what is new, tells the owners who is watched here, and forgets what is not read. Raises REDIS_ERRORS."""
         self._forget_unwatched(now)
         remotes = list(self._answers.values())
         if not remotes:

@@ -23,14 +23,14 @@ _encode = msgspec.json.Encoder().encode
 
 
 def event(name: str, data: dict[str, Any], cursor: int | None = None) -> bytes:
-    """A frame of the event `name` with `data` as JSON; with a cursor, its `id`."""
+    """Returns a frame of the event `name` with `data` as JSON; with a cursor, its `id`."""
     if cursor is None:
         return b"event: %s\ndata: %s\n\n" % (name.encode(), _encode(data))
     return b"event: %s\nid: %d\ndata: %s\n\n" % (name.encode(), cursor, _encode(data))
 
 
 def delta(text: str, cursor: int) -> bytes:
-    """The frame of a piece of an answer; `cursor` is the position after it. Its size is a multiple of PAD_BYTES."""
+    """Returns the frame of a piece of an answer; `cursor` is the position after it. Its size is a multiple of PAD_BYTES."""
     frame = b'event: delta\nid: %d\ndata: {"text":%s' % (cursor, _encode(text))
     size = len(frame) + _PAD_FIELD + len(b"}\n\n")
     return b'%s,"pad":"%s"}\n\n' % (frame, _PADDING[: -size % PAD_BYTES])

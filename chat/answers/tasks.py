@@ -28,7 +28,7 @@ class Tasks:
 
     def _finished(self, task: "asyncio.Task[Any]") -> None:
         self.running.discard(task)
-        # Whoever waited may have left; asyncio would print what they were refused as an error of ours.
+        # The client that waited may have left; asyncio would print what they were refused as an error of ours.
         if not task.cancelled() and (error := task.exception()) and not isinstance(error, Refusal):
             logger.error("A task of the worker failed: %s", type(error).__name__)
 

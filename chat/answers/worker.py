@@ -1,4 +1,4 @@
-"""One worker process: made when its event loop starts, drained and ended when it is told to stop.
+"""Runs one worker process: made when its event loop starts, drained and ended when it is told to stop.
 
 A worker is stateless but for the answers it is generating (`local_answers`).
 The others are followed for the readers here (`remote_answers`), those of lost
@@ -86,7 +86,7 @@ class Worker:
             self._detach_readers(live)
 
     def _detach_readers(self, live: LiveAnswer) -> None:
-        # A stateless answer is kept nowhere, so nobody can go on reading it elsewhere.
+        # A stateless answer is kept nowhere, so no one can go on reading it elsewhere.
         generation = self._local.find(live.id)
         if generation is None or generation.job.plan.stored:
             live.detach_readers()
@@ -175,7 +175,7 @@ _worker: Worker | None = None
 
 
 def current() -> Worker:
-    """The worker of this process. Raises RuntimeError outside a server."""
+    """Returns the worker of this process. Raises RuntimeError outside a server."""
     if _worker is None:
         raise RuntimeError("The worker has not been started: serve the site through chatsite.asgi.")
     return _worker
