@@ -1,7 +1,7 @@
 """Names every key and channel of the project in Redis. Imports nothing of the project.
 
-What stands in braces is the hash tag: in a cluster, keys with the same tag lie on one server, so that a
-script or a pipeline may use them together. Beside these there are the request windows, which
+What stands in braces is the hash tag: in a cluster, keys with the same tag lie on one server, so
+that a script or a pipeline may use them together. Beside these there are the request windows, which
 django-ratelimit names through the cache "default" (`chatsite:1:rl:…`; a window expires with its period).
 """
 
@@ -27,7 +27,7 @@ def answer_end(answer_id: UUID | str) -> str:
 
 
 def final_text_channel(answer_id: UUID | str) -> str:
-    """Names the channel on which the final text of a stopped stateless answer is published; keeps nothing."""
+    """Names the channel for the final text of a stopped stateless answer; keeps nothing."""
     return f"chatsite:{{a:{answer_id}}}:told"
 
 
@@ -56,8 +56,9 @@ class LeaseKeys(NamedTuple):
 
 
 def leases(subject: str) -> LeaseKeys:
-    """Names a subject's slots (sorted set: id, end of the lease), reservations (hash by id) and their version; an hour.
+    """Names a subject's slots, reservations and the version of both; an hour.
 
+    Slots are a sorted set (id, end of the lease), reservations a hash by id.
     A subject is a `limit_key`, the whole site, or `readers:` with an `owner_key`.
     """
     prefix = f"chatsite:{{{subject}}}"
@@ -65,7 +66,10 @@ def leases(subject: str) -> LeaseKeys:
 
 
 def subject_of(reservations: str) -> str:
-    """Returns whose the key `leases(…).reservations` is; with `leases("*")` a pattern, this reads what a scan has found."""
+    """Returns whose the key `leases(…).reservations` is.
+
+    `leases("*")` gives the pattern to scan for such keys.
+    """
     before, after = leases("*").reservations.split("*")
     return reservations.removeprefix(before).removesuffix(after)
 
@@ -107,7 +111,10 @@ def guest_account(owner_key: str) -> str:
 
 
 def cooldown(model_digest: str) -> str:
-    """Names the mark that a model cools down; until it may be asked again. `model_digest` is keyed and gives nothing away."""
+    """Names the mark that a model cools down; until it may be asked again.
+
+    `model_digest` is keyed and gives nothing away.
+    """
     return f"chatsite:{{c:{model_digest}}}:cool"
 
 

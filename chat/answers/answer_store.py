@@ -18,8 +18,8 @@ from chat.upstream.cost import Bill, RunningCost
 
 _KEPT_SECONDS = 3600
 
-# KEYS text. ARGV its size, the bytes that follow. Returns the new size, or -1 where another text is there than was thought: no
-# reader may ever see the middle of an answer at the beginning of an emptied key.
+# KEYS text. ARGV its size, the bytes that follow. Returns the new size, or -1 where another text is
+# there than was thought: no reader may ever see the middle of an answer at the beginning of an emptied key.
 _APPEND = """
 if redis.call('STRLEN', KEYS[1]) ~= tonumber(ARGV[1]) then return -1 end
 return redis.call('APPEND', KEYS[1], ARGV[2])
@@ -27,7 +27,10 @@ return redis.call('APPEND', KEYS[1], ARGV[2])
 
 
 def read_costs_and_leases(client: BlockingRedis, answers: Sequence[UUID], workers: Sequence[str]) -> tuple[list[RunningCost], list[bool]]:
-    """Reads what each answer has cost so far, and which of the workers hold a lease: one pipeline. Blocks."""
+    """Reads what each answer has cost so far, and which of the workers hold a lease.
+
+    Blocks; one pipeline.
+    """
     pipeline = client.pipeline(transaction=False)
     for answer in answers:
         pipeline.get(redis_keys.answer_cost(answer))
@@ -51,17 +54,24 @@ def _unpack_cost(packed: object) -> RunningCost:
 
 
 class AnswerStore:
-    """Writes the answers of one worker and reads those of others. Its coroutines raise `redis_client.REDIS_ERRORS`."""
+    """Writes the answers of one worker and reads those of others.
+
+    Its coroutines raise `redis_client.REDIS_ERRORS`.
+    """
 
     def __init__(self, client: Redis) -> None:
         self._client = client
-        # How many bytes of each answer's text are in Redis; no entry where nothing is, or where that is not known.
+        # How many bytes of each answer's text are in Redis; no entry where nothing is, or where
+        # that is not known.
         self._written: dict[UUID, int] = {}
 
     def queue_texts(self, pipeline: Pipeline, answers: Iterable[LiveAnswer], *, verify: bool) -> dict[UUID, int]:
-        """Queues what each text has more than Redis, one reply for each answer returned: its size afterwards, in bytes.
+        """Queues what each text has more than Redis; returns the sizes there will be then, in bytes.
 
-        With `verify`, also asks for the size of what is unchanged, so that an emptied Redis is noticed.
+        There is one reply for each of them.
+
+        With `verify`, also asks for the size of what is unchanged, so that an emptied Redis is
+        noticed.
         """
         return {answer.id: len(answer.text) for answer in answers if self._queue_text(pipeline, answer, verify)}
 
@@ -79,7 +89,10 @@ class AnswerStore:
         return written is not None or bool(answer.text)
 
     def texts_written(self, sizes: Mapping[UUID, int], replies: Sequence[object]) -> None:
-        """Takes the replies to `queue_texts`: True or the size where all is well, else the text is written whole again."""
+        """Takes the replies to `queue_texts`.
+
+        True or the size where all is well, else the text is written whole again.
+        """
         for (answer_id, size), reply in zip(sizes.items(), replies, strict=False):
             if reply is True or reply == size:
                 self._written[answer_id] = size
@@ -87,7 +100,10 @@ class AnswerStore:
                 self._written.pop(answer_id, None)
 
     def forget(self, answer_ids: Iterable[UUID]) -> None:
-        """Forgets what is written of the answers: they have ended, or Redis went away while they were written."""
+        """Forgets what is written of the answers.
+
+        They have ended, or Redis went away while they were written.
+        """
         for answer_id in answer_ids:
             self._written.pop(answer_id, None)
 
@@ -105,7 +121,10 @@ class AnswerStore:
         await pipeline.execute()
 
     async def read(self, answers: Sequence[LiveAnswer]) -> list[bool]:
-        """Appends to each answer, which another worker generates, what Redis has more; returns which of them ended."""
+        """Appends to each answer, which another worker generates, what Redis has more.
+
+        Returns which of them ended.
+        """
         pipeline = self._client.pipeline(transaction=False)
         for answer in answers:
             pipeline.getrange(redis_keys.answer_text(answer.id), len(answer.text), -1)
@@ -118,6 +137,9 @@ class AnswerStore:
         return [bool(ended) for ended in results[1::2]]
 
     async def read_lost(self, answer_id: UUID) -> tuple[str, RunningCost]:
-        """Reads what there is of a lost worker's answer: its text up to the last flush, its cost up to the last renewal."""
+        """Reads what there is of a lost worker's answer.
+
+        Its text up to the last flush, its cost up to the last renewal.
+        """
         text, packed = await self._client.mget(redis_keys.answer_text(answer_id), redis_keys.answer_cost(answer_id))
         return text.decode(errors="replace") if isinstance(text, bytes) else "", _unpack_cost(packed)

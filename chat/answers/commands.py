@@ -1,4 +1,7 @@
-"""Says what one worker may tell another through its inbox in Redis. Pure; imports nothing of the project."""
+"""Says what one worker may tell another through its inbox in Redis.
+
+Pure; imports nothing of the project.
+"""
 
 from uuid import UUID
 

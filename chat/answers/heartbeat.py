@@ -1,4 +1,7 @@
-"""Does what a worker does ten times a second: text to Redis and from it, leases, commands, pings, and an end to what is not watched."""
+"""Does what a worker does ten times a second.
+
+Text to Redis and from it, leases, commands, pings, and an end to what is not watched.
+"""
 
 import asyncio
 import logging
@@ -21,7 +24,10 @@ TICK_SECONDS = 0.1
 
 
 class Heartbeat:
-    """Belongs to one worker; `local` and `remote` are the answers that are generated and read there."""
+    """Belongs to one worker.
+
+    `local` and `remote` are the answers that are generated and read there.
+    """
 
     def __init__(
         self,
@@ -41,7 +47,10 @@ class Heartbeat:
         self._renewed = 0.0
 
     async def run(self) -> None:
-        """Beats until it is cancelled. Leases, timeouts and stops hang on it: no fault of one answer may end it."""
+        """Beats until it is cancelled.
+
+        Leases, timeouts and stops hang on it: no fault of one answer may end it.
+        """
         while True:
             await asyncio.sleep(TICK_SECONDS)
             now = monotonic()

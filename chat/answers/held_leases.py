@@ -42,7 +42,8 @@ class HeldLeases:
         """
         # Not while a flush is under way: it would renew what is released here.
         async with self.lock:
-            # Many answers that end while Redis hangs must not find that out one behind the other: their readers wait for this.
+            # Many answers that end while Redis hangs must not find that out one behind the other:
+            # their readers wait for this.
             if not self.redis_is_away:
                 try:
                     pipeline = self._client.pipeline(transaction=False)
@@ -55,13 +56,19 @@ class HeldLeases:
         self._unreleased.append(lease)
 
     def release_late(self) -> None:
-        """Frees what could not be freed while Redis was away; else it would take until a lease and a claim have run out."""
+        """Frees what could not be freed while Redis was away.
+
+        Else it would take until a lease and a claim have run out.
+        """
         unreleased, self._unreleased = self._unreleased, []
         for lease in unreleased:
             self._spawn(self.release(lease))
 
     async def with_reader_lease(self, frames: AsyncGenerator[bytes, None], lease: Lease) -> AsyncGenerator[bytes, None]:
-        """Yields the frames; the reader's lease is renewed while they are read, and released at the end."""
+        """Yields the frames.
+
+        The reader's lease is renewed while they are read, and released at the end.
+        """
         self.readers.add(lease)
         try:
             async with contextlib.aclosing(frames):

@@ -46,12 +46,15 @@ class AnswerPlan(Protocol):
         """Returns what would be reserved if a budget applied."""
 
     def is_budgeted(self) -> bool:
-        """Tells whether a budget applies now. Blocks on Redis, and seldom on the database, whose errors it raises."""
+        """Tells whether a budget applies now.
+
+        Blocks on Redis, and seldom on the database, whose errors it raises.
+        """
 
 
 @dataclass(frozen=True)
 class Job:
-    """Holds an answer to generate: what was planned, the lease of the turn, and the payload of the `start` event."""
+    """Holds what a generation begins with; `start` is the payload of the event of that name."""
 
     plan: AnswerPlan
     lease: Lease

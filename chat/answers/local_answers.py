@@ -67,7 +67,10 @@ class LocalAnswers:
             await self._store.write_end(answer_id, stored=generation.job.plan.stored)
 
     async def stop(self, answer_id: UUID) -> bool:
-        """Ends an answer that runs here, and returns when it is saved; False if it does not run here."""
+        """Ends an answer that runs here, and returns when it is saved.
+
+        False if it does not run here.
+        """
         generation, task = self._generations.get(answer_id), self._tasks.get(answer_id)
         if generation is None or task is None:
             return False
@@ -90,7 +93,10 @@ class LocalAnswers:
                 generation.cancel(status_for(error, bool(generation.live.text)), "drained", error)
 
     def handle_command(self, command: Command, now: float) -> None:
-        """Does what another worker asks; nothing for an answer that has ended. `now`: seconds, monotonic."""
+        """Does what another worker asks; nothing for an answer that has ended.
+
+        `now`: seconds, monotonic.
+        """
         generation = self._generations.get(command.answer)
         if generation is None:
             return
@@ -107,7 +113,10 @@ class LocalAnswers:
             await self._bus.publish_final_text(generation.job.plan.answer, bytes(generation.live.text))
 
     def assume_watched(self, now: float) -> None:
-        """Keeps stored answers going while Redis is away: who reads them on another worker cannot be known then."""
+        """Keeps stored answers going while Redis is away.
+
+        Who reads them on another worker cannot be known then.
+        """
         for generation in self.all():
             if generation.job.plan.stored:
                 generation.note_watched_elsewhere(now + _WATCHED_SECONDS)
@@ -123,11 +132,14 @@ class LocalAnswers:
         """Returns for how many seconds an answer may have no reader."""
         if generation.job.plan.stored:
             return float("inf") if self.draining else settings.RESUME_GRACE_SECONDS
-        # A stateless answer is kept nowhere, so no one can come back for it; but its first reader may be a moment late.
+        # A stateless answer is kept nowhere, so no one can come back for it; but its first reader
+        # may be a moment late.
         return 0 if generation.live.was_watched else FIRST_READER_SECONDS
 
     def cancel_disowned(self, here: Iterable[UUID], owned: Container[UUID]) -> None:
-        """Closes the upstream of what runs `here` but is not `owned`: claimed by another worker, not wanted, or asked to stop.
+        """Closes the upstream of what runs `here` but is not `owned`.
+
+        Claimed by another worker, not wanted, or asked to stop.
 
         A worker that stood still for longer than its lease goes on with answers
         that another has claimed: what they still cost would be in no budget. A

@@ -1,4 +1,7 @@
-"""Claims the answers of workers that were lost: each once only, by the worker that notices first."""
+"""Claims the answers of workers that were lost.
+
+Each once only, by the worker that notices first.
+"""
 
 import asyncio
 import logging
@@ -51,8 +54,10 @@ class Recovery:
     async def recover(self) -> None:
         """Claims the answers of workers whose lease was missing twice in a row, with Redis reachable in between.
 
-        The lease is renewed more often than this runs: a Redis that was emptied has every living worker's lease again by then.
-        Also ends what this worker is not to go on with. Raises the database's errors and REDIS_ERRORS.
+        The lease is renewed more often than this runs: a Redis that was emptied has every living
+        worker's lease again by then.
+        Also ends what this worker is not to go on with. Raises the database's errors and
+        REDIS_ERRORS.
         """
         here = {generation.job.plan.answer: generation.job.plan.stored for generation in self._local.all()}
         rows = await in_thread(Usage.objects.running_rows)
@@ -72,11 +77,15 @@ class Recovery:
         self._local.cancel_disowned(stored, await in_thread(Message.objects.still_wanted_ids, stored))
 
     async def _missing(self, rows: Sequence[RunningRow]) -> set[UUID]:
-        """Returns the running answers whose worker has no lease; none where it cannot be told who lives."""
+        """Returns the running answers whose worker has no lease.
+
+        None where it cannot be told who lives.
+        """
         owners = sorted({row.worker for row in rows} - {self._worker_id})
         here_alive, *alive = await self._bus.alive([self._worker_id, *owners]) if owners else [True]
         if not here_alive:
-            # Redis can be read but not written (it is full, or a replica), or this worker stood still.
+            # Redis can be read but not written (it is full, or a replica), or this worker stood
+            # still.
             return set()
         living = {owner for owner, lives in zip(owners, alive, strict=True) if lives}
         missing = {row.answer for row in rows if row.worker not in living and row.worker != self._worker_id}
@@ -85,7 +94,10 @@ class Recovery:
 
 
 def claim(answer_id: UUID, text: str, cost_so_far: RunningCost) -> bool:
-    """Ends a lost answer with the text and the cost up to its last flush; False when another worker already has."""
+    """Ends a lost answer with the text and the cost up to its last flush.
+
+    False when another worker already has.
+    """
     usage = Usage.objects.running().filter(answer=answer_id).first()
     if usage is None:
         return False

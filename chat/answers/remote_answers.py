@@ -1,4 +1,7 @@
-"""Follows answers of other workers for the readers on this one: copied from Redis by one look at a time for all of them."""
+"""Follows answers of other workers for the readers on this one.
+
+Copied from Redis by one look at a time for all of them.
+"""
 
 import math
 from time import monotonic
@@ -23,7 +26,10 @@ FIRST_READER_SECONDS = 3.0
 
 
 class RemoteAnswer:
-    """Holds one answer that the worker `owner` generates; `watch_sent` is when that was last told of a reader (monotonic)."""
+    """Holds one answer that the worker `owner` generates.
+
+    `watch_sent` is when that was last told of a reader (monotonic).
+    """
 
     def __init__(self, live: LiveAnswer, owner: str, *, ended: bool) -> None:
         self.live = live
@@ -34,7 +40,10 @@ class RemoteAnswer:
 
 
 class RemoteAnswers:
-    """Holds all of them on this worker. `spawn` starts what must not hold up the heartbeat; times are monotonic seconds."""
+    """Holds all of them on this worker.
+
+    `spawn` starts what must not hold up the heartbeat; times are monotonic seconds.
+    """
 
     def __init__(self, store: AnswerStore, bus: WorkerBus, spawn: Spawn) -> None:
         self._store = store
@@ -44,7 +53,10 @@ class RemoteAnswers:
         self._checked = 0.0
 
     def follow(self, answer_id: UUID, start: dict[str, Any], owner: str, *, ended: bool) -> LiveAnswer:
-        """Returns the answer that the worker `owner` runs, to read from; `ended` says that it no longer does."""
+        """Returns the answer that the worker `owner` runs, to read from.
+
+        `ended` says that it no longer does.
+        """
         remote = self._answers.get(answer_id)
         if remote is None:
             remote = self._answers[answer_id] = RemoteAnswer(LiveAnswer(answer_id, start), owner, ended=ended)
@@ -55,7 +67,10 @@ class RemoteAnswers:
         return [remote.live for remote in self._answers.values()]
 
     async def read(self, now: float) -> None:
-        """Copies what is new, tells the owners who is watched here, and forgets what is not read. Raises REDIS_ERRORS."""
+        """Copies what is new, tells the owners who is watched here, and forgets what is not read.
+
+        Raises REDIS_ERRORS.
+        """
         self._forget_unwatched(now)
         remotes = list(self._answers.values())
         if not remotes:
@@ -81,7 +96,10 @@ class RemoteAnswers:
             await self._bus.send_commands(owner, commands)
 
     def close_ended(self, now: float) -> None:
-        """Ends those of what has ended. The database is asked too, once a second for all of them: Redis may be away."""
+        """Ends those of what has ended.
+
+        The database is asked too, once a second for all of them: Redis may be away.
+        """
         for remote in self._answers.values():
             if remote.ended and not remote.closing:
                 remote.closing = True

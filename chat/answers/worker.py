@@ -1,4 +1,6 @@
-"""Runs one worker process: made when its event loop starts, drained and ended when it is told to stop.
+"""Runs one worker process.
+
+Made when its event loop starts, drained and ended when it is told to stop.
 
 A worker is stateless but for the answers it is generating (`local_answers`).
 The others are followed for the readers here (`remote_answers`), those of lost
@@ -40,7 +42,8 @@ from chat.upstream.last_failures import LastFailures
 from chat.upstream.retry import Upstream
 
 _HOST_CHARS = 40
-# What an answer has for being saved when the drain is over: several tries, and time for a flush of its last text.
+# What an answer has for being saved when the drain is over: several tries, and time for a flush of
+# its last text.
 _SAVE_SECONDS = 8
 # The readers of stateless answers are told before the drain is over: then the web server hangs up.
 _TELLING_SECONDS = 2
@@ -50,7 +53,8 @@ class Worker:
     """Puts the parts of one process together, and offers to the views what they need of them."""
 
     def __init__(self) -> None:
-        # The ledger holds 64 characters of it; PostgreSQL would refuse every turn of a host with a longer name.
+        # The ledger holds 64 characters of it; PostgreSQL would refuse every turn of a host with a
+        # longer name.
         self.id = f"{socket.gethostname()[:_HOST_CHARS]}:{os.getpid()}:{uuid4().hex[:8]}"
         self.draining = False
         self._drain_until = 0.0
@@ -68,7 +72,10 @@ class Worker:
     # --- life ---------------------------------------------------------------
 
     async def start(self) -> None:
-        """Begins to beat. A Redis that is away does not stop the start: the limits refuse until it is there."""
+        """Begins to beat.
+
+        A Redis that is away does not stop the start: the limits refuse until it is there.
+        """
         for loop in (self._heartbeat.run(), self._access.run(), self.recovery.run(), refusal_writer.run()):
             self.spawn(loop)
 
@@ -77,7 +84,10 @@ class Worker:
         return self._tasks.spawn(coroutine)
 
     def drain(self) -> None:
-        """Takes no new turns and lets those readers go that can go on elsewhere; running answers go on."""
+        """Takes no new turns and lets those readers go that can go on elsewhere.
+
+        Running answers go on.
+        """
         if not self.draining:
             self.draining = self._local.draining = True
             self._drain_until = monotonic() + settings.DRAIN_SECONDS
@@ -99,7 +109,8 @@ class Worker:
     async def stop(self) -> None:
         """Waits for running answers up to DRAIN_SECONDS, ends the rest as interrupted, and saves them.
 
-        Where the database is away they stay in Redis, whole, and another worker claims them when it is back.
+        Where the database is away they stay in Redis, whole, and another worker claims them when it
+        is back.
         """
         self.drain()
         await self._local.wait_until_ended(max(0, self._drain_until - monotonic()))
@@ -119,7 +130,10 @@ class Worker:
         return self._readable(self._local.generate(job))
 
     def follow(self, answer_id: UUID, start: dict[str, Any], owner: str) -> LiveAnswer:
-        """Returns the live answer to read from: the one that runs here, or the one that the worker `owner` runs."""
+        """Returns the live answer to read from.
+
+        The one that runs here, or the one that the worker `owner` runs.
+        """
         generation = self._local.find(answer_id)
         if generation is not None:
             return self._readable(generation.live)
@@ -133,11 +147,17 @@ class Worker:
         return live
 
     def with_reader_lease(self, frames: AsyncGenerator[bytes, None], lease: Lease) -> AsyncGenerator[bytes, None]:
-        """Returns the frames; the reader's lease is renewed while they are read, and released at the end."""
+        """Returns the frames.
+
+        The reader's lease is renewed while they are read, and released at the end.
+        """
         return self._held.with_reader_lease(frames, lease)
 
     async def stop_answer(self, answer_id: UUID, owner: str) -> bool:
-        """Ends an answer on whichever worker it runs, and returns when it was told to: True if it runs here and has ended."""
+        """Ends an answer on whichever worker it runs, and returns when it was told to.
+
+        True if it runs here and has ended.
+        """
         if await self._local.stop(answer_id):
             return True
         try:
@@ -150,7 +170,8 @@ class Worker:
     async def final_text(self, answer_id: UUID) -> AsyncIterator[Callable[[], Awaitable[str]]]:
         """Gives, for the block in which an answer is stopped, a function that returns its text once it has ended.
 
-        "" if that is not known. Of a stateless answer nothing is kept that could be read afterwards.
+        "" if that is not known. Of a stateless answer nothing is kept that could be read
+        afterwards.
         """
         generation = self._local.find(answer_id)
         if generation is not None:
@@ -190,12 +211,18 @@ async def start() -> Worker:
 
 
 async def stop_answers(answers: Iterable[tuple[UUID, str]]) -> None:
-    """Ends the answers, each given with the worker that runs it, wherever that is; returns once all were told to."""
+    """Ends the answers, each given with the worker that runs it, wherever that is.
+
+    Returns once all were told to.
+    """
     await asyncio.gather(*(current().stop_answer(answer_id, owner) for answer_id, owner in answers))
 
 
 async def wait_until_ended(answers: Sequence[UUID], seconds: float) -> int:
-    """Waits until the answers are saved, wherever they run, but no longer than that; returns how many are not."""
+    """Waits until the answers are saved, wherever they run, but no longer than that.
+
+    Returns how many are not.
+    """
     left = len(answers)
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(seconds):
@@ -208,5 +235,8 @@ async def wait_until_ended(answers: Sequence[UUID], seconds: float) -> int:
 
 
 async def stop_conversation(conversation_id: UUID) -> None:
-    """Ends the running answers of a conversation that is about to be deleted, wherever they run; returns once they were told to."""
+    """Ends the running answers of a conversation that is about to be deleted, wherever they run.
+
+    Returns once they were told to.
+    """
     await stop_answers(await in_thread(Usage.objects.running_in, conversation_id))

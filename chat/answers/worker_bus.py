@@ -1,4 +1,7 @@
-"""Connects the workers through Redis: each one's lease, its inbox for commands, and the final text of a stopped answer."""
+"""Connects the workers through Redis.
+
+Each one's lease, its inbox for commands, and the final text of a stopped answer.
+"""
 
 import asyncio
 import contextlib
@@ -65,14 +68,18 @@ class WorkerBus:
         await pipeline.execute()
 
     async def publish_final_text(self, answer_id: UUID, text: bytes) -> None:
-        """Sends the text of a stopped stateless answer to those who subscribe now; nothing of it stays in Redis."""
+        """Sends the text of a stopped stateless answer to those who subscribe now.
+
+        Nothing of it stays in Redis.
+        """
         await self._client.publish(redis_keys.final_text_channel(answer_id), text)
 
     @contextlib.asynccontextmanager
     async def subscribe(self, answer_id: UUID) -> AsyncIterator[Callable[[], Awaitable[str]]]:
         """Receives what `publish_final_text` sends on another worker while the block runs.
 
-        Gives a function that waits for it, but not for long: "" then, or where too many subscribe already.
+        Gives a function that waits for it, but not for long: "" then, or where too many subscribe
+        already.
         """
         if self._subscribers >= _MAX_SUBSCRIBERS:
             yield no_text
