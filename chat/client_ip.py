@@ -17,7 +17,7 @@ _IPV6_PREFIX = 64  # what one household or machine is given: RFC 6177
 
 
 def parse_address(text: str) -> Address | None:
-    """An address out of a header or a socket, or None if it is none.
+    """Returns an address out of a header or a socket, or None if it is none.
 
     A port is stripped; IPv4-mapped (::ffff:1.2.3.4) and NAT64 forms become the IPv4 address they carry.
     """
@@ -39,7 +39,10 @@ def parse_address(text: str) -> Address | None:
 
 
 def is_trusted(address: Address | None, proxies: Iterable[Network]) -> bool:
-    """Whether the hop is one of our proxies. A Unix socket has no address: its peer is local, and trusted as soon as any proxy is."""
+    """Tells whether the hop is one of our proxies.
+
+    A Unix socket has no address: its peer is local, and trusted as soon as any proxy is.
+    """
     proxies = list(proxies)
     if address is None:
         return bool(proxies)
@@ -47,7 +50,9 @@ def is_trusted(address: Address | None, proxies: Iterable[Network]) -> bool:
 
 
 def client_address(peer: str | None, forwarded_for: Sequence[str], proxies: Sequence[Network]) -> str:
-    """The client's address: `peer`, or what trusted proxies say of it in their X-Forwarded-For headers (in order of arrival).
+    """Returns the client's address: `peer`, or what trusted proxies say of it.
+
+    They say so in their X-Forwarded-For headers (in order of arrival).
 
     An entry that is no address ends the walk at the hop before it. "0.0.0.0"
     when nothing is known, so that the unknown share one allowance.
@@ -66,7 +71,7 @@ def client_address(peer: str | None, forwarded_for: Sequence[str], proxies: Sequ
 
 
 def limit_address(address: str) -> str:
-    """What a guest's limits are counted on: an IPv4 address as it is, an IPv6 address by its /64 network."""
+    """Returns what a guest's limits are counted on: an IPv4 address as it is, an IPv6 address by its /64 network."""
     parsed = parse_address(address)
     if isinstance(parsed, ipaddress.IPv6Address):
         return str(ipaddress.ip_network((parsed, _IPV6_PREFIX), strict=False).network_address)

@@ -27,7 +27,7 @@ _TOO_MANY_VALUES = "number of parameters must be"
 
 
 def is_away(error: BaseException) -> bool:
-    """Whether the database cannot be reached or used at present, so that the same may succeed later."""
+    """Tells whether the database cannot be reached or used at present, so that the same may succeed later."""
     if not isinstance(error, Error):
         return False
     if (code := _sqlite_code(error)) is not None:
@@ -38,7 +38,7 @@ def is_away(error: BaseException) -> bool:
 
 
 def is_refused(error: BaseException) -> bool:
-    """Whether the database is there and refuses what it was asked: a value that is too long, or none that it knows."""
+    """Tells whether the database is there and refuses what it was asked: a value that is too long, or none that it knows."""
     if not isinstance(error, Error):
         return False
     if (code := _sqlite_code(error)) is not None:
@@ -50,7 +50,10 @@ def is_refused(error: BaseException) -> bool:
 
 
 def words(error: Error) -> str:
-    """What may be logged of it: other kinds than OperationalError quote values, and so prompts; so may what is refused."""
+    """Returns what may be logged of it.
+
+    Other kinds than OperationalError quote values, and so prompts; so may what is refused.
+    """
     lines = str(error).splitlines()
     name, state = type(error).__name__, _sqlstate(error)
     if isinstance(error, OperationalError) and lines and not is_refused(error):

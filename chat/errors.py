@@ -9,7 +9,7 @@ from typing import Any
 
 
 class Refusal(Exception):
-    """A request that is turned down before it starts; it has cost nothing.
+    """Turns a request down before it starts; it has cost nothing.
 
     `retry_after` is whole seconds, `limit` names the limit that was met,
     `headers` go out with the answer, and `quota` is the name of the quota that
@@ -36,7 +36,7 @@ class Refusal(Exception):
         self.quota = quota
 
     def payload(self) -> dict[str, Any]:
-        """The body of the answer: `{"error": {"code", "message", "retry_after"?, "limit"?}}`."""
+        """Returns the body of the answer: `{"error": {"code", "message", "retry_after"?, "limit"?}}`."""
         error: dict[str, Any] = {"code": self.code, "message": self.message}
         if self.retry_after is not None:
             error["retry_after"] = self.retry_after
@@ -144,13 +144,13 @@ class DatabaseUnavailable(Refusal):
 
 
 class InternalFault(Refusal):
-    """Not the fault of whoever asks, and trying again will not mend it soon."""
+    """Says that it is the site's own fault, and that trying again will not mend it soon."""
 
     status, code = 500, "internal_error"
 
 
 class AnswerError(Exception):
-    """What went wrong while an answer was generated, as its `error` event says it.
+    """Says what went wrong while an answer was generated, as its `error` event says it.
 
     `code` is the contract's, `reason` (optional) tells rejections apart, `retry_after` is seconds.
     """
@@ -160,7 +160,7 @@ class AnswerError(Exception):
         self.code = code
         self.reason = reason
         self.retry_after = retry_after
-        # The upstream's own code or type, for whoever runs the site; never its message, which may quote the prompt.
+        # The upstream's own code or type, for the operator; never its message, which may quote the prompt.
         self.upstream_code = ""
 
 
@@ -192,5 +192,5 @@ _REASONS = {
 
 
 def sentence(code: str, reason: str = "") -> str:
-    """What to tell a person about an error, at once or after a reload."""
+    """Returns what to tell a person about an error, at once or after a reload."""
     return _REASONS.get(reason) or _SENTENCES.get(code, "Something broke on our side.")

@@ -9,7 +9,7 @@ _RATE = re.compile(r"(\d{1,9})/(\d{0,5})([smhd])", re.IGNORECASE | re.ASCII)
 
 @dataclass(frozen=True)
 class Rate:
-    """At most `limit` requests in a window of `period` seconds; `name` is the period as it was written ("m", "5m")."""
+    """Allows at most `limit` requests in a window of `period` seconds; `name` is the period as it was written ("m", "5m")."""
 
     limit: int
     period: int
@@ -17,7 +17,7 @@ class Rate:
 
 
 def parse_rates(text: str) -> list[Rate]:
-    """The rates in `text`, which is comma-separated and in django-ratelimit's syntax; blank means none.
+    """Returns the rates in `text`, which is comma-separated and in django-ratelimit's syntax; blank means none.
 
     Raises ValueError with a sentence for a person when it is not that, when a
     period is no time at all, or when the same period stands there twice.

@@ -35,7 +35,7 @@ class _Client(redis.Redis):
 
     @property
     def was_away(self) -> bool:
-        """Whether the last command failed because Redis did not answer."""
+        """Tells whether the last command failed because Redis did not answer."""
         return self._away_until is not None
 
     def execute_command(self, *args: Any, **options: Any) -> Any:
@@ -61,7 +61,7 @@ def _memory_server() -> Any:
 
 @functools.cache
 def client() -> redis.Redis:
-    """The blocking client of this process."""
+    """Returns the blocking client of this process."""
     if settings.REDIS_IN_PROCESS:
         import fakeredis
 
@@ -70,7 +70,7 @@ def client() -> redis.Redis:
 
 
 def was_away() -> bool:
-    """Whether the blocking client has found Redis away when it asked last. Asks nothing."""
+    """Tells whether the blocking client has found Redis away when it asked last. Asks nothing."""
     return getattr(client(), "was_away", False)
 
 
@@ -83,7 +83,7 @@ def check() -> None:
 
 
 def async_client() -> redis.asyncio.Redis:
-    """A new client for the running event loop; the caller closes it with `aclose()`."""
+    """Makes a new client for the running event loop; the caller closes it with `aclose()`."""
     if settings.REDIS_IN_PROCESS:
         import fakeredis
 

@@ -2,7 +2,7 @@
 
 A solution works once. A guest's solution opens MAX_TURNS turns of their own
 session within PASS_SECONDS, counted in Redis under the guest's id, so that
-nobody solves one for every turn, and a stolen pass is worth no more than the
+no one solves one for every turn, and a stolen pass is worth no more than the
 session it belongs to. Whoever is refused afterwards gets back what they gave.
 
 All functions but `issue` and `guest_id` block on Redis.
@@ -47,7 +47,7 @@ return 0
 """
 # KEYS[1] a pass that may have expired meanwhile.
 _RESTORE = "if redis.call('EXISTS', KEYS[1]) == 1 then redis.call('INCR', KEYS[1]) end return 1"
-# KEYS[1] a pass; ARGV[1] its turns when it was opened. Returns 1 and closes it if nobody has used it since; else its turn comes back.
+# KEYS[1] a pass; ARGV[1] its turns when it was opened. Returns 1 and closes it if no turn has used it since; else its turn comes back.
 _CLOSE = """
 local left = redis.call('GET', KEYS[1])
 if left == ARGV[1] then return redis.call('DEL', KEYS[1]) end
@@ -65,7 +65,7 @@ class _Solution(msgspec.Struct, frozen=True):
 
     @property
     def expires(self) -> int:
-        """Unix time; 0 for a salt that is none of ours."""
+        """Returns Unix time; 0 for a salt that is none of ours."""
         match = _SALT.fullmatch(self.salt)
         return int(match[1]) if match else 0
 
@@ -75,7 +75,7 @@ Rollback = Callable[[], None]
 
 
 def issue() -> dict[str, Any]:
-    """A new challenge, as ALTCHA's clients take it."""
+    """Makes a new challenge, as ALTCHA's clients take it."""
     expires = timezone.now() + timedelta(seconds=get_challenge_expire_seconds())
     made = altcha.create_challenge(
         altcha.ChallengeOptions(algorithm=_ALGORITHM, max_number=MAX_NUMBER, hmac_key=get_hmac_key(), expires=expires)
@@ -85,12 +85,12 @@ def issue() -> dict[str, Any]:
 
 
 def guest_id(solution: str) -> str:
-    """The id of the new guest who brings this solution: the same when it is sent again because no word came back."""
+    """Returns the id of the new guest who brings this solution: the same when it is sent again because no word came back."""
     return urlsafe_b64encode(salted_hmac("chat.guest", solution, algorithm="sha256").digest()[:24]).decode()
 
 
 def is_due(requester: Requester) -> bool:
-    """Whether the requester's next turn needs a solution."""
+    """Tells whether the requester's next turn needs a solution."""
     if requester.user_id is not None:
         return False
     try:
@@ -151,7 +151,7 @@ def _rollback(action: Callable[[], Any]) -> Rollback:
 
 
 def _checked(text: str) -> _Solution:
-    """The solution in ALTCHA's base64; raises ChallengeRequired unless it is right, ours and has not expired."""
+    """Reads the solution in ALTCHA's base64. Raises ChallengeRequired unless it is right, ours and has not expired."""
     if not text:
         raise ChallengeRequired("A short check of your browser must come first. Send it again.")
     try:

@@ -39,7 +39,7 @@ _DATABASE_SILENT = "The database does not answer. Try again in a moment."
 
 @dataclass(frozen=True)
 class Admission:
-    """What a turn took: the lease of slots and budgets, the window counters, and the RateLimit headers.
+    """Holds what a turn took: the lease of slots and budgets, the window counters, the RateLimit headers.
 
     `unchecked`: without Redis nothing could take the budgets for it; `check_ledger` is to be asked
     in the transaction that writes the turn.

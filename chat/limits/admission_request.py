@@ -14,7 +14,7 @@ R = TypeVar("R", bound=Refusal)
 
 @dataclass(frozen=True)
 class AdmissionRequest:
-    """What is asked for: an upper bound of tokens and money, under the answer's id.
+    """Says what is asked for: an upper bound of tokens and money, under the answer's id.
 
     `micro_usd` are millionths of a USD; both come out of the budgets of `day`. `headers` are the
     RateLimit headers as the windows were when they were looked at.

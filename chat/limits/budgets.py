@@ -21,17 +21,17 @@ _MILLION = Decimal(1_000_000)
 
 @dataclass(frozen=True)
 class Prices:
-    """USD per million tokens."""
+    """Holds what a model costs, in USD per million tokens."""
 
     input: Decimal
     output: Decimal
 
     def cost(self, prompt_tokens: int, completion_tokens: int) -> Decimal:
-        """USD, to the hundred-millionth."""
+        """Returns USD, to the hundred-millionth."""
         return ((self.input * prompt_tokens + self.output * completion_tokens) / _MILLION).quantize(Decimal("1e-8"), ROUND_CEILING)
 
     def affordable(self, prompt_tokens: int, usd: Decimal, most: int) -> int:
-        """How many output tokens, `most` at the most, that much money pays for beside the prompt."""
+        """Returns how many output tokens, `most` at the most, that much money pays for beside the prompt."""
         left = usd - self.cost(prompt_tokens, 0)
         if left < 0:
             return 0
@@ -44,12 +44,15 @@ def micro_usd(usd: Decimal) -> int:
 
 
 def max_prompt_tokens(messages: list[dict[str, str]]) -> int:
-    """The most tokens these messages can be: a token is at least a byte of UTF-8, and each message carries a frame."""
+    """Returns the most tokens these messages can be.
+
+    A token is at least a byte of UTF-8, and each message carries a frame.
+    """
     return sum(len(message["content"].encode()) + _TOKENS_PER_MESSAGE for message in messages)
 
 
 def estimate_prompt(messages: list[dict[str, str]]) -> int:
-    """About how many tokens these messages are, for when the upstream did not say."""
+    """Returns about how many tokens these messages are, for when the upstream did not say."""
     return sum(ceil(len(message["content"].encode()) / _BYTES_PER_TOKEN) + 4 for message in messages)
 
 
@@ -89,7 +92,7 @@ def month_end(day: date) -> date:
 
 
 def seconds_until(moment: datetime, now: datetime) -> int:
-    """Whole seconds, rounded up."""
+    """Returns whole seconds, rounded up, at least 1."""
     return max(1, ceil((moment - now).total_seconds()))
 
 
@@ -98,7 +101,7 @@ def seconds_until(moment: datetime, now: datetime) -> int:
 
 @dataclass(frozen=True)
 class Spent:
-    """What the ledger has: tokens of a day, and micro_usd (millionths of a USD) of its month.
+    """Holds what the ledger has: tokens of a day, and micro_usd (millionths of a USD) of its month.
 
     What is `held` is what running answers have reserved.
     """
@@ -125,7 +128,7 @@ _YOUNG_SECONDS = 60
 
 @dataclass(frozen=True)
 class _Past:
-    """What the site spent in the month of `day` before that day, and when (monotonic seconds) it was summed up."""
+    """Holds what the site spent in the month of `day` before that day, and when (monotonic seconds) it was summed up."""
 
     day: date
     read_at: float
@@ -147,7 +150,10 @@ def spent(limit_key: str | None, day: date) -> Spent:
 
 
 def _spent_by_all(day: date) -> Spent:
-    """Of a busy site most of the month is past, and rows that are settled never change: that part is summed up every few seconds."""
+    """Sums up the past of the month every few seconds only.
+
+    Of a busy site most of the month is past, and rows that are settled never change.
+    """
     global _past
     first = day.replace(day=1)
     if day == first:
@@ -161,7 +167,7 @@ def _spent_by_all(day: date) -> Spent:
 
 
 def _is_young(day: date) -> bool:
-    """Whether a turn of the day before could still be about to be written."""
+    """Tells whether a turn of the day before could still be about to be written."""
     now = timezone.localtime()
     return now.date() != day or (now - day_start(now)).total_seconds() < _YOUNG_SECONDS
 
@@ -182,7 +188,10 @@ def _to_micro_usd(units: int) -> int:
 
 
 class ExactSum(Aggregate):
-    """The sum of a cost as a Decimal, 0 for no rows. SQLite adds decimals up as floats; whole hundred-millionths it adds up exactly."""
+    """Sums a cost up as a Decimal, 0 for no rows.
+
+    SQLite adds decimals up as floats; whole hundred-millionths it adds up exactly.
+    """
 
     name = "exact_sum"
     template = "SUM(CAST(ROUND(%(expressions)s * 100000000) AS BIGINT))"
@@ -193,6 +202,6 @@ class ExactSum(Aggregate):
 
 
 def running(limit_key: str | None) -> "QuerySet[Usage]":
-    """The rows of answers that are running: their figures are what was reserved."""
+    """Returns the rows of answers that are running: their figures are what was reserved."""
     rows = Usage.objects.order_by().running()
     return rows if limit_key is None else rows.filter(limit_key=limit_key)

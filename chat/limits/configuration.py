@@ -27,7 +27,7 @@ _MAX_PEOPLE = 10_000
 
 
 class Configuration:
-    """One version of it, read as far as it was asked for. What it returns is shared: do not change it."""
+    """Holds one version of it, read as far as it was asked for. What it returns is shared: do not change it."""
 
     def __init__(self, version: bytes | str | None) -> None:
         self.version = version
@@ -42,7 +42,7 @@ class Configuration:
         return self._policy
 
     def effective_quota(self, requester: Requester) -> EffectiveQuota:
-        """What applies to the requester: `chat.limits.effective_quota`."""
+        """Returns what applies to the requester: `chat.limits.effective_quota`."""
         who = requester.user_id
         if who not in self._effective_quotas:
             if len(self._effective_quotas) >= _MAX_PEOPLE:
@@ -51,7 +51,7 @@ class Configuration:
         return self._effective_quotas[who]
 
     def paused(self, requester: Requester) -> str | None:
-        """Why the requester may begin no turn at present, in words for them; None if they may."""
+        """Returns why the requester may begin no turn at present, in words for them; None if they may."""
         policy = self.policy()
         if policy.paused:
             return policy.notice or "The site is paused. Try again later."
@@ -59,7 +59,7 @@ class Configuration:
         return None if pause is None else pause or "You are paused. Ask whoever runs this site."
 
     def models(self, quota: Quota) -> list[ChatModel]:
-        """The models that the quota allows: `Quota.allowed_models`."""
+        """Returns the models that the quota allows: `Quota.allowed_models`."""
         if quota.pk not in self._models:
             self._models[quota.pk] = quota.allowed_models()
         return self._models[quota.pk]
@@ -69,7 +69,7 @@ _known = Configuration(None)
 
 
 def current() -> Configuration:
-    """What holds for a turn that begins now. Blocks on Redis; its methods block on the database."""
+    """Returns what holds for a turn that begins now. Blocks on Redis; its methods block on the database."""
     global _known
     try:
         version = redis_client.client().get(redis_keys.configuration())

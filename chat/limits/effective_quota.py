@@ -17,7 +17,11 @@ from chat.requester import Requester
 
 @dataclass(frozen=True)
 class EffectiveQuota:
-    """`quota` has the grants in it already; None where none applies. `pause` is the operator's note to a paused person."""
+    """Holds what applies to one person.
+
+    `quota` has the grants in it already; None where none applies. `pause` is the operator's note
+    to a paused person.
+    """
 
     quota: Quota | None
     granted_tokens: int = 0
@@ -26,7 +30,7 @@ class EffectiveQuota:
 
 
 def effective_quota_of(requester: Requester) -> EffectiveQuota:
-    """What applies right now: one query for the quota, and two more for people with an account."""
+    """Returns what applies right now: one query for the quota, and two more for people with an account."""
     quota = Quota.objects.for_requester(requester)
     if requester.user_id is None:
         return EffectiveQuota(quota)
@@ -36,7 +40,10 @@ def effective_quota_of(requester: Requester) -> EffectiveQuota:
 
 
 def granted(people: "Iterable[int] | QuerySet[User, Any]", reason: str | None = None) -> dict[int, tuple[int, Decimal]]:
-    """Tokens granted for today and USD granted for this month, by the id of the person; nobody to whom nothing was. One query."""
+    """Returns tokens granted for today and USD granted for this month, by the id of the person.
+
+    A person without grants is not among them. One query.
+    """
     today = timezone.localdate()
     grants = Grant.objects.filter(user__in=people, day__gte=today.replace(day=1), day__lte=today).order_by()
     if reason is not None:
@@ -46,7 +53,7 @@ def granted(people: "Iterable[int] | QuerySet[User, Any]", reason: str | None = 
 
 
 def with_grants(quota: Quota, tokens: int, usd: Decimal) -> Quota:
-    """The quota with what was granted beyond it; a limit that is none stays none."""
+    """Returns the quota with what was granted beyond it; a limit that is none stays none."""
     copied = copy(quota)
     if copied.tokens_per_day is not None:
         copied.tokens_per_day += tokens

@@ -105,7 +105,9 @@ return redis.call('ZCOUNT', KEYS[1], '(' .. now, '+inf')
 
 @dataclass(frozen=True)
 class Lease:
-    """A slot and a reservation of `tokens` and `micro_usd` (millionths of a USD) under `id`, on behalf of every one of `subjects`.
+    """Holds a slot and a reservation under `id`, on behalf of every one of `subjects`.
+
+    It is of `tokens` and `micro_usd` (millionths of a USD).
 
     The tokens count in their `day` (20261122, in the site's time zone), the money in that day's month.
     """
@@ -118,13 +120,13 @@ class Lease:
 
     @property
     def reserved(self) -> str:
-        """The reservation as Redis keeps it."""
+        """Returns the reservation as Redis keeps it."""
         return f"{self.tokens}:{self.micro_usd}:{self.day}"
 
 
 @dataclass(frozen=True)
 class Headroom:
-    """What a subject may still take: slots, and tokens and micro_usd beyond what the ledger says was spent.
+    """Holds what a subject may still take: slots, and tokens and micro_usd beyond what the ledger says was spent.
 
     None is no limit. `version` is the one from before the ledger was read; "" where nothing was read of it.
     """
@@ -136,7 +138,9 @@ class Headroom:
 
 
 def version(client: Redis, subject: str, running: Callable[[], Iterable[Lease]]) -> str:
-    """To be read before the ledger is summed up, and passed to `take` with the headroom that comes of it.
+    """Returns the version of the reservations.
+
+    To be read before the ledger is summed up, and passed to `take` with the headroom that comes of it.
 
     `running` reads from the ledger what runs; asked only where Redis knows nothing of the subject.
     """
@@ -179,18 +183,18 @@ def renew(pipeline: "redis.asyncio.client.Pipeline", lease: Lease) -> None:
 
 
 def in_use(client: Redis, subject: str) -> int:
-    """How many slots the subject has right now."""
+    """Returns how many slots the subject has right now."""
     return int(client.eval(_COUNT, 1, redis_keys.leases(subject).slots))
 
 
 def subjects(client: Redis) -> list[str]:
-    """Everybody of whom there are reservations; looks through all keys, so not for every day."""
+    """Returns all subjects with reservations; looks through all keys, so not for every day."""
     keys = client.scan_iter(redis_keys.leases("*").reservations, count=1000)
     return [redis_keys.subject_of(_text(key)) for key in keys]
 
 
 def reservations(client: Redis, subject: str) -> dict[str, str]:
-    """Each reservation of the subject, as `Lease.reserved` writes it, by its id."""
+    """Returns each reservation of the subject, as `Lease.reserved` writes it, by its id."""
     return {_text(key): _text(value) for key, value in client.hgetall(redis_keys.leases(subject).reservations).items()}
 
 

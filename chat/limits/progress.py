@@ -1,4 +1,4 @@
-"""How far an admission has come in its thread: whoever has waited in vain is told what for."""
+"""How far an admission has come in its thread: a turn that has waited in vain is told what for."""
 
 import contextlib
 from collections.abc import Iterator
@@ -6,7 +6,7 @@ from contextvars import ContextVar
 
 
 class Progress:
-    """Of one admission; read by another thread. `reads_ledger`: the database is asked at this moment."""
+    """Tells how far one admission is; read by another thread. `reads_ledger`: the database is asked at this moment."""
 
     def __init__(self) -> None:
         self.has_begun = False
@@ -18,7 +18,7 @@ _current: ContextVar[Progress | None] = ContextVar("progress", default=None)
 
 @contextlib.contextmanager
 def admission_of(progress: Progress) -> Iterator[None]:
-    """For the block in which this thread decides on the admission."""
+    """Marks the block in which this thread decides on the admission."""
     token = _current.set(progress)
     progress.has_begun = True
     try:
@@ -29,7 +29,7 @@ def admission_of(progress: Progress) -> Iterator[None]:
 
 @contextlib.contextmanager
 def reading_ledger() -> Iterator[None]:
-    """For each block in which the database is asked."""
+    """Marks each block in which the database is asked."""
     progress = _current.get() or Progress()
     progress.reads_ledger = True
     try:

@@ -95,12 +95,12 @@ def _forget_old(newest: RefusalCount) -> None:
 
 
 def by_gate(**which: Any) -> "QuerySet[RefusalCount, Any]":
-    """By `code` and `shadow`, most first: how many turns `last_day` and `last_week`, how many `people`, and when `last`."""
+    """Counts by `code` and `shadow`, most first: how many turns `last_day` and `last_week`, how many `people`, and when `last`."""
     return _lately("code", "shadow", **which).annotate(people=Count("limit_key", distinct=True))
 
 
 def by_person(**which: Any) -> "QuerySet[RefusalCount, Any]":
-    """The same by person, `code` and `shadow`."""
+    """Counts the same by person, `code` and `shadow`."""
     return _lately("user_id", "user__username", "limit_key", "code", "shadow", **which)
 
 

@@ -17,7 +17,11 @@ from chat.requester import Requester
 
 @dataclass(frozen=True)
 class Report:
-    """`quota`, grants included, is None where none applies. `windows` and `streams` are None while Redis does not answer. Money is USD."""
+    """Holds what applies to a person and what is used of it. Money is USD.
+
+    `quota`, grants included, is None where none applies. `windows` and `streams` are None while
+    Redis does not answer.
+    """
 
     quota: Quota | None
     effective: EffectiveQuota
@@ -32,7 +36,7 @@ class Report:
 
 @dataclass(frozen=True)
 class Words:
-    """How a reason speaks of the person."""
+    """Holds how a reason speaks of the person."""
 
     you: str
     your: str
@@ -43,7 +47,7 @@ THEM = Words("them", "their")
 
 
 def report(requester: Requester, words: Words = YOU) -> Report:
-    """The report for the requester; seven queries at most. Tokens and spend are what the ledger has settled."""
+    """Makes the report for the requester; seven queries at most. Tokens and spend are what the ledger has settled."""
     effective = effective_quota_of(requester)
     quota = effective.quota
     now = timezone.now()
@@ -64,7 +68,7 @@ def report(requester: Requester, words: Words = YOU) -> Report:
 
 
 def read_redis(key: str, quota: Quota | None) -> tuple[list[windows.Window] | None, int | None]:
-    """The windows and the running answers of whom the limits count as `key`; None while Redis does not answer."""
+    """Returns the windows and the number of running answers of whom the limits count as `key`; None while Redis does not answer."""
     try:
         used = windows.peek(windows.TURNS, key, quota.rates if quota else [])
         return used, leases.in_use(redis_client.client(), key)

@@ -28,7 +28,7 @@ UNAVAILABLE = "The limits cannot be checked right now, so nothing was started. T
 
 @dataclass(frozen=True)
 class Window:
-    """One window of a rate: how much of it is used, and the seconds until it is empty again."""
+    """Holds one window of a rate: how much of it is used, and the seconds until it is empty again."""
 
     rate: Rate
     used: int
@@ -41,7 +41,7 @@ class Window:
 
 @dataclass
 class Taken:
-    """What `take` found and counted: `keys` are the counters to give back to, `full` the windows that refused."""
+    """Holds what `take` found and counted: `keys` are the counters to give back to, `full` the windows that refused."""
 
     windows: list[Window]
     keys: list[str] = field(default_factory=list)
