@@ -53,7 +53,7 @@ class _Client(redis.Redis):
 
 
 @functools.cache
-def _memory_server() -> Any:
+def in_process_server() -> Any:
     import fakeredis
 
     return fakeredis.FakeServer()
@@ -65,7 +65,7 @@ def client() -> redis.Redis:
     if settings.REDIS_IN_PROCESS:
         import fakeredis
 
-        return fakeredis.FakeRedis(server=_memory_server())
+        return fakeredis.FakeRedis(server=in_process_server())
     return _Client.from_url(settings.REDIS_URL, **_options(Retry(NoBackoff(), 0)), max_connections=64)
 
 
@@ -87,7 +87,7 @@ def async_client() -> redis.asyncio.Redis:
     if settings.REDIS_IN_PROCESS:
         import fakeredis
 
-        return fakeredis.FakeAsyncRedis(server=_memory_server())
+        return fakeredis.FakeAsyncRedis(server=in_process_server())
     pool = redis.asyncio.BlockingConnectionPool.from_url(
         settings.REDIS_URL, **_options(AsyncRetry(NoBackoff(), 0)), max_connections=32, timeout=1
     )

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 else:
     ModelAdmin = object
 
-_LEDGER_BATCH = 2_000
+LEDGER_BATCH = 2_000
 
 OUTCOME_NAMES = {outcome: str(outcome.label).lower() for outcome in reports.OUTCOMES}
 
@@ -209,7 +209,7 @@ class UsagePages(ModelAdmin):
         period = periods.period_of(request.GET.get("period", ""), localdate())
         table = request.GET.get("table", "")
         if table == "ledger":
-            response: HttpResponseBase = StreamingHttpResponse(_ledger(period), content_type=csv_export.CONTENT_TYPE)
+            response: HttpResponseBase = StreamingHttpResponse(ledger_csv(period), content_type=csv_export.CONTENT_TYPE)
         else:
             panel = next((panel for panel in report_of(period).panels if panel.key == table), None)
             if panel is None:
@@ -247,7 +247,7 @@ _COLUMNS = (
 )  # fmt: skip
 
 
-async def _ledger(period: Period) -> AsyncGenerator[str, None]:
+async def ledger_csv(period: Period) -> AsyncGenerator[str, None]:
     """The rows, oldest first, a batch at a time: neither the memory nor a connection is held for as long as somebody downloads."""
     yield csv_export.format_rows([[name.removeprefix("user__") for name in _COLUMNS]])
     for day in period.days:
@@ -262,4 +262,4 @@ def _batch(day: date, after: tuple[datetime, UUID] | None) -> list[tuple[Any, ..
     if after is not None:
         created, answer = after
         rows = rows.filter(Q(created__gt=created) | Q(created=created, answer__gt=answer))
-    return list(rows.order_by("created", "answer").values_list(*_COLUMNS)[:_LEDGER_BATCH])
+    return list(rows.order_by("created", "answer").values_list(*_COLUMNS)[:LEDGER_BATCH])

@@ -122,7 +122,7 @@ SELECT
 FROM chat_usage WHERE day BETWEEN %s AND %s
 """
 _OF_ONE = " AND limit_key = %s"
-_PAST_SECONDS = 2.0
+PAST_SECONDS = 2.0
 _YOUNG_SECONDS = 60
 
 
@@ -158,7 +158,7 @@ def _spent_by_all(day: date) -> Spent:
     first = day.replace(day=1)
     if day == first:
         return _spent(first, month_end(day), day, None)
-    if _past is None or _past.day != day or not 0 <= monotonic() - _past.read_at < _PAST_SECONDS:
+    if _past is None or _past.day != day or not 0 <= monotonic() - _past.read_at < PAST_SECONDS:
         _past = _Past(day, monotonic(), _spent(first, day - timedelta(days=1), day, None))
     # What runs since before midnight may be settled at any moment.
     past = _spent(first, day - timedelta(days=1), day, None) if _past.spent.reserved_micro_usd or _is_young(day) else _past.spent

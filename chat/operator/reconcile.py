@@ -18,14 +18,14 @@ def persistent_differences(seconds: float) -> list[str]:
 
     Raises what `chat.redis_client.REDIS_ERRORS` names and Django's database errors.
     """
-    first = set(_differences())
+    first = set(differences())
     if not first:
         return []
     sleep(seconds)
-    return sorted(first.intersection(_differences()))
+    return sorted(first.intersection(differences()))
 
 
-def _differences() -> Iterator[str]:
+def differences() -> Iterator[str]:
     subjects = (subject for subject in leases.subjects(redis_client.client()) if not subject.startswith(reader_leases.SUBJECT_PREFIX))
     reserved = {subject: leases.reservations(redis_client.client(), subject) for subject in subjects}
     rows = list(budgets.running(None))

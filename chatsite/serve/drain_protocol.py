@@ -4,8 +4,8 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from chat.asgi_scope import MUST_FINISH
 
-_LAST_REQUEST_SECONDS = 10
-_LOOK_SECONDS = 1
+LAST_REQUEST_SECONDS = 10
+LOOK_SECONDS = 1
 
 
 class Protocol(HttpToolsProtocol):
@@ -18,11 +18,11 @@ class Protocol(HttpToolsProtocol):
 
     def shutdown(self) -> None:
         super().shutdown()
-        self.loop.call_later(_LAST_REQUEST_SECONDS, self._hang_up)
+        self.loop.call_later(LAST_REQUEST_SECONDS, self._hang_up)
 
     def _hang_up(self) -> None:
         if self._is_read_to_its_end():
-            self.loop.call_later(_LOOK_SECONDS, self._hang_up)
+            self.loop.call_later(LOOK_SECONDS, self._hang_up)
         else:
             self.transport.abort()
 

@@ -110,7 +110,7 @@ class Gates(RuleBasedStateMachine):
 
     def _fresh_redis(self) -> None:
         redis_client.client.cache_clear()
-        redis_client._memory_server.cache_clear()
+        redis_client.in_process_server.cache_clear()
         with suppress(AttributeError):
             del caches["default"]
 

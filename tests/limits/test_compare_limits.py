@@ -80,7 +80,7 @@ def test_command_says_what_differs_and_fails(alice: "Person", redis_client: redi
 
 def test_command_agrees_when_nothing_differs(monkeypatch: pytest.MonkeyPatch) -> None:
     out = StringIO()
-    monkeypatch.setattr(reconcile, "_differences", lambda: iter(()))
+    monkeypatch.setattr(reconcile, "differences", lambda: iter(()))
     call_command("compare_limits", "--wait", "0", stdout=out)
     assert out.getvalue() == "Redis and the ledger agree.\n"
 

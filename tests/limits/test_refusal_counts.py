@@ -48,14 +48,14 @@ def test_counts_of_one_hour_add_up(alice: "Person") -> None:
 def test_what_the_database_did_not_take_is_written_later(alice: "Person", monkeypatch: pytest.MonkeyPatch) -> None:
     refusal_counts.record(alice.requester, "Some quota", "rate_limited")
     with monkeypatch.context() as patch:
-        patch.setattr(refusal_counts, "_write", _fails)
+        patch.setattr(RefusalCount.objects, "get_or_create", _fails)
         with pytest.raises(DatabaseError):
             refusal_counts.write()
     refusal_counts.write()
     assert counts(alice.requester.limit_key) == [("Some quota", "rate_limited", False, 1)]
 
 
-def _fails(_: object) -> None:
+def _fails(**_: object) -> None:
     raise DatabaseError
 
 

@@ -22,7 +22,7 @@ from tests.harness.html_forms import forms_of
 pytestmark = [pytest.mark.usefixtures("static_files", "own_database"), pytest.mark.filterwarnings("ignore:DateTimeField")]
 
 # The same in every run, as far as a slow machine comes with them.
-SEED, MAX_REQUESTS, SECONDS = 7, 1_200, 35
+SEED, MAX_REQUESTS = 7, 1_200
 
 IDS = ["½", "²", "١", "on", "x", "", "-1", "0", "1_0", " 1", "+1", "1.5", "0x1", "1e3", str(2**31), str(2**63), str(10**30), "9" * 400,
        "\0", "1\0", "_5F", "_", "__", "_00", "None", "true", "[]", "{}", "1,2", "00000000-0000-0000-0000-000000000000", "0" * 32,
@@ -234,15 +234,12 @@ def put_back(rows: Iterable[Model]) -> None:
 def test_no_mutated_request_is_a_fault(attacker: Attacker, rows: Rows) -> None:
     cases = [case for page in pages(rows) for case in cases_of(page, attacker.page(page.path), rows)] + list(elsewhere())
     _dice.shuffle(cases)
-    until, found, sent = monotonic() + SECONDS, [], 0
+    found = []
     for case in cases[:MAX_REQUESTS]:
-        if monotonic() > until:
-            break
         found.append(attacker.fault(case))
         put_back([*rows.by_model.values()] if case.fields else [])
-        sent += 1
     assert [fault for fault in found if fault] == []
-    assert sent > 100
+    assert len(found) > 100
 
 
 NUMBERS_THAT_ARE_NONE = ["½", "²", "١", "on", "", "1_0", "+1", str(2**63), str(10**30), "1\0"]

@@ -224,7 +224,7 @@ def test_the_page_takes_as_many_queries_for_many_rows_as_for_one(
 ) -> None:
     def queries() -> int:
         # What is remembered for two seconds may or may not be asked for again.
-        monkeypatch.setattr(budgets, "_past", None)
+        monkeypatch.setattr(budgets, "PAST_SECONDS", 0)
         with CaptureQueriesContext(connection) as captured:
             opened(operator, month)
         return len(captured)
@@ -298,12 +298,12 @@ def test_the_whole_ledger_can_be_taken_along(alice: Person, bob: Person, month: 
 
 
 def test_the_ledger_comes_in_batches_and_every_row_once(month: Period, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(usage_charts, "_LEDGER_BATCH", 2)
+    monkeypatch.setattr(usage_charts, "LEDGER_BATCH", 2)
     moments = [timezone.now() - timedelta(seconds=second) for second in (9, 5, 5, 5, 5, 1)]
     rows = [use(day, created=moment) for day in (month.first, month.last) for moment in moments]
 
     async def taken() -> list[str]:
-        return [part async for part in usage_charts._ledger(month)]
+        return [part async for part in usage_charts.ledger_csv(month)]
 
     parts = asyncio.run(taken())
     assert len(parts) == 1 + 3 + 3

@@ -2,7 +2,6 @@
 
 import signal
 from functools import partial
-from time import monotonic
 from typing import TYPE_CHECKING
 
 import psycopg
@@ -94,10 +93,8 @@ def test_worker_that_is_told_to_stop_ends_and_its_answer_is_saved_whole_when_the
         database.leave()
         gate.open()
         stream.until_text("text")
-        told_at = monotonic()
         site.terminate()
         assert site.process.wait(25) in (0, -signal.SIGTERM)
-        assert monotonic() - told_at < 20
     database.come_back()
     # By the workers of the common site, as any answer whose worker is gone.
     wait_until(lambda: message(stream).status != "streaming", 15)

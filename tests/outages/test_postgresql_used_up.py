@@ -77,7 +77,7 @@ def test_turn_whose_budget_cannot_be_read_is_refused_for_the_database(
     with ledger_locked(environment):
         since = monotonic()
         refused = all_at_once([partial(client.post, "/api/chat", json={"content": "Hello"}) for client in clients])
-        assert monotonic() - since < 4
+        assert monotonic() - since < 8
         for answer in refused:
             assert_refused(answer, 503, "database_unavailable", retry_after=range(1, 6))
     # What the threads take late, they give back.
@@ -94,7 +94,7 @@ def test_turn_that_cannot_be_checked_in_time_is_refused_for_the_database_and_cos
     with locked(environment, "chat_conversation"):
         since = monotonic()
         refused = client.post("/api/chat", json={"content": "Hello again", "conversation": conversation})
-        assert monotonic() - since < 4
+        assert monotonic() - since < 8
         assert_refused(refused, 503, "database_unavailable", retry_after=range(1, 6))
     assert client.chat(content="Hello again", conversation=conversation).status == 200
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -142,7 +141,6 @@ def test_a_redis_that_forgets_is_found(environment: Environment, site: Site, sta
 
 
 def test_nothing_there_at_all_is_said_part_by_part(environment: Environment, tmp_path: Path) -> None:
-    begin = monotonic()
     port = str(free_port())
     nowhere = {
         "SITE_URL": "",
@@ -153,7 +151,6 @@ def test_nothing_there_at_all_is_said_part_by_part(environment: Environment, tmp
     assert visit.code == 1
     assert visit.failures == {"database", "redis", "upstream", "address"}, visit.output
     assert "secret" not in visit.output + visit.errors
-    assert monotonic() - begin < 30
     assert not (tmp_path / "db.sqlite3").exists()
 
 

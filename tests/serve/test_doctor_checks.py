@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from ipaddress import ip_network
 from threading import Event
-from time import monotonic, time
+from time import time
 from typing import TYPE_CHECKING, Any
 
 import httpx2
@@ -125,8 +125,6 @@ def test_a_probe_does_not_hold_up_a_stop(start_site: "StartSite") -> None:
     with httpx2.stream("GET", f"{site.url}/api/probe", headers=headers, timeout=30, trust_env=False) as answer:
         body = answer.iter_text()
         assert next(body).startswith("event: seen")
-        begin = monotonic()
         site.terminate()
         assert "".join(body) == ""
-        site.process.wait(10)
-        assert monotonic() - begin < 8
+        site.process.wait(8)

@@ -82,8 +82,8 @@ def serving(*, awaited: bool) -> Iterator[Server]:
 
 @pytest.fixture(autouse=True)
 def soon(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(drain_protocol, "_LAST_REQUEST_SECONDS", 0.3)
-    monkeypatch.setattr(drain_protocol, "_LOOK_SECONDS", 0.1)
+    monkeypatch.setattr(drain_protocol, "LAST_REQUEST_SECONDS", 0.3)
+    monkeypatch.setattr(drain_protocol, "LOOK_SECONDS", 0.1)
 
 
 def read_until(connection: socket.socket, end: bytes) -> None:

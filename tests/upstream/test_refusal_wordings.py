@@ -1,7 +1,7 @@
 """The words of refusals that nobody has seen in this very form: neighbours of the table, and what must not be taken for one."""
 
 import json
-from time import monotonic
+from time import process_time
 from typing import Any
 
 import pytest
@@ -196,13 +196,13 @@ HOSTILE = [
 
 @pytest.mark.parametrize("text", HOSTILE, ids=lambda text: text[:12])
 def test_long_body_takes_no_time_to_read(text: str) -> None:
-    began = monotonic()
+    began = process_time()
     for body in (text, {"error": {"message": text}}, {"errors": [{"msg": text[:8000]}] * 8}):
         said = refusal_body.read(body)
         for status in STATUSES:
             refusal.meaning(status, said)
         assert said.retry_after is None or said.retry_after >= 0
-    assert monotonic() - began < 10
+    assert process_time() - began < 10
 
 
 ODD: list[Any] = [
