@@ -402,9 +402,7 @@ def test_deleting_a_conversation_stops_its_answer_which_does_not_come_back(
     check_slot_is_free(client)
 
 
-def test_answer_whose_conversation_vanishes_from_the_database_is_stopped_and_not_brought_back_by_the_save(
-    person: Person, upstream: Upstream
-) -> None:
+def test_answer_whose_conversation_vanishes_is_stopped_and_not_brought_back(person: Person, upstream: Upstream) -> None:
     key = upstream.script([*wire.text("some text"), wire.Stall()])
     stream = person.client.chat(content=key)
     stream.until_text("some text")
@@ -482,7 +480,7 @@ def test_stateless_answer_is_stopped_from_another_worker_though_redis_is_gone(
     assert apart.usage(stream.answer) == ("stopped", True)
 
 
-def test_answer_that_is_read_on_another_worker_outlasts_a_redis_that_is_away_for_longer_than_the_grace_time(
+def test_answer_read_on_another_worker_outlasts_a_redis_away_beyond_the_grace_time(
     alice: Person, start_apart: "StartApart", upstream: Upstream
 ) -> None:
     apart, gate = start_apart(alice, workers=2, RESUME_GRACE_SECONDS="0"), wire.Gate()

@@ -116,7 +116,7 @@ def test_of_two_who_set_up_at_once_one_does_and_both_know_the_same(subject: str,
     assert len(set(all_at_once([lambda: version(redis_client, subject)] * 8))) == 1
 
 
-def test_a_lease_that_ran_out_frees_the_slot_and_keeps_the_reservation_until_the_answer_is_claimed(
+def test_a_lease_that_ran_out_frees_the_slot_and_keeps_the_reservation_until_the_claim(
     take: Take, subject: str, redis_client: redis.Redis
 ) -> None:
     """In between the answer is neither reserved nor used up otherwise, and a budget could be passed."""

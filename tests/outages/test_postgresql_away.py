@@ -83,7 +83,7 @@ def test_database_that_takes_no_writes_is_one_that_is_away(
     assert "Traceback" not in site.log()
 
 
-def test_worker_that_is_told_to_stop_ends_and_its_answer_is_saved_whole_when_the_database_is_back(
+def test_worker_told_to_stop_ends_and_its_answer_is_saved_when_the_database_is_back(
     database: Database, alice: Person, start_site: "StartSite", upstream: Upstream
 ) -> None:
     site, gate = start_site(DRAIN_SECONDS="1"), wire.Gate()
