@@ -1,6 +1,7 @@
 """The tests themselves: no file of tests leans on another, nor on what the code keeps to itself."""
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -52,3 +53,11 @@ def test_file_leans_on_no_other_and_on_nothing_private(name: str) -> None:
     tree = ast.parse(FILES[name].read_text())
     assert [module for module, part in imports(tree) if ".test_" in f"{module}.{part}"] == []
     assert name in NOT_YET or list(private_uses(tree)) == []
+
+
+def test_makefile_names_files_that_are_there_and_all_that_need_postgresql() -> None:
+    text = (TESTS.parent / "Makefile").read_text().replace("\\\n", " ")
+    (words,) = re.findall(r"^POSTGRESQL_TESTS := .*suffix .py,(.*?)\)\)$", text, re.MULTILINE)
+    named = {f"{word}.py" for word in words.split()}
+    assert named - set(FILES) == set()
+    assert {name for name in FILES if "/test_postgresql_" in name} - named == set()

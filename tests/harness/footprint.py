@@ -57,3 +57,6 @@ def with_time_left(make_user: "MakeUser", seconds: int, **quota_fields: Any) -> 
         person = make_user(**quota_fields)
         if seconds_left(person.requester, person.quota.requests) > seconds:
             return person
+
+
+NOTHING = Footprint(windows=[0], slots=0, reservations=0, ledger=0, conversations=0, messages=0)

@@ -8,10 +8,12 @@ from typing import Any
 
 from tests.harness import wire
 from tests.harness.client import Client, Stream
+from tests.harness.ends import whole
 from tests.harness.people import Person
 from tests.harness.upstream import Upstream
 
 MAX_OUTPUT_TOKENS = 1000
+SETTLED = 18  # what the fake upstream's usage adds up to
 
 
 def held_open(upstream: Upstream, gate: wire.Gate) -> str:
@@ -72,3 +74,23 @@ def turn_status(person: Person, content: str = "hello") -> int:
     with person.client.chat(content=content) as stream:
         stream.read()
         return stream.status
+
+
+def said(person: Person, content: str, **fields: Any) -> Stream:
+    """A turn of the person, read to its end."""
+    return whole(person.client.chat(content=content, **fields))
+
+
+def event_names(stream: Stream) -> list[str]:
+    """The names of the events read, repeated ones once."""
+    seen = [event.name for event in stream.events]
+    return [name for place, name in enumerate(seen) if place == 0 or seen[place - 1] != name]
+
+
+def talk(person: "Person", **fields: Any) -> dict[str, Any]:
+    """A turn to its end; the payload of its start event."""
+    with person.client.chat(content="hello", **fields) as stream:
+        stream.read()
+        assert stream.ended
+        start: dict[str, Any] = stream.named("start")[0]
+        return start
