@@ -193,15 +193,15 @@ async def test_wait_that_grows_meanwhile_is_waited_for_in_full(
 ) -> None:
     monkeypatch.setattr(waits, "SPREAD_SECONDS", 0.0)
     busy, here, key = target(), worker(), upstream.script(wire.answer("here"))
-    await here.cooldown.begin(busy.slug, 0.5)
+    await here.cooldown.begin(busy.slug, 2)
     asked = Asked(here, prompt(key), [busy])
     asking = asyncio.create_task(asked.run())
     while not asked.statuses:
         await asyncio.sleep(0.01)
     grew = monotonic()
-    await worker().cooldown.begin(busy.slug, 1.5)
+    await worker().cooldown.begin(busy.slug, 4)
     assert (await asking).states == ["waiting", "waiting"]
-    assert upstream.requests(key)[0].received_at - grew >= 1.49
+    assert upstream.requests(key)[0].received_at - grew >= 3.99
 
 
 def test_another_worker_of_a_site_waits_until_the_retry_after_has_passed(alice: Person, site2: Site, upstream: FakeUpstream) -> None:
