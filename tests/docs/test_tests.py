@@ -10,8 +10,6 @@ import pytest
 TESTS = Path(__file__).parents[1]
 FILES = {str(path.relative_to(TESTS)): path for path in sorted(TESTS.rglob("*.py"))}
 PROJECT = ("chat", "chatsite")
-# They drive what has no public door yet.
-NOT_YET = {"answers/test_worker_life.py", "limits/test_admission_model.py"}
 
 
 def imports(tree: ast.Module) -> Iterator[tuple[str, str]]:
@@ -52,7 +50,7 @@ def private_uses(tree: ast.Module) -> Iterator[str]:
 def test_file_leans_on_no_other_and_on_nothing_private(name: str) -> None:
     tree = ast.parse(FILES[name].read_text())
     assert [module for module, part in imports(tree) if ".test_" in f"{module}.{part}"] == []
-    assert name in NOT_YET or list(private_uses(tree)) == []
+    assert list(private_uses(tree)) == []
 
 
 def test_makefile_names_files_that_are_there_and_all_that_need_postgresql() -> None:
