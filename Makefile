@@ -30,7 +30,7 @@ run: .venv/installed
 # Hundreds of sites are started: a fifth of each start is compiling what was compiled before.
 test: export PYTHONDONTWRITEBYTECODE =
 test: .venv/installed-dev
-	@.ci/need chromium chromium
+	@.ci/need chromium-headless-shell chromium-headless-shell chromium
 	@.ci/need nginx nginx-light
 	@.ci/need initdb postgresql
 	$(BIN)/ruff check .
