@@ -23,6 +23,6 @@ class ChatConfig(AppConfig):
 
 
 class ChatsiteAdminConfig(AdminConfig):
-    """Django's admin, on a site of ours."""
+    """Puts Django's admin on a site of ours."""
 
     default_site = "chat.admin_site.site.ChatsiteAdmin"

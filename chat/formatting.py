@@ -9,14 +9,16 @@ _UNITS = [(86400, "day"), (3600, "hour"), (60, "minute"), (1, "second")]
 
 
 def span(seconds: int) -> str:
-    """A length of time in one unit, never shorter than it is: 60 is "1 minute", 61 is "61 seconds", 301 is "6 minutes"."""
+    """Returns a length of time in one unit, never shorter than it is: 60 is "1 minute", 61 is "61
+    seconds", 301 is "6 minutes".
+    """
     size, unit = next((size, unit) for size, unit in _UNITS if size == 1 or seconds >= 2 * size or seconds == size)
     count = ceil(seconds / size)
     return f"{count} {unit}{'' if count == 1 else 's'}"
 
 
 def per(seconds: int) -> str:
-    """A period as a rate names it: 60 is "a minute", 3600 "an hour", 300 "in 5 minutes"."""
+    """Returns a period as a rate names it: 60 is "a minute", 3600 "an hour", 300 "in 5 minutes"."""
     length = span(seconds)
     if not length.startswith("1 "):
         return f"in {length}"
@@ -25,13 +27,13 @@ def per(seconds: int) -> str:
 
 
 def usd(amount: Decimal) -> str:
-    """An amount to the cent, and further where there is more: $1,234.20, $0.000045."""
+    """Returns an amount to the cent, and further where there is more: $1,234.20, $0.000045."""
     whole, _, fraction = f"{amount:,f}".partition(".")
     return f"${whole}.{fraction.rstrip('0').ljust(2, '0')}"
 
 
 def money(amount: Decimal) -> str:
-    """An amount to read at a glance: $1,255.79, below a dollar $0.0042."""
+    """Returns an amount to read at a glance: $1,255.79, below a dollar $0.0042."""
     if abs(amount) >= 1 or not amount:
         return f"${amount:,.2f}"
     if amount < Decimal("0.0001"):
@@ -40,7 +42,7 @@ def money(amount: Decimal) -> str:
 
 
 def compact(number: int | Decimal) -> str:
-    """A number as an axis has it: 950, 1.5k, 20M."""
+    """Returns a number as an axis has it: 950, 1.5k, 20M."""
     for size, unit in ((10**9, "G"), (10**6, "M"), (10**3, "k")):
         if number >= size:
             return f"{(Decimal(number) / size).quantize(Decimal('0.01')).normalize():f}{unit}"
@@ -48,12 +50,15 @@ def compact(number: int | Decimal) -> str:
 
 
 def short_usd(amount: int | Decimal) -> str:
-    """An amount as an axis has it: $0.05, $1.5k."""
+    """Returns an amount as an axis has it: $0.05, $1.5k."""
     return f"${compact(amount)}" if amount >= 1000 else usd(Decimal(amount))
 
 
 def figure(value: Any) -> str:
-    """A value as a table shows it: thousands apart, money in USD, days in words; nothing is a dash."""
+    """Returns a value as a table shows it.
+
+    Thousands stand apart, money is in USD, days are in words; nothing is a dash.
+    """
     if value is None:
         return "–"
     if isinstance(value, Decimal):
@@ -72,5 +77,5 @@ _GATES = {
 
 
 def gate(code: str) -> str:
-    """What refused a turn, by the code of the refusal."""
+    """Returns what refused a turn, by the code of the refusal."""
     return _GATES.get(code, code.replace("_", " "))

@@ -24,7 +24,7 @@ def check_upstream(**kwargs: Any) -> list[CheckMessage]:
         return []
     return [
         Warning(
-            "Neither OPENAI_API_KEY nor OPENAI_BASE_URL is set: there is nobody to answer.",
+            "Neither OPENAI_API_KEY nor OPENAI_BASE_URL is set: there is no model to answer.",
             hint="Set one of them. Until then only `manage.py serve` works: it starts the demo model.",
             id="chatsite.W001",
         )
@@ -61,7 +61,7 @@ def check_secret_key(**kwargs: Any) -> list[CheckMessage]:
         return []
     return [
         Error(
-            f"SECRET_KEY has {len(settings.SECRET_KEY)} characters: whoever guesses it can sign in as anybody.",
+            f"SECRET_KEY has {len(settings.SECRET_KEY)} characters: anyone who guesses it can sign in as any user.",
             hint=f"Give it at least {_MIN_SECRET_CHARS} random ones, or leave it unset: one is made and kept in DATA_DIR.",
             id="chatsite.E003",
         )
@@ -69,14 +69,14 @@ def check_secret_key(**kwargs: Any) -> list[CheckMessage]:
 
 
 def _host(url: str) -> str:
-    """The host as ALLOWED_HOSTS writes it: an IPv6 address in brackets."""
+    """Returns the host as ALLOWED_HOSTS writes it: an IPv6 address in brackets."""
     host = urlsplit(url).hostname or ""
     return f"[{host}]" if ":" in host else host
 
 
 @register(SETTINGS)
 def check_site_address(**kwargs: Any) -> list[CheckMessage]:
-    """SITE_URL against what depends on it: hosts, DEBUG, the proxy that https needs."""
+    """Compares SITE_URL with what depends on it: hosts, DEBUG, the proxy that https needs."""
     found: list[CheckMessage] = []
     if not validate_host(_host(settings.SITE_URL), settings.ALLOWED_HOSTS):
         found.append(
@@ -107,7 +107,9 @@ def check_site_address(**kwargs: Any) -> list[CheckMessage]:
 
 @register(SETTINGS)
 def check_cors(**kwargs: Any) -> list[CheckMessage]:
-    """Origins whose scripts may call the API, but whose every POST the protection against forged requests refuses."""
+    """Finds origins whose scripts may call the API, but whose every POST the CSRF protection
+    refuses.
+    """
     return [
         Warning(
             f"CORS_ORIGINS has {origin}, but CSRF_TRUSTED_ORIGINS does not: its scripts may read, and every POST of theirs is refused.",
@@ -120,7 +122,10 @@ def check_cors(**kwargs: Any) -> list[CheckMessage]:
 
 
 def _covers(trusted: str, origin: str) -> bool:
-    """Whether the entry of CSRF_TRUSTED_ORIGINS, which may begin its host with a wildcard, holds for the origin."""
+    """Tells whether the entry of CSRF_TRUSTED_ORIGINS holds for the origin.
+
+    The entry may begin its host with a wildcard.
+    """
     scheme, _, host = trusted.partition("://")
     return scheme == urlsplit(origin).scheme and is_same_domain(urlsplit(origin).netloc, host.removeprefix("*"))
 
@@ -129,7 +134,7 @@ def _covers(trusted: str, origin: str) -> bool:
 def check_trusted_proxies(**kwargs: Any) -> list[CheckMessage]:
     return [
         Error(
-            f"TRUSTED_PROXIES={network} trusts everybody: any client could claim any address and so have any allowance.",
+            f"TRUSTED_PROXIES={network} trusts everyone: any client could claim any address and so have any allowance.",
             hint="Name only the addresses of your own proxies.",
             id="chatsite.E005",
         )

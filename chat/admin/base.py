@@ -20,7 +20,7 @@ _STOP_SECONDS = 3
 
 
 class RowForm(forms.ModelForm[Any]):
-    """A row of a list that is edited in place: what a screen reader calls its fields, which have no labels there."""
+    """Names the fields of a list that is edited in place: they have no labels there."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -29,9 +29,11 @@ class RowForm(forms.ModelForm[Any]):
 
 
 def only_one(form: "forms.ModelForm[Any]", field: str, what: str) -> None:
-    """An error at `field` where another row has it set already; the database's own words would name a constraint.
+    """Puts an error at `field` where another row has it set already.
 
-    Called by forms with a clean() of their own, and does Django's as well: without it nobody asks whether a name is taken.
+    The database's own words would name a constraint.
+
+    Called by forms with a clean() of their own, and does Django's as well: without it a name that is taken is not noticed.
     """
     forms.ModelForm.clean(form)
     other = form._meta.model._default_manager.filter(**{field: True}).exclude(pk=form.instance.pk).first()
@@ -56,7 +58,7 @@ def make_default(request: HttpRequest, queryset: "QuerySet[Any]") -> None:
 
 
 class StopAnswersMixin:
-    """Answers of the conversations that a deletion takes along are stopped first: nobody would read what they cost."""
+    """Stops the answers that a deletion takes along: no one would read what they cost."""
 
     def conversations_of(self, queryset: "QuerySet[Any]") -> "QuerySet[Conversation]":
         raise NotImplementedError
@@ -79,7 +81,11 @@ class StopAnswersMixin:
             super().delete_queryset(request, queryset)  # type: ignore[misc]
 
     def _lock(self, queryset: "QuerySet[Any]") -> None:
-        """A turn that begins meanwhile waits, and finds nothing: what it adds would be left without its owner."""
+        """Locks the rows and their conversations.
+
+        A turn that begins meanwhile waits, and finds nothing: what it adds would be left without
+        its owner.
+        """
         for rows in (queryset, self.conversations_of(queryset)):
             table: Any = rows.model._default_manager
             list(table.filter(pk__in=rows.values("pk")).select_for_update().order_by("pk").values_list("pk"))
@@ -104,7 +110,7 @@ def stop_and_wait(rows: "Sequence[Usage]") -> int:
 
 
 class ReadOnlyMixin:
-    """For rows that the site writes and nobody edits."""
+    """Forbids to add and to change: for rows that only the site writes."""
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False

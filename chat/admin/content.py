@@ -34,7 +34,10 @@ def may_read_content(request: HttpRequest) -> bool:
 
 @dataclass(frozen=True)
 class Shown:
-    """A message as it is read here; `version` is its place among the branches at that point, such as "2 of 3"."""
+    """Holds a message as it is read here.
+
+    `version` is its place among the branches at that point, such as "2 of 3".
+    """
 
     message: Message
     html: SafeString | str
@@ -42,7 +45,7 @@ class Shown:
 
 
 class ContentPages(ConversationBase):
-    """The one page on which a conversation is read, and the button that leads to it."""
+    """Adds the one page on which a conversation is read, and the button that leads to it."""
 
     def get_urls(self) -> list[URLPattern]:
         read = path("<uuid:conversation_id>/read/", self.admin_site.admin_view(self.read_view), name="chat_conversation_read")
@@ -55,7 +58,10 @@ class ContentPages(ConversationBase):
         return super().change_view(request, object_id, form_url, context)
 
     def read_view(self, request: HttpRequest, conversation_id: UUID) -> HttpResponse:
-        """POST only: no link that is followed by chance, or fetched ahead, is an access."""
+        """Shows the conversation; POST only.
+
+        No link that is followed by chance, or fetched ahead, is an access.
+        """
         if request.method != "POST":
             return redirect("admin:chat_conversation_change", conversation_id)
         conversation, messages = _record_access(request, conversation_id)
@@ -69,7 +75,10 @@ class ContentPages(ConversationBase):
 
 
 def _record_access(request: HttpRequest, conversation_id: UUID) -> tuple[Conversation, list[Message]]:
-    """Records the access and reads, both or neither. Raises PermissionDenied, or Http404 while nobody may read."""
+    """Records the access and reads, both or neither.
+
+    Raises PermissionDenied, or Http404 while the site policy lets no one read.
+    """
     if not request.user.has_perm("chat.read_content"):
         raise PermissionDenied
     with transaction.atomic():

@@ -16,7 +16,7 @@ _ASKED_FOR = {"id", "user", "created", "updated"}
 
 @admin.register(Conversation)
 class ConversationAdmin(ReadOnlyMixin, StopAnswersMixin, ContentPages, admin.ModelAdmin[Conversation]):
-    """Whose, when and how long; what was said is on a page of its own, with its own rules.
+    """Shows whose, when and how long; what was said is on a page of its own, with its own rules.
 
     Deleting is allowed: a person's account takes its conversations along.
     """
@@ -36,7 +36,11 @@ class ConversationAdmin(ReadOnlyMixin, StopAnswersMixin, ContentPages, admin.Mod
         return super().get_queryset(request).annotate(message_count=Count("messages"))
 
     def lookup_allowed(self, lookup: str, value: Any, request: HttpRequest) -> bool:
-        """Django lets an address ask for any field of the table: `?title__startswith=a`, and on to `b`, would be a way to read it."""
+        """Allows the fields that tell no text.
+
+        Django lets an address ask for any field of the table: `?title__startswith=a`, and on to
+        `b`, would be a way to read it.
+        """
         return lookup.partition("__")[0] in _ASKED_FOR and super().lookup_allowed(lookup, value, request)
 
     @admin.display(description="messages", ordering="message_count")

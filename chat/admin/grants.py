@@ -21,7 +21,7 @@ class CreatedByMixin:
 
 @admin.register(Grant)
 class GrantAdmin(CreatedByMixin, admin.ModelAdmin[Grant]):
-    """Given or taken back, never changed: it is a record too."""
+    """Gives and takes back grants. They are never changed: each is a record too."""
 
     list_display = ("user", "day", "tokens", "usd", "reason", "created", "created_by")
     list_filter = ("day",)
@@ -36,7 +36,7 @@ class GrantAdmin(CreatedByMixin, admin.ModelAdmin[Grant]):
 
 @admin.register(Pause)
 class PauseAdmin(CreatedByMixin, ChangeLogMixin, admin.ModelAdmin[Pause]):
-    """Deleting a pause ends it."""
+    """Makes and ends pauses: deleting one ends it."""
 
     list_display = ("user", "note", "created", "created_by")
     list_select_related = ("user", "created_by")

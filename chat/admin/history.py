@@ -32,7 +32,7 @@ def record(request: HttpRequest, done: Iterable[tuple[Model, str]]) -> None:
 
 
 class ChangeLogMixin:
-    """For a ModelAdmin whose history says of each field what it was and what it is, also when it was edited in the list.
+    """Says in the history of each field what it was and what it is, for lists too.
 
     `redacted_fields` are fields of which it says only that they changed.
     """
@@ -59,7 +59,7 @@ class ChangeLogMixin:
 
 
 def shown(value: Any, field: "forms.Field | None" = None) -> str:
-    """A value as the history says it: no more than a line of it."""
+    """Returns a value as the history says it: no more than a line of it."""
     if value is None or value == "":
         return "none"
     if isinstance(value, bool):

@@ -16,7 +16,11 @@ Amount = int | Decimal
 
 @dataclass(frozen=True)
 class LimitMeter:
-    """`used` is None while it cannot be counted, `limit` where there is none. `resets` is a moment, or seconds from now; None for never."""
+    """Holds how much of a limit is used.
+
+    `used` is None while it cannot be counted, `limit` where there is none. `resets` is a moment, or
+    seconds from now; None for never.
+    """
 
     label: str
     used: Amount | None
@@ -25,7 +29,10 @@ class LimitMeter:
 
     @property
     def percent(self) -> int | None:
-        """What the bar shows, 0 to 100: a little more than nothing as soon as anything is used, full only where nothing is left."""
+        """Returns what the bar shows, 0 to 100.
+
+        It is more than nothing as soon as anything is used, and full only where nothing is left.
+        """
         if self.used is None or self.limit is None:
             return None
         if self.used >= self.limit:
@@ -34,7 +41,10 @@ class LimitMeter:
 
     @property
     def used_words(self) -> str:
-        """Money to the cent, rounded down: what is full must not read as if it were fuller than the limit, nor what is not, as full."""
+        """Returns money to the cent, rounded down.
+
+        What is full must not read as if it were fuller than the limit, nor what is not, as full.
+        """
         if isinstance(self.used, Decimal):
             return usd(self.used.quantize(Decimal("0.01"), ROUND_DOWN))
         return "?" if self.used is None else _words(self.used)
@@ -49,7 +59,7 @@ def _words(amount: Amount) -> str:
 
 
 def of_person(report: Report) -> list[LimitMeter]:
-    """The limits of the quota that applies, in the order in which `labels` has them."""
+    """Returns the limits of the quota that applies, in the order in which `labels` has them."""
     quota = report.quota or Quota()
     used = [(window.used, window.reset) for window in report.windows] if report.windows is not None else [(None, None)] * len(quota.rates)
     names = labels(quota)
@@ -67,7 +77,7 @@ def labels(quota: Quota) -> list[str]:
 
 
 def of_site(policy: SitePolicy) -> list[LimitMeter]:
-    """The budgets of the whole site; one query."""
+    """Returns the budgets of the whole site; one query."""
     now = timezone.now()
     spent = budgets.spent(None, timezone.localdate(now))
     return [

@@ -28,7 +28,7 @@ class ChatModelForm(forms.ModelForm[ChatModel]):
 
 
 def _left_without(models: list[int]) -> list[SafeString]:
-    """Links to the quotas that name these models and no others."""
+    """Returns links to the quotas that name these models and no others."""
     others = Quota.models.through.objects.exclude(chatmodel__in=models).values("quota")
     quotas = Quota.objects.filter(models__in=models).exclude(pk__in=others).distinct()
     return [format_html('Quota: <a href="{}">{}</a>', reverse("admin:chat_quota_change", args=[quota.pk]), quota) for quota in quotas]
@@ -82,7 +82,10 @@ class ChatModelAdmin(ChangeLogMixin, admin.ModelAdmin[ChatModel]):
         return super().get_changelist_form(request, form=RowForm, **kwargs)
 
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> tuple[list[Any], dict[str, int], set[str], list[Any]]:
-        """The last models of a quota stay, or it would name none, which allows all of them: the dear ones too."""
+        """Protects the last models of a quota.
+
+        It would name none, which allows all of them: the dear ones too.
+        """
         deleted, counts, missing, protected = super().get_deleted_objects(objs, request)
         return deleted, counts, missing, [*protected, *_left_without([obj.pk for obj in objs])]
 

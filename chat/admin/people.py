@@ -27,7 +27,10 @@ class QuotaFilter(admin.SimpleListFilter):
         return list(Quota.objects.values_list("pk", "name"))
 
     def queryset(self, request: HttpRequest, queryset: "QuerySet[User]") -> "QuerySet[User]":
-        """Nobody has a quota that is none: were it everybody, an action for all of them would be one for all there are."""
+        """Finds no one for a quota that is none.
+
+        Were it everybody, an action for all of them would be one for all there are.
+        """
         if self.value() is None:
             return queryset
         chosen = [pk for pk, _ in self.lookup_choices if str(pk) == self.value()]
@@ -48,7 +51,7 @@ class PausedFilter(admin.SimpleListFilter):
 
 
 class PersonAdmin(PersonActionPages, ChangeLogMixin, StopAnswersMixin, UserAdmin[User]):
-    """Django's, with the quota that applies to each person: worked out by the database, in the query of the list."""
+    """Adds the quota that applies to each person, worked out in the query of the list."""
 
     list_display = ("username", "email", "quota", "paused", "is_active", "is_staff", "last_login")
     list_filter = (QuotaFilter, PausedFilter, "is_active", "is_staff", "is_superuser", "groups")
@@ -83,7 +86,7 @@ class PersonAdmin(PersonActionPages, ChangeLogMixin, StopAnswersMixin, UserAdmin
         return super().render_change_form(request, context, *args, **kwargs)
 
     def _effective_quota(self, request: HttpRequest, user: User) -> dict[str, Any]:
-        """All that the page says about the limits; the same number of queries for everybody."""
+        """Returns what the page says about the limits, in the same number of queries for all."""
         requester = Requester(user.pk, "", "")
         found = report(requester, THEM)
         today = timezone.localdate()
@@ -101,7 +104,10 @@ class PersonAdmin(PersonActionPages, ChangeLogMixin, StopAnswersMixin, UserAdmin
         }
 
     def _buttons(self, request: HttpRequest, is_paused: bool, is_running: bool) -> list[tuple[str, str]]:
-        """Name and label of the actions that make sense now and that the operator may do; the dots say that there is a question first."""
+        """Returns name and label of the actions that make sense now and that the operator may do.
+
+        The dots say that there is a question first.
+        """
         hidden = {"pause" if is_paused else "unpause", "" if is_running else "stop_running", "delete_selected"}
         choices = [(name, label) for name, label in self.get_action_choices(request, []) if name not in hidden]
         return [(name, label if name == "unpause" else f"{label} …") for name, label in choices]

@@ -102,7 +102,7 @@ class PersonActionPages(UserBase):
         return TemplateResponse(request, "admin/auth/user/action.html", context)
 
     def _back(self, request: HttpRequest) -> str | None:
-        """The page of the person whose button it was; None: the list."""
+        """Returns the page of the person whose button it was; None: the list."""
         key = request.POST.get(ACTION_CHECKBOX_NAME)
         if request.POST.get("back") != "page" or key is None:
             return None

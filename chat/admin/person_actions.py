@@ -41,7 +41,10 @@ class PauseFields(forms.Form):
 
 @dataclass(frozen=True)
 class PersonAction:
-    """`explanation` is what the operator reads before; None: it is harmless, and done at once."""
+    """Holds an action.
+
+    `explanation` is what the operator reads before; None: it is harmless, and done at once.
+    """
 
     title: str
     explanation: str | None
@@ -91,7 +94,7 @@ def _unpause(request: HttpRequest, people: "QuerySet[User]", answers: dict[str, 
     with transaction.atomic():
         Pause.objects.filter(user__in=[person.pk for person in everybody]).delete()
         record(request, ((person, "Unpaused.") for person in everybody))
-    return f"No longer paused: {_names(everybody)}." if everybody else "Nobody of them was paused."
+    return f"No longer paused: {_names(everybody)}." if everybody else "None of them was paused."
 
 
 def _stop(request: HttpRequest, people: "QuerySet[User]", answers: dict[str, Any]) -> str:

@@ -18,7 +18,7 @@ _WANTED = {"yes": True, "no": False}
 
 @admin.register(SitePolicy)
 class SitePolicyAdmin(ChangeLogMixin, admin.ModelAdmin[SitePolicy]):
-    """One row: the list is skipped, and nothing is added or deleted."""
+    """Shows the one row: the list is skipped, and nothing is added or deleted."""
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         policy, _ = SitePolicy.objects.get_or_create(pk=1)
@@ -28,7 +28,7 @@ class SitePolicyAdmin(ChangeLogMixin, admin.ModelAdmin[SitePolicy]):
         return [path("pause/", self.admin_site.admin_view(self.pause_view), name="chat_sitepolicy_pause"), *super().get_urls()]
 
     def pause_view(self, request: HttpRequest) -> HttpResponse:
-        """POST `paused`: "yes" or "no". The button on the admin's first page."""
+        """Sets POST `paused`, "yes" or "no", for the button on the admin's first page."""
         if request.method != "POST":
             return HttpResponseNotAllowed(["POST"])
         if not self.has_change_permission(request):

@@ -31,7 +31,7 @@ class QuotaForm(forms.ModelForm[Quota]):
 
 class QuotaList(ChangeList):
     def get_results(self, request: HttpRequest) -> None:
-        """With the number of people to whom each applies, all counted in one query."""
+        """Adds the number of people to whom each applies, all counted in one query."""
         super().get_results(request)
         counts = Quota.objects.people_counts()
         for quota in self.result_list:
@@ -66,7 +66,7 @@ class QuotaAdmin(ChangeLogMixin, admin.ModelAdmin[Quota]):
 
     @admin.display(description="people")
     def people(self, quota: Quota) -> SafeString:
-        """A link to those to whom it applies."""
+        """Returns a link to those to whom it applies."""
         count = getattr(quota, "people_count", 0)
         url = f"{reverse('admin:auth_user_changelist')}?quota={quota.pk}"
         return format_html('<a href="{}" aria-label="{} people with the quota {}">{}</a>', url, count, quota, figure(count))
@@ -84,7 +84,10 @@ class QuotaAdmin(ChangeLogMixin, admin.ModelAdmin[Quota]):
         return super().render_change_form(request, context, *args, **kwargs)
 
     def _use(self, request: HttpRequest, quota: Quota) -> dict[str, Any]:
-        """Who uses it, and whom it refused, as far as the operator may see that; the same number of queries for every quota."""
+        """Returns who uses it, and whom it refused, as far as the operator may see that.
+
+        The number of queries is the same for every quota.
+        """
         context: dict[str, Any] = {"people_count": quota.people().count()}
         if request.user.has_perm("chat.view_usage"):
             uses = [(use, meters.of_person(use.report)) for use in most_used(quota)]
@@ -100,5 +103,5 @@ class QuotaAdmin(ChangeLogMixin, admin.ModelAdmin[Quota]):
         return super().get_changelist_form(request, form=RowForm, **kwargs)
 
     def has_delete_permission(self, request: HttpRequest, obj: Quota | None = None) -> bool:
-        """The default stays, or nobody without a quota of their own could chat."""
+        """Keeps the default: without it, people without a quota of their own could not chat."""
         return super().has_delete_permission(request, obj) and not (obj and obj.is_default)

@@ -29,7 +29,10 @@ _MAX_SHOWN = 500
 
 @dataclass(frozen=True)
 class Running:
-    """One running answer. `seconds` is its age, `tokens` an estimate of how many it has; None where Redis cannot be asked."""
+    """Holds one running answer.
+
+    `seconds` is its age, `tokens` an estimate of how many it has; None where Redis cannot be asked.
+    """
 
     usage: Usage
     seconds: int
@@ -43,7 +46,7 @@ class Running:
 
 
 def running_answers() -> tuple[list[Running], bool]:
-    """The oldest first, _MAX_SHOWN at most, and whether Redis could be asked. One query."""
+    """Returns the oldest first, _MAX_SHOWN at most, and whether Redis could be asked. One query."""
     rows = list(Usage.objects.running().select_related("user").order_by("created")[:_MAX_SHOWN])
     workers = sorted({row.worker for row in rows})
     try:
@@ -60,7 +63,7 @@ def _running(row: Usage, tokens: int | None, alive: bool) -> Running:
 
 
 class RunningPages(ModelAdmin):
-    """The page beside the ledger's list, and its buttons."""
+    """Adds the page beside the ledger's list, and its buttons."""
 
     def get_urls(self) -> list[URLPattern]:
         view = self.admin_site.admin_view
@@ -84,7 +87,7 @@ class RunningPages(ModelAdmin):
         return TemplateResponse(request, "admin/chat/usage/running.html", context)
 
     def stop_view(self, request: HttpRequest) -> HttpResponse:
-        """POST `answer`: the ids of those to stop, or `all`. Stops them wherever they run, and says so in the history."""
+        """Stops the answers whose ids POST `answer` has, or with `all` every one, and records it."""
         if request.method != "POST":
             return HttpResponseNotAllowed(["POST"])
         if not may_stop_answers(request):

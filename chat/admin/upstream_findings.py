@@ -19,25 +19,25 @@ _LEFT_OUT = {
 
 @dataclass(frozen=True)
 class LearnedLine:
-    """A sentence, and when it was learned."""
+    """Holds a sentence, and when it was learned."""
 
     text: str
     at: datetime
 
 
 def learned_lines(model: ChatModel) -> list[LearnedLine]:
-    """What holds of the lessons, a sentence each."""
+    """Returns what holds of the lessons, a sentence each."""
     return [LearnedLine(_sentence(lesson, model), datetime.fromisoformat(at)) for lesson, at in learned.lessons(model)]
 
 
 def can_adopt(model: ChatModel) -> bool:
-    """Whether a lesson has a field of the form."""
+    """Tells whether a lesson has a field of the form."""
     return any(lesson.name not in _LEFT_OUT for lesson, _ in learned.lessons(model))
 
 
 @dataclass(frozen=True)
 class LastFailure:
-    """The last failure of a model, and when it was."""
+    """Holds the last failure of a model, and when it was."""
 
     report: FailureReport
     at: datetime

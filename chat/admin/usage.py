@@ -11,7 +11,7 @@ from chat.models import Usage
 
 @admin.register(Usage)
 class UsageAdmin(ReadOnlyMixin, UsagePages, RunningPages, admin.ModelAdmin[Usage]):
-    """The ledger. It is not deleted either, or budgets would come back."""
+    """Lists the ledger. Nothing of it is deleted either, or budgets would come back."""
 
     list_display = (
         "created",

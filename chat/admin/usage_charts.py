@@ -38,7 +38,7 @@ OUTCOME_NAMES = {outcome: str(outcome.label).lower() for outcome in reports.OUTC
 
 @dataclass(frozen=True)
 class Row:
-    """One line of a table: values as they are, and its bar where the table has bars."""
+    """Holds one line of a table: values as they are, and its bar where the table has bars."""
 
     cells: Sequence[Any]
     bar: SafeString | str = ""
@@ -47,7 +47,10 @@ class Row:
 
 @dataclass(frozen=True)
 class Panel:
-    """A chart and its table, or a table with a bar in each line. `key` names it in addresses."""
+    """Holds a chart and its table, or a table with a bar in each line.
+
+    `key` names it in addresses.
+    """
 
     key: str
     title: str
@@ -63,7 +66,7 @@ class Panel:
 
 @dataclass(frozen=True)
 class Report:
-    """The whole page of one period."""
+    """Holds the whole page of one period."""
 
     period: Period
     whole: Figures
@@ -72,13 +75,13 @@ class Report:
 
     @property
     def failed(self) -> str:
-        """How much of 100 ended otherwise than the person or the model wanted."""
+        """Returns how much of 100 ended otherwise than the person or the model wanted."""
         bad = sum(day.outcomes.get(outcome, 0) for day in self.days for outcome in ("interrupted", "failed"))
         return f"{100 * bad / self.whole.answers:.1f} %" if self.whole.answers else "–"
 
 
 def report_of(period: Period) -> Report:
-    """Five queries at most, however much there is to add up."""
+    """Returns the page of the period; five queries at most, however much there is to add up."""
     days, models = reports.by_day_and_model(period)
     whole = reports.total(day.figures for day in days)
     people, groups = reports.by_person_and_group(period, whole)
@@ -90,7 +93,7 @@ def report_of(period: Period) -> Report:
         _ranking("models", "By model", "Model", models),
         _refusals(reports.refusals(period)),
         _ranking("people", "By person", "Person", people, _person_url),
-        _ranking("groups", "By group", "Group", groups, _group_url, "Whoever is in two groups counts in both."),
+        _ranking("groups", "By group", "Group", groups, _group_url, "A person in two groups counts in both."),
     ]
     return Report(period, whole, days, panels)
 
@@ -139,7 +142,7 @@ def _waits(waits: Sequence[first_token.Wait]) -> Panel:
 
 
 def _ranking(key: str, title: str, what: str, shares: Sequence[Share], url: Callable[[int], str] | None = None, note: str = "") -> Panel:
-    """A line for each; the bars show money, or tokens where nothing has a price."""
+    """Returns a line for each; the bars show money, or tokens where nothing has a price."""
     costs = any(share.figures.cost for share in shares)
     sizes = [share.figures.cost if costs else Decimal(share.figures.tokens) for share in shares]
     # What is everybody else's would dwarf the bars of all who are named.
@@ -175,7 +178,7 @@ def _refusals(refusals: Sequence[reports.Refusals]) -> Panel:
 
 
 class UsagePages(ModelAdmin):
-    """The charts and the exports, beside the ledger's list."""
+    """Adds the charts and the exports beside the ledger's list."""
 
     def get_urls(self) -> list[URLPattern]:
         view = self.admin_site.admin_view
@@ -186,7 +189,7 @@ class UsagePages(ModelAdmin):
         return own + super().get_urls()
 
     def report_view(self, request: HttpRequest) -> HttpResponse:
-        """`?period=`: see chat.operator.periods.period_of."""
+        """Shows the period that `?period=` names: see chat.operator.periods.period_of."""
         if not self.has_view_permission(request):
             raise PermissionDenied
         today = localdate()
@@ -203,7 +206,7 @@ class UsagePages(ModelAdmin):
         return TemplateResponse(request, "admin/chat/usage/report.html", context)
 
     def export_view(self, request: HttpRequest) -> HttpResponseBase:
-        """`?period=&table=`: one of the page's tables, or "ledger" for every row of the ledger in the period."""
+        """Sends a table of the page, or "ledger" for every row of the period: `?period=&table=`."""
         if not self.has_view_permission(request):
             raise PermissionDenied
         period = periods.period_of(request.GET.get("period", ""), localdate())
@@ -222,7 +225,7 @@ class UsagePages(ModelAdmin):
 
 
 def _choices(period: Period, today: date) -> list[tuple[str, str, bool]]:
-    """Key, label and whether it is chosen, of each period that is one click away."""
+    """Returns key, label and whether it is chosen, of each period that is one click away."""
     choices = [(str(days), f"{days} days", period.key == str(days)) for days in periods.DAYS]
     month = period.first if period.is_month else today
     months = {month.replace(day=1), today.replace(day=1)}
@@ -248,7 +251,10 @@ _COLUMNS = (
 
 
 async def ledger_csv(period: Period) -> AsyncGenerator[str, None]:
-    """The rows, oldest first, a batch at a time: neither the memory nor a connection is held for as long as somebody downloads."""
+    """Yields the rows, oldest first, a batch at a time.
+
+    Neither the memory nor a connection is held for as long as the download takes.
+    """
     yield csv_export.format_rows([[name.removeprefix("user__") for name in _COLUMNS]])
     for day in period.days:
         after: tuple[datetime, UUID] | None = None

@@ -27,7 +27,7 @@ _NO_VALUE = (ValueError, TypeError, OverflowError, ValidationError, FieldError, 
 
 
 class SearchForm(forms.Form):
-    """Django's, with a limit. A field of forms refuses NUL by itself."""
+    """Limits Django's. A field of forms refuses NUL by itself."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -40,7 +40,7 @@ def is_search(text: str) -> bool:
 
 
 class CheckedList(ListBase):
-    """In front of a ChangeList: parameters that are none lead to the whole list by a redirect, which does nothing.
+    """Leads from parameters that are none to the whole list, by a redirect that does nothing.
 
     A search that is none finds nothing. It must not find everything, as Django's does: an action may be meant for all that it found.
     """
@@ -58,12 +58,15 @@ class CheckedList(ListBase):
         return found if self.search_form_class(request.GET).is_valid() else found.none()
 
     def get_results(self, request: HttpRequest) -> None:
-        """Here the database is asked, and it may be the first to find that a value is none."""
+        """Asks the database, which may be the first to find that a value is none."""
         try:
             super().get_results(request)
         except _NO_VALUE as error:
             raise self._blamed(error) from error
 
     def _blamed(self, error: Exception) -> Exception:
-        """The error itself where the address has no parameter that could be to blame: it is the site's own then."""
+        """Returns the error itself where the address has no parameter that could be to blame.
+
+        It is the site's own then.
+        """
         return IncorrectLookupParameters(error) if self.params else error

@@ -35,7 +35,7 @@ class _Choices(forms.ModelMultipleChoiceField[Any]):
 
 
 class _OnlyKeys(AutocompleteMixin):
-    """For a widget that asks the database for the names of what is chosen."""
+    """Checks what is chosen before a widget asks the database for its names."""
 
     def optgroups(self, name: str, value: Sequence[str], attr: dict[str, Any] | None = None) -> Any:
         choices: Any = self.choices
@@ -50,7 +50,10 @@ class _Autocomplete(_OnlyKeys, AutocompleteSelect):
 
 class _AutocompleteMultiple(_OnlyKeys, AutocompleteSelectMultiple):
     def build_attrs(self, base_attrs: dict[str, Any], extra_attrs: dict[str, Any] | None = None) -> dict[str, Any]:
-        """Without the cross that takes away all: Select2 puts it where only items of a list may stand; each has its own."""
+        """Leaves out the cross that takes away all.
+
+        Select2 puts it where only items of a list may stand; each has its own.
+        """
         return {**super().build_attrs(base_attrs, extra_attrs), "data-allow-clear": "false"}
 
 
@@ -69,7 +72,7 @@ def checked_choices(make: Callable[..., Any], db_field: Any, request: Any, site:
 
 
 class NamedSplitDateTime(AdminSplitDateTime):
-    """Two boxes, each with a name: Django writes "Date:" and "Time:" beside them, but not as labels."""
+    """Names both of its boxes: Django writes "Date:" and "Time:" beside them, but not as labels."""
 
     def __init__(self, attrs: dict[str, Any] | None = None) -> None:
         super().__init__(attrs)

@@ -28,7 +28,11 @@ def is_key(field: "Field[Any, Any]", text: str) -> bool:
 
 
 class StrictActionForm(ActionForm):
-    """For Django, whatever is not "0" or "False" means that all rows are meant, not only the ticked ones."""
+    """Knows two values.
+
+    For Django, whatever is not "0" or "False" means that all rows are meant, not only the ticked
+    ones.
+    """
 
     select_across = forms.TypedChoiceField(
         label="",
@@ -42,7 +46,9 @@ class StrictActionForm(ActionForm):
 
 
 class CheckedAdmin(admin.ModelAdmin[Any]):
-    """Put in front of every ModelAdmin by `chat.admin_site.site`."""
+    """Checks keys, lookups and choices; `chat.admin_site.site` puts it in front of every
+    ModelAdmin.
+    """
 
     action_form = StrictActionForm
     formfield_overrides = {DateTimeField: {"widget": NamedSplitDateTime}}
@@ -50,7 +56,7 @@ class CheckedAdmin(admin.ModelAdmin[Any]):
     # --- Addresses ----------------------------------------------------------------
 
     def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Any:
-        """The row, or None, as Django has it, also where no row could have the key."""
+        """Returns the row, or None, as Django has it, also where no row could have the key."""
         field: Any = self.opts.get_field(from_field) if from_field else self.opts.pk
         return super().get_object(request, object_id, from_field) if is_key(field, object_id) else None
 
@@ -73,7 +79,9 @@ class CheckedAdmin(admin.ModelAdmin[Any]):
     # --- What is done to rows of a list -------------------------------------------
 
     def response_action(self, request: HttpRequest, queryset: "QuerySet[Model]", *args: Any, **kwargs: Any) -> HttpResponse | None:
-        """Does nothing at all where one of the chosen is no key: then nobody knows what was meant."""
+        """Does nothing at all where one of the chosen is no key: then it is not known what was
+        meant.
+        """
         if all(self._is_row(key) for key in request.POST.getlist(ACTION_CHECKBOX_NAME)):
             return super().response_action(request, queryset, *args, **kwargs)
         messages.error(request, _NOT_OURS)
@@ -89,7 +97,10 @@ class CheckedAdmin(admin.ModelAdmin[Any]):
         return is_key(self.opts.pk, key)
 
     def _are_rows(self, request: HttpRequest) -> bool:
-        """Whether a list that is saved has as many rows as it says, each with a key: Django takes its word for it."""
+        """Tells whether a list that is saved has as many rows as it says, each with a key.
+
+        Django takes its word for it.
+        """
         name = re.compile(rf"form-\d+-{re.escape(self.opts.pk.name)}")
         keys = [value for field, value in request.POST.items() if name.fullmatch(field)]
         counts = {request.POST.get(f"form-{which}_FORMS") for which in ("TOTAL", "INITIAL")}

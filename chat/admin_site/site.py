@@ -1,6 +1,6 @@
 """The admin site: what holds for every model and page of it, Django's own among them.
 
-Whoever may enter it may send anything to it. What is no row, no date or no search is refused here, once, in a form's error, an
+Staff may send anything to it. What is no row, no date or no search is refused here, once, in a form's error, an
 empty list or a 404; no ModelAdmin has to think of it, for each is registered with `CheckedAdmin` in front.
 """
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 class ChatsiteAdmin(admin.AdminSite):
-    """Django's, with every ModelAdmin checked."""
+    """Registers every ModelAdmin as a checked one; otherwise Django's."""
 
     site_header = site_title = "Chatsite"
     index_title = "Administration"

@@ -302,7 +302,7 @@ class Migration(migrations.Migration):
                 ("name", models.CharField(max_length=80, unique=True)),
                 (
                     "is_default",
-                    models.BooleanField(default=False, help_text="Applies to whoever no other quota names.", verbose_name="default"),
+                    models.BooleanField(default=False, help_text="Applies to everyone whom no other quota names.", verbose_name="default"),
                 ),
                 (
                     "for_guests",

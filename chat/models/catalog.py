@@ -14,7 +14,7 @@ _MAX_TOKENS = 100_000_000
 
 
 class ChatModel(models.Model):
-    """A model of the upstream that people may choose."""
+    """Describes a model of the upstream that people may choose."""
 
     slug = models.CharField(max_length=120, unique=True, help_text="The upstream's name, such as gpt-4o-mini.")
     label = models.CharField(max_length=80, blank=True, help_text="What people see; the slug when blank.")

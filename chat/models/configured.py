@@ -14,7 +14,7 @@ configured_in_bulk = Signal()
 
 
 class ConfiguredQuerySet(models.QuerySet[T]):
-    """A table that workers remember: see chat.limits.configuration."""
+    """Announces changes in bulk of a table that workers remember: see chat.limits.configuration."""
 
     def update(self, **values: Any) -> int:
         changed = super().update(**values)

@@ -20,7 +20,10 @@ class ConversationQuerySet(FoldedQuerySet["Conversation"]):
         return self.filter(user=None, guest=requester.guest) if requester.guest else self.none()
 
     def delete(self) -> tuple[int, dict[str, int]]:
-        """Locks them before their messages are looked up: one that a turn adds meanwhile would be left without its conversation."""
+        """Locks the rows before their messages are looked up.
+
+        One that a turn adds meanwhile would be left without its conversation.
+        """
         with transaction.atomic():
             # By themselves: the admin's list counts messages, and PostgreSQL locks no groups.
             own = self.model._default_manager.filter(pk__in=self.order_by().values("pk"))
@@ -32,7 +35,7 @@ class ConversationQuerySet(FoldedQuerySet["Conversation"]):
 
 
 class Conversation(FoldedModel):
-    """Is a tree of messages that belongs to one person or one guest."""
+    """Holds a tree of messages that belongs to one person or one guest."""
 
     FOLDED = "title"
 
@@ -99,7 +102,10 @@ class MessageQuerySet(FoldedQuerySet["Message"]):
 
 
 class Message(FoldedModel):
-    """Is a prompt or an answer. `parent` is the message it follows; a second child of one parent is a branch."""
+    """Holds a prompt or an answer.
+
+    `parent` is the message it follows; a second child of one parent is a branch.
+    """
 
     FOLDED = "content"
 

@@ -14,7 +14,7 @@ class FoldedQuerySet(models.QuerySet[T]):
     """Changes in bulk fold as well. A text is set to a text: the database cannot fold an expression."""
 
     def update(self, **values: Any) -> int:
-        """As Django's; raises TypeError for an expression in place of the text."""
+        """Updates as Django does; raises TypeError for an expression in place of the text."""
         text = self.model.FOLDED
         if text in values:
             values[f"{text}_folded"] = stored_fold(_checked(values[text]))
@@ -34,7 +34,10 @@ def _checked(text: Any) -> str:
 
 
 class FoldedModel(models.Model):
-    """`FOLDED` names the text; its fold is the field of that name and `_folded`."""
+    """Keeps the fold of a text beside it.
+
+    `FOLDED` names the text; its fold is the field of that name and `_folded`.
+    """
 
     FOLDED: ClassVar[str]
 

@@ -16,12 +16,15 @@ def invitation_expiry() -> datetime:
 
 class InvitationQuerySet(models.QuerySet["Invitation"]):
     def usable(self) -> "InvitationQuerySet":
-        """Neither used nor expired."""
+        """Returns those that are neither used nor expired."""
         return self.filter(used=None, expires__gt=timezone.now())
 
 
 class Invitation(models.Model):
-    """The right to sign up once, handed out as a signed link (chat.accounts.signed_links); deleting the row withdraws it."""
+    """Gives the right to sign up once.
+
+    It is handed out as a signed link (chat.accounts.signed_links); deleting the row withdraws it.
+    """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     note = models.CharField(max_length=200, blank=True, help_text="Whom it is for. Only admins see it.")

@@ -15,7 +15,10 @@ MAX_GRANTED_TOKENS = 10**12
 
 
 class Grant(models.Model):
-    """Budget beyond the quota, once: `tokens` on its day, `usd` in the month of its day. It is kept as a record of who gave it."""
+    """Gives budget beyond the quota, once: `tokens` on its day, `usd` in the month of its day.
+
+    It is kept as a record of who gave it.
+    """
 
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="grants")
     day = models.DateField(default=timezone.localdate, help_text="In the site's time zone.")
@@ -39,7 +42,7 @@ class Grant(models.Model):
 
 
 class Pause(models.Model):
-    """While this row is there, its person may read and stop, but begin no turn."""
+    """Keeps a person from beginning a turn while this row is there; they may read and stop."""
 
     user = models.OneToOneField(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="pause")
     note = models.CharField(max_length=200, blank=True, help_text="Shown to the person.")

@@ -8,7 +8,7 @@ from chat.models.configured import ConfiguredQuerySet
 
 
 class SitePolicy(models.Model):
-    """What holds for the whole site; one row."""
+    """Holds what applies to the whole site; one row."""
 
     class Signup(models.TextChoices):
         CLOSED = "closed", "Closed: admins make accounts"
@@ -53,5 +53,5 @@ class SitePolicy(models.Model):
 
     @classmethod
     def current(cls) -> "SitePolicy":
-        """The one row; the defaults if it was deleted."""
+        """Returns the one row; the defaults if it was deleted."""
         return cls.objects.first() or cls()

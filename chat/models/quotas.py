@@ -16,7 +16,7 @@ from chat.requester import Requester
 
 class QuotaQuerySet(ConfiguredQuerySet["Quota"]):
     def for_requester(self, requester: Requester) -> "Quota | None":
-        """The one quota that applies, in one query.
+        """Returns the one quota that applies, in one query.
 
         One naming the user, else the highest-priority one naming a group of theirs, else the default.
         """
@@ -30,7 +30,9 @@ class QuotaQuerySet(ConfiguredQuerySet["Quota"]):
         return applicable.order_by(rank, "-priority", "pk").first()
 
     def effective_field(self, user: str, field: str) -> Coalesce:
-        """A field of the quota that applies, for each row of a query of people; `user` is its field that holds the person's id.
+        """Returns a field of the quota that applies, for each row of a query of people.
+
+        `user` is its field that holds the person's id.
 
         The same rule as `for_requester`; SQLite cannot do that query's ORDER BY inside another query.
         """
@@ -39,13 +41,16 @@ class QuotaQuerySet(ConfiguredQuerySet["Quota"]):
         return Coalesce(*(Subquery(best.filter(reason).values(field)[:1]) for reason in reasons))
 
     def people_counts(self) -> dict[int, int]:
-        """To how many accounts each quota applies, by its id; none to which it applies to nobody. One query."""
+        """Returns to how many accounts each quota applies, by its id.
+
+        Quotas that apply to no one are left out. One query.
+        """
         people = User.objects.order_by().annotate(applies=self.effective_field("pk", "pk")).exclude(applies=None)
         return dict(people.values_list("applies").annotate(Count("pk")))
 
 
 def validate_rates(text: str) -> None:
-    """Django's form of `parse_rates`: raises ValidationError."""
+    """Raises ValidationError where `parse_rates` raises ValueError."""
     try:
         parse_rates(text)
     except ValueError as error:
@@ -53,14 +58,17 @@ def validate_rates(text: str) -> None:
 
 
 class Quota(models.Model):
-    """The limits an operator sets for a person, a group, guests, or everyone. Null means no limit."""
+    """Holds the limits an operator sets for a person, a group, guests, or everyone.
+
+    Null means no limit.
+    """
 
     class Mode(models.TextChoices):
         ENFORCE = "enforce", "Enforce"
         SHADOW = "shadow", "Shadow: record only whom it would have refused"
 
     name = models.CharField(max_length=80, unique=True)
-    is_default = models.BooleanField("default", default=False, help_text="Applies to whoever no other quota names.")
+    is_default = models.BooleanField("default", default=False, help_text="Applies to everyone whom no other quota names.")
     for_guests = models.BooleanField(
         default=False, help_text="Applies to people without an account; they may chat only while such a quota exists."
     )
@@ -100,21 +108,25 @@ class Quota(models.Model):
 
     @property
     def allows_nothing(self) -> bool:
-        """A limit of 0 refuses for good: there is no time after which a turn would pass."""
+        """Tells whether a limit of 0 refuses for good: there is no time after which a turn would
+        pass.
+        """
         return self.concurrent_streams == 0 or any(rate.limit == 0 for rate in self.rates)
 
     @property
     def enforced(self) -> "Quota":
-        """The quota whose limits hold: this one, or in shadow mode one without any."""
+        """Returns the quota whose limits hold: this one, or in shadow mode one without any."""
         return self if self.mode == self.Mode.ENFORCE else Quota(name=self.name, mode=self.mode)
 
     def people(self, among: "QuerySet[User] | None" = None) -> "QuerySet[User]":
-        """The accounts to which it applies, of all or of those `among` others."""
+        """Returns the accounts to which it applies, of all or of those `among` others."""
         people = User.objects.all() if among is None else among
         return people.alias(applies=Quota.objects.effective_field("pk", "pk")).filter(applies=self.pk)
 
     def allowed_models(self) -> list[ChatModel]:
-        """The enabled models that the quota allows, in the operator's order; all of them in shadow mode."""
+        """Returns the enabled models that the quota allows, in the operator's order; all in shadow
+        mode.
+        """
         chosen = set(self.models.values_list("pk", flat=True)) if self.mode == self.Mode.ENFORCE else set()
         enabled = ChatModel.objects.filter(enabled=True).select_related("fallback")
         return [model for model in enabled if not chosen or model.pk in chosen]

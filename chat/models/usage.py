@@ -73,7 +73,10 @@ class UsageQuerySet(models.QuerySet["Usage"]):
 
 
 class Usage(models.Model):
-    """One row per answer: inserted with the turn as `running` with its reserved figures, settled once, never changed after.
+    """Records an answer.
+
+    Its row is inserted with the turn as `running` with its reserved figures, settled once, never
+    changed after.
 
     It outlives the conversation and the account, or deleting would buy back budget.
     """
@@ -130,7 +133,9 @@ class Usage(models.Model):
 
 
 class RefusalCount(models.Model):
-    """Turns that were refused, or by a quota in shadow mode would have been: counted by the hour, person, quota and code.
+    """Counts turns that were refused, by the hour, person, quota and code.
+
+    With `shadow` they would have been, by a quota in shadow mode.
 
     Statistics, not a gate: a worker writes what it has refused every few seconds (chat.limits.refusal_counts).
     """

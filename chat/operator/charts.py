@@ -4,7 +4,7 @@ Horizontal places are percentages and everything else is in pixels: a chart
 fills whatever width it is given, and its text stays as large as the page's.
 Colours are classes (`mark-1`, `mark-2` …, in the order of the series). Labels
 of the vertical axis stand left of the image, in a margin that the page's style
-leaves free. Each place has a tooltip; whoever cannot see the image is given
+leaves free. Each place has a tooltip; a person who cannot see the image is given
 its name alone, so put a table beside it.
 """
 
@@ -28,7 +28,7 @@ _MAX_LABELS = 6
 
 @dataclass(frozen=True)
 class Series:
-    """A name and a value for each label of the chart, 0 or more; None where there is none."""
+    """Holds a name and a value for each label of the chart, 0 or more; None where there is none."""
 
     name: str
     values: Sequence[Number | None]
@@ -36,17 +36,20 @@ class Series:
 
 @dataclass(frozen=True)
 class Axis:
-    """Round numbers from 0 to the first that is not below the highest value."""
+    """Holds round numbers from 0 to the first that is not below the highest value."""
 
     ticks: Sequence[Number]
 
     def height(self, value: Number) -> float:
-        """Pixels above the horizontal axis."""
+        """Returns pixels above the horizontal axis."""
         return (_BOTTOM - _TOP) * float(Decimal(value) / Decimal(self.ticks[-1]))
 
 
 def axis(highest: Number, whole: bool = True) -> Axis:
-    """The axis for values up to `highest`, in steps of 1, 2 or 5 times a power of ten; `whole`: in whole numbers."""
+    """Returns the axis for values up to `highest`, in steps of 1, 2 or 5 times a power of ten.
+
+    `whole`: in whole numbers.
+    """
     top = Decimal(highest) if highest > 0 else Decimal(1)
     power = Decimal(1).scaleb((top / _MAX_STEPS).adjusted())
     step = next(power * factor for factor in (1, 2, 5, 10) if power * factor * _MAX_STEPS >= top)
@@ -58,7 +61,10 @@ def axis(highest: Number, whole: bool = True) -> Axis:
 
 
 def columns(name: str, labels: Sequence[str], series: Sequence[Series], show: Show, whole: bool = True) -> SafeString:
-    """Columns side by side, the series on top of each other. `show` writes a value; `whole`: values are whole numbers."""
+    """Draws columns side by side, the series on top of each other.
+
+    `show` writes a value; `whole`: values are whole numbers.
+    """
     totals = [sum((values[place] or 0 for values in (each.values for each in series)), start=Decimal(0)) for place in range(len(labels))]
     scale = axis(max(totals, default=Decimal(0)), whole)
     stacks = (_stack(place, len(labels), series, scale) for place in range(len(labels)))
@@ -66,7 +72,7 @@ def columns(name: str, labels: Sequence[str], series: Sequence[Series], show: Sh
 
 
 def lines(name: str, labels: Sequence[str], series: Sequence[Series], show: Show, whole: bool = True) -> SafeString:
-    """A line for each series, broken where it has no value."""
+    """Draws a line for each series, broken where it has no value."""
     highest = max((value for each in series for value in each.values if value is not None), default=0)
     scale = axis(highest, whole)
     strokes = format_html_join("", "{}", ((_line(number, each, scale),) for number, each in enumerate(series, 1)))
@@ -75,7 +81,10 @@ def lines(name: str, labels: Sequence[str], series: Sequence[Series], show: Show
 
 
 def bar(*shares: float) -> SafeString:
-    """One horizontal bar: each share (of 1) beside the one before, in the next colour; what is beyond 1 is cut off."""
+    """Draws one horizontal bar: each share (of 1) beside the one before, in the next colour.
+
+    What is beyond 1 is cut off.
+    """
     parts, left = [], 0.0
     for number, share in enumerate(shares, 1):
         width = max(0.0, min(share, 1.0 - left))
@@ -122,7 +131,7 @@ def _grid(scale: Axis, show: Show) -> SafeString:
 
 
 def _labels(labels: Sequence[str]) -> SafeString:
-    """As many of the labels as there is room for on a phone, the last one among them."""
+    """Draws as many of the labels as there is room for on a phone, the last one among them."""
     every = -(-len(labels) // _MAX_LABELS) or 1
     shown = [(_percent((place + 0.5) / len(labels)), label) for place, label in enumerate(labels) if (len(labels) - 1 - place) % every == 0]
     return format_html_join("", f'<text class="chart-text chart-label" x="{{}}" y="{_BOTTOM + 20}">{{}}</text>', shown)

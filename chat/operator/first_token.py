@@ -12,7 +12,10 @@ from chat.operator.periods import Period
 
 @dataclass(frozen=True)
 class Wait:
-    """Milliseconds until the first token on one day: the median and the 95th percentile, None without answers."""
+    """Holds milliseconds until the first token on one day: median and 95th percentile.
+
+    They are None without answers.
+    """
 
     day: date
     answers: int = 0
@@ -35,7 +38,7 @@ SELECT * FROM (
 
 
 def waits(period: Period) -> list[Wait]:
-    """Every day of the period; percentiles by the nearest rank. Two queries at most."""
+    """Returns every day of the period, with percentiles by the nearest rank. Two queries at most."""
     measured = _sorted_out if connection.vendor == "postgresql" else _counted_off
     found = {wait.day: wait for wait in measured(period)}
     return [found.get(day, Wait(day)) for day in period.days]
@@ -58,7 +61,7 @@ def _counted_off(period: Period) -> list[Wait]:
 
 
 def _rank(count: int, percent: int) -> int:
-    """How many of `count` values in order come before the one that is the percentile."""
+    """Returns how many of `count` values in order come before the one that is the percentile."""
     return -(-count * percent // 100) - 1
 
 

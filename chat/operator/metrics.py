@@ -11,7 +11,7 @@ from chat.models import RefusalCount, Usage
 
 
 def render() -> str:
-    """The figures in Prometheus' text format 0.0.4. Blocks on the database: four queries."""
+    """Returns the figures in Prometheus' text format 0.0.4. Blocks on the database: four queries."""
     ended = Usage.objects.exclude(outcome=Usage.Outcome.RUNNING)
     by_outcome = list(
         ended.order_by()

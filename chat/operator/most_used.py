@@ -21,7 +21,10 @@ MAX_SHOWN = 10
 
 @dataclass(frozen=True)
 class Use:
-    """`key` is what the limits are counted on; `user` is None for a guest."""
+    """Holds what one person used.
+
+    `key` is what the limits are counted on; `user` is None for a guest.
+    """
 
     key: str
     user: User | None
@@ -29,7 +32,10 @@ class Use:
 
 
 def most_used(quota: Quota) -> list[Use]:
-    """The people, or guests, that have come nearest to one of the quota's limits; three queries. Who has none is not among them."""
+    """Returns who has come nearest to one of the quota's limits: people or guests.
+
+    Who has used none is not among them. Three queries.
+    """
     now = timezone.now()
     rows = list(_ranked(quota, now)[:MAX_SHOWN])
     ids = [row["user_id"] for row in rows if row["user_id"]]
@@ -55,7 +61,10 @@ def _use(quota: Quota, row: dict[str, Any], user: User | None, grant: tuple[int,
 
 
 def _ranked(quota: Quota, now: datetime) -> "QuerySet[Usage, Any]":
-    """Use by limit key, nearest to a limit first. The rank alone is a float; the figures are exact."""
+    """Returns the use by limit key, nearest to a limit first.
+
+    The rank alone is a float; the figures are exact.
+    """
     today = timezone.localdate(now)
     longest = timedelta(seconds=max((rate.period for rate in quota.rates), default=0))
     rows = _rows(quota).filter(day__gte=min(today.replace(day=1), timezone.localdate(now - longest))).order_by()

@@ -13,7 +13,10 @@ FIRST_YEAR = 2000
 
 @dataclass(frozen=True)
 class Period:
-    """Whole days of the site's time zone, the first and the last included. `key` is how an address names it."""
+    """Holds whole days of the site's time zone, the first and the last included.
+
+    `key` is how an address names it.
+    """
 
     key: str
     first: date
@@ -29,7 +32,11 @@ class Period:
 
 
 def period_of(key: str, today: date) -> Period:
-    """ "7", "30" and "90" are that many days up to today, "2026-11" is that month up to today; anything else is 30 days."""
+    """Returns the period that `key` names.
+
+    "7", "30" and "90" are that many days up to today, "2026-11" is that month up to today; anything
+    else is 30 days.
+    """
     first = _parse_month(key)
     if first is not None and first <= today:
         return Period(key, first, min(month_end(first), today))

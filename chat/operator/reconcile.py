@@ -14,7 +14,9 @@ from chat.models import Message, Usage
 
 
 def persistent_differences(seconds: float) -> list[str]:
-    """The differences, in words, that are there now and still are after `seconds`: turns begin and end while one looks.
+    """Returns in words the differences that are there now and still are after `seconds`.
+
+    Turns begin and end while one looks.
 
     Raises what `chat.redis_client.REDIS_ERRORS` names and Django's database errors.
     """

@@ -28,7 +28,7 @@ MAX_PEOPLE = 20
 
 @dataclass(frozen=True)
 class Figures:
-    """What some answers came to. Money is USD."""
+    """Holds what some answers came to. Money is USD."""
 
     answers: int = 0
     prompt_tokens: int = 0
@@ -58,7 +58,10 @@ class Figures:
 
 @dataclass(frozen=True)
 class Share:
-    """The figures of one model, person or group; `key` is its id where it has one, `is_rest` marks the sum of all that are not named."""
+    """Holds the figures of one model, person or group.
+
+    `key` is its id where it has one, `is_rest` marks the sum of all that are not named.
+    """
 
     name: str
     figures: Figures
@@ -68,7 +71,7 @@ class Share:
 
 @dataclass(frozen=True)
 class Day:
-    """One day: its figures, and how many of its answers ended how."""
+    """Holds one day: its figures, and how many of its answers ended how."""
 
     day: date
     figures: Figures
@@ -92,7 +95,10 @@ def total(parts: Iterable[Figures]) -> Figures:
 
 
 def by_day_and_model(period: Period) -> tuple[list[Day], list[Share]]:
-    """Every day of the period, those without answers too; and the models, the most expensive first. One query, in an index's order."""
+    """Returns every day of the period, and the models, the most expensive first.
+
+    Days without answers are there too. One query, in an index's order.
+    """
     figures: dict[date, Figures] = {}
     outcomes: dict[date, dict[str, int]] = {}
     models: dict[str, Figures] = {}
@@ -128,10 +134,12 @@ _NAMELESS = {"person": "guests and deleted accounts", "group": "in no group"}
 
 
 def by_person_and_group(period: Period, whole: Figures) -> tuple[list[Share], list[Share]]:
-    """The MAX_PEOPLE who cost most, and what they leave of the `whole` for everybody else; and the groups. One query.
+    """Returns the MAX_PEOPLE who cost most, with the rest of the `whole`, and the groups.
 
-    Guests, and people whose account is gone, count as one person. Groups are those people are in today: whoever is
-    in two counts in both, and whoever is in none has a line of its own.
+    One query.
+
+    Guests, and people whose account is gone, count as one person. Groups are those people are in today: a person
+    in two counts in both, and those in none have a line of their own.
     """
     with connection.cursor() as cursor:
         cursor.execute(_PEOPLE_AND_GROUPS, [period.first.isoformat(), period.last.isoformat(), MAX_PEOPLE])
@@ -154,7 +162,10 @@ def _ranked(shares: list[Share]) -> list[Share]:
 
 @dataclass(frozen=True)
 class Refusals:
-    """Turns refused with one code; `shadow`: those that a quota in shadow mode would have refused."""
+    """Counts turns refused with one code.
+
+    `shadow`: those that a quota in shadow mode would have refused.
+    """
 
     code: str
     refused: int
@@ -162,7 +173,7 @@ class Refusals:
 
 
 def refusals(period: Period) -> list[Refusals]:
-    """By the gate that refused, the busiest first."""
+    """Returns the refusals by the gate that refused, the busiest first."""
     counts: dict[str, dict[bool, int]] = {}
     rows = RefusalCount.objects.order_by().filter(day__gte=period.first, day__lte=period.last)
     for code, shadow, count in rows.values_list("code", "shadow").annotate(times=Sum("count")):
@@ -176,7 +187,11 @@ def refusals(period: Period) -> list[Refusals]:
 
 @dataclass(frozen=True)
 class Budget:
-    """The site's spend this month in USD: so far, at its end if it goes on like this (None on its first day), and the limit if any."""
+    """Holds the site's spend this month in USD.
+
+    It has what was spent so far, what it comes to at the month's end if it goes on like this (None
+    on its first day), and the limit if any.
+    """
 
     spent: Decimal
     projected: Decimal | None
@@ -184,7 +199,7 @@ class Budget:
 
 
 def budget(limit: Decimal | None, now: datetime) -> Budget:
-    """One query."""
+    """Returns the budget of the month of `now`; one query."""
     spent = Decimal(budgets.spent(None, timezone.localdate(now)).micro_usd).scaleb(-6)
     begin, end = budgets.month_start(now), budgets.next_month(now)
     elapsed = now - begin

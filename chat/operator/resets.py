@@ -23,7 +23,7 @@ _CENTS = Decimal("0.0001")  # what a grant holds
 
 @dataclass(frozen=True)
 class Reset:
-    """What a person was granted again: tokens of today, USD of this month."""
+    """Holds what a person was granted again: tokens of today, USD of this month."""
 
     tokens: int
     usd: Decimal
@@ -48,7 +48,10 @@ def reset(people: "QuerySet[User]", by: int) -> dict[int, Reset]:
 
 
 def _all_windows() -> list[Rate]:
-    """One rate for each period that any quota has: a person may have come from another quota this very minute."""
+    """Returns one rate for each period that any quota has.
+
+    A person may have come from another quota this very minute.
+    """
     rates = (rate for quota in Quota.objects.only("requests") for rate in quota.rates)
     return list({rate.period: rate for rate in rates}.values())
 

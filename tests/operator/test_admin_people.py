@@ -208,7 +208,7 @@ def test_pause_and_unpause(operator: Client, alice: "Person", bob: "Person") -> 
     assert Pause.objects.get(user=bob.user).note == "Really."
     assert "No longer paused" in text(act(operator, "unpause", bob))
     assert not Pause.objects.filter(user=bob.user).exists()
-    assert "Nobody of them was paused." in text(act(operator, "unpause", bob))
+    assert "None of them was paused." in text(act(operator, "unpause", bob))
     assert told(bob) == ["Paused: “Come and talk to us.”", "Paused: “Really.”", "Unpaused."]
 
 
