@@ -70,7 +70,7 @@ def test_nobody_reads_while_the_policy_is_closed(reader: Client, bob: Person, co
     assert accesses(conversation) == []
 
 
-def test_a_look_shows_all_of_it_and_is_recorded(
+def test_an_access_shows_all_of_it_and_is_recorded(
     reader: Client, alice: Person, bob: Person, conversation: Conversation, open_policy: None
 ) -> None:
     shut = reader.get(page_of(conversation)).content.decode()
@@ -95,7 +95,7 @@ def test_whoever_lacks_the_permission_sees_nothing(bob: Person, alice: Person, c
     assert accesses(conversation) == []
 
 
-def test_following_an_address_is_no_look(reader: Client, conversation: Conversation, open_policy: None) -> None:
+def test_following_an_address_is_no_access(reader: Client, conversation: Conversation, open_policy: None) -> None:
     answer = reader.get(f"/admin/chat/conversation/{conversation.pk}/read/")
     assert answer.headers["Location"] == page_of(conversation)
     guarded = Client(enforce_csrf_checks=True, REMOTE_ADDR="198.51.100.7")
@@ -118,7 +118,7 @@ def test_without_a_record_there_is_no_content(
     assert "private" not in answer.content.decode()
 
 
-def test_content_that_cannot_be_read_leaves_no_look(
+def test_content_that_cannot_be_read_leaves_no_access(
     reader: Client, conversation: Conversation, open_policy: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fails(*args: Any, **fields: Any) -> None:
@@ -131,7 +131,7 @@ def test_content_that_cannot_be_read_leaves_no_look(
     assert accesses(conversation) == []
 
 
-def test_looks_are_there_for_every_operator_and_for_nobody_to_change(
+def test_accesses_are_there_for_every_operator_and_for_no_one_to_change(
     reader: Client, alice: Person, bob: Person, conversation: Conversation, open_policy: None
 ) -> None:
     read(reader, conversation)
@@ -150,7 +150,7 @@ def test_looks_are_there_for_every_operator_and_for_nobody_to_change(
     assert accesses(conversation) == [(alice.user.username, f"u:{bob.user.pk}")]
 
 
-def test_a_look_outlives_the_operators_account_and_the_conversation(
+def test_an_access_outlives_the_operators_account_and_the_conversation(
     reader: Client, alice: Person, bob: Person, conversation: Conversation, open_policy: None
 ) -> None:
     read(reader, conversation)
@@ -169,7 +169,7 @@ def test_a_guests_conversation_is_a_guests(reader: Client, open_policy: None) ->
     assert "a guest" in reader.get(ACCESSES, {"q": str(guests.pk)}).content.decode()
 
 
-def test_a_conversation_that_is_not_there_is_no_look(reader: Client, open_policy: None) -> None:
+def test_a_conversation_that_is_not_there_is_no_access(reader: Client, open_policy: None) -> None:
     before = ContentAccess.objects.count()
     assert reader.post(f"/admin/chat/conversation/{uuid4()}/read/").status_code == 404
     assert ContentAccess.objects.count() == before

@@ -120,7 +120,7 @@ def test_list_of_people_is_filtered_by_quota_and_by_pause(operator: Client, alic
 # --- What is done about them -------------------------------------------------------
 
 
-def test_each_deed_that_does_harm_is_asked_about_first(operator: Client, bob: "Person") -> None:
+def test_each_action_that_does_harm_is_asked_about_first(operator: Client, bob: "Person") -> None:
     for action in ("reset_counters", "grant_tokens", "pause", "stop_running"):
         page = text(act(operator, action, bob))
         assert bob.user.username in page
@@ -247,7 +247,7 @@ def test_grants_and_pauses_have_lists_and_remember_who_made_them(operator: Clien
 # --- On the next request, on every worker ---------------------------------------------
 
 
-def test_deeds_hold_on_every_worker_at_once(site2: Site, alice: "Person", make_user: "MakeUser") -> None:
+def test_actions_hold_on_every_worker_at_once(site2: Site, alice: "Person", make_user: "MakeUser") -> None:
     User.objects.filter(pk=alice.user.pk).update(is_staff=True, is_superuser=True)
     person = make_user(requests="1/h", tokens_per_day=10**6)
     operator, *workers = alice.client_on(site2), *(client_of_worker(person, site2, pid) for pid in site2.worker_pids())
@@ -322,7 +322,7 @@ def may(person: "Person", *codenames: str) -> None:
         ("stop_running", "stop_answers"),
     ],
 )
-def test_deed_needs_its_permission(helper: Client, alice: "Person", make_user: "MakeUser", action: str, permission: str) -> None:
+def test_action_needs_its_permission(helper: Client, alice: "Person", make_user: "MakeUser", action: str, permission: str) -> None:
     person = make_user()
     if action == "unpause":
         Pause.objects.create(user=person.user)
@@ -347,7 +347,7 @@ def test_limits_of_a_person_are_for_those_who_may_see_the_ledger(helper: Client,
     assert "Refused in the last 7 days" in page_of(helper, bob)
 
 
-def test_deed_needs_the_forms_token(alice: "Person", bob: "Person") -> None:
+def test_action_needs_the_forms_token(alice: "Person", bob: "Person") -> None:
     User.objects.filter(pk=alice.user.pk).update(is_staff=True, is_superuser=True)
     strict = visitor(alice.user, enforce_csrf_checks=True)
     assert strict.post(PEOPLE, {"action": "pause", "_selected_action": str(bob.user.pk), "sure": "yes"}).status_code == 403
