@@ -36,7 +36,6 @@ from chat.limits import refusal_writer
 from chat.limits.leases import Lease
 from chat.models import Usage
 from chat.threads import in_thread
-from chat.upstream.client import make_client
 from chat.upstream.cooldown import Cooldown
 from chat.upstream.last_failures import LastFailures
 from chat.upstream.retry import Upstream
@@ -53,6 +52,9 @@ class Worker:
     """Puts the parts of one process together, and offers to the views what they need of them."""
 
     def __init__(self) -> None:
+        # The SDK takes half a second to load; commands that import this module start no worker.
+        from chat.upstream.client import make_client
+
         # The ledger holds 64 characters of it; PostgreSQL would refuse every turn of a host with a
         # longer name.
         self.id = f"{socket.gethostname()[:_HOST_CHARS]}:{os.getpid()}:{uuid4().hex[:8]}"

@@ -11,22 +11,24 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from itertools import count
 from math import inf
+from typing import TYPE_CHECKING
 
 from django.conf import settings
 from django.db import Error
 
 from chat.errors import AnswerError
 from chat.threads import in_thread
-from chat.upstream import client as upstream_client
 from chat.upstream import learned, trimming
 from chat.upstream.adaptation import Adaptation, Change, Lesson
 from chat.upstream.attempt import Attempt, CompletionSink, Target
-from chat.upstream.client import Client
 from chat.upstream.cooldown import Cooldown
 from chat.upstream.cost import CostMeter
 from chat.upstream.failures import Refused, Retriable, error_of
 from chat.upstream.last_failures import LastFailures
 from chat.upstream.waits import Waits
+
+if TYPE_CHECKING:
+    from chat.upstream.client import Client
 
 logger = logging.getLogger("chat.upstream.retry")
 
@@ -40,7 +42,7 @@ _MIN_OUTPUT_TOKENS = 256
 class Upstream:
     """Holds what all answers of a worker share."""
 
-    client: Client
+    client: "Client"
     cooldown: Cooldown
     last_failures: LastFailures = field(default_factory=LastFailures)
 
@@ -133,6 +135,9 @@ class CompletionCall:
             await asyncio.sleep(wait)
 
     async def _attempt(self, target: Target) -> None:
+        # The SDK takes half a second to load: the worker has it, other commands do without.
+        from chat.upstream import client as upstream_client
+
         if self.attempts:
             await self._cost_meter.note_late_budget()
             if not self._can_pay(target):

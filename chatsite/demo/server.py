@@ -1,13 +1,20 @@
-"""The demo model's server: OpenAI's chat completions over HTTP, as an ASGI application. Imports nothing of the site."""
+"""The demo model's server: OpenAI's chat completions over HTTP, as an ASGI application. Imports nothing of the site.
+
+`python -m chatsite.demo.server OPTIONS` runs it without Django, which would take a second to load; OPTIONS
+are the arguments of `serve` as JSON.
+"""
 
 import asyncio
 import contextlib
 import hashlib
 import json
+import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
+
+import uvicorn
 
 from chatsite.demo.answer import answer_to, tokens_of
 
@@ -15,6 +22,8 @@ Message = dict[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 
+# About as fast as people read.
+TOKENS_PER_SECOND = 30
 _MAX_BODY_BYTES = 32 * 1024 * 1024
 _ROLES = ("system", "developer", "user", "assistant", "tool", "function")
 _MESSAGE_TOKENS = 4  # what OpenAI counts for the frame of a message, about
@@ -249,3 +258,22 @@ async def _send_json(send: Send, body: Message, status: int = 200) -> None:
 
 async def _send_event(send: Send, data: Message) -> None:
     await send({"type": "http.response.body", "body": b"data: " + json.dumps(data).encode() + b"\n\n", "more_body": True})
+
+
+def serve(host: str, port: int, models: Sequence[str], tokens_per_second: float = TOKENS_PER_SECOND) -> None:
+    """Runs the demo model until a signal ends it; `models` are the names that it lists."""
+    uvicorn.run(
+        DemoServer(tokens_per_second, models),
+        host=host,
+        port=port,
+        lifespan="off",
+        ws="none",
+        log_level="warning",
+        access_log=False,
+        # One second for streams at the end: a demo's answers need no drain.
+        timeout_graceful_shutdown=1,
+    )
+
+
+if __name__ == "__main__":
+    serve(**json.loads(sys.argv[1]))

@@ -6,7 +6,7 @@ import os
 import socket
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from time import monotonic
@@ -33,7 +33,7 @@ _EVERYWHERE = {"0.0.0.0": _LOOPBACK, "::": "::1"}  # noqa: S104 (to be asked on 
 
 
 class DemoModel:
-    """Runs `manage.py demo_model` as a child, on a free port of loopback."""
+    """Runs the demo model as a child, on a free port of loopback."""
 
     name = "demo model"
 
@@ -47,8 +47,9 @@ class DemoModel:
         return f"http://{_LOOPBACK}:{self._port}/v1"
 
     def start(self) -> None:
-        command = [sys.executable, str(settings.BASE_DIR / "manage.py"), "demo_model", "--host", _LOOPBACK, "--port", str(self._port)]
-        self._process = processes.start(command, env=os.environ)
+        options = {"host": _LOOPBACK, "port": self._port, "models": [settings.OPENAI_MODEL]}
+        command = [sys.executable, "-P", "-m", "chatsite.demo.server", json.dumps(options)]
+        self._process = processes.start(command, env=_with_our_modules(os.environ))
 
     def wait_until_ready(self) -> None:
         """Raises StartupError when it does not answer."""
@@ -140,7 +141,7 @@ class Supervisor:
         It is without the first admin's password, and with the demo model's address where it answers.
         """
         environment = {name: value for name, value in os.environ.items() if not name.startswith("DJANGO_SUPERUSER_")}
-        environment["PYTHONPATH"] = os.pathsep.join(filter(None, (str(settings.BASE_DIR), environment.get("PYTHONPATH"))))
+        environment = _with_our_modules(environment)
         return environment | {"OPENAI_BASE_URL": self._demo.base_url} if self._demo else environment
 
     def _web_server(self) -> list[str]:
@@ -182,6 +183,12 @@ class Supervisor:
         code = processes.exit_code(server)
         self._say(f"The site ended by itself (exit code {code}); see its messages above.")
         return code or 1
+
+
+def _with_our_modules(environment: Mapping[str, str]) -> dict[str, str]:
+    """Returns that environment for a child that imports our modules, whatever its folder."""
+    path = os.pathsep.join(filter(None, (str(settings.BASE_DIR), environment.get("PYTHONPATH"))))
+    return {**environment, "PYTHONPATH": path}
 
 
 def _collect_static() -> None:

@@ -1,10 +1,9 @@
 from typing import Any
 
-import uvicorn
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from chatsite.demo.server import DemoServer
+from chatsite.demo.server import TOKENS_PER_SECOND, serve
 
 
 class Command(BaseCommand):
@@ -14,22 +13,17 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--host", default="127.0.0.1")
         parser.add_argument("--port", type=int, default=8001)
-        parser.add_argument("--tokens-per-second", type=float, default=30, help="how fast it writes; 30 is about as fast as people read")
+        parser.add_argument(
+            "--tokens-per-second",
+            type=float,
+            default=TOKENS_PER_SECOND,
+            help="how fast it writes; 30 is about as fast as people read",
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         if not 1 <= options["port"] <= 65_535:
             raise CommandError("--port takes a number from 1 to 65535.")
         if options["tokens_per_second"] <= 0:
             raise CommandError("--tokens-per-second takes a number above 0.")
-        server = DemoServer(options["tokens_per_second"], [settings.OPENAI_MODEL])
-        # One second for streams at the end: a demo's answers need no drain.
-        uvicorn.run(
-            server,
-            host=options["host"],
-            port=options["port"],
-            lifespan="off",
-            ws="none",
-            log_level="warning",
-            access_log=False,
-            timeout_graceful_shutdown=1,
-        )
+        models = [settings.OPENAI_MODEL]
+        serve(options["host"], options["port"], models, options["tokens_per_second"])
