@@ -17,6 +17,7 @@ import pytest
 from django.conf import settings
 
 from tests.harness.environment import Environment
+from tests.harness.selection import longest_first, needs_server
 from tests.harness.site import Site
 from tests.harness.upstream import Upstream
 from tests.harness.valkey import Valkey
@@ -96,7 +97,18 @@ def pytest_unconfigure(config: pytest.Config) -> Iterator[None]:
             _environment = None
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_addoption(parser: pytest.Parser) -> None:
+    told = "only the tests that need no site, upstream or browser"
+    parser.addoption("--without-servers", action="store_true", help=told)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if config.getoption("without_servers"):
+        left_out = [item for item in items if needs_server(item)]
+        items[:] = [item for item in items if not needs_server(item)]
+        config.hook.pytest_deselected(items=left_out)
+    if hasattr(config, "workerinput"):
+        items[:] = longest_first(items)
     for item in items:
         if item.get_closest_marker("django_db"):
             raise pytest.UsageError(
