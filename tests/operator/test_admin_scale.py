@@ -5,6 +5,7 @@ less than 300 ms of the server's time.
 """
 
 from collections.abc import Iterator
+from math import inf
 from time import process_time
 from typing import Any
 
@@ -108,6 +109,9 @@ def test_page_takes_few_queries_and_little_time_with_many_rows(operator: Client,
     found = queries(operator, path, query)
     # Lists show rows that are new: the few queries that come with the first of them do not grow with more.
     assert len(found) <= few[name] + 6, found
-    seconds = min(open_page(operator, path, query) for _ in range(3))
-    print(f"{name}: {seconds * 1000:.0f} ms, {len(found)} queries (few: {few[name]})")
-    assert seconds < MAX_SECONDS
+    # The best of three: one that is fast enough needs no other.
+    seconds = [inf]
+    while min(seconds) >= MAX_SECONDS and len(seconds) <= 3:
+        seconds.append(open_page(operator, path, query))
+    print(f"{name}: {min(seconds) * 1000:.0f} ms, {len(found)} queries (few: {few[name]})")
+    assert min(seconds) < MAX_SECONDS
