@@ -10,6 +10,8 @@ import pytest
 _SERVERS = {"environment", "browser_host", "nginx", "make_user"}
 # About what a test takes that asks for such a fixture, in tenths of a second; the largest counts.
 _COSTS = {
+    # Of tests/test_accessibility.py: every page there is, before axe-core.
+    "tab": 400,
     "start_apart": 50,
     "serve": 40,
     "start_site": 30,
