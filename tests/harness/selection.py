@@ -1,5 +1,6 @@
 """Which tests a run takes and in what order, by what their fixtures tell."""
 
+import sys
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,7 +11,7 @@ import pytest
 _SERVERS = {"environment", "browser_host", "nginx", "make_user"}
 # About what a test takes that asks for such a fixture, in tenths of a second; the largest counts.
 _COSTS = {
-    # Of tests/test_accessibility.py: every page there is, before axe-core.
+    # Of tests/pages/test_accessibility.py: every page there is, before axe-core.
     "tab": 400,
     "start_apart": 50,
     "serve": 40,
@@ -51,5 +52,9 @@ def _fixtures(item: pytest.Item) -> set[str]:
 
 
 def _starts_processes(item: pytest.Item) -> bool:
-    module = item.getparent(pytest.Module)
-    return module is not None and hasattr(module.obj, "subprocess")
+    """Tell whether the file of a test, or a harness that it imports from, knows `subprocess`."""
+    found = item.getparent(pytest.Module)
+    names = vars(found.obj) if found else {}
+    sources = {str(getattr(value, "__module__", "")) for value in names.values()}
+    harnesses = [sys.modules.get(source) for source in sources if source.startswith("tests.")]
+    return "subprocess" in names or any(hasattr(harness, "subprocess") for harness in harnesses)

@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from tests.harness.people import Person
+from tests.harness.postgres import Postgres
 from tests.harness.selection import longest_first, needs_server
 
 
@@ -30,14 +32,12 @@ def test_what_asks_for_neither_is_a_test_without_servers() -> None:
     assert not needs_server(item("a.py", "test", "db_ready", "tmp_path", os=object()))
 
 
-def test_every_fixture_of_a_site_or_a_page_is_made_from_what_is_looked_for(
-    request: pytest.FixtureRequest,
-) -> None:
-    manager = request.session._fixturemanager
-    shown = ("site", "site2", "quick", "start_site", "upstream", "start_valkey", "page", "operator")
-    for name in shown:
-        closure = manager.getfixtureclosure(request.node, (name,), set())[0]
-        assert needs_server(item("a.py", "test", *closure)), name
+def test_what_a_harness_starts_for_it_counts_as_well() -> None:
+    assert needs_server(item("a.py", "test", Postgres=Postgres))
+
+
+def test_fixtures_of_fixtures_count_as_well(request: pytest.FixtureRequest, alice: Person) -> None:
+    assert needs_server(request.node)
 
 
 def test_the_longest_file_comes_first_and_each_keeps_its_order() -> None:
