@@ -39,7 +39,7 @@ def test_only_static_files_can_be_read_by_others_on_the_machine(running: Serve) 
 
 def test_other_commands_find_the_embedded_valkey(running: Serve) -> None:
     running.valkey().set("seen", "1")
-    code = "from chat import redis; print(redis.client().get('seen'))"
+    code = "from chat import redis_client; print(redis_client.client().get('seen'))"
     command = [sys.executable, "manage.py", "shell", "--no-imports", "-c", code]
     shell = subprocess.run(command, cwd=ROOT, env=clean_environment(running.data_dir), capture_output=True, text=True, timeout=30)
     assert shell.stdout.strip() == "b'1'", shell.stderr
