@@ -13,7 +13,8 @@ def main() -> None:
     try:
         execute_from_command_line(sys.argv)
     except ImproperlyConfigured as error:
-        # A setting that is wrong is the operator's to mend: its sentence says how, a traceback does not.
+        # A setting that is wrong is the operator's to mend: its sentence says how, a traceback does
+        # not.
         sys.exit(str(error))
 
 

@@ -34,7 +34,9 @@ class Load:
 
 @dataclass
 class Result:
-    """Latencies in microseconds while all streams were open; `seconds` from the first request to the last answer's end."""
+    """Latencies in microseconds while all streams were open; `seconds` from the first request to
+    the last answer's end.
+    """
 
     latencies: list[int] = field(default_factory=list)
     stamps: int = 0
@@ -61,7 +63,9 @@ class Generator:
 
     async def _stream(self, delay: float) -> None:
         await asyncio.sleep(delay)
-        reader, writer = await asyncio.open_connection("127.0.0.1", self._load.port, limit=_READ_BYTES)
+        reader, writer = await asyncio.open_connection(
+            "127.0.0.1", self._load.port, limit=_READ_BYTES
+        )
         writer.write(self._request())
         seen, rest, text_ended = 0, b"", False
         while data := await reader.read(_READ_BYTES):
@@ -71,7 +75,9 @@ class Generator:
             rest += data
             end = rest.find(_END_OF_TEXT)
             if not text_ended:
-                stamps = [int(match) for match in STAMP.findall(rest, 0, end if end >= 0 else len(rest))]
+                stamps = [
+                    int(match) for match in STAMP.findall(rest, 0, end if end >= 0 else len(rest))
+                ]
                 self._count(stamps, now, first=not seen and bool(stamps))
                 seen += len(stamps)
             text_ended = text_ended or end >= 0
@@ -81,8 +87,17 @@ class Generator:
 
     def _request(self) -> bytes:
         body = self._load.body.encode()
-        lines = [f"POST {self._load.path} HTTP/1.1", "Host: 127.0.0.1", "Connection: close", "Content-Type: application/json"]
-        lines += [f"Cookie: {self._load.cookie}", f"X-CSRFToken: {self._load.csrf}", f"Content-Length: {len(body)}"]
+        lines = [
+            f"POST {self._load.path} HTTP/1.1",
+            "Host: 127.0.0.1",
+            "Connection: close",
+            "Content-Type: application/json",
+        ]
+        lines += [
+            f"Cookie: {self._load.cookie}",
+            f"X-CSRFToken: {self._load.csrf}",
+            f"Content-Length: {len(body)}",
+        ]
         return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
 
     def _count(self, stamps: list[int], now: int, first: bool) -> None:

@@ -1,6 +1,8 @@
-"""`python -m bench.prepare`, in a server's own environment: makes its database ready and prints the keys of signed-in sessions.
+"""`python -m bench.prepare`, in a server's own environment: makes its database ready and prints the
+keys of signed-in sessions.
 
-The first is of a person whom no gate refuses; the second, on the site alone, of one who is refused from the second turn on.
+The first is of a person whom no gate refuses; the second, on the site alone, of one who is refused
+from the second turn on.
 """
 
 import sys
@@ -37,7 +39,9 @@ def _session_key(name: str) -> str:
 
 
 def _lift_limits() -> None:
-    """Limits so wide that all gates are passed and none refuses: counting is part of what is measured."""
+    """Limits so wide that all gates are passed and none refuses: counting is part of what is
+    measured.
+    """
     from chat.models import ChatModel, Quota
 
     Quota.objects.filter(is_default=True).update(

@@ -27,7 +27,8 @@ class Idle:
 
 @dataclass(frozen=True)
 class Measured:
-    """Latencies and CPU in microseconds, memory in bytes; memory and threads are the highest seen while all streams were open.
+    """Latencies and CPU in microseconds, memory in bytes; memory and threads are the highest seen
+    while all streams were open.
 
     `cpu_us_per_delta` is all that was spent over all deltas. Of it,
     `steady_us_per_delta` was spent on a delta while all streams were open, and
@@ -72,7 +73,10 @@ class _Sampler:
 
     def _run(self) -> None:
         while True:
-            self.rss, self.threads = max(self.rss, rss_bytes(self._pid)), max(self.threads, threads(self._pid))
+            self.rss, self.threads = (
+                max(self.rss, rss_bytes(self._pid)),
+                max(self.threads, threads(self._pid)),
+            )
             if self._over.wait(_SAMPLE_SECONDS):
                 return
 
@@ -92,7 +96,8 @@ def measure(server: Server, idle: Idle, prompt: str, streams: int, ramp: float) 
     result = _drive(server, prompt, streams, ramp, sampler)
     spent = cpu_seconds(server.pid) - before
     deltas = int(prompt.split()[-1])
-    # Under paced load every delta is stamped, and the latencies are those of the time when all streams were open.
+    # Under paced load every delta is stamped, and the latencies are those of the time when all
+    # streams were open.
     steady = sampler.cpu / len(result.latencies) if is_paced(prompt) else 0
     percentiles = quantiles(result.latencies, n=100)
     return Measured(
@@ -113,7 +118,11 @@ def _drive(server: Server, prompt: str, streams: int, ramp: float, sampler: _Sam
     cookie = f"sessionid={server.session}; csrftoken={CSRF}"
     load = Load(server.port, "/api/chat", cookie, CSRF, body, prompt, streams, ramp)
     with subprocess.Popen(
-        [sys.executable, "-m", "bench.load"], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        [sys.executable, "-m", "bench.load"],
+        cwd=ROOT,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
     ) as process:
         assert process.stdin
         assert process.stdout

@@ -1,4 +1,6 @@
-"""The processes of a run: the upstream, a Valkey, the site, the baseline; each on a loopback port or socket of its own."""
+"""The processes of a run: the upstream, a Valkey, the site, the baseline; each on a loopback port
+or socket of its own.
+"""
 
 import os
 import re
@@ -40,13 +42,17 @@ def free_port() -> int:
 
 
 @contextmanager
-def running(command: list[str], env: dict[str, str], log: Path) -> Iterator[subprocess.Popen[bytes]]:
+def running(
+    command: list[str], env: dict[str, str], log: Path
+) -> Iterator[subprocess.Popen[bytes]]:
     """Keeps the process while the block runs.
 
     SIGTERM at its end, and SIGKILL 15 s later if need be.
     """
     with log.open("ab") as output:
-        process = subprocess.Popen(command, cwd=ROOT, env=env, stdout=output, stderr=subprocess.STDOUT)
+        process = subprocess.Popen(
+            command, cwd=ROOT, env=env, stdout=output, stderr=subprocess.STDOUT
+        )
     try:
         yield process
     finally:
@@ -62,7 +68,9 @@ def running(command: list[str], env: dict[str, str], log: Path) -> Iterator[subp
 def upstream(folder: Path) -> Iterator[str]:
     """Yields the base URL of a fresh upstream."""
     port = free_port()
-    with running([sys.executable, "-m", "bench.upstream", str(port)], _environment(), folder / "upstream.log") as process:
+    with running(
+        [sys.executable, "-m", "bench.upstream", str(port)], _environment(), folder / "upstream.log"
+    ) as process:
         wait_for(lambda: _listens(port), process, folder / "upstream.log")
         yield f"http://127.0.0.1:{port}/v1"
 
@@ -70,10 +78,15 @@ def upstream(folder: Path) -> Iterator[str]:
 @contextmanager
 def site(folder: Path, base_url: str) -> Iterator[Server]:
     """Yields this site with one worker, on SQLite and a Valkey of its own."""
-    valkey = ValkeyServer(port=0, data_dir=folder / "valkey", unix_socket_path=folder / "valkey.sock")
+    valkey = ValkeyServer(
+        port=0, data_dir=folder / "valkey", unix_socket_path=folder / "valkey.sock"
+    )
     valkey.start()
     try:
-        env = {"DJANGO_SETTINGS_MODULE": "chatsite.settings", "REDIS_URL": f"unix://{folder / 'valkey.sock'}"}
+        env = {
+            "DJANGO_SETTINGS_MODULE": "chatsite.settings",
+            "REDIS_URL": f"unix://{folder / 'valkey.sock'}",
+        }
         with _uvicorn("site", "chatsite.asgi:application", "on", env, folder, base_url) as server:
             yield server
     finally:
@@ -84,12 +97,21 @@ def site(folder: Path, base_url: str) -> Iterator[Server]:
 def baseline(folder: Path, base_url: str) -> Iterator[Server]:
     """Yields the plain tutorial way. Django's own ASGI handler knows no lifespan."""
     env = {"DJANGO_SETTINGS_MODULE": "bench.baseline.settings"}
-    with _uvicorn("baseline", "bench.baseline.asgi:application", "off", env, folder, base_url) as server:
+    with _uvicorn(
+        "baseline", "bench.baseline.asgi:application", "off", env, folder, base_url
+    ) as server:
         yield server
 
 
 @contextmanager
-def _uvicorn(name: str, application: str, lifespan: str, settings: dict[str, str], folder: Path, base_url: str) -> Iterator[Server]:
+def _uvicorn(
+    name: str,
+    application: str,
+    lifespan: str,
+    settings: dict[str, str],
+    folder: Path,
+    base_url: str,
+) -> Iterator[Server]:
     port, log = free_port(), folder / f"{name}.log"
     env = _environment() | {
         "DATA_DIR": str(folder),
@@ -101,7 +123,12 @@ def _uvicorn(name: str, application: str, lifespan: str, settings: dict[str, str
         **settings,
     }
     sessions = subprocess.run(
-        [sys.executable, "-m", "bench.prepare"], cwd=ROOT, env=env, check=True, stdout=subprocess.PIPE, text=True
+        [sys.executable, "-m", "bench.prepare"],
+        cwd=ROOT,
+        env=env,
+        check=True,
+        stdout=subprocess.PIPE,
+        text=True,
     ).stdout.split()
     command = [
         sys.executable,
@@ -121,11 +148,14 @@ def _uvicorn(name: str, application: str, lifespan: str, settings: dict[str, str
 
 
 def wait_for(ready: Callable[[], bool], process: subprocess.Popen[bytes], log: Path) -> None:
-    """Returns when `ready` says so; RuntimeError with the log when the process ends before, or after START_SECONDS."""
+    """Returns when `ready` says so; RuntimeError with the log when the process ends before, or
+    after START_SECONDS.
+    """
     deadline = monotonic() + START_SECONDS
     while not ready():
         if process.poll() is not None or monotonic() > deadline:
-            raise RuntimeError(f"{' '.join(map(str, process.args))} did not start:\n{log.read_text()}")  # type: ignore[arg-type]
+            command = " ".join(map(str, process.args))  # type: ignore[arg-type]
+            raise RuntimeError(f"{command} did not start:\n{log.read_text()}")
         sleep(0.05)
 
 
@@ -133,7 +163,9 @@ def _environment() -> dict[str, str]:
     """Returns this process's environment with every setting of the site empty, which counts as
     unset: no .env file reaches the bench.
     """
-    names = re.findall(r'\benv\.\w+\(\s*"([A-Z_]+)"', (ROOT / "chatsite" / "settings.py").read_text())
+    names = re.findall(
+        r'\benv\.\w+\(\s*"([A-Z_]+)"', (ROOT / "chatsite" / "settings.py").read_text()
+    )
     return {**os.environ, **{variant: "" for name in names for variant in (name, f"{name}_FILE")}}
 
 

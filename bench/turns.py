@@ -23,10 +23,16 @@ class Turns:
 
 
 def measure_turns(server: Server) -> Turns:
-    """Turns one after the other; an accepted one is read to the end of its answer of one delta. Raises LoadFailed."""
+    """Turns one after the other; an accepted one is read to the end of its answer of one delta.
+
+    Raises LoadFailed.
+    """
     # The one turn that the limit lets through.
     _send(server, server.refused, 1, 200)
-    return Turns(_per_cpu_second(server, server.refused, _REFUSED, 429), _per_cpu_second(server, server.session, _ACCEPTED, 200))
+    return Turns(
+        _per_cpu_second(server, server.refused, _REFUSED, 429),
+        _per_cpu_second(server, server.session, _ACCEPTED, 200),
+    )
 
 
 def _per_cpu_second(server: Server, session: str, turns: int, status: int) -> float:
@@ -38,11 +44,17 @@ def _per_cpu_second(server: Server, session: str, turns: int, status: int) -> fl
 
 def _send(server: Server, session: str, turns: int, status: int) -> None:
     connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=30)
-    headers = {"Content-Type": "application/json", "Cookie": f"sessionid={session}; csrftoken={CSRF}", "X-CSRFToken": CSRF}
+    headers = {
+        "Content-Type": "application/json",
+        "Cookie": f"sessionid={session}; csrftoken={CSRF}",
+        "X-CSRFToken": CSRF,
+    }
     for _ in range(turns):
         connection.request("POST", "/api/chat", json.dumps({"content": burst_prompt(1)}), headers)
         response = connection.getresponse()
         body = response.read()
         if response.status != status or (status == 200 and not body.endswith(b"data: [DONE]\n\n")):
-            raise LoadFailed(f"A turn was answered with {response.status} instead of {status}: {body[:300]!r}")
+            raise LoadFailed(
+                f"A turn was answered with {response.status} instead of {status}: {body[:300]!r}"
+            )
     connection.close()

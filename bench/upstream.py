@@ -1,4 +1,7 @@
-"""The benchmark's upstream: `python -m bench.upstream PORT`. OpenAI's stream format with stamped deltas, at a pace or in a burst."""
+"""The benchmark's upstream: `python -m bench.upstream PORT`.
+
+OpenAI's stream format with stamped deltas, at a pace or in a burst.
+"""
 
 import asyncio
 import json
@@ -10,8 +13,8 @@ import uvloop
 from bench.wire import BURST_STAMP_EVERY, stamp
 
 _HEAD = (
-    b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream; charset=utf-8\r\ncache-control: no-cache\r\n"
-    b"x-request-id: req_bench\r\ntransfer-encoding: chunked\r\n\r\n"
+    b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream; charset=utf-8\r\ncache-control:"
+    b" no-cache\r\nx-request-id: req_bench\r\ntransfer-encoding: chunked\r\n\r\n"
 )
 _META = (
     b'"id":"chatcmpl-BenchBenchBenchBenchBenchBe","object":"chat.completion.chunk","created":1700000000,'
@@ -19,8 +22,16 @@ _META = (
 )
 _BEFORE = b"data: {" + _META + b',"choices":[{"index":0,"delta":{"content":"'
 _AFTER = b'"},"logprobs":null,"finish_reason":null}],"usage":null}\n\n'
-_FINISH = b"data: {" + _META + b',"choices":[{"index":0,"delta":{},"logprobs":null,"finish_reason":"stop"}],"usage":null}\n\n'
-_USAGE = b"data: {" + _META + b',"choices":[],"usage":{"prompt_tokens":9,"completion_tokens":%d,"total_tokens":%d}}\n\n'
+_FINISH = (
+    b"data: {"
+    + _META
+    + b',"choices":[{"index":0,"delta":{},"logprobs":null,"finish_reason":"stop"}],"usage":null}\n\n'
+)
+_USAGE = (
+    b"data: {"
+    + _META
+    + b',"choices":[],"usage":{"prompt_tokens":9,"completion_tokens":%d,"total_tokens":%d}}\n\n'
+)
 _BURST_WRITE = 60
 
 
@@ -48,7 +59,14 @@ class Connection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         self._inbox += data
         head, separator, rest = self._inbox.partition(b"\r\n\r\n")
-        size = next((int(line[15:]) for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:")), 0)
+        size = next(
+            (
+                int(line[15:])
+                for line in head.lower().split(b"\r\n")
+                if line.startswith(b"content-length:")
+            ),
+            0,
+        )
         if not separator or len(rest) < size:
             return
         body, self._inbox = json.loads(rest[:size]), rest[size:]
@@ -78,7 +96,10 @@ class Connection(asyncio.Protocol):
         while self._writable and self._sent < self._total and not self._transport.is_closing():
             upto = min(self._sent + _BURST_WRITE, self._total)
             self._transport.write(
-                b"".join(_delta(b" word" if number % BURST_STAMP_EVERY else stamp()) for number in range(self._sent, upto))
+                b"".join(
+                    _delta(b" word" if number % BURST_STAMP_EVERY else stamp())
+                    for number in range(self._sent, upto)
+                )
             )
             self._sent = upto
         if self._sent == self._total:
@@ -87,7 +108,12 @@ class Connection(asyncio.Protocol):
 
     def _end(self) -> None:
         usage = _USAGE % (self._sent, self._sent + 9)
-        self._transport.write(_http_chunk(_FINISH) + _http_chunk(usage) + _http_chunk(b"data: [DONE]\n\n") + b"0\r\n\r\n")
+        self._transport.write(
+            _http_chunk(_FINISH)
+            + _http_chunk(usage)
+            + _http_chunk(b"data: [DONE]\n\n")
+            + b"0\r\n\r\n"
+        )
 
     def pause_writing(self) -> None:
         self._writable = False
@@ -99,7 +125,9 @@ class Connection(asyncio.Protocol):
 
 
 async def serve(port: int) -> None:
-    server = await asyncio.get_running_loop().create_server(Connection, "127.0.0.1", port, backlog=4096)
+    server = await asyncio.get_running_loop().create_server(
+        Connection, "127.0.0.1", port, backlog=4096
+    )
     await server.serve_forever()
 
 

@@ -9,7 +9,8 @@ from time import monotonic_ns
 
 STAMP = re.compile(rb"@(\d{15})")
 STAMP_BYTES = 16
-# In a burst the clock of every delta says little, and real deltas are short words: one in so many is stamped.
+# In a burst the clock of every delta says little, and real deltas are short words: one in so many
+# is stamped.
 BURST_STAMP_EVERY = 20
 
 

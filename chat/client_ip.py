@@ -19,7 +19,8 @@ _IPV6_PREFIX = 64  # what one household or machine is given: RFC 6177
 def parse_address(text: str) -> Address | None:
     """Returns an address out of a header or a socket, or None if it is none.
 
-    A port is stripped; IPv4-mapped (::ffff:1.2.3.4) and NAT64 forms become the IPv4 address they carry.
+    A port is stripped; IPv4-mapped (::ffff:1.2.3.4) and NAT64 forms become the IPv4 address they
+    carry.
     """
     text = text.strip().strip('"')
     if text.startswith("["):
@@ -49,7 +50,9 @@ def is_trusted(address: Address | None, proxies: Iterable[Network]) -> bool:
     return any(address in network for network in proxies)
 
 
-def client_address(peer: str | None, forwarded_for: Sequence[str], proxies: Sequence[Network]) -> str:
+def client_address(
+    peer: str | None, forwarded_for: Sequence[str], proxies: Sequence[Network]
+) -> str:
     """Returns the client's address: `peer`, or what trusted proxies say of it.
 
     They say so in their X-Forwarded-For headers (in order of arrival).
@@ -71,7 +74,9 @@ def client_address(peer: str | None, forwarded_for: Sequence[str], proxies: Sequ
 
 
 def limit_address(address: str) -> str:
-    """Returns what a guest's limits are counted on: an IPv4 address as it is, an IPv6 address by its /64 network."""
+    """Returns what a guest's limits are counted on: an IPv4 address as it is, an IPv6 address by
+    its /64 network.
+    """
     parsed = parse_address(address)
     if isinstance(parsed, ipaddress.IPv6Address):
         return str(ipaddress.ip_network((parsed, _IPV6_PREFIX), strict=False).network_address)

@@ -1,4 +1,5 @@
-"""What an error of the database means: it is away, or it refuses what it was asked, or we asked wrongly.
+"""What an error of the database means: it is away, or it refuses what it was asked, or we asked
+wrongly.
 
 The one place that decides it. Imports nothing of the project. Django's classes are too wide:
 SQLite says OperationalError of a locked file and of a pattern that is too long alike.
@@ -7,16 +8,19 @@ Sources: https://sqlite.org/rescode.html, PostgreSQL's manual, appendix A (error
 
 from django.db import DataError, Error, InterfaceError, InternalError, OperationalError
 
-# What SQLite says of a statement, not of its file: ERROR, INTERNAL, TOOBIG, CONSTRAINT, MISMATCH, MISUSE, AUTH, RANGE.
+# What SQLite says of a statement, not of its file: ERROR, INTERNAL, TOOBIG, CONSTRAINT, MISMATCH,
+# MISUSE, AUTH, RANGE.
 _SQLITE_OF_STATEMENT = frozenset({1, 2, 18, 19, 20, 21, 23, 25})
 _SQLITE_ERROR = 1
 _SQLITE_REFUSED = frozenset({18, 20, 25})
 # ERROR is anything; these are no fault of a value.
 _SQLITE_OURS = ("no such ", "has no column", "already exists", "syntax error", "transaction")
-# Connection; authorization and catalog (at connecting); a deadlock or a rollback; resources, too many clients among them; a lock
-# not available; shutting down, cancelled, starting up; the system; an internal error.
+# Connection; authorization and catalog (at connecting); a deadlock or a rollback; resources, too
+# many clients among them; a lock not available; shutting down, cancelled, starting up; the system;
+# an internal error.
 _POSTGRESQL_AWAY = ("08", "28", "3D", "40", "53", "55", "57", "58", "XX")
-# A standby after a failover, or a server made read-only because its disk is full; a connection that was idle for too long.
+# A standby after a failover, or a server made read-only because its disk is full; a connection that
+# was idle for too long.
 _POSTGRESQL_AWAY_STATES = ("25006", "25P03")
 # Data, syntax and access, program limits.
 _POSTGRESQL_REFUSED = ("22", "42", "54")
@@ -27,18 +31,24 @@ _TOO_MANY_VALUES = "number of parameters must be"
 
 
 def is_away(error: BaseException) -> bool:
-    """Tells whether the database cannot be reached or used at present, so that the same may succeed later."""
+    """Tells whether the database cannot be reached or used at present, so that the same may succeed
+    later.
+    """
     if not isinstance(error, Error):
         return False
     if (code := _sqlite_code(error)) is not None:
         return code not in _SQLITE_OF_STATEMENT
     if (state := _sqlstate(error)) is not None:
         return state.startswith(_POSTGRESQL_AWAY) or state in _POSTGRESQL_AWAY_STATES
-    return isinstance(error, OperationalError | InterfaceError | InternalError) and not is_refused(error)
+    return isinstance(error, OperationalError | InterfaceError | InternalError) and not is_refused(
+        error
+    )
 
 
 def is_refused(error: BaseException) -> bool:
-    """Tells whether the database is there and refuses what it was asked: a value that is too long, or none that it knows."""
+    """Tells whether the database is there and refuses what it was asked: a value that is too long,
+    or none that it knows.
+    """
     if not isinstance(error, Error):
         return False
     if (code := _sqlite_code(error)) is not None:
@@ -62,7 +72,9 @@ def words(error: Error) -> str:
 
 
 def _sqlite_code(error: Error) -> int | None:
-    """SQLite's primary result code, None of another database and of errors that the driver makes itself."""
+    """SQLite's primary result code, None of another database and of errors that the driver makes
+    itself.
+    """
     code = getattr(error.__cause__, "sqlite_errorcode", None)
     return code & 0xFF if isinstance(code, int) else None
 

@@ -1,4 +1,5 @@
-"""What a person may be told when a turn is refused (an HTTP status) or goes wrong (an event). Imports nothing of the project.
+"""What a person may be told when a turn is refused (an HTTP status) or goes wrong (an event).
+Imports nothing of the project.
 
 The codes are the contract of docs/protocol.md: outside programs rely on them.
 """
@@ -36,7 +37,9 @@ class Refusal(Exception):
         self.quota = quota
 
     def payload(self) -> dict[str, Any]:
-        """Returns the body of the answer: `{"error": {"code", "message", "retry_after"?, "limit"?}}`."""
+        """Returns the body of the answer: `{"error": {"code", "message", "retry_after"?,
+        "limit"?}}`.
+        """
         error: dict[str, Any] = {"code": self.code, "message": self.message}
         if self.retry_after is not None:
             error["retry_after"] = self.retry_after
@@ -160,7 +163,8 @@ class AnswerError(Exception):
         self.code = code
         self.reason = reason
         self.retry_after = retry_after
-        # The upstream's own code or type, for the operator; never its message, which may quote the prompt.
+        # The upstream's own code or type, for the operator; never its message, which may quote the
+        # prompt.
         self.upstream_code = ""
 
 
@@ -181,12 +185,23 @@ _SENTENCES = {
     "worker_lost": "The server that wrote this answer stopped in the middle of it.",
 }
 _REASONS = {
-    CONTEXT_LENGTH: "The prompt is too long for the model. Shorten it, or choose a model that can read more.",
+    CONTEXT_LENGTH: (
+        "The prompt is too long for the model. Shorten it, or choose a model that can read more."
+    ),
     CONTENT_FILTER: "The provider's content filter refused this prompt.",
-    NO_CREDIT: "The account with the model's provider has run out of credit. Tell whoever runs this site.",
-    KEY_REFUSED: "The site's key for the model's provider is not accepted. Tell whoever runs this site.",
-    MODEL_FORBIDDEN: "The model's provider does not let this site use the model. Tell whoever runs this site.",
-    MODEL_UNKNOWN: "The model's provider does not know this model. Choose another, and tell whoever runs this site.",
+    NO_CREDIT: (
+        "The account with the model's provider has run out of credit. Tell whoever runs this site."
+    ),
+    KEY_REFUSED: (
+        "The site's key for the model's provider is not accepted. Tell whoever runs this site."
+    ),
+    MODEL_FORBIDDEN: (
+        "The model's provider does not let this site use the model. Tell whoever runs this site."
+    ),
+    MODEL_UNKNOWN: (
+        "The model's provider does not know this model. Choose another, and tell whoever runs this"
+        " site."
+    ),
     UNTRUSTED: "The certificate of the model's server is not trusted. Tell whoever runs this site.",
 }
 

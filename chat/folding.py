@@ -1,4 +1,5 @@
-"""Text as it is compared: without regard to upper and lower case, in any script. Pure; imports nothing of the project.
+"""Text as it is compared: without regard to upper and lower case, in any script. Pure; imports
+nothing of the project.
 
 Neither database can do it by itself: SQLite's LIKE knows the case of ASCII alone, and so does
 PostgreSQL where its locale is C. So what is searched is stored folded, beside the text.
@@ -8,16 +9,18 @@ from bisect import bisect_right
 from functools import partial
 from unicodedata import normalize
 
-# Turkish has two letters of which other languages have one: İ folds to an i with a dot above, ı to itself.
+# Turkish has two letters of which other languages have one: İ folds to an i with a dot above, ı to
+# itself.
 _TURKISH = str.maketrans({"ı": "i"})
 _DOTTED_I = "i\N{COMBINING DOT ABOVE}"
 
 
 def fold(text: str) -> str:
-    """The text for comparing, equal for texts that differ in case, width, or how accents are composed.
+    """The text for comparing, equal for texts that differ in case, width, or how accents are
+    composed.
 
-    Unicode's compatibility caseless matching (The Unicode Standard, 3.13, D147), composed again so that
-    it stays short; and i is i, with and without its dot.
+    Unicode's compatibility caseless matching (The Unicode Standard, 3.13, D147), composed again so
+    that it stays short; and i is i, with and without its dot.
     """
     folded = normalize("NFKC", normalize("NFKD", normalize("NFD", text).casefold()).casefold())
     return normalize("NFKC", folded.replace(_DOTTED_I, "i").translate(_TURKISH))
@@ -29,7 +32,9 @@ def stored_fold(text: str) -> str:
 
 
 def find_folded(text: str, query: str) -> tuple[int, int] | None:
-    """Where in the text the query stands first, without regard to case: start and end in characters; None where it does not."""
+    """Where in the text the query stands first, without regard to case: start and end in
+    characters; None where it does not.
+    """
     folded, wanted = fold(text), fold(query)
     start = folded.find(wanted) if wanted else -1
     if start < 0:
@@ -41,7 +46,9 @@ def find_folded(text: str, query: str) -> tuple[int, int] | None:
 
 
 def _last_within(text: str, size: int) -> int:
-    """The most characters of the text that fold to no more than `size`; the longer a text, the longer its fold."""
+    """The most characters of the text that fold to no more than `size`; the longer a text, the
+    longer its fold.
+    """
     if _folded_size(text, size) == size < _folded_size(text, size + 1):
         return size  # as in most texts, where each letter folds to one
     return bisect_right(range(len(text) + 1), size, key=partial(_folded_size, text)) - 1

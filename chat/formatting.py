@@ -12,7 +12,9 @@ def span(seconds: int) -> str:
     """Returns a length of time in one unit, never shorter than it is: 60 is "1 minute", 61 is "61
     seconds", 301 is "6 minutes".
     """
-    size, unit = next((size, unit) for size, unit in _UNITS if size == 1 or seconds >= 2 * size or seconds == size)
+    size, unit = next(
+        (size, unit) for size, unit in _UNITS if size == 1 or seconds >= 2 * size or seconds == size
+    )
     count = ceil(seconds / size)
     return f"{count} {unit}{'' if count == 1 else 's'}"
 

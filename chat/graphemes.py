@@ -1,4 +1,5 @@
-"""Cutting text where a reader would: between what they see as characters. Pure; imports nothing of the project.
+"""Cutting text where a reader would: between what they see as characters. Pure; imports nothing of
+the project.
 
 Extended grapheme clusters of Unicode's UAX #29, as far as they matter for cutting: marks, joiners,
 emoji sequences, flags, Hangul, and the conjuncts of Indic scripts.
@@ -12,9 +13,11 @@ _MARKS = ("Mn", "Me", "Mc")
 
 
 def cut(text: str, most: int) -> str:
-    """The beginning of the text, `most` characters (code points) long or a little less, so that nothing seen as one is cut in two.
+    """The beginning of the text, `most` characters (code points) long or a little less, so that
+    nothing seen as one is cut in two.
 
-    Only of what is itself longer than `most`, such as a letter with a hundred marks, a piece is left.
+    Only of what is itself longer than `most`, such as a letter with a hundred marks, a piece is
+    left.
     """
     if len(text) <= most:
         return text
@@ -42,9 +45,14 @@ def _is_inside(text: str, place: int) -> bool:
 
 
 def _is_extending(letter: str) -> bool:
-    """Marks, variation selectors among them, ZWNJ, the five colours of skin, and the tags of regional flags."""
+    """Marks, variation selectors among them, ZWNJ, the five colours of skin, and the tags of
+    regional flags.
+    """
     return (
-        category(letter) in _MARKS or "\U0001f3fb" <= letter <= "\U0001f3ff" or "\U000e0020" <= letter <= "\U000e007f" or letter == "\u200c"
+        category(letter) in _MARKS
+        or "\U0001f3fb" <= letter <= "\U0001f3ff"
+        or "\U000e0020" <= letter <= "\U000e007f"
+        or letter == "\u200c"
     )
 
 
@@ -60,8 +68,13 @@ def _flag_halves_before(text: str, place: int) -> int:
 
 
 def _hangul_goes_on(before: str, after: str) -> bool:
-    """Whether a syllable that is written in parts goes on: a leading consonant, a vowel, a final consonant."""
-    is_whole, is_open = "가" <= before <= "힣", "가" <= before <= "힣" and (ord(before) - 0xAC00) % 28 == 0
+    """Whether a syllable that is written in parts goes on: a leading consonant, a vowel, a final
+    consonant.
+    """
+    is_whole, is_open = (
+        "가" <= before <= "힣",
+        "가" <= before <= "힣" and (ord(before) - 0xAC00) % 28 == 0,
+    )
     if "\u1100" <= before <= "\u115f":
         return "\u1100" <= after <= "\u11a7" or "가" <= after <= "힣"
     if is_open or "\u1160" <= before <= "\u11a7":

@@ -9,7 +9,9 @@ _RATE = re.compile(r"(\d{1,9})/(\d{0,5})([smhd])", re.IGNORECASE | re.ASCII)
 
 @dataclass(frozen=True)
 class Rate:
-    """Allows at most `limit` requests in a window of `period` seconds; `name` is the period as it was written ("m", "5m")."""
+    """Allows at most `limit` requests in a window of `period` seconds; `name` is the period as it
+    was written ("m", "5m").
+    """
 
     limit: int
     period: int
@@ -17,7 +19,8 @@ class Rate:
 
 
 def parse_rates(text: str) -> list[Rate]:
-    """Returns the rates in `text`, which is comma-separated and in django-ratelimit's syntax; blank means none.
+    """Returns the rates in `text`, which is comma-separated and in django-ratelimit's syntax; blank
+    means none.
 
     Raises ValueError with a sentence for a person when it is not that, when a
     period is no time at all, or when the same period stands there twice.
@@ -26,7 +29,10 @@ def parse_rates(text: str) -> list[Rate]:
     for part in filter(None, (piece.strip() for piece in text.split(","))):
         match = _RATE.fullmatch(part)
         if not match:
-            raise ValueError(f"“{part}” is not a rate. Write a number, a slash and a period: 10/m, 500/d, 100/5m.")
+            raise ValueError(
+                f"“{part}” is not a rate. Write a number, a slash and a period: 10/m, 500/d,"
+                " 100/5m."
+            )
         limit, count, unit = int(match[1]), match[2], match[3].lower()
         period = int(count or 1) * _UNITS[unit]
         if not period:

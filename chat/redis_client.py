@@ -1,4 +1,5 @@
-"""Connections to Redis: the one place that knows how to make them, for django-redis and for redis.asyncio.
+"""Connections to Redis: the one place that knows how to make them, for django-redis and for
+redis.asyncio.
 
 `memory://` is a Redis inside the process (fakeredis), one server shared by both.
 """
@@ -23,13 +24,16 @@ SOCKET_SECONDS = 0.5
 # "Redis is away": what a command raises when Redis does not answer, or not as it should.
 REDIS_ERRORS = (redis.RedisError, OSError)
 _AWAY = (redis.ConnectionError, redis.TimeoutError, OSError)
-# While Redis is away, one thread in this many seconds finds out whether it is back, and the others do not wait for that.
+# While Redis is away, one thread in this many seconds finds out whether it is back, and the others
+# do not wait for that.
 ASK_AGAIN_SECONDS = SOCKET_SECONDS + 0.1
 _CHECK_SECONDS = 60
 
 
 class _Client(redis.Redis):
-    """Fails at once for a moment after Redis has failed: many who wait their own half second, one behind the other, would wait long."""
+    """Fails at once for a moment after Redis has failed: many who wait their own half second, one
+    behind the other, would wait long.
+    """
 
     _away_until: float | None = None
 
@@ -66,7 +70,9 @@ def client() -> redis.Redis:
         import fakeredis
 
         return fakeredis.FakeRedis(server=in_process_server())
-    return _Client.from_url(settings.REDIS_URL, **_options(Retry(NoBackoff(), 0)), max_connections=64)
+    return _Client.from_url(
+        settings.REDIS_URL, **_options(Retry(NoBackoff(), 0)), max_connections=64
+    )
 
 
 def was_away() -> bool:
@@ -95,11 +101,18 @@ def async_client() -> redis.asyncio.Redis:
 
 
 def _options(retry: Any) -> dict[str, Any]:
-    return {"socket_timeout": SOCKET_SECONDS, "socket_connect_timeout": SOCKET_SECONDS, "retry": retry, "health_check_interval": 0}
+    return {
+        "socket_timeout": SOCKET_SECONDS,
+        "socket_connect_timeout": SOCKET_SECONDS,
+        "retry": retry,
+        "health_check_interval": 0,
+    }
 
 
 class ConnectionFactory(DjangoRedisConnectionFactory):
-    """Gives django-redis the client of this module, so that timeouts and `memory://` are decided once."""
+    """Gives django-redis the client of this module, so that timeouts and `memory://` are decided
+    once.
+    """
 
     def connect(self, url: str) -> redis.Redis:
         return client()

@@ -2,7 +2,8 @@
 
 What stands in braces is the hash tag: in a cluster, keys with the same tag lie on one server, so
 that a script or a pipeline may use them together. Beside these there are the request windows, which
-django-ratelimit names through the cache "default" (`chatsite:1:rl:…`; a window expires with its period).
+django-ratelimit names through the cache "default" (`chatsite:1:rl:…`; a window expires with its
+period).
 """
 
 from typing import NamedTuple

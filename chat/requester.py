@@ -5,7 +5,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Requester:
-    """Who asks: a signed-in person, or a guest known by a random id in their session. `ip` keys a guest's limits only."""
+    """Who asks: a signed-in person, or a guest known by a random id in their session.
+
+    `ip` keys a guest's limits only.
+    """
 
     user_id: int | None
     guest: str
@@ -18,5 +21,7 @@ class Requester:
 
     @property
     def owner_key(self) -> str:
-        """Whose a conversation is; unique among people and guests, and stable while an address changes."""
+        """Whose a conversation is; unique among people and guests, and stable while an address
+        changes.
+        """
         return f"u:{self.user_id}" if self.user_id is not None else f"g:{self.guest}"

@@ -1,4 +1,5 @@
-"""Gives back what was taken when a block that takes several things fails on the way. Imports nothing of the project.
+"""Gives back what was taken when a block that takes several things fails on the way. Imports
+nothing of the project.
 
     with rollback_on_error() as undo:
         first = take_one()

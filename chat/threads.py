@@ -1,4 +1,5 @@
-"""Where blocking work (ORM, django-redis) runs: a few threads of the process, whatever the number of open streams.
+"""Where blocking work (ORM, django-redis) runs: a few threads of the process, whatever the number
+of open streams.
 
 A request's own thread-sensitive thread lives as long as its response, and a
 task started by a view inherits a context that is gone when it needs it
@@ -21,8 +22,12 @@ _pool = ThreadPoolExecutor(THREADS, thread_name_prefix="work")
 
 
 async def in_thread(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-    """Runs `function` in one of the threads and returns what it returns; database connections are clean before and let go after."""
-    return await asyncio.get_running_loop().run_in_executor(_pool, lambda: _with_connections(function, *args, **kwargs))
+    """Runs `function` in one of the threads and returns what it returns; database connections are
+    clean before and let go after.
+    """
+    return await asyncio.get_running_loop().run_in_executor(
+        _pool, lambda: _with_connections(function, *args, **kwargs)
+    )
 
 
 def _with_connections(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:

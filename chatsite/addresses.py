@@ -1,4 +1,6 @@
-"""Addresses as browsers and clients send them: hosts in lower case and punycode, no port that is the scheme's own."""
+"""Addresses as browsers and clients send them: hosts in lower case and punycode, no port that is
+the scheme's own.
+"""
 
 import re
 from dataclasses import dataclass
@@ -12,7 +14,8 @@ USUAL_PORTS = {"http": 80, "https": 443}
 # RFC 1123, section 2.1, and the underscore, which names inside a network may have.
 _LABEL = re.compile(r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?")
 _MAX_HOST_CHARS = 253  # RFC 1035, section 2.3.4, without the root's own dot
-# A last label of this kind makes browsers take the whole host for an IPv4 address (WHATWG URL, 5.1).
+# A last label of this kind makes browsers take the whole host for an IPv4 address (WHATWG URL,
+# 5.1).
 _NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*")
 
 
@@ -42,7 +45,9 @@ def parse_origin(text: str) -> Origin:
         raise ValueError("it has a path, a query or a fragment")
     host = ascii_host(parts.hostname or "")
     if "_" in host:
-        raise ValueError("a host name has no underscore")  # Django refuses every request for such a host
+        raise ValueError(
+            "a host name has no underscore"
+        )  # Django refuses every request for such a host
     return Origin(parts.scheme, host, parts.port or USUAL_PORTS[parts.scheme])
 
 

@@ -1,4 +1,6 @@
-"""The entry of the site for a web server (ASGI): requests go to the handler, the lifespan to the worker."""
+"""The entry of the site for a web server (ASGI): requests go to the handler, the lifespan to the
+worker.
+"""
 
 import asyncio
 import gc
@@ -45,7 +47,9 @@ async def _lifespan(receive: Receive, send: Send) -> None:
         here = await worker.start()
         _drain_on_signals(here)
     except Exception as error:
-        await send({"type": "lifespan.startup.failed", "message": f"{type(error).__name__}: {error}"})
+        await send(
+            {"type": "lifespan.startup.failed", "message": f"{type(error).__name__}: {error}"}
+        )
         raise
     await send({"type": "lifespan.startup.complete"})
     await receive()

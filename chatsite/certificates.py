@@ -1,4 +1,6 @@
-"""The certificates that the environment tells OpenSSL to trust, checked before the first connection needs them."""
+"""The certificates that the environment tells OpenSSL to trust, checked before the first connection
+needs them.
+"""
 
 import os
 import re
@@ -15,7 +17,8 @@ _HASHED = re.compile(r"[0-9a-f]{8}\.[0-9]+")
 
 
 def use_certificates(env: Env) -> None:
-    """Checks SSL_CERT_FILE, SSL_CERT_DIR and SSLKEYLOGFILE, and puts into this process's environment what a `.env` file says of them.
+    """Checks SSL_CERT_FILE, SSL_CERT_DIR and SSLKEYLOGFILE, and puts into this process's
+    environment what a `.env` file says of them.
 
     Raises ImproperlyConfigured for one that would break every connection with TLS.
     """
@@ -28,7 +31,8 @@ def use_certificates(env: Env) -> None:
         _check_file(file)
     elif folders and not any(_HASHED.fullmatch(entry) for entry in _entries(folders)):
         raise ImproperlyConfigured(
-            f"SSL_CERT_DIR={folders} holds no certificate that OpenSSL can find: run openssl rehash on it, or unset SSL_CERT_DIR."
+            f"SSL_CERT_DIR={folders} holds no certificate that OpenSSL can find: run openssl rehash"
+            " on it, or unset SSL_CERT_DIR."
         )
     if log := env.text("SSLKEYLOGFILE"):
         _check_key_log(log)
@@ -45,7 +49,8 @@ def _check_file(file: str) -> None:
         reason = str(error.strerror)
     if reason:
         raise ImproperlyConfigured(
-            f"SSL_CERT_FILE={file} cannot be used: {reason}. Set it to a file of certificates in PEM format, or unset it."
+            f"SSL_CERT_FILE={file} cannot be used: {reason}. Set it to a file of certificates in"
+            " PEM format, or unset it."
         )
 
 
@@ -53,7 +58,9 @@ def _check_key_log(file: str) -> None:
     try:
         ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).keylog_filename = file
     except OSError as error:
-        raise ImproperlyConfigured(f"SSLKEYLOGFILE={file} cannot be written: {error.strerror}. Unset it.") from None
+        raise ImproperlyConfigured(
+            f"SSLKEYLOGFILE={file} cannot be written: {error.strerror}. Unset it."
+        ) from None
 
 
 def _entries(folders: str) -> Iterator[str]:

@@ -25,7 +25,10 @@ def check_upstream(**kwargs: Any) -> list[CheckMessage]:
     return [
         Warning(
             "Neither OPENAI_API_KEY nor OPENAI_BASE_URL is set: there is no model to answer.",
-            hint="Set one of them. Until then only `manage.py serve` works: it starts the demo model.",
+            hint=(
+                "Set one of them. Until then only `manage.py serve` works: it starts the demo"
+                " model."
+            ),
             id="chatsite.W001",
         )
     ]
@@ -47,7 +50,8 @@ def check_redis(**kwargs: Any) -> list[CheckMessage]:
     if not backend or not issubclass(import_string(backend), CountingCache):
         found.append(
             Error(
-                f"The cache {name!r}, which the request limits use, cannot count without passing a limit.",
+                f"The cache {name!r}, which the request limits use, cannot count without passing a"
+                " limit.",
                 hint="Set its BACKEND to chat.limits.counting_cache.CountingCache.",
                 id="chatsite.E002",
             )
@@ -61,8 +65,12 @@ def check_secret_key(**kwargs: Any) -> list[CheckMessage]:
         return []
     return [
         Error(
-            f"SECRET_KEY has {len(settings.SECRET_KEY)} characters: anyone who guesses it can sign in as any user.",
-            hint=f"Give it at least {_MIN_SECRET_CHARS} random ones, or leave it unset: one is made and kept in DATA_DIR.",
+            f"SECRET_KEY has {len(settings.SECRET_KEY)} characters: anyone who guesses it can sign"
+            " in as any user.",
+            hint=(
+                f"Give it at least {_MIN_SECRET_CHARS} random ones, or leave it unset: one is made"
+                " and kept in DATA_DIR."
+            ),
             id="chatsite.E003",
         )
     ]
@@ -81,7 +89,8 @@ def check_site_address(**kwargs: Any) -> list[CheckMessage]:
     if not validate_host(_host(settings.SITE_URL), settings.ALLOWED_HOSTS):
         found.append(
             Error(
-                f"ALLOWED_HOSTS does not allow the host of SITE_URL={settings.SITE_URL}: every page there would answer 400.",
+                f"ALLOWED_HOSTS does not allow the host of SITE_URL={settings.SITE_URL}: every page"
+                " there would answer 400.",
                 hint="Add that host to ALLOWED_HOSTS, or leave ALLOWED_HOSTS unset.",
                 id="chatsite.E004",
             )
@@ -89,7 +98,8 @@ def check_site_address(**kwargs: Any) -> list[CheckMessage]:
     if settings.SITE_IS_HTTPS and settings.DEBUG:
         found.append(
             Warning(
-                "DEBUG is on for a site with https: its error pages show settings and data to everyone.",
+                "DEBUG is on for a site with https: its error pages show settings and data to"
+                " everyone.",
                 hint="Unset DEBUG.",
                 id="chatsite.W002",
             )
@@ -97,8 +107,12 @@ def check_site_address(**kwargs: Any) -> list[CheckMessage]:
     if settings.SITE_IS_HTTPS and not settings.TRUSTED_PROXIES:
         found.append(
             Warning(
-                "SITE_URL is https, so a proxy is in front, but TRUSTED_PROXIES is empty: all clients share one address.",
-                hint="Set TRUSTED_PROXIES to the proxy's address, such as 127.0.0.1, and have it overwrite X-Forwarded-For.",
+                "SITE_URL is https, so a proxy is in front, but TRUSTED_PROXIES is empty: all"
+                " clients share one address.",
+                hint=(
+                    "Set TRUSTED_PROXIES to the proxy's address, such as 127.0.0.1, and have it"
+                    " overwrite X-Forwarded-For."
+                ),
                 id="chatsite.W003",
             )
         )
@@ -112,7 +126,8 @@ def check_cors(**kwargs: Any) -> list[CheckMessage]:
     """
     return [
         Warning(
-            f"CORS_ORIGINS has {origin}, but CSRF_TRUSTED_ORIGINS does not: its scripts may read, and every POST of theirs is refused.",
+            f"CORS_ORIGINS has {origin}, but CSRF_TRUSTED_ORIGINS does not: its scripts may read,"
+            " and every POST of theirs is refused.",
             hint=f"Add {origin} to CSRF_TRUSTED_ORIGINS.",
             id="chatsite.W004",
         )
@@ -127,14 +142,17 @@ def _covers(trusted: str, origin: str) -> bool:
     The entry may begin its host with a wildcard.
     """
     scheme, _, host = trusted.partition("://")
-    return scheme == urlsplit(origin).scheme and is_same_domain(urlsplit(origin).netloc, host.removeprefix("*"))
+    return scheme == urlsplit(origin).scheme and is_same_domain(
+        urlsplit(origin).netloc, host.removeprefix("*")
+    )
 
 
 @register(SETTINGS)
 def check_trusted_proxies(**kwargs: Any) -> list[CheckMessage]:
     return [
         Error(
-            f"TRUSTED_PROXIES={network} trusts everyone: any client could claim any address and so have any allowance.",
+            f"TRUSTED_PROXIES={network} trusts everyone: any client could claim any address and so"
+            " have any allowance.",
             hint="Name only the addresses of your own proxies.",
             id="chatsite.E005",
         )

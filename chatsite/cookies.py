@@ -1,4 +1,6 @@
-"""The names of the site's cookies: browsers tell sites on one host apart by name only, whatever their ports."""
+"""The names of the site's cookies: browsers tell sites on one host apart by name only, whatever
+their ports.
+"""
 
 import re
 
@@ -18,11 +20,18 @@ def name_for(name: str, site: Origin) -> str:
 
 
 def check_names(site: Origin, **names: str) -> None:
-    """Raises ImproperlyConfigured for a setting whose value browsers would not keep as a cookie's name, or for one name given twice."""
+    """Raises ImproperlyConfigured for a setting whose value browsers would not keep as a cookie's
+    name, or for one name given twice.
+    """
     for setting, name in names.items():
         if not _NAME.fullmatch(name):
-            raise ImproperlyConfigured(f"{setting}={name} is not valid: it takes letters, digits, - and _.")
+            raise ImproperlyConfigured(
+                f"{setting}={name} is not valid: it takes letters, digits, - and _."
+            )
         if name.lower().startswith(("__host-", "__secure-")) and site.scheme != "https":
-            raise ImproperlyConfigured(f"{setting}={name} is not valid: browsers keep such a name for https only, and SITE_URL is not.")
+            raise ImproperlyConfigured(
+                f"{setting}={name} is not valid: browsers keep such a name for https only, and"
+                " SITE_URL is not."
+            )
     if len(set(names.values())) < len(names):
         raise ImproperlyConfigured(f"{' and '.join(names)} are the same name; give each its own.")

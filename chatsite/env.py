@@ -1,4 +1,6 @@
-"""Reading the environment strictly: a value is right, or the start stops with a sentence that names it."""
+"""Reading the environment strictly: a value is right, or the start stops with a sentence that names
+it.
+"""
 
 import ipaddress
 import os
@@ -16,7 +18,16 @@ from chatsite.addresses import ascii_host, parse_origin
 
 T = TypeVar("T")
 
-_BOOLS = {"true": True, "1": True, "yes": True, "on": True, "false": False, "0": False, "no": False, "off": False}
+_BOOLS = {
+    "true": True,
+    "1": True,
+    "yes": True,
+    "on": True,
+    "false": False,
+    "0": False,
+    "no": False,
+    "off": False,
+}
 
 
 class Env:
@@ -52,7 +63,9 @@ class Env:
         except (OSError, UnicodeDecodeError, RuntimeError) as error:
             raise ImproperlyConfigured(f"{name}_FILE={path} cannot be read: {error}.") from None
         if not value:
-            raise ImproperlyConfigured(f"{name}_FILE={path} is empty: write the value into it, or unset {name}_FILE.")
+            raise ImproperlyConfigured(
+                f"{name}_FILE={path} is empty: write the value into it, or unset {name}_FILE."
+            )
         return value
 
     def flag(self, name: str, default: bool) -> bool:
@@ -84,7 +97,8 @@ class Env:
             name,
             [],
             lambda text: [_allowed_host(word) for word in _words(text)],
-            "a comma-separated list of hosts such as chat.example.org or .example.org, without scheme, port or path",
+            "a comma-separated list of hosts such as chat.example.org or .example.org, without"
+            " scheme, port or path",
         )
 
     def trusted_origins(self, name: str) -> list[str]:
@@ -96,7 +110,8 @@ class Env:
             name,
             [],
             lambda text: [_trusted_origin(word) for word in _words(text)],
-            "a comma-separated list of origins such as https://chat.example.org or https://*.example.org, without path",
+            "a comma-separated list of origins such as https://chat.example.org or"
+            " https://*.example.org, without path",
         )
 
     def networks(self, name: str) -> list[ipaddress.IPv4Network | ipaddress.IPv6Network]:
@@ -105,7 +120,9 @@ class Env:
         def parse(text: str) -> list[ipaddress.IPv4Network | ipaddress.IPv6Network]:
             return [ipaddress.ip_network(word) for word in _words(text)]
 
-        return self._parsed(name, [], parse, "a comma-separated list of networks such as 10.0.0.0/8 or ::1")
+        return self._parsed(
+            name, [], parse, "a comma-separated list of networks such as 10.0.0.0/8 or ::1"
+        )
 
     def zone(self, name: str, default: str) -> str:
         """Returns the name of a time zone."""
@@ -126,7 +143,8 @@ class Env:
             name,
             [],
             lambda text: [_origin(word) for word in _words(text)],
-            "a comma-separated list of origins such as https://app.example.org, without path or wildcard",
+            "a comma-separated list of origins such as https://app.example.org, without path or"
+            " wildcard",
         )
 
     def _parsed(self, name: str, default: T, parse: Callable[[str], T], expected: str) -> T:
@@ -136,7 +154,9 @@ class Env:
         try:
             return parse(text)
         except (KeyError, ValueError):
-            raise ImproperlyConfigured(f"{name}={text} is not valid: it takes {expected}.") from None
+            raise ImproperlyConfigured(
+                f"{name}={text} is not valid: it takes {expected}."
+            ) from None
 
 
 def _values_in(dotenv: Path) -> dict[str, str | None]:
@@ -152,7 +172,10 @@ def _values_in(dotenv: Path) -> dict[str, str | None]:
         if binding.error or (binding.key and binding.value is None):
             written = binding.original.string
             empty_lines = written[: len(written) - len(written.lstrip())].count("\n")
-            raise ImproperlyConfigured(f"{dotenv}, line {binding.original.line + empty_lines}, is not valid: it takes NAME=value.")
+            raise ImproperlyConfigured(
+                f"{dotenv}, line {binding.original.line + empty_lines}, is not valid: it takes"
+                " NAME=value."
+            )
     return dotenv_values(stream=StringIO(text), interpolate=False)
 
 
@@ -162,7 +185,11 @@ def _words(text: str) -> list[str]:
 
 def _allowed_host(word: str) -> str:
     dot = "." if word.startswith(".") else ""
-    return word if word == "*" else dot + ascii_host(word.removeprefix(".").removeprefix("[").removesuffix("]"))
+    return (
+        word
+        if word == "*"
+        else dot + ascii_host(word.removeprefix(".").removeprefix("[").removesuffix("]"))
+    )
 
 
 def _trusted_origin(word: str) -> str:

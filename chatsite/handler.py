@@ -68,14 +68,19 @@ class Handler(ASGIHandler):
             await self._refuse_body(refusal, receive, send)
 
     async def _refuse_body(self, refusal: BodyTooLarge, receive: Receive, send: Send) -> None:
-        """Sends the whole refusal, and only later the end of the response, which closes the connection.
+        """Sends the whole refusal, and only later the end of the response, which closes the
+        connection.
 
         A connection that is closed on top of unread data is reset: a client that is still sending
         would not see why, and would send it again.
         """
 
         async def unended(message: Message) -> None:
-            await send({**message, "more_body": True} if message["type"] == "http.response.body" else message)
+            await send(
+                {**message, "more_body": True}
+                if message["type"] == "http.response.body"
+                else message
+            )
 
         await self.send_response(refusal_response(refusal), unended)
         await _discard(receive)
@@ -99,7 +104,9 @@ class Handler(ASGIHandler):
         response._resource_closers.append(request.close)  # type: ignore[attr-defined]
         if response.status_code >= 400 and not getattr(response, "_has_been_logged", False):
             log = sync_to_async(log_response, thread_sensitive=False)
-            await log("%s: %s", response.reason_phrase, request.path, response=response, request=request)
+            await log(
+                "%s: %s", response.reason_phrase, request.path, response=response, request=request
+            )
         return response
 
     async def send_response(self, response: HttpResponseBase, send: Send) -> None:
@@ -118,11 +125,16 @@ class Handler(ASGIHandler):
 
 def _raw_headers(response: HttpResponseBase) -> list[tuple[bytes, bytes]]:
     headers = [(name.encode("ascii"), value.encode("latin-1")) for name, value in response.items()]
-    return headers + [(b"Set-Cookie", cookie.OutputString().encode("ascii")) for cookie in response.cookies.values()]
+    return headers + [
+        (b"Set-Cookie", cookie.OutputString().encode("ascii"))
+        for cookie in response.cookies.values()
+    ]
 
 
 def _decide_client(scope: Scope) -> None:
-    """Puts the client's address and scheme into the scope: the peer's own, or what a trusted proxy says of them."""
+    """Puts the client's address and scheme into the scope: the peer's own, or what a trusted proxy
+    says of them.
+    """
     peer = scope["client"][0] if scope.get("client") else None
     # What the peer was, for `manage.py doctor`, which tells whether that is a proxy we trust.
     scope[PEER_ADDRESS] = peer
@@ -130,7 +142,9 @@ def _decide_client(scope: Scope) -> None:
     forwarded = [value.decode("latin-1") for name, value in headers if name == b"x-forwarded-for"]
     scope["client"] = (client_address(peer, forwarded, settings.TRUSTED_PROXIES), 0)
     if is_trusted(parse_address(peer) if peer else None, settings.TRUSTED_PROXIES):
-        schemes = [value.decode("latin-1") for name, value in headers if name == b"x-forwarded-proto"]
+        schemes = [
+            value.decode("latin-1") for name, value in headers if name == b"x-forwarded-proto"
+        ]
         if schemes and schemes[-1] in ("http", "https"):
             scope["scheme"] = schemes[-1]
 
@@ -171,4 +185,6 @@ def _declared_length(scope: Scope) -> int:
 
 
 def _too_large(limit: int) -> BodyTooLarge:
-    return BodyTooLarge(f"The request is larger than {limit // 1024:,} KiB.", headers={"Connection": "close"})
+    return BodyTooLarge(
+        f"The request is larger than {limit // 1024:,} KiB.", headers={"Connection": "close"}
+    )

@@ -1,15 +1,26 @@
-"""Settings that are sent, or read, in HTTP headers: what no header can carry is refused by name, and never repeated."""
+"""Settings that are sent, or read, in HTTP headers: what no header can carry is refused by name,
+and never repeated.
+"""
 
 import re
 import unicodedata
 
 from django.core.exceptions import ImproperlyConfigured
 
-# What copying and pasting leaves at the ends, beside blanks: soft hyphen, zero-width characters, direction marks, byte order mark.
+# What copying and pasting leaves at the ends, beside blanks: soft hyphen, zero-width characters,
+# direction marks, byte order mark.
 _PASTED = "\u00ad\u200b\u200c\u200d\u200e\u200f\u2060\ufeff"
 _NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, section 5.6.2
 # What the client itself says of a request; another word would break it.
-_OF_THE_CLIENT = {"host", "content-length", "content-type", "transfer-encoding", "connection", "accept-encoding", "expect"}
+_OF_THE_CLIENT = {
+    "host",
+    "content-length",
+    "content-type",
+    "transfer-encoding",
+    "connection",
+    "accept-encoding",
+    "expect",
+}
 
 
 def header_value(name: str, text: str, carrier: str = "HTTP header") -> str:
@@ -23,7 +34,8 @@ def header_value(name: str, text: str, carrier: str = "HTTP header") -> str:
     for position, char in enumerate(value, 1):
         if not " " <= char <= "~":
             raise ImproperlyConfigured(
-                f"{name} is not valid: its character {position} ({_called(char)}) is one that no {carrier} can carry. Copy it again."
+                f"{name} is not valid: its character {position} ({_called(char)}) is one that no"
+                f" {carrier} can carry. Copy it again."
             )
     return value
 
@@ -34,7 +46,9 @@ def token(name: str, text: str) -> str:
     """
     value = header_value(name, text)
     if len(value) > 1 and value[0] == value[-1] and value[0] in "\"'`":
-        raise ImproperlyConfigured(f"{name} is not valid: it has quotation marks around it. Take them off.")
+        raise ImproperlyConfigured(
+            f"{name} is not valid: it has quotation marks around it. Take them off."
+        )
     if value.lower().startswith("bearer "):
         raise ImproperlyConfigured(f"{name} is not valid: it begins with Bearer. Leave that off.")
     return value

@@ -6,14 +6,18 @@ from datetime import UTC, datetime
 
 
 class ClientFaults(logging.Filter):
-    """Takes the traceback off a line about a request that cannot be read: the fault is the client's, and anybody could fill the log."""
+    """Takes the traceback off a line about a request that cannot be read: the fault is the
+    client's, and anybody could fill the log.
+    """
 
     def filter(self, record: logging.LogRecord) -> bool:
         # Imported late: logging is set up before Django is.
         from django.core.exceptions import BadRequest, SuspiciousOperation
         from django.http.multipartparser import MultiPartParserError
 
-        if record.exc_info and isinstance(record.exc_info[1], BadRequest | SuspiciousOperation | MultiPartParserError):
+        if record.exc_info and isinstance(
+            record.exc_info[1], BadRequest | SuspiciousOperation | MultiPartParserError
+        ):
             record.exc_info = None
         return True
 

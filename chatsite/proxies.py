@@ -1,4 +1,6 @@
-"""The proxy of the environment on the way to the upstream, decided once and checked, before any key is sent."""
+"""The proxy of the environment on the way to the upstream, decided once and checked, before any key
+is sent.
+"""
 
 from ipaddress import ip_address, ip_network
 from urllib.parse import unquote, urlsplit
@@ -22,9 +24,16 @@ def proxy_for(url: str, env: Env) -> str:
     host = (parts.hostname or "").lower()
     port = parts.port or USUAL_PORTS.get(parts.scheme, 0)
     exempt = env.text("no_proxy") or env.text("NO_PROXY")
-    if is_loopback(host) or any(_names(entry, host, port) for entry in exempt.replace(",", " ").split()):
+    if is_loopback(host) or any(
+        _names(entry, host, port) for entry in exempt.replace(",", " ").split()
+    ):
         return ""
-    for name in (f"{parts.scheme}_proxy", f"{parts.scheme}_proxy".upper(), "all_proxy", "ALL_PROXY"):
+    for name in (
+        f"{parts.scheme}_proxy",
+        f"{parts.scheme}_proxy".upper(),
+        "all_proxy",
+        "ALL_PROXY",
+    ):
         if value := env.text(name):
             return _checked(name, value, host)
     return ""
@@ -33,7 +42,8 @@ def proxy_for(url: str, env: Env) -> str:
 def _names(entry: str, host: str, port: int) -> bool:
     """Returns whether an entry of NO_PROXY names the host.
 
-    It may name the host itself, a domain above it, a network around it, each with or without a port.
+    It may name the host itself, a domain above it, a network around it, each with or without a
+    port.
     """
     entry = entry.lower().partition("://")[2] or entry.lower()
     name, colon, digits = entry.rpartition(":")
@@ -66,19 +76,31 @@ def _checked(name: str, value: str, host: str) -> str:
     """
     url = value if "://" in value else f"http://{value}"
     scheme = url.partition("://")[0].lower()
-    way_out = f"Set it to an http or https proxy such as http://proxy.example.org:3128, or name {host} in NO_PROXY."
+    way_out = (
+        f"Set it to an http or https proxy such as http://proxy.example.org:3128, or name {host} in"
+        " NO_PROXY."
+    )
     if scheme not in USUAL_PORTS:
-        raise ImproperlyConfigured(f"{name} names a {scheme} proxy, which the way to {host} cannot take. {way_out}")
+        raise ImproperlyConfigured(
+            f"{name} names a {scheme} proxy, which the way to {host} cannot take. {way_out}"
+        )
     try:
         return _normal(url)
     except ValueError:
-        raise ImproperlyConfigured(f"{name}, which is on the way to {host}, is not valid. {way_out}") from None
+        raise ImproperlyConfigured(
+            f"{name}, which is on the way to {host}, is not valid. {way_out}"
+        ) from None
 
 
 def _normal(url: str) -> str:
     """Raises ValueError for what is no proxy's address."""
     parts = urlsplit(url)
-    if parts.path.strip("/") or set(url) & set("?#\\") or any(char <= " " for char in url) or parts.port == 0:
+    if (
+        parts.path.strip("/")
+        or set(url) & set("?#\\")
+        or any(char <= " " for char in url)
+        or parts.port == 0
+    ):
         raise ValueError
     user, password = unquote(parts.username or ""), unquote(parts.password or "")
     # RFC 7617: a user name has no colon. The client sends Latin-1.

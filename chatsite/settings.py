@@ -1,4 +1,6 @@
-"""All settings, from the environment or a `.env` file. docs/settings.md describes each; a bad value stops the start."""
+"""All settings, from the environment or a `.env` file. docs/settings.md describes each; a bad value
+stops the start.
+"""
 
 import hmac
 import os
@@ -13,7 +15,17 @@ from chatsite.env import from_process
 from chatsite.headers import header_lines, header_value, token
 from chatsite.proxies import proxy_for
 from chatsite.stores import check_redis_url, database, socket_url
-from chatsite.values import OPENAI_URL, folder, listening_host, mail_domain, mail_host, model_name, sender, site_origin, upstream_base_url
+from chatsite.values import (
+    OPENAI_URL,
+    folder,
+    listening_host,
+    mail_domain,
+    mail_host,
+    model_name,
+    sender,
+    site_origin,
+    upstream_base_url,
+)
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = from_process(BASE_DIR)
@@ -53,7 +65,8 @@ def _secret_key() -> str:
         key = path.read_text(encoding="ascii").strip()
     except OSError as error:
         raise ImproperlyConfigured(
-            f"DATA_DIR={DATA_DIR} cannot be used: {error.strerror}. Set DATA_DIR to a folder this user can write."
+            f"DATA_DIR={DATA_DIR} cannot be used: {error.strerror}. Set DATA_DIR to a folder this"
+            " user can write."
         ) from None
     if not key:
         raise ImproperlyConfigured(f"{path} is empty: delete it, or set SECRET_KEY.")
@@ -102,7 +115,8 @@ if CORS_ORIGINS:
     CORS_ALLOW_METHODS = ["GET", "POST"]
     CORS_ALLOW_HEADERS = ["accept", "cache-control", "content-type", "last-event-id", "x-csrftoken"]
     CORS_EXPOSE_HEADERS = ["RateLimit", "RateLimit-Policy", "Retry-After", "X-CSRFToken"]
-# `check --deploy` looks for Django's middleware by name and does not see that ours are subclasses of it.
+# `check --deploy` looks for Django's middleware by name and does not see that ours are subclasses
+# of it.
 SILENCED_SYSTEM_CHECKS = ["security.W001", "security.W002", "security.W003"]
 ROOT_URLCONF = "chatsite.urls"
 ASGI_APPLICATION = "chatsite.asgi.application"
@@ -154,7 +168,9 @@ use_certificates(env)
 OPENAI_API_KEY = token("OPENAI_API_KEY", env.secret("OPENAI_API_KEY"))
 OPENAI_BASE_URL = upstream_base_url(env.text("OPENAI_BASE_URL"))
 # With neither there is the demo model, which is on loopback, or none.
-OPENAI_PROXY = proxy_for(OPENAI_BASE_URL or OPENAI_URL, env) if OPENAI_API_KEY or OPENAI_BASE_URL else ""
+OPENAI_PROXY = (
+    proxy_for(OPENAI_BASE_URL or OPENAI_URL, env) if OPENAI_API_KEY or OPENAI_BASE_URL else ""
+)
 OPENAI_ORG_ID = header_value("OPENAI_ORG_ID", env.text("OPENAI_ORG_ID"))
 OPENAI_PROJECT_ID = header_value("OPENAI_PROJECT_ID", env.text("OPENAI_PROJECT_ID"))
 OPENAI_CUSTOM_HEADERS = header_lines("OPENAI_CUSTOM_HEADERS", env.secret("OPENAI_CUSTOM_HEADERS"))
@@ -170,15 +186,19 @@ DRAIN_SECONDS = env.integer("DRAIN_SECONDS", 300)
 LIMITS_WHEN_REDIS_DOWN = env.choice("LIMITS_WHEN_REDIS_DOWN", "refuse", ("refuse", "allow"))
 TRUSTED_PROXIES = env.networks("TRUSTED_PROXIES")
 METRICS_TOKEN = token("METRICS_TOKEN", env.secret("METRICS_TOKEN"))
-# A prompt of 100,000 characters in the widest script is 400 kB; JSON escapes can make six bytes of one.
+# A prompt of 100,000 characters in the widest script is 400 kB; JSON escapes can make six bytes of
+# one.
 MAX_BODY_BYTES = 4 * 1024 * 1024
 DATA_UPLOAD_MAX_MEMORY_SIZE = MAX_BODY_BYTES
-# A quota may name ten thousand people, each a field of its form; Django's 1,000 would refuse to save it.
+# A quota may name ten thousand people, each a field of its form; Django's 1,000 would refuse to
+# save it.
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 20_000
-# More of a body than this waits for its end on the disk: a client that sends slowly, over many connections, fills no memory.
+# More of a body than this waits for its end on the disk: a client that sends slowly, over many
+# connections, fills no memory.
 FILE_UPLOAD_MAX_MEMORY_SIZE = 256 * 1024
 
-# The proof of work of guests and sign-ups (chat.abuse.proof_of_work): a key of its own, derived, so that there is no setting for it.
+# The proof of work of guests and sign-ups (chat.abuse.proof_of_work): a key of its own, derived, so
+# that there is no setting for it.
 ALTCHA_HMAC_KEY = hmac.new(SECRET_KEY.encode(), b"chatsite.challenge", "sha256").hexdigest()
 ALTCHA_CHALLENGE_EXPIRE = 20 * 60 * 1000  # milliseconds
 
@@ -193,7 +213,8 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
     {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
 ]
-# Two sites on one host with two ports share their cookies in every browser: the names keep them apart.
+# Two sites on one host with two ports share their cookies in every browser: the names keep them
+# apart.
 SESSION_COOKIE_NAME = env.text("SESSION_COOKIE_NAME", name_for("sessionid", _site))
 CSRF_COOKIE_NAME = env.text("CSRF_COOKIE_NAME", name_for("csrftoken", _site))
 check_names(_site, SESSION_COOKIE_NAME=SESSION_COOKIE_NAME, CSRF_COOKIE_NAME=CSRF_COOKIE_NAME)
@@ -209,15 +230,23 @@ X_FRAME_OPTIONS = "DENY"
 # --- Mail -------------------------------------------------------------------
 
 EMAIL_HOST = mail_host("EMAIL_HOST", env.text("EMAIL_HOST"))
-EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend" if EMAIL_HOST else "django.core.mail.backends.console.EmailBackend"
+EMAIL_BACKEND = (
+    "django.core.mail.backends.smtp.EmailBackend"
+    if EMAIL_HOST
+    else "django.core.mail.backends.console.EmailBackend"
+)
 EMAIL_PORT = env.integer("EMAIL_PORT", 25, minimum=1, maximum=65535)
 # SMTP's AUTH, as Python speaks it, is ASCII.
 EMAIL_HOST_USER = header_value("EMAIL_HOST_USER", env.text("EMAIL_HOST_USER"), "mail sign-in")
-EMAIL_HOST_PASSWORD = header_value("EMAIL_HOST_PASSWORD", env.secret("EMAIL_HOST_PASSWORD"), "mail sign-in")
+EMAIL_HOST_PASSWORD = header_value(
+    "EMAIL_HOST_PASSWORD", env.secret("EMAIL_HOST_PASSWORD"), "mail sign-in"
+)
 EMAIL_USE_TLS = env.flag("EMAIL_USE_TLS", False)
 EMAIL_USE_SSL = env.flag("EMAIL_USE_SSL", False)
 EMAIL_TIMEOUT = 10
-DEFAULT_FROM_EMAIL = sender("DEFAULT_FROM_EMAIL", env.text("DEFAULT_FROM_EMAIL", f"chatsite@{mail_domain(_site.host)}"))
+DEFAULT_FROM_EMAIL = sender(
+    "DEFAULT_FROM_EMAIL", env.text("DEFAULT_FROM_EMAIL", f"chatsite@{mail_domain(_site.host)}")
+)
 
 # --- Language, time, static files -------------------------------------------
 
@@ -231,9 +260,11 @@ SERVESTATIC_ALLOW_ALL_ORIGINS = False
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {
-        "BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"
-        if DEBUG
-        else "servestatic.storage.CompressedManifestStaticFilesStorage"
+        "BACKEND": (
+            "django.contrib.staticfiles.storage.StaticFilesStorage"
+            if DEBUG
+            else "servestatic.storage.CompressedManifestStaticFilesStorage"
+        )
     },
 }
 
@@ -249,13 +280,28 @@ LOGGING = {
         "json": {"()": "chatsite.logs.JsonFormatter"},
     },
     "filters": {"client_faults": {"()": "chatsite.logs.ClientFaults"}},
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": LOG_FORMAT, "filters": ["client_faults"]}},
+    "handlers": {
+        "console": {
+            "class": "logging.StreamHandler",
+            "formatter": LOG_FORMAT,
+            "filters": ["client_faults"],
+        }
+    },
     "root": {"handlers": ["console"], "level": LOG_LEVEL},
     "loggers": {
         # These log whole requests at DEBUG: prompts, keys and all.
         **{
             name: {"level": "WARNING"}
-            for name in ("openai", "httpx", "httpx2", "httpcore2", "aiohttp", "markdown_it", "django.db.backends", "django.template")
+            for name in (
+                "openai",
+                "httpx",
+                "httpx2",
+                "httpcore2",
+                "aiohttp",
+                "markdown_it",
+                "django.db.backends",
+                "django.template",
+            )
         },
         "asyncio": {"level": "INFO"},
         # Its tracebacks are of what strangers send to the sign-up form.

@@ -1,4 +1,6 @@
-"""Where data is kept, as DATABASE_URL and REDIS_URL say it; a file in DATA_DIR is a path, and never becomes a part of a URL unquoted."""
+"""Where data is kept, as DATABASE_URL and REDIS_URL say it; a file in DATA_DIR is a path, and never
+becomes a part of a URL unquoted.
+"""
 
 from pathlib import Path
 from typing import Any
@@ -25,7 +27,9 @@ def database(url: str, data_dir: Path, base_dir: Path) -> dict[str, Any]:
 
     Raises ImproperlyConfigured.
     """
-    config: dict[str, Any] = _parsed(url, base_dir) if url else {"ENGINE": _SQLITE, "NAME": str(data_dir / "db.sqlite3")}
+    config: dict[str, Any] = (
+        _parsed(url, base_dir) if url else {"ENGINE": _SQLITE, "NAME": str(data_dir / "db.sqlite3")}
+    )
     options = config.setdefault("OPTIONS", {})
     if config["ENGINE"] == _SQLITE:
         # The few threads of chat.threads keep theirs: closing the last connection to a database in
@@ -41,10 +45,14 @@ def database(url: str, data_dir: Path, base_dir: Path) -> dict[str, Any]:
     else:
         # Persistent connections are off under ASGI: the pool keeps them instead.
         options.setdefault("connect_timeout", 3)
-        # The pool would wait twice as long before each attempt to connect, for up to 5 minutes: after an outage of one it would
-        # stay away for another. Given up after 2 s, the next request is an attempt of its own.
-        options.setdefault("pool", {"min_size": 0, "max_size": 10, "timeout": 3, "reconnect_timeout": 2})
-        # Connections that PostgreSQL's restart has closed are found out by this, not by a request that fails.
+        # The pool would wait twice as long before each attempt to connect, for up to 5 minutes:
+        # after an outage of one it would stay away for another. Given up after 2 s, the next
+        # request is an attempt of its own.
+        options.setdefault(
+            "pool", {"min_size": 0, "max_size": 10, "timeout": 3, "reconnect_timeout": 2}
+        )
+        # Connections that PostgreSQL's restart has closed are found out by this, not by a request
+        # that fails.
         config["CONN_HEALTH_CHECKS"] = True
     return config
 
@@ -70,7 +78,11 @@ def _is_whole(url: str) -> bool:
     """
     parts = urlsplit(url)
     words = parts.query.split("&") if parts.query else []
-    return "#" not in url and "@" not in parts.path + parts.query and all("=" in word for word in words)
+    return (
+        "#" not in url
+        and "@" not in parts.path + parts.query
+        and all("=" in word for word in words)
+    )
 
 
 def _is_usable(config: dict[str, Any]) -> bool:
@@ -78,7 +90,9 @@ def _is_usable(config: dict[str, Any]) -> bool:
     if config["ENGINE"] == _SQLITE:
         # A database in memory would be another one for each thread. Its options are ours.
         return not options and not config.get("HOST") and config["NAME"] not in ("", ":memory:")
-    return config["ENGINE"].endswith(".postgresql") and (config["NAME"] != "" or "service" in options)
+    return config["ENGINE"].endswith(".postgresql") and (
+        config["NAME"] != "" or "service" in options
+    )
 
 
 def socket_url(path: Path) -> str:
@@ -87,7 +101,9 @@ def socket_url(path: Path) -> str:
 
 
 def check_redis_url(url: str) -> None:
-    """Raises ImproperlyConfigured for a URL that redis-py would not take, or would take for another server."""
+    """Raises ImproperlyConfigured for a URL that redis-py would not take, or would take for another
+    server.
+    """
     try:
         right = _is_redis(url)
         if right:

@@ -4,7 +4,19 @@ from django.contrib import admin
 from django.contrib.auth import views as auth
 from django.urls import path
 
-from chat.views import account, answer_streams, challenge, health, library, limits, noscript, pages, probe, turns, usage
+from chat.views import (
+    account,
+    answer_streams,
+    challenge,
+    health,
+    library,
+    limits,
+    noscript,
+    pages,
+    probe,
+    turns,
+    usage,
+)
 
 urlpatterns = [
     path("", pages.home, name="home"),
@@ -27,11 +39,23 @@ urlpatterns = [
     path("accounts/logout/", auth.LogoutView.as_view(), name="logout"),
     path("accounts/signup/", account.sign_up, name="signup"),
     path("accounts/password/", auth.PasswordChangeView.as_view(), name="password_change"),
-    path("accounts/password/done/", auth.PasswordChangeDoneView.as_view(), name="password_change_done"),
+    path(
+        "accounts/password/done/",
+        auth.PasswordChangeDoneView.as_view(),
+        name="password_change_done",
+    ),
     path("accounts/reset/", account.PasswordReset.as_view(), name="password_reset"),
     path("accounts/reset/sent/", auth.PasswordResetDoneView.as_view(), name="password_reset_done"),
-    path("accounts/reset/<uidb64>/<token>/", auth.PasswordResetConfirmView.as_view(), name="password_reset_confirm"),
-    path("accounts/reset/done/", auth.PasswordResetCompleteView.as_view(), name="password_reset_complete"),
+    path(
+        "accounts/reset/<uidb64>/<token>/",
+        auth.PasswordResetConfirmView.as_view(),
+        name="password_reset_confirm",
+    ),
+    path(
+        "accounts/reset/done/",
+        auth.PasswordResetCompleteView.as_view(),
+        name="password_reset_complete",
+    ),
     path("setup/<str:token>/", account.setup, name="setup"),
     path("admin/login/", account.admin_sign_in),
     path("admin/", admin.site.urls),

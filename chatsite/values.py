@@ -1,4 +1,6 @@
-"""Single settings that are more than text: each is returned as the site uses it, or refused by name in one sentence."""
+"""Single settings that are more than text: each is returned as the site uses it, or refused by name
+in one sentence.
+"""
 
 import re
 from email.utils import parseaddr
@@ -8,7 +10,8 @@ from django.core.exceptions import ImproperlyConfigured
 
 from chatsite.addresses import Origin, ascii_host, parse_origin, upstream_url
 
-# Where a key without a base URL is sent: not what the client itself would read from the environment.
+# Where a key without a base URL is sent: not what the client itself would read from the
+# environment.
 OPENAI_URL = "https://api.openai.com/v1"
 _EVERYWHERE = ("0.0.0.0", "[::]")  # noqa: S104
 _MAX_MODEL_CHARS = 120  # ChatModel.slug
@@ -20,7 +23,9 @@ def folder(name: str, text: str, base_dir: Path) -> Path:
     try:
         return base_dir / Path(text).expanduser()
     except RuntimeError:
-        raise ImproperlyConfigured(f"{name}={text} is not valid: no home is known by that name.") from None
+        raise ImproperlyConfigured(
+            f"{name}={text} is not valid: no home is known by that name."
+        ) from None
 
 
 def listening_host(name: str, text: str) -> str:
@@ -28,7 +33,10 @@ def listening_host(name: str, text: str) -> str:
     try:
         return ascii_host(text.removeprefix("[").removesuffix("]")).strip("[]")
     except ValueError:
-        raise ImproperlyConfigured(f"{name}={text} is not valid: it takes an address or name of this machine, such as 127.0.0.1.") from None
+        raise ImproperlyConfigured(
+            f"{name}={text} is not valid: it takes an address or name of this machine, such as"
+            " 127.0.0.1."
+        ) from None
 
 
 def site_origin(text: str, host: str, port: int) -> Origin:
@@ -38,7 +46,8 @@ def site_origin(text: str, host: str, port: int) -> Origin:
     if not text:
         if "_" in host:
             raise ImproperlyConfigured(
-                f"HOST={host} has an underscore, with which no request is taken: set SITE_URL, or an address as HOST."
+                f"HOST={host} has an underscore, with which no request is taken: set SITE_URL, or"
+                " an address as HOST."
             )
         bracketed = f"[{host}]" if ":" in host else host
         return Origin("http", "localhost" if bracketed in _EVERYWHERE else bracketed, port)
@@ -48,7 +57,9 @@ def site_origin(text: str, host: str, port: int) -> Origin:
         # What stands before an @ may be a password.
         shown = f"SITE_URL={text}" if "@" not in text else "SITE_URL"
         reason = f" ({error})" if "_" in text or "@" in text else ""
-        raise ImproperlyConfigured(f"{shown} is not valid: it takes an address such as https://chat.example.org{reason}.") from None
+        raise ImproperlyConfigured(
+            f"{shown} is not valid: it takes an address such as https://chat.example.org{reason}."
+        ) from None
 
 
 def upstream_base_url(text: str) -> str:
@@ -57,7 +68,8 @@ def upstream_base_url(text: str) -> str:
         return upstream_url(text) if text else ""
     except ValueError as error:
         raise ImproperlyConfigured(
-            f"OPENAI_BASE_URL is not valid: it takes an address such as http://127.0.0.1:8001/v1, the key in OPENAI_API_KEY; here, {error}."
+            "OPENAI_BASE_URL is not valid: it takes an address such as http://127.0.0.1:8001/v1,"
+            f" the key in OPENAI_API_KEY; here, {error}."
         ) from None
 
 
@@ -65,7 +77,9 @@ def model_name(name: str, text: str) -> str:
     """Returns the name of a model, which must fit into the database."""
     _refuse_control_characters(name, text)
     if len(text) > _MAX_MODEL_CHARS:
-        raise ImproperlyConfigured(f"{name} is not valid: it has {len(text)} characters of at most {_MAX_MODEL_CHARS}.")
+        raise ImproperlyConfigured(
+            f"{name} is not valid: it has {len(text)} characters of at most {_MAX_MODEL_CHARS}."
+        )
     return text
 
 
@@ -75,7 +89,8 @@ def mail_host(name: str, text: str) -> str:
         return ascii_host(text.removeprefix("[").removesuffix("]")).strip("[]") if text else ""
     except ValueError:
         raise ImproperlyConfigured(
-            f"{name}={text} is not valid: it takes a host such as mail.example.org, the port in EMAIL_PORT."
+            f"{name}={text} is not valid: it takes a host such as mail.example.org, the port in"
+            " EMAIL_PORT."
         ) from None
 
 
@@ -91,10 +106,14 @@ def sender(name: str, text: str) -> str:
     _refuse_control_characters(name, text)
     local, _, domain = parseaddr(text)[1].rpartition("@")
     if not local or not domain or re.search(r"\s", domain):
-        raise ImproperlyConfigured(f"{name}={text} is not valid: it takes a mail address such as chat@example.org.")
+        raise ImproperlyConfigured(
+            f"{name}={text} is not valid: it takes a mail address such as chat@example.org."
+        )
     return text
 
 
 def _refuse_control_characters(name: str, text: str) -> None:
     if re.search(r"[\x00-\x1f\x7f]", text):
-        raise ImproperlyConfigured(f"{name} is not valid: it has a line break or another control character in it.")
+        raise ImproperlyConfigured(
+            f"{name} is not valid: it has a line break or another control character in it."
+        )

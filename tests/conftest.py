@@ -36,15 +36,21 @@ if TYPE_CHECKING:
 pytest_plugins = ["tests.harness.fixtures"]
 
 # What needs that database is no test on the other.
-collect_ignore_glob = [] if os.environ.get("TEST_DATABASE") == "postgresql" else ["*/test_postgresql_*.py"]
+collect_ignore_glob = (
+    [] if os.environ.get("TEST_DATABASE") == "postgresql" else ["*/test_postgresql_*.py"]
+)
 _environment: Environment | None = None
 _LOG_TAIL_CHARS = 4000
 
-# A busy machine takes its time over an input now and then; that is no fault of what is tested. The same inputs in every run, for a
-# change is to be judged by itself; `--hypothesis-profile=search` tries others each time.
+# A busy machine takes its time over an input now and then; that is no fault of what is tested. The
+# same inputs in every run, for a change is to be judged by itself; `--hypothesis-profile=search`
+# tries others each time.
 for _profile, _derandomize in (("search", False), ("site", True)):
     hypothesis.settings.register_profile(
-        _profile, deadline=None, derandomize=_derandomize, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+        _profile,
+        deadline=None,
+        derandomize=_derandomize,
+        suppress_health_check=[hypothesis.HealthCheck.too_slow],
     )
 hypothesis.settings.load_profile("site")
 
@@ -69,7 +75,8 @@ def pytest_configure(config: pytest.Config) -> None:
     global _environment
     if settings.configured:
         raise pytest.UsageError(
-            "Django's settings were loaded before the tests' own environment was made: unset DJANGO_SETTINGS_MODULE, drop --ds."
+            "Django's settings were loaded before the tests' own environment was made: unset"
+            " DJANGO_SETTINGS_MODULE, drop --ds."
         )
     # A run that is told to end ends what it started, as after Ctrl-C.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
@@ -81,13 +88,17 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def _only_distributes(config: pytest.Config) -> bool:
-    """With `-n`, tests run in processes of their own, each with an environment of its own; this one hands them out."""
+    """With `-n`, tests run in processes of their own, each with an environment of its own; this one
+    hands them out.
+    """
     return config.getoption("numprocesses", None) is not None and not hasattr(config, "workerinput")
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_unconfigure(config: pytest.Config) -> Iterator[None]:
-    """After everybody else's, and even when one of them raises (pytest does for an unclosed socket): no process is left."""
+    """After everybody else's, and even when one of them raises (pytest does for an unclosed
+    socket): no process is left.
+    """
     global _environment
     try:
         return (yield)
@@ -112,15 +123,22 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for item in items:
         if item.get_closest_marker("django_db"):
             raise pytest.UsageError(
-                f"{item.nodeid}: the database is shared with running sites and needs no django_db; that marker would lock or empty it."
+                f"{item.nodeid}: the database is shared with running sites and needs no django_db;"
+                " that marker would lock or empty it."
             )
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+def pytest_runtest_makereport(
+    item: pytest.Item,
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     report = yield
     if report.failed and _environment is not None:
-        report.sections += [(f"log of {site.url}", site.log()[-_LOG_TAIL_CHARS:]) for site in _environment.sites if site.running]
+        report.sections += [
+            (f"log of {site.url}", site.log()[-_LOG_TAIL_CHARS:])
+            for site in _environment.sites
+            if site.running
+        ]
     return report
 
 
@@ -181,7 +199,10 @@ def quick(environment: Environment, db_ready: None) -> Iterator[Site]:
 
 @pytest.fixture
 def start_site(environment: Environment, db_ready: None) -> Iterator[StartSite]:
-    """Starts sites of the test's own: `start_site(workers=2, RESUME_GRACE_SECONDS="1")`. They are stopped after it."""
+    """Starts sites of the test's own: `start_site(workers=2, RESUME_GRACE_SECONDS="1")`.
+
+    They are stopped after it.
+    """
     started: list[Site] = []
 
     def start(*, workers: int = 1, **env: str) -> Site:
@@ -212,7 +233,9 @@ def nginx(tmp_path: Path) -> "Iterator[Nginx]":
 
 @pytest.fixture
 def start_valkey(environment: Environment) -> Iterator[Callable[[], Valkey]]:
-    """Starts a Valkey of the test's own, to be paused or killed: `start_site(REDIS_URL=start_valkey().url)`."""
+    """Starts a Valkey of the test's own, to be paused or killed:
+    `start_site(REDIS_URL=start_valkey().url)`.
+    """
     started: list[Valkey] = []
 
     def start() -> Valkey:
@@ -227,7 +250,9 @@ def start_valkey(environment: Environment) -> Iterator[Callable[[], Valkey]]:
 
 
 @pytest.fixture
-def start_apart(environment: Environment, start_site: StartSite, start_valkey: Callable[[], Valkey]) -> "Iterator[StartApart]":
+def start_apart(
+    environment: Environment, start_site: StartSite, start_valkey: Callable[[], Valkey]
+) -> "Iterator[StartApart]":
     """Starts a site with a database and a Valkey of its own for a person."""
     from tests.harness.apart import Apart, copy_of_database
 
@@ -236,7 +261,9 @@ def start_apart(environment: Environment, start_site: StartSite, start_valkey: C
     def start(person: "Person", *, workers: int = 1, **env: str) -> Apart:
         session, valkey = person.new_session(), start_valkey()
         database = copy_of_database(environment)
-        site = start_site(workers=workers, DATABASE_URL=f"sqlite:///{database}", REDIS_URL=valkey.url, **env)
+        site = start_site(
+            workers=workers, DATABASE_URL=f"sqlite:///{database}", REDIS_URL=valkey.url, **env
+        )
         started.append(Apart(site, valkey, database, session))
         return started[-1]
 
@@ -291,14 +318,18 @@ def browser_host() -> "Iterator[BrowserHost]":
 
 @pytest.fixture
 def browser(browser_host: "BrowserHost") -> "Iterator[Browser]":
-    """The run's one Chromium; for tests that need several contexts. Tests that use it are not async."""
+    """The run's one Chromium; for tests that need several contexts.
+
+    Tests that use it are not async.
+    """
     with browser_host.held() as browser:
         yield browser
 
 
 @pytest.fixture
 def page(browser: "Browser") -> "Iterator[Page]":
-    """A page in a context of its own; the test fails if it leaves an uncaught error or the content security policy refused something.
+    """A page in a context of its own; the test fails if it leaves an uncaught error or the content
+    security policy refused something.
 
     To sign in: `page.context.add_cookies(alice.cookies(site))`.
     """

@@ -21,7 +21,9 @@ async def chat(request: HttpRequest) -> HttpResponseBase:
     prompt = json.loads(request.body)["content"]
 
     async def events() -> AsyncIterator[str]:
-        stream = await client.chat.completions.create(model="gpt-4o-mini", messages=[{"role": "user", "content": prompt}], stream=True)
+        stream = await client.chat.completions.create(
+            model="gpt-4o-mini", messages=[{"role": "user", "content": prompt}], stream=True
+        )
         async for chunk in stream:
             delta = chunk.choices[0].delta.content if chunk.choices else None
             if delta:

@@ -1,4 +1,6 @@
-"""`python -m bench.soak`: SECONDS (300) of faults with the SEED given, or a new one; exit 1 when a sum is wrong."""
+"""`python -m bench.soak`: SECONDS (300) of faults with the SEED given, or a new one; exit 1 when a
+sum is wrong.
+"""
 
 import os
 import secrets
@@ -10,7 +12,10 @@ from tests.harness.environment import Environment
 
 
 def main() -> int:
-    seconds, seed = float(os.environ.get("SECONDS") or 300), int(os.environ.get("SEED") or secrets.randbelow(10**6))
+    seconds, seed = (
+        float(os.environ.get("SECONDS") or 300),
+        int(os.environ.get("SEED") or secrets.randbelow(10**6)),
+    )
     environment = Environment()
     environment.start()
     try:

@@ -16,7 +16,8 @@ class Faults:
 
     `struck` says what befell whom, and when (seconds from the start).
 
-    Workers are lost in the first half of the time only: what serves at the end has served long enough to have leaked.
+    Workers are lost in the first half of the time only: what serves at the end has served long
+    enough to have leaked.
     """
 
     def __init__(self, apart: Apart, dice: Random, seconds: float) -> None:
@@ -33,7 +34,10 @@ class Faults:
             (self._lose_redis, seconds),
             (self._lock_database, seconds),
         ]
-        self._threads = [threading.Thread(target=self._run, args=(deed, Random(dice.random()), until)) for deed, until in kinds]
+        self._threads = [
+            threading.Thread(target=self._run, args=(deed, Random(dice.random()), until))
+            for deed, until in kinds
+        ]
 
     def start(self) -> None:
         self._began = monotonic()

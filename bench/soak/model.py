@@ -1,4 +1,6 @@
-"""What the model says in a soak: good answers of many shapes, and every bad one that the tests know."""
+"""What the model says in a soak: good answers of many shapes, and every bad one that the tests
+know.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -6,7 +8,21 @@ from random import Random
 
 from tests.harness import wire
 
-_WORDS = ("and", "so", "“on”", "für", "日本語", "👋🏽", "e\u0301", "\r\n\r\n- ", "`code` ", "\u2028", "עברית", "data: x\n\n", "**")
+_WORDS = (
+    "and",
+    "so",
+    "“on”",
+    "für",
+    "日本語",
+    "👋🏽",
+    "e\u0301",
+    "\r\n\r\n- ",
+    "`code` ",
+    "\u2028",
+    "עברית",
+    "data: x\n\n",
+    "**",
+)
 _PACE_SECONDS = (0.01, 0.15)
 
 
@@ -50,7 +66,10 @@ def _paced(dice: Random) -> Plan:
 
 def _in_small_packets(dice: Random) -> Plan:
     pieces = _pieces(dice)
-    return Plan([wire.cut_every(dice.randint(3, 50), wire.answer(*pieces, escape=dice.random() < 0.5))], "".join(pieces))
+    return Plan(
+        [wire.cut_every(dice.randint(3, 50), wire.answer(*pieces, escape=dice.random() < 0.5))],
+        "".join(pieces),
+    )
 
 
 def _tiny_deltas(dice: Random) -> Plan:
@@ -64,7 +83,9 @@ def _huge_delta(dice: Random) -> Plan:
 
 
 def _after_refusals(dice: Random) -> Plan:
-    refusal: wire.Script = dice.choice([wire.refused(429, retry_after="1"), wire.refused(503), wire.refused(500), [wire.Reset()]])
+    refusal: wire.Script = dice.choice(
+        [wire.refused(429, retry_after="1"), wire.refused(503), wire.refused(500), [wire.Reset()]]
+    )
     good = _paced(dice)
     return Plan([refusal, *good.attempts], good.text)
 
@@ -72,7 +93,9 @@ def _after_refusals(dice: Random) -> Plan:
 def _refused_for_ever(dice: Random) -> Plan:
     html = wire.Http(200, b"<html>Welcome</html>", {"content-type": "text/html"})
     away = wire.Http(302, b"", {"location": "http://127.0.0.1:9/"})
-    return Plan([dice.choice([wire.refused(503), wire.refused(400), [html], [away], [wire.Stall()]])], "")
+    return Plan(
+        [dice.choice([wire.refused(503), wire.refused(400), [html], [away], [wire.Stall()]])], ""
+    )
 
 
 def _breaking_off(dice: Random) -> Plan:

@@ -1,4 +1,6 @@
-"""One soak: two workers behind nginx, people who ask at once, faults, and at the end the invariants."""
+"""One soak: two workers behind nginx, people who ask at once, faults, and at the end the
+invariants.
+"""
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -48,15 +50,27 @@ class Report:
 
     def __str__(self) -> str:
         counts = ", ".join(f"{count} {name}" for name, count in self.counts.most_common())
-        return "\n".join([f"seed {self.seed}: {counts}", *self.struck, *(f"WRONG: {words}" for words in self.wrong)])
+        return "\n".join(
+            [
+                f"seed {self.seed}: {counts}",
+                *self.struck,
+                *(f"WRONG: {words}" for words in self.wrong),
+            ]
+        )
 
 
 def soak(environment: Environment, seconds: float, seed: int) -> Report:
     """Runs for about that long, and then up to 40 s more until everything is settled."""
     dice, report = Random(seed), Report(seed)
     sessions = [_new_session() for _ in range(PEOPLE)]
-    with _site(environment, sessions[0]) as (apart, address), ThreadPoolExecutor(PEOPLE * TABS_EACH) as pool:
-        visitors = [Visitor(_client(address, session), environment.upstream, Random(dice.random())) for session in sessions * TABS_EACH]
+    with (
+        _site(environment, sessions[0]) as (apart, address),
+        ThreadPoolExecutor(PEOPLE * TABS_EACH) as pool,
+    ):
+        visitors = [
+            Visitor(_client(address, session), environment.upstream, Random(dice.random()))
+            for session in sessions * TABS_EACH
+        ]
         list(pool.map(_warm_up, visitors))
         before = invariants.largest(apart)
         faults = Faults(apart, dice, seconds)
@@ -68,7 +82,12 @@ def soak(environment: Environment, seconds: float, seed: int) -> Report:
         report.counts = sum((visitor.counts for visitor in visitors), Counter())
         readings = [reading for visitor in visitors for reading in visitor.readings]
         report.wrong += _settled(
-            lambda: [*invariants.of_ledger(apart), *invariants.of_redis(apart), *_upstream(environment)], visitors[:PEOPLE]
+            lambda: [
+                *invariants.of_ledger(apart),
+                *invariants.of_redis(apart),
+                *_upstream(environment),
+            ],
+            visitors[:PEOPLE],
         )
         report.wrong += invariants.of_answers(apart, readings)
         for visitor in visitors:
@@ -83,7 +102,13 @@ def _new_session() -> str:
     def no_site() -> Site:
         raise AssertionError("a soak has a site of its own")
 
-    return create_person("soak", no_site, concurrent_streams=TABS_EACH - 1, tokens_per_day=10**9, spend_per_month_usd=10**6).new_session()
+    return create_person(
+        "soak",
+        no_site,
+        concurrent_streams=TABS_EACH - 1,
+        tokens_per_day=10**9,
+        spend_per_month_usd=10**6,
+    ).new_session()
 
 
 def _client(address: str, session: str) -> Client:
@@ -103,7 +128,11 @@ def _site(environment: Environment, session: str) -> Iterator[tuple[Apart, str]]
         nginx = Nginx(valkey.socket.parent)
         address = f"https://127.0.0.1:{nginx.port}"
         database = copy_of_database(environment)
-        where = {"SITE_URL": address, "DATABASE_URL": f"sqlite:///{database}", "REDIS_URL": valkey.url}
+        where = {
+            "SITE_URL": address,
+            "DATABASE_URL": f"sqlite:///{database}",
+            "REDIS_URL": valkey.url,
+        }
         site = environment.start_site(workers=2, **_SETTINGS, **where)
         running.callback(site.stop)
         nginx.start_deployed([site.port], environment.folder / "static")
@@ -124,7 +153,8 @@ def _upstream(environment: Environment) -> Iterator[str]:
 def _settled(look: Callable[[], Iterable[str]], callers: Sequence[Visitor] = ()) -> list[str]:
     """Returns what is still wrong when it had time to come right.
 
-    What a process took that was killed in the middle of an admission is swept away by the next turn of the same person.
+    What a process took that was killed in the middle of an admission is swept away by the next turn
+    of the same person.
     """
     deadline = monotonic() + _SETTLE_SECONDS
     while (wrong := list(look())) and monotonic() < deadline:

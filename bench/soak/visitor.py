@@ -1,4 +1,6 @@
-"""A reader as the page is one: it resumes from its cursor, sends a turn again under the same id, and is cut off at random."""
+"""A reader as the page is one: it resumes from its cursor, sends a turn again under the same id,
+and is cut off at random.
+"""
 
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -21,9 +23,17 @@ MARK = "In a soak: "
 # Every fault is over, and every lost worker's answer claimed, long before this.
 _ANSWER_SECONDS = 60
 _CUT, _STOP, _LEAVE, _STATELESS, _GO_ON = 0.4, 0.15, 0.1, 0.1, 0.5
-_AGAIN = {"limits_unavailable", "draining", "database_unavailable", "too_many_streams", "too_many_readers", "turn_conflict"}
+_AGAIN = {
+    "limits_unavailable",
+    "draining",
+    "database_unavailable",
+    "too_many_streams",
+    "too_many_readers",
+    "turn_conflict",
+}
 _PROXYS_OWN = {502, 504}
-# Slots are not queued for: of a person's tabs one may find them taken for ever by the others, who ask again at once.
+# Slots are not queued for: of a person's tabs one may find them taken for ever by the others, who
+# ask again at once.
 _GIVE_UP = 0.2
 
 
@@ -75,7 +85,10 @@ class Visitor:
         deadline = monotonic() + _ANSWER_SECONDS
         while self._attempt(reading, body):
             if monotonic() > deadline:
-                self.faults.append(f"answer {reading.answer or '(not begun)'} did not end within {_ANSWER_SECONDS} s")
+                self.faults.append(
+                    f"answer {reading.answer or '(not begun)'} did not end within"
+                    f" {_ANSWER_SECONDS} s"
+                )
                 break
         if reading.answer:
             self.readings.append(reading)
@@ -106,16 +119,24 @@ class Visitor:
             return reading.stored
         error = stream.json()["error"]
         self.counts[error["code"]] += 1
-        if error["code"] == "conversation_busy" or (error["code"] == "too_many_streams" and self._dice.random() < _GIVE_UP):
+        if error["code"] == "conversation_busy" or (
+            error["code"] == "too_many_streams" and self._dice.random() < _GIVE_UP
+        ):
             return False
         if error["code"] not in _AGAIN:
-            self.faults.append(f"{stream.status} {error['code']} for answer {reading.answer or '(not begun)'}: {error['message']}")
+            self.faults.append(
+                f"{stream.status} {error['code']} for answer {reading.answer or '(not begun)'}:"
+                f" {error['message']}"
+            )
             return False
         sleep(min(1.0, error.get("retry_after", 1)))
         return True
 
     def _read(self, stream: Stream, reading: Reading) -> bool:
-        """Reads until the end, or until a die says otherwise. Whether this reader is through with the answer."""
+        """Reads until the end, or until a die says otherwise.
+
+        Whether this reader is through with the answer.
+        """
         deed, after = self._deed(), self._dice.randint(1, 6)
         for number, event in enumerate(self._taken(stream, reading), 1):
             if event.is_end:

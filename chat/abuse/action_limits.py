@@ -51,8 +51,8 @@ def count(counters: Sequence[Counter], rate: Rate) -> None:
             for group, value in counters:
                 taken = windows.take(group, value, [rate])
                 undo.callback(windows.give_back, taken.keys)
-                # At once: a request that is refused here must not take from the next counter, or two
-                # could refuse each other the last use.
+                # At once: a request that is refused here must not take from the next counter, or
+                # two could refuse each other the last use.
                 refuse_if_full(taken.full)
     except LimitsUnavailable:
         decide_without_redis()
@@ -67,4 +67,6 @@ def refuse_if_full(full: Sequence[windows.Window]) -> None:
 def decide_without_redis() -> None:
     """Raises LimitsUnavailable unless LIMITS_WHEN_REDIS_DOWN is `allow`."""
     if settings.LIMITS_WHEN_REDIS_DOWN != "allow":
-        raise LimitsUnavailable("This cannot be checked right now. Try again in a moment.", retry_after=2)
+        raise LimitsUnavailable(
+            "This cannot be checked right now. Try again in a moment.", retry_after=2
+        )

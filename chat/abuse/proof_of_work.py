@@ -1,4 +1,5 @@
-"""The proof of work of guests and sign-ups: a puzzle (ALTCHA) that costs a browser a moment, and a script as much each time.
+"""The proof of work of guests and sign-ups: a puzzle (ALTCHA) that costs a browser a moment, and a
+script as much each time.
 
 A solution works once. A guest's solution opens MAX_TURNS turns of their own
 session within PASS_SECONDS, counted in Redis under the guest's id, so that
@@ -27,7 +28,8 @@ from chat.abuse.action_limits import decide_without_redis
 from chat.errors import ChallengeRequired
 from chat.requester import Requester
 
-# Half of them are tried on average: 0.2 s in a browser on a desk, 2 s on an old phone, while one types.
+# Half of them are tried on average: 0.2 s in a browser on a desk, 2 s on an old phone, while one
+# types.
 MAX_NUMBER = 200_000
 MAX_TURNS = 20
 PASS_SECONDS = 3600
@@ -35,8 +37,8 @@ PASS_SECONDS = 3600
 MAX_CHARS = 1_000
 _ALGORITHM: Literal["SHA-256"] = "SHA-256"
 
-# The salts of our own challenges. The library reads the first `expires` of a salt and signs the last, so that a
-# second one would make a solution last for ever.
+# The salts of our own challenges. The library reads the first `expires` of a salt and signs the
+# last, so that a second one would make a solution last for ever.
 _SALT = re.compile(r"[0-9a-f]{24}\?expires=(\d{1,12})&", re.ASCII)
 
 # KEYS[1] a pass. Returns whether there was a turn left, which is then taken.
@@ -47,7 +49,8 @@ return 0
 """
 # KEYS[1] a pass that may have expired meanwhile.
 _RESTORE = "if redis.call('EXISTS', KEYS[1]) == 1 then redis.call('INCR', KEYS[1]) end return 1"
-# KEYS[1] a pass; ARGV[1] its turns when it was opened. Returns 1 and closes it if no turn has used it since; else its turn comes back.
+# KEYS[1] a pass; ARGV[1] its turns when it was opened. Returns 1 and closes it if no turn has used
+# it since; else its turn comes back.
 _CLOSE = """
 local left = redis.call('GET', KEYS[1])
 if left == ARGV[1] then return redis.call('DEL', KEYS[1]) end
@@ -78,15 +81,21 @@ def issue() -> dict[str, Any]:
     """Makes a new challenge, as ALTCHA's clients take it."""
     expires = timezone.now() + timedelta(seconds=get_challenge_expire_seconds())
     made = altcha.create_challenge(
-        altcha.ChallengeOptions(algorithm=_ALGORITHM, max_number=MAX_NUMBER, hmac_key=get_hmac_key(), expires=expires)
+        altcha.ChallengeOptions(
+            algorithm=_ALGORITHM, max_number=MAX_NUMBER, hmac_key=get_hmac_key(), expires=expires
+        )
     )
     names = ("algorithm", "challenge", "salt", "signature")
     return {name: getattr(made, name) for name in names} | {"maxnumber": MAX_NUMBER}
 
 
 def guest_id(solution: str) -> str:
-    """Returns the id of the new guest who brings this solution: the same when it is sent again because no word came back."""
-    return urlsafe_b64encode(salted_hmac("chat.guest", solution, algorithm="sha256").digest()[:24]).decode()
+    """Returns the id of the new guest who brings this solution: the same when it is sent again
+    because no word came back.
+    """
+    return urlsafe_b64encode(
+        salted_hmac("chat.guest", solution, algorithm="sha256").digest()[:24]
+    ).decode()
 
 
 def is_due(requester: Requester) -> bool:
@@ -94,14 +103,19 @@ def is_due(requester: Requester) -> bool:
     if requester.user_id is not None:
         return False
     try:
-        left = redis_client.client().get(redis_keys.guest_pass(requester.owner_key)) if requester.guest else None
+        left = (
+            redis_client.client().get(redis_keys.guest_pass(requester.owner_key))
+            if requester.guest
+            else None
+        )
     except redis_client.REDIS_ERRORS:
         return True
     return left is None or int(left) < 1
 
 
 def admit_guest(requester: Requester, solution: str, *, known: bool) -> Rollback:
-    """Takes a turn from the guest's pass or, where there is none, the solution, which opens a new pass.
+    """Takes a turn from the guest's pass or, where there is none, the solution, which opens a new
+    pass.
 
     `known`: the guest's id comes from their session. Raises ChallengeRequired;
     LimitsUnavailable without Redis, unless LIMITS_WHEN_REDIS_DOWN is `allow`:
@@ -151,7 +165,10 @@ def _rollback(action: Callable[[], Any]) -> Rollback:
 
 
 def _checked(text: str) -> _Solution:
-    """Reads the solution in ALTCHA's base64. Raises ChallengeRequired unless it is right, ours and has not expired."""
+    """Reads the solution in ALTCHA's base64.
+
+    Raises ChallengeRequired unless it is right, ours and has not expired.
+    """
     if not text:
         raise ChallengeRequired("A short check of your browser must come first. Send it again.")
     try:
@@ -160,7 +177,11 @@ def _checked(text: str) -> _Solution:
     except (msgspec.MsgspecError, ValueError, RecursionError):
         raise ChallengeRequired("The check of your browser is not valid.") from None
     if not valid or solution.expires < time():
-        raise ChallengeRequired("The check of your browser has expired." if valid else "The check of your browser is not valid.")
+        raise ChallengeRequired(
+            "The check of your browser has expired."
+            if valid
+            else "The check of your browser is not valid."
+        )
     return solution
 
 

@@ -1,4 +1,5 @@
-"""Limits on the public forms: failed sign-ins, sign-ups and password resets, counted by address and by account.
+"""Limits on the public forms: failed sign-ins, sign-ups and password resets, counted by address and
+by account.
 
 An account is counted together with the address that tries it, so that no one
 can lock another person out. A name is counted whether or not an account has it.
@@ -28,7 +29,9 @@ def check_sign_in(address: str, username: str) -> None:
     """
     try:
         for group, value in _sign_in_counters(address, username):
-            action_limits.refuse_if_full(windows.full(windows.peek(group, value, [FAILED_SIGN_INS])))
+            action_limits.refuse_if_full(
+                windows.full(windows.peek(group, value, [FAILED_SIGN_INS]))
+            )
     except LimitsUnavailable:
         action_limits.decide_without_redis()
 

@@ -15,9 +15,13 @@ from chat.errors import ChallengeRequired
 
 
 class SignUpForm(UserCreationForm[User]):
-    """Makes an account; the address is optional and may stand at several accounts, so it tells no one who has one."""
+    """Makes an account; the address is optional and may stand at several accounts, so it tells no
+    one who has one.
+    """
 
-    email = forms.EmailField(required=False, help_text="Optional. Used only to reset a forgotten password.")
+    email = forms.EmailField(
+        required=False, help_text="Optional. Used only to reset a forgotten password."
+    )
 
     class Meta:
         model = User
@@ -56,12 +60,19 @@ class FirstAdminForm(SignUpForm):
 
 
 class ResetForm(PasswordResetForm):
-    """Sends reset links that come from SITE_URL (the Host header is the client's claim), by mail for which no request waits."""
+    """Sends reset links that come from SITE_URL (the Host header is the client's claim), by mail
+    for which no request waits.
+    """
 
     def save(self, *args: Any, **options: Any) -> None:
-        options |= {"domain_override": urlsplit(settings.SITE_URL).netloc, "use_https": settings.SITE_IS_HTTPS}
+        options |= {
+            "domain_override": urlsplit(settings.SITE_URL).netloc,
+            "use_https": settings.SITE_IS_HTTPS,
+        }
         super().save(*args, **options)
 
     def send_mail(self, *args: Any, **kwargs: Any) -> None:
         # The second that SMTP takes would tell whether the address has an account.
-        threading.Thread(target=super().send_mail, args=args, kwargs=kwargs, name="reset-mail").start()
+        threading.Thread(
+            target=super().send_mail, args=args, kwargs=kwargs, name="reset-mail"
+        ).start()

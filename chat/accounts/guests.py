@@ -1,4 +1,6 @@
-"""Guests: people without an account, known by a random id in their session, whose conversations go with them when they sign in."""
+"""Guests: people without an account, known by a random id in their session, whose conversations go
+with them when they sign in.
+"""
 
 import contextlib
 from datetime import timedelta
@@ -34,18 +36,25 @@ def watch() -> None:
 
 
 def _signed_in(request: HttpRequest, user: AbstractBaseUser, **kwargs: Any) -> None:
-    # Django has given the session a new key by now, and kept what is in it, unless it was another account's.
+    # Django has given the session a new key by now, and kept what is in it, unless it was another
+    # account's.
     if name := request.session.pop(SESSION_KEY, ""):
         guest, account = Requester(None, name, ""), Requester(user.pk, "", "")
-        # Before the transfer: a turn that begins meanwhile, and is not there yet, finds this afterwards.
+        # Before the transfer: a turn that begins meanwhile, and is not there yet, finds this
+        # afterwards.
         with contextlib.suppress(*redis_client.REDIS_ERRORS):
-            redis_client.client().set(redis_keys.guest_account(guest.owner_key), user.pk, ex=_REMEMBERED_SECONDS)
+            redis_client.client().set(
+                redis_keys.guest_account(guest.owner_key), user.pk, ex=_REMEMBERED_SECONDS
+            )
         transfer_to_account(guest, account)
         reader_leases.link_guest(guest, account)
 
 
 def transfer_late_turn(guest: Requester) -> None:
-    """Transfers the turn of a guest who signed in while it began. Blocks on Redis, and seldom on the database."""
+    """Transfers the turn of a guest who signed in while it began.
+
+    Blocks on Redis, and seldom on the database.
+    """
     try:
         account = redis_client.client().get(redis_keys.guest_account(guest.owner_key))
     except redis_client.REDIS_ERRORS:
@@ -56,7 +65,8 @@ def transfer_late_turn(guest: Requester) -> None:
 
 @transaction.atomic
 def transfer_to_account(guest: Requester, account: Requester) -> None:
-    """Makes the guest's conversations the account's, those with a running answer too: answers are known by their own id.
+    """Makes the guest's conversations the account's, those with a running answer too: answers are
+    known by their own id.
 
     The turns go along, so that one sent again still finds its answer. The ledger
     stays as it is: what was used was used at that address.
@@ -69,12 +79,15 @@ def transfer_to_account(guest: Requester, account: Requester) -> None:
 
 
 def forget_unreachable() -> int:
-    """Deletes the conversations of guests whose sessions are over, and returns how many; the ledger keeps its rows.
+    """Deletes the conversations of guests whose sessions are over, and returns how many; the ledger
+    keeps its rows.
 
     A guest's session begins with their first turn, so one that old has no session that leads to it.
     """
     over = timezone.now() - timedelta(seconds=settings.SESSION_COOKIE_AGE)
-    found = list(Conversation.objects.filter(user=None, updated__lt=over).values_list("pk", flat=True))
+    found = list(
+        Conversation.objects.filter(user=None, updated__lt=over).values_list("pk", flat=True)
+    )
     for start in range(0, len(found), _BATCH):
         # Asked again: one may have been transferred meanwhile.
         Conversation.objects.filter(pk__in=found[start : start + _BATCH], user=None).delete()

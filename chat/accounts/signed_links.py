@@ -13,11 +13,15 @@ from chat.models import Invitation
 
 _SETUP_SALT = "chat.setup"
 _INVITATION_SALT = "chat.invitation"
-SETUP_MAX_AGE = 24 * 3600  # seconds; the site prints a new link whenever it starts without an account
+SETUP_MAX_AGE = (
+    24 * 3600
+)  # seconds; the site prints a new link whenever it starts without an account
 
 
 def setup_url() -> str:
-    """Returns the absolute address at which the first admin can be made, for a day and only while no account exists."""
+    """Returns the absolute address at which the first admin can be made, for a day and only while
+    no account exists.
+    """
     token = signing.dumps("setup", salt=_SETUP_SALT)
     return settings.SITE_URL + reverse("setup", args=[token])
 

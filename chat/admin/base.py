@@ -15,7 +15,8 @@ from chat.admin.history import record
 from chat.answers.worker import stop_answers, stop_conversation, wait_until_ended
 from chat.models import Conversation, Message, Usage
 
-# A worker looks for notes ten times a second; one that is lost is claimed later than anybody would wait.
+# A worker looks for notes ten times a second; one that is lost is claimed later than anybody would
+# wait.
 _STOP_SECONDS = 3
 
 
@@ -33,10 +34,15 @@ def only_one(form: "forms.ModelForm[Any]", field: str, what: str) -> None:
 
     The database's own words would name a constraint.
 
-    Called by forms with a clean() of their own, and does Django's as well: without it a name that is taken is not noticed.
+    Called by forms with a clean() of their own, and does Django's as well: without it a name that
+    is taken is not noticed.
     """
     forms.ModelForm.clean(form)
-    other = form._meta.model._default_manager.filter(**{field: True}).exclude(pk=form.instance.pk).first()
+    other = (
+        form._meta.model._default_manager.filter(**{field: True})
+        .exclude(pk=form.instance.pk)
+        .first()
+    )
     if form.cleaned_data.get(field) and other is not None:
         form.add_error(field, f"“{other}” is {what} already. Untick it there first.")
 
@@ -63,10 +69,17 @@ class StopAnswersMixin:
     def conversations_of(self, queryset: "QuerySet[Any]") -> "QuerySet[Conversation]":
         raise NotImplementedError
 
-    def delete_view(self: Any, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None) -> HttpResponse:
-        # Not in delete_model: the transaction around it would keep the answer from being saved, and we wait for that.
+    def delete_view(
+        self: Any, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        # Not in delete_model: the transaction around it would keep the answer from being saved, and
+        # we wait for that.
         obj = self.get_object(request, unquote(object_id))
-        if request.method == "POST" and obj is not None and self.has_delete_permission(request, obj):
+        if (
+            request.method == "POST"
+            and obj is not None
+            and self.has_delete_permission(request, obj)
+        ):
             self._stop(self.model._default_manager.filter(pk=obj.pk))
         return super().delete_view(request, object_id, extra_context)  # type: ignore[misc, no-any-return]
 
@@ -88,10 +101,19 @@ class StopAnswersMixin:
         """
         for rows in (queryset, self.conversations_of(queryset)):
             table: Any = rows.model._default_manager
-            list(table.filter(pk__in=rows.values("pk")).select_for_update().order_by("pk").values_list("pk"))
+            list(
+                table.filter(pk__in=rows.values("pk"))
+                .select_for_update()
+                .order_by("pk")
+                .values_list("pk")
+            )
 
     def _stop(self, queryset: "QuerySet[Any]") -> None:
-        running = self.conversations_of(queryset).filter(messages__status=Message.Status.STREAMING).distinct()
+        running = (
+            self.conversations_of(queryset)
+            .filter(messages__status=Message.Status.STREAMING)
+            .distinct()
+        )
         for conversation_id in list(running.values_list("pk", flat=True)):
             async_to_sync(stop_conversation)(conversation_id)
 
@@ -101,7 +123,8 @@ def may_stop_answers(request: HttpRequest) -> bool:
 
 
 def stop_and_wait(rows: "Sequence[Usage]") -> int:
-    """Ends running answers, on whichever worker, and waits until they are saved, but not for long; returns how many are not.
+    """Ends running answers, on whichever worker, and waits until they are saved, but not for long;
+    returns how many are not.
 
     Not to be called in a transaction, which would keep them from being saved.
     """

@@ -1,4 +1,6 @@
-"""Reading a person's conversation: only while the site policy lets operators do so, and never without a record."""
+"""Reading a person's conversation: only while the site policy lets operators do so, and never
+without a record.
+"""
 
 from collections import Counter, defaultdict
 from dataclasses import dataclass
@@ -48,11 +50,19 @@ class ContentPages(ConversationBase):
     """Adds the one page on which a conversation is read, and the button that leads to it."""
 
     def get_urls(self) -> list[URLPattern]:
-        read = path("<uuid:conversation_id>/read/", self.admin_site.admin_view(self.read_view), name="chat_conversation_read")
+        read = path(
+            "<uuid:conversation_id>/read/",
+            self.admin_site.admin_view(self.read_view),
+            name="chat_conversation_read",
+        )
         return [read, *super().get_urls()]
 
     def change_view(
-        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
+        self,
+        request: HttpRequest,
+        object_id: str,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
     ) -> HttpResponse:
         context = {"may_read": may_read_content(request), **(extra_context or {})}
         return super().change_view(request, object_id, form_url, context)
@@ -74,7 +84,9 @@ class ContentPages(ConversationBase):
         return TemplateResponse(request, "admin/chat/conversation/read.html", context)
 
 
-def _record_access(request: HttpRequest, conversation_id: UUID) -> tuple[Conversation, list[Message]]:
+def _record_access(
+    request: HttpRequest, conversation_id: UUID
+) -> tuple[Conversation, list[Message]]:
     """Records the access and reads, both or neither.
 
     Raises PermissionDenied, or Http404 while the site policy lets no one read.
@@ -83,7 +95,9 @@ def _record_access(request: HttpRequest, conversation_id: UUID) -> tuple[Convers
         raise PermissionDenied
     with transaction.atomic():
         policy = SitePolicy.objects.select_for_update().first()
-        conversation = Conversation.objects.select_related("user").filter(pk=conversation_id).first()
+        conversation = (
+            Conversation.objects.select_related("user").filter(pk=conversation_id).first()
+        )
         if policy is None or not policy.content_access or conversation is None:
             raise Http404
         owner = Requester(user_id=conversation.user_id, guest=conversation.guest, ip="")
@@ -121,13 +135,17 @@ class ContentAccessAdmin(ReadOnlyMixin, admin.ModelAdmin[ContentAccess]):
     show_full_result_count = False
 
     def get_queryset(self, request: HttpRequest) -> "QuerySet[ContentAccess]":
-        owner = Case(When(owner_key__startswith="u:", then=Cast(Substr("owner_key", 3), BigIntegerField())))
+        owner = Case(
+            When(owner_key__startswith="u:", then=Cast(Substr("owner_key", 3), BigIntegerField()))
+        )
         name = Subquery(User.objects.filter(pk=OuterRef("owner_id")).values("username")[:1])
         return super().get_queryset(request).annotate(owner_id=owner).annotate(owner_name=name)
 
     @admin.display(description="conversation of", ordering="owner_name")
     def person(self, access: ContentAccess) -> str:
-        return getattr(access, "owner_name", None) or ("a guest" if access.owner_key == "guest" else "a deleted account")
+        return getattr(access, "owner_name", None) or (
+            "a guest" if access.owner_key == "guest" else "a deleted account"
+        )
 
     def has_module_permission(self, request: HttpRequest) -> bool:
         return True

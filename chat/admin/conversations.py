@@ -15,7 +15,9 @@ _ASKED_FOR = {"id", "user", "created", "updated"}
 
 
 @admin.register(Conversation)
-class ConversationAdmin(ReadOnlyMixin, StopAnswersMixin, ContentPages, admin.ModelAdmin[Conversation]):
+class ConversationAdmin(
+    ReadOnlyMixin, StopAnswersMixin, ContentPages, admin.ModelAdmin[Conversation]
+):
     """Shows whose, when and how long; what was said is on a page of its own, with its own rules.
 
     Deleting is allowed: a person's account takes its conversations along.
@@ -41,7 +43,9 @@ class ConversationAdmin(ReadOnlyMixin, StopAnswersMixin, ContentPages, admin.Mod
         Django lets an address ask for any field of the table: `?title__startswith=a`, and on to
         `b`, would be a way to read it.
         """
-        return lookup.partition("__")[0] in _ASKED_FOR and super().lookup_allowed(lookup, value, request)
+        return lookup.partition("__")[0] in _ASKED_FOR and super().lookup_allowed(
+            lookup, value, request
+        )
 
     @admin.display(description="messages", ordering="message_count")
     def messages(self, conversation: Conversation) -> int:

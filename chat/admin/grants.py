@@ -1,4 +1,7 @@
-"""What operators did for or against people: grants and pauses. Most are made by the actions on people."""
+"""What operators did for or against people: grants and pauses.
+
+Most are made by the actions on people.
+"""
 
 from typing import Any
 

@@ -1,4 +1,6 @@
-"""The admin's history in words: who changed which limit from what to what, and what was done for or against whom."""
+"""The admin's history in words: who changed which limit from what to what, and what was done for or
+against whom.
+"""
 
 from collections.abc import Iterable
 from decimal import Decimal
@@ -39,7 +41,9 @@ class ChangeLogMixin:
 
     redacted_fields: tuple[str, ...] = ()
 
-    def construct_change_message(self, request: HttpRequest, form: Any, formsets: Any, add: bool = False) -> Any:
+    def construct_change_message(
+        self, request: HttpRequest, form: Any, formsets: Any, add: bool = False
+    ) -> Any:
         if add or formsets or not form.changed_data:
             return super().construct_change_message(request, form, formsets, add)  # type: ignore[misc]
         return " ".join(self._told(form, name) for name in form.changed_data)
@@ -54,7 +58,9 @@ class ChangeLogMixin:
         if isinstance(field, forms.ModelMultipleChoiceField):
             return f"{label}: {_difference(before, after)}."
         if isinstance(field, forms.ModelChoiceField) and before is not None:
-            before = field.queryset.filter(pk=before).first() if field.queryset is not None else before
+            before = (
+                field.queryset.filter(pk=before).first() if field.queryset is not None else before
+            )
         return f"{label}: {shown(before, field)} → {shown(after, field).removesuffix('.')}."
 
 
@@ -74,7 +80,9 @@ def shown(value: Any, field: "forms.Field | None" = None) -> str:
 def _difference(before: Iterable[Model] | None, after: Iterable[Model] | None) -> str:
     old, new = set(before or ()), set(after or ())
     added, removed = new - old, old - new
-    parts = [f"{verb} {_names(each)}" for verb, each in (("added", added), ("removed", removed)) if each]
+    parts = [
+        f"{verb} {_names(each)}" for verb, each in (("added", added), ("removed", removed)) if each
+    ]
     return "; ".join(parts)
 
 

@@ -26,7 +26,9 @@ class LogEntryAdmin(ReadOnlyMixin, admin.ModelAdmin[LogEntry]):
     @admin.display(description="what", ordering="object_repr")
     def what(self, entry: LogEntry) -> SafeString | str:
         url = None if entry.is_deletion() else entry.get_admin_url()
-        return format_html('<a href="{}">{}</a>', url, entry.object_repr) if url else entry.object_repr
+        return (
+            format_html('<a href="{}">{}</a>', url, entry.object_repr) if url else entry.object_repr
+        )
 
     @admin.display(description="change")
     def change(self, entry: LogEntry) -> str:

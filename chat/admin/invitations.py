@@ -31,13 +31,18 @@ class InvitationAdmin(admin.ModelAdmin[Invitation]):
             return "Used or expired."
         if SitePolicy.current().signup == SitePolicy.Signup.CLOSED:
             return "Sign-up is closed: set the site policy to “By invitation link” first."
-        return format_html('<input type="text" class="vLargeTextField" readonly value="{}"> It works once.', invitation_url(invitation))
+        return format_html(
+            '<input type="text" class="vLargeTextField" readonly value="{}"> It works once.',
+            invitation_url(invitation),
+        )
 
     def save_model(self, request: HttpRequest, obj: Invitation, form: Any, change: bool) -> None:
         if not change:
             obj.created_by_id = request.user.pk
         super().save_model(request, obj, form, change)
 
-    def response_add(self, request: HttpRequest, obj: Invitation, post_url_continue: str | None = None) -> HttpResponse:
+    def response_add(
+        self, request: HttpRequest, obj: Invitation, post_url_continue: str | None = None
+    ) -> HttpResponse:
         messages.success(request, "The invitation is made. Copy the link below and hand it on.")
         return redirect(reverse("admin:chat_invitation_change", args=[obj.pk]))

@@ -61,10 +61,17 @@ def _words(amount: Amount) -> str:
 def of_person(report: Report) -> list[LimitMeter]:
     """Returns the limits of the quota that applies, in the order in which `labels` has them."""
     quota = report.quota or Quota()
-    used = [(window.used, window.reset) for window in report.windows] if report.windows is not None else [(None, None)] * len(quota.rates)
+    used = (
+        [(window.used, window.reset) for window in report.windows]
+        if report.windows is not None
+        else [(None, None)] * len(quota.rates)
+    )
     names = labels(quota)
     amounts: list[tuple[Amount | None, Amount | None, datetime | int | None]] = [
-        *((count, rate.limit, reset if count else None) for rate, (count, reset) in zip(quota.rates, used, strict=True)),
+        *(
+            (count, rate.limit, reset if count else None)
+            for rate, (count, reset) in zip(quota.rates, used, strict=True)
+        ),
         (report.streams, quota.concurrent_streams, None),
         (report.tokens, quota.tokens_per_day, report.tokens_reset),
         (report.spend, quota.spend_per_month_usd, report.spend_reset),
@@ -73,7 +80,12 @@ def of_person(report: Report) -> list[LimitMeter]:
 
 
 def labels(quota: Quota) -> list[str]:
-    return [*(f"Requests {per(rate.period)}" for rate in quota.rates), "Running answers", "Tokens today", "Spend this month"]
+    return [
+        *(f"Requests {per(rate.period)}" for rate in quota.rates),
+        "Running answers",
+        "Tokens today",
+        "Spend this month",
+    ]
 
 
 def of_site(policy: SitePolicy) -> list[LimitMeter]:
@@ -82,5 +94,10 @@ def of_site(policy: SitePolicy) -> list[LimitMeter]:
     spent = budgets.spent(None, timezone.localdate(now))
     return [
         LimitMeter("Tokens today", spent.tokens, policy.tokens_per_day, budgets.next_day(now)),
-        LimitMeter("Spend this month", Decimal(spent.micro_usd).scaleb(-6), policy.spend_per_month_usd, budgets.next_month(now)),
+        LimitMeter(
+            "Spend this month",
+            Decimal(spent.micro_usd).scaleb(-6),
+            policy.spend_per_month_usd,
+            budgets.next_month(now),
+        ),
     ]

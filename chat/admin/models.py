@@ -31,13 +31,26 @@ def _left_without(models: list[int]) -> list[SafeString]:
     """Returns links to the quotas that name these models and no others."""
     others = Quota.models.through.objects.exclude(chatmodel__in=models).values("quota")
     quotas = Quota.objects.filter(models__in=models).exclude(pk__in=others).distinct()
-    return [format_html('Quota: <a href="{}">{}</a>', reverse("admin:chat_quota_change", args=[quota.pk]), quota) for quota in quotas]
+    return [
+        format_html(
+            'Quota: <a href="{}">{}</a>', reverse("admin:chat_quota_change", args=[quota.pk]), quota
+        )
+        for quota in quotas
+    ]
 
 
 @admin.register(ChatModel)
 class ChatModelAdmin(ChangeLogMixin, admin.ModelAdmin[ChatModel]):
     form = ChatModelForm
-    list_display = ("slug", "label", "enabled", "is_default", "input_usd_per_million", "output_usd_per_million", "position")
+    list_display = (
+        "slug",
+        "label",
+        "enabled",
+        "is_default",
+        "input_usd_per_million",
+        "output_usd_per_million",
+        "position",
+    )
     list_editable = ("enabled", "input_usd_per_million", "output_usd_per_million", "position")
     search_fields = ("slug", "label")
     actions = ("make_default",)
@@ -45,11 +58,17 @@ class ChatModelAdmin(ChangeLogMixin, admin.ModelAdmin[ChatModel]):
 
     def get_urls(self) -> list[URLPattern]:
         return [
-            path("<int:model_id>/learned/", self.admin_site.admin_view(self.learned), name="chat_chatmodel_learned"),
+            path(
+                "<int:model_id>/learned/",
+                self.admin_site.admin_view(self.learned),
+                name="chat_chatmodel_learned",
+            ),
             *super().get_urls(),
         ]
 
-    def render_change_form(self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any) -> HttpResponse:
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> HttpResponse:
         model = kwargs.get("obj")
         if model is not None:
             # A form that was refused has put its values into the object.
@@ -68,7 +87,11 @@ class ChatModelAdmin(ChangeLogMixin, admin.ModelAdmin[ChatModel]):
         if not self.has_change_permission(request, model):
             raise PermissionDenied
         if request.method == "POST" and request.POST.get("do") == "adopt":
-            self._done(request, model, f"Set as learned: {', '.join(learned.adopt(model)).replace('_', ' ')}.")
+            self._done(
+                request,
+                model,
+                f"Set as learned: {', '.join(learned.adopt(model)).replace('_', ' ')}.",
+            )
         elif request.method == "POST" and request.POST.get("do") == "forget":
             learned.forget(model)
             self._done(request, model, "What was learned from refusals is forgotten.")
@@ -78,10 +101,14 @@ class ChatModelAdmin(ChangeLogMixin, admin.ModelAdmin[ChatModel]):
         record(request, [(model, sentence)])
         self.message_user(request, sentence, messages.SUCCESS)
 
-    def get_changelist_form(self, request: HttpRequest, **kwargs: Any) -> "type[forms.ModelForm[ChatModel]]":
+    def get_changelist_form(
+        self, request: HttpRequest, **kwargs: Any
+    ) -> "type[forms.ModelForm[ChatModel]]":
         return super().get_changelist_form(request, form=RowForm, **kwargs)
 
-    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> tuple[list[Any], dict[str, int], set[str], list[Any]]:
+    def get_deleted_objects(
+        self, objs: Any, request: HttpRequest
+    ) -> tuple[list[Any], dict[str, int], set[str], list[Any]]:
         """Protects the last models of a quota.
 
         It would name none, which allows all of them: the dear ones too.

@@ -47,7 +47,11 @@ class PausedFilter(admin.SimpleListFilter):
     def queryset(self, request: HttpRequest, queryset: "QuerySet[User]") -> "QuerySet[User]":
         if self.value() is None:
             return queryset
-        return queryset.filter(pause__isnull=self.value() == "no") if self.value() in ("yes", "no") else queryset.none()
+        return (
+            queryset.filter(pause__isnull=self.value() == "no")
+            if self.value() in ("yes", "no")
+            else queryset.none()
+        )
 
 
 class PersonAdmin(PersonActionPages, ChangeLogMixin, StopAnswersMixin, UserAdmin[User]):
@@ -66,7 +70,11 @@ class PersonAdmin(PersonActionPages, ChangeLogMixin, StopAnswersMixin, UserAdmin
         return Conversation.objects.filter(user__in=queryset.values("pk"))
 
     def get_queryset(self, request: HttpRequest) -> "QuerySet[User]":
-        rows = super().get_queryset(request).annotate(is_paused=Exists(Pause.objects.filter(user=OuterRef("pk"))))
+        rows = (
+            super()
+            .get_queryset(request)
+            .annotate(is_paused=Exists(Pause.objects.filter(user=OuterRef("pk"))))
+        )
         return rows.annotate(quota_name=Quota.objects.effective_field("pk", "name"))
 
     @admin.display(description="quota that applies", ordering="quota_name")
@@ -79,7 +87,9 @@ class PersonAdmin(PersonActionPages, ChangeLogMixin, StopAnswersMixin, UserAdmin
 
     # --- The page of one person -------------------------------------------------
 
-    def render_change_form(self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any) -> HttpResponse:
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> HttpResponse:
         user = kwargs.get("obj")
         if user is not None and request.user.has_perm("chat.view_usage"):
             context["effective_quota"] = self._effective_quota(request, user)
@@ -99,17 +109,29 @@ class PersonAdmin(PersonActionPages, ChangeLogMixin, StopAnswersMixin, UserAdmin
             "pause": pause,
             "grants": grants.select_related("created_by"),
             "running": running,
-            "refused": refusal_counts.by_gate(limit_key=requester.limit_key) if request.user.has_perm("chat.view_refusalcount") else None,
+            "refused": refusal_counts.by_gate(limit_key=requester.limit_key)
+            if request.user.has_perm("chat.view_refusalcount")
+            else None,
             "actions": self._buttons(request, pause is not None, bool(running)),
         }
 
-    def _buttons(self, request: HttpRequest, is_paused: bool, is_running: bool) -> list[tuple[str, str]]:
+    def _buttons(
+        self, request: HttpRequest, is_paused: bool, is_running: bool
+    ) -> list[tuple[str, str]]:
         """Returns name and label of the actions that make sense now and that the operator may do.
 
         The dots say that there is a question first.
         """
-        hidden = {"pause" if is_paused else "unpause", "" if is_running else "stop_running", "delete_selected"}
-        choices = [(name, label) for name, label in self.get_action_choices(request, []) if name not in hidden]
+        hidden = {
+            "pause" if is_paused else "unpause",
+            "" if is_running else "stop_running",
+            "delete_selected",
+        }
+        choices = [
+            (name, label)
+            for name, label in self.get_action_choices(request, [])
+            if name not in hidden
+        ]
         return [(name, label if name == "unpause" else f"{label} …") for name, label in choices]
 
 

@@ -1,4 +1,6 @@
-"""The actions on people in the admin's list and on the page of one person: who may do which, and the question before each."""
+"""The actions on people in the admin's list and on the page of one person: who may do which, and
+the question before each.
+"""
 
 from typing import TYPE_CHECKING, Any
 
@@ -43,7 +45,9 @@ class PersonActionPages(UserBase):
         return may_stop_answers(request)
 
     @admin.action(description=person_actions.RESET.title, permissions=["grant"])
-    def reset_counters(self, request: HttpRequest, queryset: "QuerySet[User]") -> HttpResponse | None:
+    def reset_counters(
+        self, request: HttpRequest, queryset: "QuerySet[User]"
+    ) -> HttpResponse | None:
         return self._ask_or_run(request, queryset, person_actions.RESET)
 
     @admin.action(description=person_actions.GRANT.title, permissions=["grant"])
@@ -62,7 +66,9 @@ class PersonActionPages(UserBase):
     def stop_running(self, request: HttpRequest, queryset: "QuerySet[User]") -> HttpResponse | None:
         return self._ask_or_run(request, queryset, person_actions.STOP)
 
-    def _ask_or_run(self, request: HttpRequest, queryset: "QuerySet[User]", action: PersonAction) -> HttpResponse | None:
+    def _ask_or_run(
+        self, request: HttpRequest, queryset: "QuerySet[User]", action: PersonAction
+    ) -> HttpResponse | None:
         """Asks first, unless the operator is sure or the action is harmless.
 
         Then runs it and goes back to where the operator came from.
@@ -79,7 +85,9 @@ class PersonActionPages(UserBase):
         back = self._back(request)
         return redirect(back) if back else None
 
-    def _ask(self, request: HttpRequest, people: "QuerySet[User]", action: PersonAction, form: Any) -> HttpResponse:
+    def _ask(
+        self, request: HttpRequest, people: "QuerySet[User]", action: PersonAction, form: Any
+    ) -> HttpResponse:
         named, count = list(people.order_by("username")[:_MAX_NAMES]), people.count()
         keys = request.POST.getlist(ACTION_CHECKBOX_NAME)
         across = request.POST.get("select_across") == "1"

@@ -1,4 +1,5 @@
-"""What an operator does for or against people: each action for any number of them, with a line in the history of everyone it touched.
+"""What an operator does for or against people: each action for any number of them, with a line in
+the history of everyone it touched.
 
 An action returns the sentence that tells the operator what was done.
 """
@@ -30,12 +31,17 @@ class NoFields(forms.Form):
 
 class GrantFields(forms.Form):
     tokens = forms.IntegerField(min_value=1, max_value=MAX_GRANTED_TOKENS)
-    reason = forms.CharField(max_length=200, required=False, widget=forms.TextInput(attrs={"class": "vTextField"}))
+    reason = forms.CharField(
+        max_length=200, required=False, widget=forms.TextInput(attrs={"class": "vTextField"})
+    )
 
 
 class PauseFields(forms.Form):
     note = forms.CharField(
-        max_length=200, required=False, widget=forms.TextInput(attrs={"class": "vTextField"}), help_text="Shown to the person."
+        max_length=200,
+        required=False,
+        widget=forms.TextInput(attrs={"class": "vTextField"}),
+        help_text="Shown to the person.",
     )
 
 
@@ -55,23 +61,45 @@ class PersonAction:
 def _reset(request: HttpRequest, people: "QuerySet[User]", answers: dict[str, Any]) -> str:
     everybody = list(people)
     granted = resets.reset(people, by=_operator(request))
-    record(request, ((person, f"Counters reset: {_given(granted.get(person.pk))}") for person in everybody))
+    record(
+        request,
+        ((person, f"Counters reset: {_given(granted.get(person.pk))}") for person in everybody),
+    )
     return f"The counters of {_names(everybody)} are reset."
 
 
 def _given(given: Reset | None) -> str:
     windows = "request windows emptied"
-    return f"{windows}; {figure(given.tokens)} tokens and {usd(given.usd)} granted again." if given else f"{windows}."
+    return (
+        f"{windows}; {figure(given.tokens)} tokens and {usd(given.usd)} granted again."
+        if given
+        else f"{windows}."
+    )
 
 
 def _grant(request: HttpRequest, people: "QuerySet[User]", answers: dict[str, Any]) -> str:
     everybody, tokens, reason = list(people), answers["tokens"], answers["reason"]
     today = timezone.localdate()
     with transaction.atomic():
-        grants = [Grant(user=person, day=today, tokens=tokens, reason=reason, created_by_id=_operator(request)) for person in everybody]
+        grants = [
+            Grant(
+                user=person,
+                day=today,
+                tokens=tokens,
+                reason=reason,
+                created_by_id=_operator(request),
+            )
+            for person in everybody
+        ]
         Grant.objects.bulk_create(grants, batch_size=500)
         why = f" ({reason})" if reason else ""
-        record(request, ((person, f"Granted {figure(tokens)} tokens for {today:%Y-%m-%d}{why}.") for person in everybody))
+        record(
+            request,
+            (
+                (person, f"Granted {figure(tokens)} tokens for {today:%Y-%m-%d}{why}.")
+                for person in everybody
+            ),
+        )
     return f"{_names(everybody)} may use {figure(tokens)} tokens more today."
 
 
@@ -79,13 +107,18 @@ def _pause(request: HttpRequest, people: "QuerySet[User]", answers: dict[str, An
     everybody, note = list(people), answers["note"]
     with transaction.atomic():
         Pause.objects.bulk_create(
-            [Pause(user=person, note=note, created_by_id=_operator(request)) for person in everybody],
+            [
+                Pause(user=person, note=note, created_by_id=_operator(request))
+                for person in everybody
+            ],
             batch_size=500,
             update_conflicts=True,
             unique_fields=["user"],
             update_fields=["note", "created", "created_by"],
         )
-        record(request, ((person, f"Paused: “{note}”" if note else "Paused.") for person in everybody))
+        record(
+            request, ((person, f"Paused: “{note}”" if note else "Paused.") for person in everybody)
+        )
     return f"Paused: {_names(everybody)}."
 
 
@@ -98,7 +131,11 @@ def _unpause(request: HttpRequest, people: "QuerySet[User]", answers: dict[str, 
 
 
 def _stop(request: HttpRequest, people: "QuerySet[User]", answers: dict[str, Any]) -> str:
-    running = list(Usage.objects.filter(user__in=people.values("pk"), outcome=Usage.Outcome.RUNNING).select_related("user"))
+    running = list(
+        Usage.objects.filter(
+            user__in=people.values("pk"), outcome=Usage.Outcome.RUNNING
+        ).select_related("user")
+    )
     if not running:
         return "Nothing was running."
     left = stop_and_wait(running)
@@ -123,14 +160,24 @@ def _operator(request: HttpRequest) -> int:
 
 RESET = PersonAction(
     "Reset counters",
-    "Their request windows are emptied, and what they have used of tokens today and of money this month is granted to them again."
-    " The ledger is not changed.",
+    "Their request windows are emptied, and what they have used of tokens today and of money this"
+    " month is granted to them again. The ledger is not changed.",
     NoFields,
     _reset,
 )
 GRANT = PersonAction(
-    "Grant extra tokens today", "They may use so many tokens more than their quota allows, today only.", GrantFields, _grant
+    "Grant extra tokens today",
+    "They may use so many tokens more than their quota allows, today only.",
+    GrantFields,
+    _grant,
 )
-PAUSE = PersonAction("Pause", "They may read, but begin no turn until they are unpaused. Running answers go on.", PauseFields, _pause)
+PAUSE = PersonAction(
+    "Pause",
+    "They may read, but begin no turn until they are unpaused. Running answers go on.",
+    PauseFields,
+    _pause,
+)
 UNPAUSE = PersonAction("Unpause", None, NoFields, _unpause)
-STOP = PersonAction("Stop running answers", "What was written so far is kept, and paid for.", NoFields, _stop)
+STOP = PersonAction(
+    "Stop running answers", "What was written so far is kept, and paid for.", NoFields, _stop
+)

@@ -20,12 +20,19 @@ _WANTED = {"yes": True, "no": False}
 class SitePolicyAdmin(ChangeLogMixin, admin.ModelAdmin[SitePolicy]):
     """Shows the one row: the list is skipped, and nothing is added or deleted."""
 
-    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
         policy, _ = SitePolicy.objects.get_or_create(pk=1)
         return redirect(reverse("admin:chat_sitepolicy_change", args=[policy.pk]))
 
     def get_urls(self) -> list[URLPattern]:
-        return [path("pause/", self.admin_site.admin_view(self.pause_view), name="chat_sitepolicy_pause"), *super().get_urls()]
+        return [
+            path(
+                "pause/", self.admin_site.admin_view(self.pause_view), name="chat_sitepolicy_pause"
+            ),
+            *super().get_urls(),
+        ]
 
     def pause_view(self, request: HttpRequest) -> HttpResponse:
         """Sets POST `paused`, "yes" or "no", for the button on the admin's first page."""
@@ -43,7 +50,9 @@ class SitePolicyAdmin(ChangeLogMixin, admin.ModelAdmin[SitePolicy]):
                 record(request, [(policy, f"Paused: {shown(policy.paused)} → {shown(wanted)}.")])
         return redirect("admin:index")
 
-    def render_change_form(self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any) -> HttpResponse:
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> HttpResponse:
         if request.user.has_perm("chat.view_usage"):
             context["meters"] = meters.of_site(SitePolicy.current())
         return super().render_change_form(request, context, *args, **kwargs)

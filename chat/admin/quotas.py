@@ -42,7 +42,13 @@ class QuotaList(ChangeList):
 class QuotaAdmin(ChangeLogMixin, admin.ModelAdmin[Quota]):
     form = QuotaForm
     # What is set day by day comes first: the list is wider than a small screen.
-    list_editable = ("requests", "concurrent_streams", "tokens_per_day", "spend_per_month_usd", "priority")
+    list_editable = (
+        "requests",
+        "concurrent_streams",
+        "tokens_per_day",
+        "spend_per_month_usd",
+        "priority",
+    )
     list_display = ("name", "people", *list_editable, "how", "is_default", "for_guests")
     search_fields = ("name", "users__username", "groups__name")
     # Not a list to pick from, as of groups and models: a site may have ten thousand people.
@@ -53,8 +59,14 @@ class QuotaAdmin(ChangeLogMixin, admin.ModelAdmin[Quota]):
     fieldsets = (
         (None, {"fields": ("name", "mode")}),
         ("Who", {"fields": ("is_default", "for_guests", "users", "groups", "priority")}),
-        ("How much", {"fields": ("requests", "concurrent_streams", "tokens_per_day", "spend_per_month_usd")}),
-        ("Each turn", {"fields": ("max_prompt_chars", "max_messages", "max_output_tokens", "models")}),
+        (
+            "How much",
+            {"fields": ("requests", "concurrent_streams", "tokens_per_day", "spend_per_month_usd")},
+        ),
+        (
+            "Each turn",
+            {"fields": ("max_prompt_chars", "max_messages", "max_output_tokens", "models")},
+        ),
     )
 
     @admin.action(description="Make it the default", permissions=["change"])
@@ -69,16 +81,25 @@ class QuotaAdmin(ChangeLogMixin, admin.ModelAdmin[Quota]):
         """Returns a link to those to whom it applies."""
         count = getattr(quota, "people_count", 0)
         url = f"{reverse('admin:auth_user_changelist')}?quota={quota.pk}"
-        return format_html('<a href="{}" aria-label="{} people with the quota {}">{}</a>', url, count, quota, figure(count))
+        return format_html(
+            '<a href="{}" aria-label="{} people with the quota {}">{}</a>',
+            url,
+            count,
+            quota,
+            figure(count),
+        )
 
     @admin.display(description="mode", ordering="mode")
     def how(self, quota: Quota) -> str:
         return quota.get_mode_display().partition(":")[0]
 
-    def render_change_form(self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any) -> HttpResponse:
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> HttpResponse:
         quota = kwargs.get("obj")
         if quota is not None:
-            # A form that was refused has put its values into the object: what is used is of the limits that hold.
+            # A form that was refused has put its values into the object: what is used is of the
+            # limits that hold.
             saved = Quota.objects.get(pk=quota.pk) if request.method == "POST" else quota
             context |= self._use(request, saved)
         return super().render_change_form(request, context, *args, **kwargs)
@@ -95,10 +116,14 @@ class QuotaAdmin(ChangeLogMixin, admin.ModelAdmin[Quota]):
         if request.user.has_perm("chat.view_refusalcount"):
             for name, shadow in (("refused", False), ("shadowed", True)):
                 context[name] = refusal_counts.by_gate(quota=quota.name, shadow=shadow)
-                context[f"{name}_people"] = refusal_counts.by_person(quota=quota.name, shadow=shadow)[:_MAX_REFUSED]
+                context[f"{name}_people"] = refusal_counts.by_person(
+                    quota=quota.name, shadow=shadow
+                )[:_MAX_REFUSED]
         return context
 
-    def get_changelist_form(self, request: HttpRequest, **kwargs: Any) -> "type[forms.ModelForm[Quota]]":
+    def get_changelist_form(
+        self, request: HttpRequest, **kwargs: Any
+    ) -> "type[forms.ModelForm[Quota]]":
         kwargs["widgets"] = {"requests": forms.TextInput(attrs={"size": 14})}
         return super().get_changelist_form(request, form=RowForm, **kwargs)
 

@@ -50,11 +50,16 @@ def running_answers() -> tuple[list[Running], bool]:
     rows = list(Usage.objects.running().select_related("user").order_by("created")[:_MAX_SHOWN])
     workers = sorted({row.worker for row in rows})
     try:
-        costs, leases = answer_store.read_costs_and_leases(redis_client.client(), [row.answer for row in rows], workers)
+        costs, leases = answer_store.read_costs_and_leases(
+            redis_client.client(), [row.answer for row in rows], workers
+        )
     except redis_client.REDIS_ERRORS:
         return [_running(row, None, True) for row in rows], False
     alive = dict(zip(workers, leases, strict=True))
-    return [_running(row, cost.bill.completion_tokens, alive[row.worker]) for row, cost in zip(rows, costs, strict=True)], True
+    return [
+        _running(row, cost.bill.completion_tokens, alive[row.worker])
+        for row, cost in zip(rows, costs, strict=True)
+    ], True
 
 
 def _running(row: Usage, tokens: int | None, alive: bool) -> Running:
@@ -123,4 +128,8 @@ def _stop(request: HttpRequest, rows: Sequence[Usage]) -> None:
     if ended := len(rows) - left:
         messages.success(request, f"{ended} answer{' is' if ended == 1 else 's are'} stopped.")
     if left:
-        messages.warning(request, f"{left} {'was' if left == 1 else 'were'} told to stop; a lost worker's answer ends within 15 seconds.")
+        messages.warning(
+            request,
+            f"{left} {'was' if left == 1 else 'were'} told to stop; a lost worker's answer ends"
+            " within 15 seconds.",
+        )

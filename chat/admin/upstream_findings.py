@@ -10,10 +10,15 @@ from chat.upstream.adaptation import CONTEXT_TOKENS, LEGACY_MAX_TOKENS, MAX_OUTP
 from chat.upstream.failure_report import FailureReport
 
 _LEFT_OUT = {
-    parameters.STREAM_OPTIONS: "It does not take stream_options: it is asked without, and what it does not count is estimated.",
+    parameters.STREAM_OPTIONS: (
+        "It does not take stream_options: it is asked without, and what it does not count is"
+        " estimated."
+    ),
     parameters.STREAM: "It does not stream: an answer comes whole.",
     parameters.OUTPUT_LIMIT: "It takes no limit of output tokens: none is sent.",
-    parameters.SYSTEM_ROLE: "It takes no system role: the system prompt is sent at the head of the first prompt.",
+    parameters.SYSTEM_ROLE: (
+        "It takes no system role: the system prompt is sent at the head of the first prompt."
+    ),
 }
 
 
@@ -27,7 +32,10 @@ class LearnedLine:
 
 def learned_lines(model: ChatModel) -> list[LearnedLine]:
     """Returns what holds of the lessons, a sentence each."""
-    return [LearnedLine(_sentence(lesson, model), datetime.fromisoformat(at)) for lesson, at in learned.lessons(model)]
+    return [
+        LearnedLine(_sentence(lesson, model), datetime.fromisoformat(at))
+        for lesson, at in learned.lessons(model)
+    ]
 
 
 def can_adopt(model: ChatModel) -> bool:
@@ -55,5 +63,8 @@ def _sentence(lesson: Lesson, model: ChatModel) -> str:
     if lesson.name == CONTEXT_TOKENS:
         return f"It reads {figure(lesson.value or 0)} tokens, not {figure(model.context_tokens)}."
     if lesson.name == MAX_OUTPUT_TOKENS:
-        return f"It says {figure(lesson.value or 0)} tokens at most, not {figure(model.max_output_tokens)}."
+        return (
+            f"It says {figure(lesson.value or 0)} tokens at most, not"
+            f" {figure(model.max_output_tokens)}."
+        )
     return _LEFT_OUT[lesson.name]

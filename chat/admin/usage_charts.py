@@ -76,7 +76,11 @@ class Report:
     @property
     def failed(self) -> str:
         """Returns how much of 100 ended otherwise than the person or the model wanted."""
-        bad = sum(day.outcomes.get(outcome, 0) for day in self.days for outcome in ("interrupted", "failed"))
+        bad = sum(
+            day.outcomes.get(outcome, 0)
+            for day in self.days
+            for outcome in ("interrupted", "failed")
+        )
         return f"{100 * bad / self.whole.answers:.1f} %" if self.whole.answers else "–"
 
 
@@ -93,7 +97,14 @@ def report_of(period: Period) -> Report:
         _ranking("models", "By model", "Model", models),
         _refusals(reports.refusals(period)),
         _ranking("people", "By person", "Person", people, _person_url),
-        _ranking("groups", "By group", "Group", groups, _group_url, "A person in two groups counts in both."),
+        _ranking(
+            "groups",
+            "By group",
+            "Group",
+            groups,
+            _group_url,
+            "A person in two groups counts in both.",
+        ),
     ]
     return Report(period, whole, days, panels)
 
@@ -107,16 +118,42 @@ def _day_label(day: date) -> str:
 
 
 def _outcomes(days: Sequence[reports.Day]) -> Panel:
-    series = [Series(name, [day.outcomes.get(outcome, 0) for day in days]) for outcome, name in OUTCOME_NAMES.items()]
+    series = [
+        Series(name, [day.outcomes.get(outcome, 0) for day in days])
+        for outcome, name in OUTCOME_NAMES.items()
+    ]
     names = [each.name for each in series]
-    rows = [Row([day.day, *(day.outcomes.get(outcome, 0) for outcome in OUTCOME_NAMES), day.figures.answers]) for day in days]
+    rows = [
+        Row(
+            [
+                day.day,
+                *(day.outcomes.get(outcome, 0) for outcome in OUTCOME_NAMES),
+                day.figures.answers,
+            ]
+        )
+        for day in days
+    ]
     chart = charts.columns("Answers by day and how they ended", _labels(days), series, compact)
-    return Panel("answers", "Answers, and how they ended", ["Day", *names, "all"], rows, chart, names)
+    return Panel(
+        "answers", "Answers, and how they ended", ["Day", *names, "all"], rows, chart, names
+    )
 
 
 def _cost(days: Sequence[reports.Day]) -> Panel:
-    chart = charts.columns("Cost by day", _labels(days), [Series("cost", [day.figures.cost for day in days])], short_usd, whole=False)
-    return Panel("cost", "Cost", ["Day", "cost in USD"], [Row([day.day, day.figures.cost]) for day in days], chart)
+    chart = charts.columns(
+        "Cost by day",
+        _labels(days),
+        [Series("cost", [day.figures.cost for day in days])],
+        short_usd,
+        whole=False,
+    )
+    return Panel(
+        "cost",
+        "Cost",
+        ["Day", "cost in USD"],
+        [Row([day.day, day.figures.cost]) for day in days],
+        chart,
+    )
 
 
 def _tokens(days: Sequence[reports.Day]) -> Panel:
@@ -125,28 +162,55 @@ def _tokens(days: Sequence[reports.Day]) -> Panel:
         Series("prompt", [day.figures.prompt_tokens for day in days]),
         Series("answer", [day.figures.completion_tokens for day in days]),
     ]
-    rows = [Row([day.day, day.figures.prompt_tokens, day.figures.completion_tokens, day.figures.tokens]) for day in days]
+    rows = [
+        Row([day.day, day.figures.prompt_tokens, day.figures.completion_tokens, day.figures.tokens])
+        for day in days
+    ]
     chart = charts.columns("Tokens by day", _labels(days), series, compact)
     return Panel("tokens", "Tokens", ["Day", *names, "all"], rows, chart, names)
 
 
 def _waits(waits: Sequence[first_token.Wait]) -> Panel:
     names = ["median", "95th percentile"]
-    series = [Series("median", [wait.median for wait in waits]), Series("95th percentile", [wait.p95 for wait in waits])]
+    series = [
+        Series("median", [wait.median for wait in waits]),
+        Series("95th percentile", [wait.p95 for wait in waits]),
+    ]
     rows = [Row([wait.day, wait.answers, wait.median, wait.p95]) for wait in waits]
-    chart = charts.lines("Time to the first token by day", _labels(waits), series, lambda ms: f"{compact(Decimal(ms) / 1000)} s")
+    chart = charts.lines(
+        "Time to the first token by day",
+        _labels(waits),
+        series,
+        lambda ms: f"{compact(Decimal(ms) / 1000)} s",
+    )
     head = ["Day", "answers", "median in ms", "95th percentile in ms"]
     return Panel(
-        "first-token", "Time to the first token", head, rows, chart, names, "One answer in twenty takes longer than the second line."
+        "first-token",
+        "Time to the first token",
+        head,
+        rows,
+        chart,
+        names,
+        "One answer in twenty takes longer than the second line.",
     )
 
 
-def _ranking(key: str, title: str, what: str, shares: Sequence[Share], url: Callable[[int], str] | None = None, note: str = "") -> Panel:
+def _ranking(
+    key: str,
+    title: str,
+    what: str,
+    shares: Sequence[Share],
+    url: Callable[[int], str] | None = None,
+    note: str = "",
+) -> Panel:
     """Returns a line for each; the bars show money, or tokens where nothing has a price."""
     costs = any(share.figures.cost for share in shares)
     sizes = [share.figures.cost if costs else Decimal(share.figures.tokens) for share in shares]
     # What is everybody else's would dwarf the bars of all who are named.
-    most = max((size for size, share in zip(sizes, shares, strict=True) if not share.is_rest), default=Decimal(0)) or Decimal(1)
+    most = max(
+        (size for size, share in zip(sizes, shares, strict=True) if not share.is_rest),
+        default=Decimal(0),
+    ) or Decimal(1)
     rows = [
         Row(
             [share.name, share.figures.answers, share.figures.tokens, share.figures.cost],
@@ -168,10 +232,21 @@ def _group_url(key: int) -> str:
 
 def _refusals(refusals: Sequence[reports.Refusals]) -> Panel:
     most = max((each.refused + each.shadow for each in refusals), default=0) or 1
-    rows = [Row([gate(each.code), each.refused, each.shadow], charts.bar(each.refused / most, each.shadow / most)) for each in refusals]
+    rows = [
+        Row(
+            [gate(each.code), each.refused, each.shadow],
+            charts.bar(each.refused / most, each.shadow / most),
+        )
+        for each in refusals
+    ]
     head = ["Gate", "refused", "would have been"]
-    note = "“Would have been” are turns that a quota in shadow mode let through. Counts are kept for 90 days."
-    return Panel("refusals", "Refused turns", head, rows, note=note, legend=["refused", "would have been"])
+    note = (
+        "“Would have been” are turns that a quota in shadow mode let through. Counts are kept for"
+        " 90 days."
+    )
+    return Panel(
+        "refusals", "Refused turns", head, rows, note=note, legend=["refused", "would have been"]
+    )
 
 
 # --- The pages ------------------------------------------------------------------
@@ -212,13 +287,17 @@ class UsagePages(ModelAdmin):
         period = periods.period_of(request.GET.get("period", ""), localdate())
         table = request.GET.get("table", "")
         if table == "ledger":
-            response: HttpResponseBase = StreamingHttpResponse(ledger_csv(period), content_type=csv_export.CONTENT_TYPE)
+            response: HttpResponseBase = StreamingHttpResponse(
+                ledger_csv(period), content_type=csv_export.CONTENT_TYPE
+            )
         else:
             panel = next((panel for panel in report_of(period).panels if panel.key == table), None)
             if panel is None:
                 raise Http404
             rows = [panel.head, *(row.cells for row in panel.rows)]
-            response = HttpResponse(csv_export.format_rows(rows), content_type=csv_export.CONTENT_TYPE)
+            response = HttpResponse(
+                csv_export.format_rows(rows), content_type=csv_export.CONTENT_TYPE
+            )
         name = f"chatsite-{table}-{period.first}-to-{period.last}.csv"
         response["Content-Disposition"] = f'attachment; filename="{name}"'
         return response
@@ -229,17 +308,29 @@ def _choices(period: Period, today: date) -> list[tuple[str, str, bool]]:
     choices = [(str(days), f"{days} days", period.key == str(days)) for days in periods.DAYS]
     month = period.first if period.is_month else today
     months = {month.replace(day=1), today.replace(day=1)}
-    months |= {before for before in [periods.month_before(month)] if before.year >= periods.FIRST_YEAR}
+    months |= {
+        before for before in [periods.month_before(month)] if before.year >= periods.FIRST_YEAR
+    }
     months |= {after for after in [periods.month_after(month)] if after <= today}
-    return choices + [(periods.month_key(each), f"{each:%B %Y}", period.key == periods.month_key(each)) for each in sorted(months)]
+    return choices + [
+        (periods.month_key(each), f"{each:%B %Y}", period.key == periods.month_key(each))
+        for each in sorted(months)
+    ]
 
 
 def _budget() -> dict[str, Any]:
     budget = reports.budget(SitePolicy.current().spend_per_month_usd, timezone.now())
     if not budget.limit:
         return {"figures": budget}
-    spent, projected = (float((value or Decimal(0)) / budget.limit) for value in (budget.spent, budget.projected))
-    return {"figures": budget, "bar": charts.bar(spent, max(0.0, projected - spent)), "percent": round(100 * spent), "over": projected > 1}
+    spent, projected = (
+        float((value or Decimal(0)) / budget.limit) for value in (budget.spent, budget.projected)
+    )
+    return {
+        "figures": budget,
+        "bar": charts.bar(spent, max(0.0, projected - spent)),
+        "percent": round(100 * spent),
+        "over": projected > 1,
+    }
 
 
 # --- The ledger as it is ----------------------------------------------------------

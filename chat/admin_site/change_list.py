@@ -1,4 +1,6 @@
-"""Lists of the admin that withstand any address: what it says of filters, dates, order and search is anybody's text."""
+"""Lists of the admin that withstand any address: what it says of filters, dates, order and search
+is anybody's text.
+"""
 
 from typing import TYPE_CHECKING, Any
 
@@ -15,14 +17,15 @@ if TYPE_CHECKING:
 else:
     ListBase = object
 
-# A search is a few words. SQLite refuses patterns of 50,000 bytes and conditions of a thousand words, and says so as
-# if it were out of order itself; a hundred words is far from both.
+# A search is a few words. SQLite refuses patterns of 50,000 bytes and conditions of a thousand
+# words, and says so as if it were out of order itself; a hundred words is far from both.
 MAX_SEARCH_CHARS = 200
 # The longest honest filter is a name of 150 characters.
 MAX_FILTER_CHARS = 500
 MAX_FILTERS = 50
 
-# What Django and the drivers raise for a value that is no number, date or key, or that no column can hold.
+# What Django and the drivers raise for a value that is no number, date or key, or that no column
+# can hold.
 _NO_VALUE = (ValueError, TypeError, OverflowError, ValidationError, FieldError, DataError)
 
 
@@ -31,7 +34,9 @@ class SearchForm(forms.Form):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields = {SEARCH_VAR: forms.CharField(required=False, strip=False, max_length=MAX_SEARCH_CHARS)}
+        self.fields = {
+            SEARCH_VAR: forms.CharField(required=False, strip=False, max_length=MAX_SEARCH_CHARS)
+        }
 
 
 def is_search(text: str) -> bool:
@@ -42,14 +47,19 @@ def is_search(text: str) -> bool:
 class CheckedList(ListBase):
     """Leads from parameters that are none to the whole list, by a redirect that does nothing.
 
-    A search that is none finds nothing. It must not find everything, as Django's does: an action may be meant for all that it found.
+    A search that is none finds nothing. It must not find everything, as Django's does: an action
+    may be meant for all that it found.
     """
 
     search_form_class = SearchForm
 
     def get_queryset(self, request: HttpRequest, *args: Any, **kwargs: Any) -> "QuerySet[Any]":
         values = [value for values in self.filter_params.values() for value in values]
-        if len(values) > MAX_FILTERS or any(len(value) > MAX_FILTER_CHARS for value in values if value is not self.params.get(SEARCH_VAR)):
+        if len(values) > MAX_FILTERS or any(
+            len(value) > MAX_FILTER_CHARS
+            for value in values
+            if value is not self.params.get(SEARCH_VAR)
+        ):
             raise IncorrectLookupParameters("too much")
         try:
             found = super().get_queryset(request, *args, **kwargs)

@@ -1,10 +1,17 @@
-"""Fields of the admin's forms: a choice that is no key is an error at its field, and every box has a name."""
+"""Fields of the admin's forms: a choice that is no key is an error at its field, and every box has
+a name.
+"""
 
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from django import forms
-from django.contrib.admin.widgets import AdminSplitDateTime, AutocompleteMixin, AutocompleteSelect, AutocompleteSelectMultiple
+from django.contrib.admin.widgets import (
+    AdminSplitDateTime,
+    AutocompleteMixin,
+    AutocompleteSelect,
+    AutocompleteSelectMultiple,
+)
 from django.core.exceptions import ValidationError
 
 
@@ -23,14 +30,18 @@ class _Choice(forms.ModelChoiceField[Any]):
         known = value in self.empty_values or isinstance(value, queryset.model)
         if known or _is_choice(queryset, self.to_field_name, value):
             return super().to_python(value)
-        raise ValidationError(self.error_messages["invalid_choice"], "invalid_choice", {"value": value})
+        raise ValidationError(
+            self.error_messages["invalid_choice"], "invalid_choice", {"value": value}
+        )
 
 
 class _Choices(forms.ModelMultipleChoiceField[Any]):
     def clean(self, value: Any) -> Any:
         for each in value if isinstance(value, list | tuple) else ():
             if not _is_choice(self.queryset, self.to_field_name, each):
-                raise ValidationError(self.error_messages["invalid_pk_value"], "invalid_pk_value", {"pk": each})
+                raise ValidationError(
+                    self.error_messages["invalid_pk_value"], "invalid_pk_value", {"pk": each}
+                )
         return super().clean(value)
 
 
@@ -49,7 +60,9 @@ class _Autocomplete(_OnlyKeys, AutocompleteSelect):
 
 
 class _AutocompleteMultiple(_OnlyKeys, AutocompleteSelectMultiple):
-    def build_attrs(self, base_attrs: dict[str, Any], extra_attrs: dict[str, Any] | None = None) -> dict[str, Any]:
+    def build_attrs(
+        self, base_attrs: dict[str, Any], extra_attrs: dict[str, Any] | None = None
+    ) -> dict[str, Any]:
         """Leaves out the cross that takes away all.
 
         Select2 puts it where only items of a list may stand; each has its own.
@@ -57,17 +70,35 @@ class _AutocompleteMultiple(_OnlyKeys, AutocompleteSelectMultiple):
         return {**super().build_attrs(base_attrs, extra_attrs), "data-allow-clear": "false"}
 
 
-def checked_choice(make: Callable[..., Any], db_field: Any, request: Any, site: Any, kwargs: dict[str, Any], autocomplete: Any) -> Any:
-    """Makes the field by `make`, Django's, as one that names a row; `autocomplete` are the fields that search for it."""
+def checked_choice(
+    make: Callable[..., Any],
+    db_field: Any,
+    request: Any,
+    site: Any,
+    kwargs: dict[str, Any],
+    autocomplete: Any,
+) -> Any:
+    """Makes the field by `make`, Django's, as one that names a row; `autocomplete` are the fields
+    that search for it.
+    """
     if db_field.name in autocomplete:
         kwargs.setdefault("widget", _Autocomplete(db_field, site, using=kwargs.get("using")))
     return make(db_field, request, **{"form_class": _Choice, **kwargs})
 
 
-def checked_choices(make: Callable[..., Any], db_field: Any, request: Any, site: Any, kwargs: dict[str, Any], autocomplete: Any) -> Any:
+def checked_choices(
+    make: Callable[..., Any],
+    db_field: Any,
+    request: Any,
+    site: Any,
+    kwargs: dict[str, Any],
+    autocomplete: Any,
+) -> Any:
     """Does the same for a field that names several."""
     if db_field.name in autocomplete:
-        kwargs.setdefault("widget", _AutocompleteMultiple(db_field, site, using=kwargs.get("using")))
+        kwargs.setdefault(
+            "widget", _AutocompleteMultiple(db_field, site, using=kwargs.get("using"))
+        )
     return make(db_field, request, **{"form_class": _Choices, **kwargs})
 
 

@@ -1,4 +1,6 @@
-"""What stands in front of every ModelAdmin: keys, lookups and choices that are none are refused before the database sees them."""
+"""What stands in front of every ModelAdmin: keys, lookups and choices that are none are refused
+before the database sees them.
+"""
 
 import re
 from typing import Any
@@ -20,7 +22,9 @@ _NOT_OURS = "That form is not one of this page’s. Nothing was changed."
 
 
 def is_key(field: "Field[Any, Any]", text: str) -> bool:
-    """Tells whether a column can hold the text, and writes it as pages do: not `½`, not `1_0`, no UUID without its dashes."""
+    """Tells whether a column can hold the text, and writes it as pages do: not `½`, not `1_0`, no
+    UUID without its dashes.
+    """
     try:
         return str(field.clean(text, None)) == text
     except (ValidationError, ValueError, OverflowError):
@@ -55,10 +59,14 @@ class CheckedAdmin(admin.ModelAdmin[Any]):
 
     # --- Addresses ----------------------------------------------------------------
 
-    def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Any:
+    def get_object(
+        self, request: HttpRequest, object_id: str, from_field: str | None = None
+    ) -> Any:
         """Returns the row, or None, as Django has it, also where no row could have the key."""
         field: Any = self.opts.get_field(from_field) if from_field else self.opts.pk
-        return super().get_object(request, object_id, from_field) if is_key(field, object_id) else None
+        return (
+            super().get_object(request, object_id, from_field) if is_key(field, object_id) else None
+        )
 
     def lookup_allowed(self, lookup: str, value: Any, request: HttpRequest) -> bool:
         refused = not _REFUSED_LOOKUPS.isdisjoint(lookup.split("__"))
@@ -71,14 +79,30 @@ class CheckedAdmin(admin.ModelAdmin[Any]):
     # --- Forms --------------------------------------------------------------------
 
     def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
-        return checked_choice(super().formfield_for_foreignkey, db_field, request, self.admin_site, kwargs, self.autocomplete_fields)
+        return checked_choice(
+            super().formfield_for_foreignkey,
+            db_field,
+            request,
+            self.admin_site,
+            kwargs,
+            self.autocomplete_fields,
+        )
 
     def formfield_for_manytomany(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
-        return checked_choices(super().formfield_for_manytomany, db_field, request, self.admin_site, kwargs, self.autocomplete_fields)
+        return checked_choices(
+            super().formfield_for_manytomany,
+            db_field,
+            request,
+            self.admin_site,
+            kwargs,
+            self.autocomplete_fields,
+        )
 
     # --- What is done to rows of a list -------------------------------------------
 
-    def response_action(self, request: HttpRequest, queryset: "QuerySet[Model]", *args: Any, **kwargs: Any) -> HttpResponse | None:
+    def response_action(
+        self, request: HttpRequest, queryset: "QuerySet[Model]", *args: Any, **kwargs: Any
+    ) -> HttpResponse | None:
         """Does nothing at all where one of the chosen is no key: then it is not known what was
         meant.
         """
@@ -87,7 +111,9 @@ class CheckedAdmin(admin.ModelAdmin[Any]):
         messages.error(request, _NOT_OURS)
         return None
 
-    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
         if "_save" in request.POST and not self._are_rows(request):
             messages.error(request, _NOT_OURS)
             return HttpResponseRedirect(request.path)

@@ -1,7 +1,8 @@
 """The admin site: what holds for every model and page of it, Django's own among them.
 
-Staff may send anything to it. What is no row, no date or no search is refused here, once, in a form's error, an
-empty list or a 404; no ModelAdmin has to think of it, for each is registered with `CheckedAdmin` in front.
+Staff may send anything to it. What is no row, no date or no search is refused here, once, in a
+form's error, an empty list or a 404; no ModelAdmin has to think of it, for each is registered with
+`CheckedAdmin` in front.
 """
 
 from collections.abc import Iterable
@@ -40,7 +41,9 @@ class ChatsiteAdmin(admin.AdminSite):
         **options: Any,
     ) -> None:
         """Registers as Django does, a model or several, each with a checked ModelAdmin."""
-        models = [model_or_iterable] if isinstance(model_or_iterable, ModelBase) else model_or_iterable
+        models = (
+            [model_or_iterable] if isinstance(model_or_iterable, ModelBase) else model_or_iterable
+        )
         super().register(models, _checked(admin_class or admin.ModelAdmin), **options)
 
     def get_urls(self) -> list[URLPattern | URLResolver]:
@@ -56,18 +59,27 @@ class ChatsiteAdmin(admin.AdminSite):
 def _checked(admin_class: "AnyAdmin") -> "AnyAdmin":
     if issubclass(admin_class, CheckedAdmin):
         return admin_class
-    return type(admin_class.__name__, (CheckedAdmin, admin_class), {"__module__": admin_class.__module__})
+    return type(
+        admin_class.__name__, (CheckedAdmin, admin_class), {"__module__": admin_class.__module__}
+    )
 
 
 class Autocomplete(AutocompleteJsonView):
     """Finds nothing for what is no search."""
 
     def get_queryset(self) -> "QuerySet[Any]":
-        return super().get_queryset() if is_search(self.term) else self.model_admin.get_queryset(self.request).none()
+        return (
+            super().get_queryset()
+            if is_search(self.term)
+            else self.model_admin.get_queryset(self.request).none()
+        )
 
 
 def view_on_site(request: HttpRequest, content_type_id: str, object_id: str) -> HttpResponseBase:
-    """Redirects to the page of an object. Raises Http404 also for a key that is no UUID, which Django lets through."""
+    """Redirects to the page of an object.
+
+    Raises Http404 also for a key that is no UUID, which Django lets through.
+    """
     try:
         return shortcut(request, content_type_id, object_id)
     except (ValidationError, OverflowError):

@@ -1,8 +1,9 @@
-"""Ends what may not go on: the readers whose right to read has ended, and the answers of people who are let in no more.
+"""Ends what may not go on: the readers whose right to read has ended, and the answers of people who
+are let in no more.
 
 An account is deactivated or deleted, a session ends, a password is changed: by a form, in a shell,
-by SQL, on another host. No signal tells of all of these, so the database is asked for whom there are
-readers or running answers here, and for no one else.
+by SQL, on another host. No signal tells of all of these, so the database is asked for whom there
+are readers or running answers here, and for no one else.
 """
 
 import asyncio
@@ -35,8 +36,8 @@ _FINAL_TEXT_SECONDS = 0.4
 
 @dataclass(frozen=True)
 class Rights:
-    """Holds what the database says: the password hashes of active accounts by id, the keys of living sessions, and which
-    of the guests' answers belong to an account by now."""
+    """Holds what the database says: the password hashes of active accounts by id, the keys of
+    living sessions, and which of the guests' answers belong to an account by now."""
 
     passwords: dict[int, str]
     sessions: set[str]
@@ -57,23 +58,40 @@ class Rights:
         return None if has_session or owner is not None else _GUEST_SECONDS
 
 
-def read_rights(people: Iterable[int], sessions: Iterable[str], guest_answers: Sequence[UUID]) -> Rights:
-    """Reads what became of these; three queries at most. Blocks on the database, and raises its errors."""
+def read_rights(
+    people: Iterable[int], sessions: Iterable[str], guest_answers: Sequence[UUID]
+) -> Rights:
+    """Reads what became of these; three queries at most.
+
+    Blocks on the database, and raises its errors.
+    """
     adopted: dict[UUID, int] = {}
     if guest_answers:
         theirs = Message.objects.filter(id__in=guest_answers, conversation__user__isnull=False)
         adopted = dict(theirs.values_list("id", "conversation__user_id"))
     ids = {*people, *adopted.values()}
-    active = User.objects.filter(pk__in=ids, is_active=True).values_list("pk", "password") if ids else ()
+    active = (
+        User.objects.filter(pk__in=ids, is_active=True).values_list("pk", "password") if ids else ()
+    )
     keys = set(sessions)
-    living = Session.objects.filter(session_key__in=keys, expire_date__gt=timezone.now()) if keys else Session.objects.none()
+    living = (
+        Session.objects.filter(session_key__in=keys, expire_date__gt=timezone.now())
+        if keys
+        else Session.objects.none()
+    )
     return Rights(dict(active), set(living.values_list("session_key", flat=True)), adopted)
 
 
 class AccessWatch:
-    """Belongs to one worker. `generations` gives the answers that run here, `lives` also those of other workers that are read here."""
+    """Belongs to one worker.
 
-    def __init__(self, generations: Callable[[], list[Generation]], lives: Callable[[], list[LiveAnswer]]) -> None:
+    `generations` gives the answers that run here, `lives` also those of other workers that are read
+    here.
+    """
+
+    def __init__(
+        self, generations: Callable[[], list[Generation]], lives: Callable[[], list[LiveAnswer]]
+    ) -> None:
         self._generations = generations
         self._lives = lives
 
@@ -90,7 +108,12 @@ class AccessWatch:
 
     async def look(self) -> None:
         """Asks the database once, and ends what may not go on. Raises the database's errors."""
-        readers = [(live, reader, reader.access) for live in self._lives() for reader in live.readers if reader.access is not None]
+        readers = [
+            (live, reader, reader.access)
+            for live in self._lives()
+            for reader in live.readers
+            if reader.access is not None
+        ]
         generations = self._generations()
         if not readers and not generations:
             return
@@ -103,9 +126,13 @@ class AccessWatch:
             _judge(reader, rights.patience(access, live.id))
 
 
-def _asked(generations: list[Generation], readers: list[tuple[LiveAnswer, Reader, ReaderAccess]]) -> tuple[set[int], set[str], list[UUID]]:
+def _asked(
+    generations: list[Generation], readers: list[tuple[LiveAnswer, Reader, ReaderAccess]]
+) -> tuple[set[int], set[str], list[UUID]]:
     """Returns of whom, of which sessions and of which guests' answers the database is asked."""
-    owners = [(generation.job.plan.answer, generation.job.plan.person) for generation in generations]
+    owners = [
+        (generation.job.plan.answer, generation.job.plan.person) for generation in generations
+    ]
     owners += [(live.id, access.person) for live, _, access in readers]
     people = {person for _, person in owners if person is not None}
     sessions = {key for _, _, access in readers if (key := access.session_key) is not None}

@@ -1,4 +1,5 @@
-"""Keeps text, cost and end of running answers in Redis, for readers on other workers and for the claim of a lost answer.
+"""Keeps text, cost and end of running answers in Redis, for readers on other workers and for the
+claim of a lost answer.
 
 Redis may go and come back, or be emptied: what was written then is not known,
 so the next flush writes the whole text again.
@@ -19,14 +20,17 @@ from chat.upstream.cost import Bill, RunningCost
 _KEPT_SECONDS = 3600
 
 # KEYS text. ARGV its size, the bytes that follow. Returns the new size, or -1 where another text is
-# there than was thought: no reader may ever see the middle of an answer at the beginning of an emptied key.
+# there than was thought: no reader may ever see the middle of an answer at the beginning of an
+# emptied key.
 _APPEND = """
 if redis.call('STRLEN', KEYS[1]) ~= tonumber(ARGV[1]) then return -1 end
 return redis.call('APPEND', KEYS[1], ARGV[2])
 """
 
 
-def read_costs_and_leases(client: BlockingRedis, answers: Sequence[UUID], workers: Sequence[str]) -> tuple[list[RunningCost], list[bool]]:
+def read_costs_and_leases(
+    client: BlockingRedis, answers: Sequence[UUID], workers: Sequence[str]
+) -> tuple[list[RunningCost], list[bool]]:
     """Reads what each answer has cost so far, and which of the workers hold a lease.
 
     Blocks; one pipeline.
@@ -65,15 +69,22 @@ class AnswerStore:
         # that is not known.
         self._written: dict[UUID, int] = {}
 
-    def queue_texts(self, pipeline: Pipeline, answers: Iterable[LiveAnswer], *, verify: bool) -> dict[UUID, int]:
-        """Queues what each text has more than Redis; returns the sizes there will be then, in bytes.
+    def queue_texts(
+        self, pipeline: Pipeline, answers: Iterable[LiveAnswer], *, verify: bool
+    ) -> dict[UUID, int]:
+        """Queues what each text has more than Redis; returns the sizes there will be then, in
+        bytes.
 
         There is one reply for each of them.
 
         With `verify`, also asks for the size of what is unchanged, so that an emptied Redis is
         noticed.
         """
-        return {answer.id: len(answer.text) for answer in answers if self._queue_text(pipeline, answer, verify)}
+        return {
+            answer.id: len(answer.text)
+            for answer in answers
+            if self._queue_text(pipeline, answer, verify)
+        }
 
     def _queue_text(self, pipeline: Pipeline, answer: LiveAnswer, verify: bool) -> bool:
         key, written = redis_keys.answer_text(answer.id), self._written.get(answer.id)
@@ -113,7 +124,9 @@ class AnswerStore:
             pipeline.set(redis_keys.answer_cost(answer_id), _pack_cost(cost), ex=_KEPT_SECONDS)
 
     async def write_end(self, answer_id: UUID, *, stored: bool) -> None:
-        """Deletes what the answer cost and, where it is `stored`, tells other workers' readers that its end is saved."""
+        """Deletes what the answer cost and, where it is `stored`, tells other workers' readers that
+        its end is saved.
+        """
         pipeline = self._client.pipeline(transaction=False)
         pipeline.delete(redis_keys.answer_cost(answer_id))
         if stored:
@@ -141,5 +154,9 @@ class AnswerStore:
 
         Its text up to the last flush, its cost up to the last renewal.
         """
-        text, packed = await self._client.mget(redis_keys.answer_text(answer_id), redis_keys.answer_cost(answer_id))
-        return text.decode(errors="replace") if isinstance(text, bytes) else "", _unpack_cost(packed)
+        text, packed = await self._client.mget(
+            redis_keys.answer_text(answer_id), redis_keys.answer_cost(answer_id)
+        )
+        return text.decode(errors="replace") if isinstance(text, bytes) else "", _unpack_cost(
+            packed
+        )

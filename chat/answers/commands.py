@@ -15,7 +15,9 @@ class StopAnswer(msgspec.Struct, frozen=True, tag="stop"):
 
 
 class WatchAnswer(msgspec.Struct, frozen=True, tag="watch"):
-    """Tells the worker that generates the answer that it is read elsewhere, now and for some seconds."""
+    """Tells the worker that generates the answer that it is read elsewhere, now and for some
+    seconds.
+    """
 
     answer: UUID
 

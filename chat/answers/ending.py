@@ -1,4 +1,5 @@
-"""Ends an answer: written once, by the worker that comes first, together with its row in the ledger.
+"""Ends an answer: written once, by the worker that comes first, together with its row in the
+ledger.
 
 There are five ways to an end (complete, stopped, interrupted, failed, worker
 lost), and all of them come through `save`.
@@ -27,7 +28,8 @@ logger = logging.getLogger("chat.answers.ending")
 class Ending:
     """Holds the end of an answer, as it is saved and told; times in milliseconds.
 
-    `trimmed`: how many of the oldest messages were left out; None where nothing is known beyond what the turn wrote.
+    `trimmed`: how many of the oldest messages were left out; None where nothing is known beyond
+    what the turn wrote.
     """
 
     status: str
@@ -51,7 +53,8 @@ def status_for(error: AnswerError | None, has_text: bool) -> str:
 def save(answer_id: UUID, ending: Ending) -> bool:
     """Writes answer and ledger row in one transaction; False when someone else had ended it before.
 
-    A conversation that was deleted meanwhile does not come back; its ledger row is settled all the same.
+    A conversation that was deleted meanwhile does not come back; its ledger row is settled all the
+    same.
     """
     with transaction.atomic():
         settled = (
@@ -85,16 +88,32 @@ def save(answer_id: UUID, ending: Ending) -> bool:
 def done_payload(ending: Ending) -> dict[str, Any]:
     """Returns the payload of the `done` event; renders the Markdown, so call it off the event loop."""
     html, trimmed = _html(ending.text), ending.trimmed or 0
-    payload = {"status": ending.status, "finish_reason": ending.finish_reason or None, "usage": usage_payload(ending.bill), "html": html}
-    note = ending_note(ending.status, ending.finish_reason, has_text=bool(ending.text), error=ending.error, trimmed=trimmed)
-    return {**payload, **({"trimmed": trimmed} if trimmed else {}), **({"note": note} if note else {})}
+    payload = {
+        "status": ending.status,
+        "finish_reason": ending.finish_reason or None,
+        "usage": usage_payload(ending.bill),
+        "html": html,
+    }
+    note = ending_note(
+        ending.status,
+        ending.finish_reason,
+        has_text=bool(ending.text),
+        error=ending.error,
+        trimmed=trimmed,
+    )
+    return {
+        **payload,
+        **({"trimmed": trimmed} if trimmed else {}),
+        **({"note": note} if note else {}),
+    }
 
 
 def _html(text: str) -> str:
     try:
         return render(text)
     except Exception as error:
-        # No fault of the renderer may keep an answer from its end; the text itself is shown as it is.
+        # No fault of the renderer may keep an answer from its end; the text itself is shown as it
+        # is.
         logger.error("An answer could not be rendered: %s", type(error).__name__)
         return f"<pre>{escape(text)}</pre>"
 
@@ -108,10 +127,18 @@ def error_payload(error: AnswerError) -> dict[str, Any]:
 
 
 def stored_ending(message: Message) -> tuple[dict[str, Any], dict[str, Any] | None]:
-    """Returns the payloads of `done` and, if something went wrong, `error` of an answer that ended some time ago."""
+    """Returns the payloads of `done` and, if something went wrong, `error` of an answer that ended
+    some time ago.
+    """
     usage = Usage.objects.filter(answer=message.id).first()
-    bill = Bill(usage.prompt_tokens, usage.completion_tokens, usage.cost_usd, usage.estimated) if usage else Bill(estimated=True)
-    error = AnswerError(message.error_code, reason=message.error_reason) if message.error_code else None
+    bill = (
+        Bill(usage.prompt_tokens, usage.completion_tokens, usage.cost_usd, usage.estimated)
+        if usage
+        else Bill(estimated=True)
+    )
+    error = (
+        AnswerError(message.error_code, reason=message.error_reason) if message.error_code else None
+    )
     ending = Ending(
         status=message.status,
         text=message.content,

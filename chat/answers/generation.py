@@ -36,15 +36,24 @@ _SLOW_SAVE_SECONDS = 1.0
 class Generation(CompletionSink):
     """Takes one answer from the upstream to the database. `release` frees what the turn took."""
 
-    def __init__(self, job: Job, upstream: Upstream, release: Callable[[Lease], Awaitable[None]]) -> None:
+    def __init__(
+        self, job: Job, upstream: Upstream, release: Callable[[Lease], Awaitable[None]]
+    ) -> None:
         self.job = job
         plan = job.plan
         self.live = LiveAnswer(plan.answer, job.start)
         # Until when a reader on another worker counts as watching (monotonic).
         self._watched_elsewhere = 0.0
         self._release = release
-        self._cost_meter = CostMeter(plan.prices, plan.reserved, LateBudget(plan.bound, partial(_is_budgeted, plan)))
-        self._call = CompletionCall(upstream, CompletionRequest(plan.targets, plan.messages, may_trim=plan.stored), self._cost_meter, self)
+        self._cost_meter = CostMeter(
+            plan.prices, plan.reserved, LateBudget(plan.bound, partial(_is_budgeted, plan))
+        )
+        self._call = CompletionCall(
+            upstream,
+            CompletionRequest(plan.targets, plan.messages, may_trim=plan.stored),
+            self._cost_meter,
+            self,
+        )
         self._upstream: asyncio.Task[None] | None = None
         self._cancelled: tuple[str, str, AnswerError | None] | None = None
         self._started = monotonic()
@@ -57,8 +66,11 @@ class Generation(CompletionSink):
             ending = self._ending(error)
             done = await self._save(ending)
         except Exception as fault:
-            # The database refuses the row itself: recovery claims the answer with the text that is in Redis.
-            logger.error("Answer %s cannot be saved: %s", self.job.plan.answer, type(fault).__name__)
+            # The database refuses the row itself: recovery claims the answer with the text that is
+            # in Redis.
+            logger.error(
+                "Answer %s cannot be saved: %s", self.job.plan.answer, type(fault).__name__
+            )
             done = None
         await self._release(self.job.lease)
         if done is None:
@@ -68,7 +80,10 @@ class Generation(CompletionSink):
         self.live.end(done, error_payload(ending.error) if ending.error else None)
 
     def cancel(self, status: str, finish_reason: str, error: AnswerError | None = None) -> None:
-        """Ends the answer from outside: closes the upstream at once; what was said so far is kept. Later calls change nothing."""
+        """Ends the answer from outside: closes the upstream at once; what was said so far is kept.
+
+        Later calls change nothing.
+        """
         if self._cancelled is None:
             self._cancelled = (status, finish_reason, error)
             if self._upstream is not None:
@@ -77,11 +92,15 @@ class Generation(CompletionSink):
     @property
     def cost_so_far(self) -> RunningCost:
         """Returns what it has cost until now."""
-        return RunningCost(self._call.model, self._cost_meter.bill(self._call.attempts, len(self.live.text)))
+        return RunningCost(
+            self._call.model, self._cost_meter.bill(self._call.attempts, len(self.live.text))
+        )
 
     @property
     def unwatched_since(self) -> float | None:
-        """Returns since when it has had no reader, here or on another worker (monotonic seconds); None while it has."""
+        """Returns since when it has had no reader, here or on another worker (monotonic seconds);
+        None while it has.
+        """
         since = self.live.unwatched_since
         return None if since is None else max(since, self._watched_elsewhere)
 
@@ -135,13 +154,16 @@ class Generation(CompletionSink):
             finish_reason=finish_reason,
             error=error,
             bill=bill,
-            first_token_ms=round((self._first_token - self._started) * 1000) if self._first_token is not None else None,
+            first_token_ms=round((self._first_token - self._started) * 1000)
+            if self._first_token is not None
+            else None,
             duration_ms=round((monotonic() - self._started) * 1000),
             trimmed=self.job.plan.trimmed + call.trimmed,
         )
 
     async def _save(self, ending: Ending) -> dict[str, Any] | None:
-        """Saves until it is saved, and returns the payload of `done`; None when someone else had ended the answer.
+        """Saves until it is saved, and returns the payload of `done`; None when someone else had
+        ended the answer.
 
         While the database is away the answer waits here and in Redis.
         """
@@ -154,7 +176,9 @@ class Generation(CompletionSink):
                     raise
                 wait = _SAVE_RETRY_SECONDS[min(attempt, len(_SAVE_RETRY_SECONDS) - 1)]
                 attempt += 1
-                logger.warning("Answer %s waits to be saved: %s", self.job.plan.answer, type(error).__name__)
+                logger.warning(
+                    "Answer %s waits to be saved: %s", self.job.plan.answer, type(error).__name__
+                )
                 self._tell_saving(ending, attempt, wait)
                 await asyncio.sleep(wait)
 
@@ -167,7 +191,15 @@ class Generation(CompletionSink):
 
     def _tell_saving(self, ending: Ending, attempt: int, wait: float) -> None:
         reason = "database_unavailable"
-        self.live.status({"state": "saving", "attempt": attempt, "retry_in": wait, "reason": reason, "model": ending.model})
+        self.live.status(
+            {
+                "state": "saving",
+                "attempt": attempt,
+                "retry_in": wait,
+                "reason": reason,
+                "model": ending.model,
+            }
+        )
 
 
 async def _is_budgeted(plan: AnswerPlan) -> bool:

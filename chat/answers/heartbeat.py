@@ -85,15 +85,23 @@ class Heartbeat:
             self._local.handle_command(command, now)
 
     async def _exchange(self, renew: bool) -> list[Command]:
-        """Writes what is new, with `renew` also leases and costs, and takes the commands of other workers: one pipeline."""
+        """Writes what is new, with `renew` also leases and costs, and takes the commands of other
+        workers: one pipeline.
+        """
         generations, pipeline = self._local.all(), self._client.pipeline(transaction=False)
         stored = (generation.live for generation in generations if generation.job.plan.stored)
         sizes = self._store.queue_texts(pipeline, stored, verify=renew)
         if renew:
             self._bus.queue_lease(pipeline)
-            for lease in [*(generation.job.lease for generation in generations), *self._held.readers]:
+            for lease in [
+                *(generation.job.lease for generation in generations),
+                *self._held.readers,
+            ]:
                 leases.renew(pipeline, lease)
-            self._store.queue_costs(pipeline, {generation.job.plan.answer: generation.cost_so_far for generation in generations})
+            self._store.queue_costs(
+                pipeline,
+                {generation.job.plan.answer: generation.cost_so_far for generation in generations},
+            )
         self._bus.queue_inbox(pipeline)
         try:
             *replies, inbox = await pipeline.execute()

@@ -1,4 +1,6 @@
-"""Keeps the leases of the readers on this worker, and releases theirs and those of answers that have ended."""
+"""Keeps the leases of the readers on this worker, and releases theirs and those of answers that
+have ended.
+"""
 
 import asyncio
 import contextlib
@@ -33,7 +35,9 @@ class HeldLeases:
         """Takes note that Redis went or came back, and logs the change."""
         if away != self.redis_is_away:
             self.redis_is_away = away
-            logger.warning("Redis %s", "is away: running answers go on without it" if away else "is back")
+            logger.warning(
+                "Redis %s", "is away: running answers go on without it" if away else "is back"
+            )
 
     async def release(self, lease: Lease) -> None:
         """Frees a slot and its reservation, now or when Redis is back. Does not raise.
@@ -52,7 +56,11 @@ class HeldLeases:
                     return
                 except redis_client.REDIS_ERRORS:
                     self.note_redis(away=True)
-        logger.warning("Redis is away: the slot of answer %s is free when that is back, or when its lease expires", lease.id)
+        logger.warning(
+            "Redis is away: the slot of answer %s is free when that is back, or when its lease"
+            " expires",
+            lease.id,
+        )
         self._unreleased.append(lease)
 
     def release_late(self) -> None:
@@ -64,7 +72,9 @@ class HeldLeases:
         for lease in unreleased:
             self._spawn(self.release(lease))
 
-    async def with_reader_lease(self, frames: AsyncGenerator[bytes, None], lease: Lease) -> AsyncGenerator[bytes, None]:
+    async def with_reader_lease(
+        self, frames: AsyncGenerator[bytes, None], lease: Lease
+    ) -> AsyncGenerator[bytes, None]:
         """Yields the frames.
 
         The reader's lease is renewed while they are read, and released at the end.

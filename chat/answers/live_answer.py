@@ -18,7 +18,8 @@ from chat.answers.reader_access import ReaderAccess
 from chat.errors import InvalidRequest
 
 PING_SECONDS = 15
-# The most text of one delta. A client that does not read on is owed one frame, not the whole of a long answer.
+# The most text of one delta. A client that does not read on is owed one frame, not the whole of a
+# long answer.
 PIECE_BYTES = 64 * 1024
 
 
@@ -29,7 +30,17 @@ class Reader:
     seconds) is when it was first found to have ended.
     """
 
-    __slots__ = ("_ping", "_waiter", "access", "cursor", "doubted_since", "ended", "released", "sent_at", "statuses_seen")
+    __slots__ = (
+        "_ping",
+        "_waiter",
+        "access",
+        "cursor",
+        "doubted_since",
+        "ended",
+        "released",
+        "sent_at",
+        "statuses_seen",
+    )
 
     def __init__(self, cursor: int, statuses_seen: int, access: ReaderAccess | None = None) -> None:
         self.cursor = cursor
@@ -57,7 +68,9 @@ class Reader:
         self.wake()
 
     def ping_if_silent(self, now: float) -> None:
-        """Has the reader send a comment when it has been silent for PING_SECONDS, so that no proxy closes it."""
+        """Has the reader send a comment when it has been silent for PING_SECONDS, so that no proxy
+        closes it.
+        """
         if now - self.sent_at >= PING_SECONDS:
             self._ping = True
             self.wake()
@@ -100,7 +113,9 @@ class LiveAnswer:
         self._wake_readers()
 
     def replace_text(self, text: bytes) -> None:
-        """Takes the text that was saved in place of what was shown: the last of a lost worker's answer may not have been flushed."""
+        """Takes the text that was saved in place of what was shown: the last of a lost worker's
+        answer may not have been flushed.
+        """
         self.text[:] = text
 
     def status(self, data: dict[str, Any]) -> None:
@@ -109,7 +124,10 @@ class LiveAnswer:
         self._wake_readers()
 
     def end(self, done: dict[str, Any], error: dict[str, Any] | None = None) -> None:
-        """Ends the answer for every reader; to be called once it is saved. The arguments are the events' payloads."""
+        """Ends the answer for every reader; to be called once it is saved.
+
+        The arguments are the events' payloads.
+        """
         frames = sse.event("error", error) if error else b""
         self._end = frames + sse.event("done", done, len(self.text)) + sse.END
         self.ended = True
@@ -127,8 +145,11 @@ class LiveAnswer:
         if cursor < len(self.text) and self.text[cursor] & 0xC0 == 0x80:
             raise InvalidRequest("The cursor is not valid.")
 
-    async def frames(self, cursor: int, access: ReaderAccess | None = None) -> AsyncGenerator[bytes, None]:
-        """Yields everything from the cursor on, as frames: `start`, what there is, what comes, the end.
+    async def frames(
+        self, cursor: int, access: ReaderAccess | None = None
+    ) -> AsyncGenerator[bytes, None]:
+        """Yields everything from the cursor on, as frames: `start`, what there is, what comes, the
+        end.
 
         It counts as a reader until the generator is closed.
         """
@@ -148,7 +169,10 @@ class LiveAnswer:
             self._close_reader(reader)
 
     async def pieces(self, access: ReaderAccess | None = None) -> AsyncGenerator[str, None]:
-        """Yields the text from its beginning, as it comes; "" for a ping. Ends when the answer ends, or when the readers are let go."""
+        """Yields the text from its beginning, as it comes; "" for a ping.
+
+        Ends when the answer ends, or when the readers are let go.
+        """
         reader = self._open_reader(0, access)
         try:
             while not reader.released:

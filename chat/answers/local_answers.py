@@ -1,4 +1,6 @@
-"""Runs the answers that this worker generates, and ends them when it is told to, or when no one watches."""
+"""Runs the answers that this worker generates, and ends them when it is told to, or when no one
+watches.
+"""
 
 import asyncio
 import contextlib
@@ -31,7 +33,14 @@ class LocalAnswers:
     `draining`: the readers of stored answers were sent elsewhere, so their absence says nothing.
     """
 
-    def __init__(self, upstream: Upstream, store: AnswerStore, bus: WorkerBus, leases: HeldLeases, spawn: Spawn) -> None:
+    def __init__(
+        self,
+        upstream: Upstream,
+        store: AnswerStore,
+        bus: WorkerBus,
+        leases: HeldLeases,
+        spawn: Spawn,
+    ) -> None:
         self._upstream = upstream
         self._store = store
         self._bus = bus
@@ -51,7 +60,9 @@ class LocalAnswers:
 
     def generate(self, job: Job) -> LiveAnswer:
         """Starts an answer and returns it; it goes on by itself."""
-        generation = self._generations[job.plan.answer] = Generation(job, self._upstream, self._leases.release)
+        generation = self._generations[job.plan.answer] = Generation(
+            job, self._upstream, self._leases.release
+        )
         self._tasks[job.plan.answer] = self._spawn(self._run(generation))
         return generation.live
 
@@ -110,7 +121,9 @@ class LocalAnswers:
     async def _publish_final_text(self, generation: Generation, task: "asyncio.Task[None]") -> None:
         await asyncio.wait([task])
         with contextlib.suppress(*redis_client.REDIS_ERRORS):
-            await self._bus.publish_final_text(generation.job.plan.answer, bytes(generation.live.text))
+            await self._bus.publish_final_text(
+                generation.job.plan.answer, bytes(generation.live.text)
+            )
 
     def assume_watched(self, now: float) -> None:
         """Keeps stored answers going while Redis is away.

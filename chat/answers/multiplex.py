@@ -1,4 +1,5 @@
-"""Sends several answers in one stream: a browser opens six connections to a host over HTTP/1.1, all its tabs together.
+"""Sends several answers in one stream: a browser opens six connections to a host over HTTP/1.1, all
+its tabs together.
 
 Each answer's frames are sent as they are; before them stands the event `item`,
 which says whose they are. Pure; imports nothing of the project but `sse`.
@@ -43,7 +44,9 @@ async def _take(frames: AsyncGenerator[bytes, None]) -> bytes:
     return await anext(frames, b"")
 
 
-async def _close(tasks: "list[asyncio.Task[bytes]]", streams: Sequence[AsyncGenerator[bytes, None]]) -> None:
+async def _close(
+    tasks: "list[asyncio.Task[bytes]]", streams: Sequence[AsyncGenerator[bytes, None]]
+) -> None:
     for task in tasks:
         task.cancel()
     if tasks:

@@ -1,4 +1,7 @@
-"""Says by what right a client reads an answer that is being written. Imports nothing of the project; no database."""
+"""Says by what right a client reads an answer that is being written.
+
+Imports nothing of the project; no database.
+"""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -9,7 +12,8 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class ReaderAccess:
-    """Holds what was true when the reader came: it may end while an answer streams, and the reader with it.
+    """Holds what was true when the reader came: it may end while an answer streams, and the reader
+    with it.
 
     `person` is the account's id, None for a guest; `password` is the account's password hash, which
     Django binds each session to; `session` is the request's.

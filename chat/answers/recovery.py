@@ -31,7 +31,9 @@ _RECOVER_SECONDS = 2.0
 class Recovery:
     """Looks after lost answers on behalf of one worker; `local` are the answers that run there."""
 
-    def __init__(self, worker_id: str, store: AnswerStore, bus: WorkerBus, local: LocalAnswers) -> None:
+    def __init__(
+        self, worker_id: str, store: AnswerStore, bus: WorkerBus, local: LocalAnswers
+    ) -> None:
         self._worker_id = worker_id
         self._store = store
         self._bus = bus
@@ -52,29 +54,41 @@ class Recovery:
                 logger.error("The recovery failed: %s", type(error).__name__)
 
     async def recover(self) -> None:
-        """Claims the answers of workers whose lease was missing twice in a row, with Redis reachable in between.
+        """Claims the answers of workers whose lease was missing twice in a row, with Redis
+        reachable in between.
 
         The lease is renewed more often than this runs: a Redis that was emptied has every living
         worker's lease again by then.
         Also ends what this worker is not to go on with. Raises the database's errors and
         REDIS_ERRORS.
         """
-        here = {generation.job.plan.answer: generation.job.plan.stored for generation in self._local.all()}
+        here = {
+            generation.job.plan.answer: generation.job.plan.stored
+            for generation in self._local.all()
+        }
         rows = await in_thread(Usage.objects.running_rows)
         await self._cancel_disowned(here, rows)
         missing = await self._missing(rows)
         for answer_id in missing & self._suspects:
             if await in_thread(claim, answer_id, *await self._store.read_lost(answer_id)):
-                logger.warning("Answer %s was left by a lost worker: saved as far as it came", answer_id)
+                logger.warning(
+                    "Answer %s was left by a lost worker: saved as far as it came", answer_id
+                )
                 await self._store.write_end(answer_id, stored=True)
         self._suspects = missing
 
     async def _cancel_disowned(self, here: Mapping[UUID, bool], rows: Sequence[RunningRow]) -> None:
-        """Ends what ran `here` (answers, and whether they are stored) before the rows were read, and is to go on no more."""
-        owned = {row.answer for row in rows if row.worker == self._worker_id and not row.stop_requested}
+        """Ends what ran `here` (answers, and whether they are stored) before the rows were read,
+        and is to go on no more.
+        """
+        owned = {
+            row.answer for row in rows if row.worker == self._worker_id and not row.stop_requested
+        }
         self._local.cancel_disowned(here, owned)
         stored = [answer_id for answer_id, is_stored in here.items() if is_stored]
-        self._local.cancel_disowned(stored, await in_thread(Message.objects.still_wanted_ids, stored))
+        self._local.cancel_disowned(
+            stored, await in_thread(Message.objects.still_wanted_ids, stored)
+        )
 
     async def _missing(self, rows: Sequence[RunningRow]) -> set[UUID]:
         """Returns the running answers whose worker has no lease.
@@ -88,9 +102,15 @@ class Recovery:
             # still.
             return set()
         living = {owner for owner, lives in zip(owners, alive, strict=True) if lives}
-        missing = {row.answer for row in rows if row.worker not in living and row.worker != self._worker_id}
+        missing = {
+            row.answer for row in rows if row.worker not in living and row.worker != self._worker_id
+        }
         # An answer of this worker that does not run here was left by a fault of ours.
-        return missing | {row.answer for row in rows if row.worker == self._worker_id and self._local.find(row.answer) is None}
+        return missing | {
+            row.answer
+            for row in rows
+            if row.worker == self._worker_id and self._local.find(row.answer) is None
+        }
 
 
 def claim(answer_id: UUID, text: str, cost_so_far: RunningCost) -> bool:
@@ -131,5 +151,7 @@ def _bill(usage: Usage, text: str, cost_so_far: RunningCost) -> Bill:
     if model is None:
         return Bill(prompt, completion, usage.cost_usd, estimated=True)
     prices = budgets.Prices(model.input_usd_per_million, model.output_usd_per_million)
-    cost = known.cost_usd + prices.cost(prompt - known.prompt_tokens, completion - known.completion_tokens)
+    cost = known.cost_usd + prices.cost(
+        prompt - known.prompt_tokens, completion - known.completion_tokens
+    )
     return Bill(prompt, completion, cost, estimated=True)

@@ -52,14 +52,18 @@ class RemoteAnswers:
         self._answers: dict[UUID, RemoteAnswer] = {}
         self._checked = 0.0
 
-    def follow(self, answer_id: UUID, start: dict[str, Any], owner: str, *, ended: bool) -> LiveAnswer:
+    def follow(
+        self, answer_id: UUID, start: dict[str, Any], owner: str, *, ended: bool
+    ) -> LiveAnswer:
         """Returns the answer that the worker `owner` runs, to read from.
 
         `ended` says that it no longer does.
         """
         remote = self._answers.get(answer_id)
         if remote is None:
-            remote = self._answers[answer_id] = RemoteAnswer(LiveAnswer(answer_id, start), owner, ended=ended)
+            remote = self._answers[answer_id] = RemoteAnswer(
+                LiveAnswer(answer_id, start), owner, ended=ended
+            )
         return remote.live
 
     def all(self) -> list[LiveAnswer]:
@@ -112,7 +116,9 @@ class RemoteAnswers:
     async def _check(self) -> None:
         try:
             remotes = list(self._answers.values())
-            streaming = await in_thread(Message.objects.streaming_ids, [remote.live.id for remote in remotes])
+            streaming = await in_thread(
+                Message.objects.streaming_ids, [remote.live.id for remote in remotes]
+            )
             for remote in remotes:
                 remote.ended |= remote.live.id not in streaming
         except Error:

@@ -30,7 +30,10 @@ def event(name: str, data: dict[str, Any], cursor: int | None = None) -> bytes:
 
 
 def delta(text: str, cursor: int) -> bytes:
-    """Returns the frame of a piece of an answer; `cursor` is the position after it. Its size is a multiple of PAD_BYTES."""
+    """Returns the frame of a piece of an answer; `cursor` is the position after it.
+
+    Its size is a multiple of PAD_BYTES.
+    """
     frame = b'event: delta\nid: %d\ndata: {"text":%s' % (cursor, _encode(text))
     size = len(frame) + _PAD_FIELD + len(b"}\n\n")
     return b'%s,"pad":"%s"}\n\n' % (frame, _PADDING[: -size % PAD_BYTES])

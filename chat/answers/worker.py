@@ -11,7 +11,15 @@ import asyncio
 import contextlib
 import os
 import socket
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Sequence
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Coroutine,
+    Iterable,
+    Sequence,
+)
 from functools import partial
 from time import monotonic
 from typing import Any
@@ -67,7 +75,9 @@ class Worker:
         upstream = Upstream(self._client, Cooldown(self._redis), LastFailures(self._redis))
         self._local = LocalAnswers(upstream, store, self._bus, self._held, self.spawn)
         self._remote = RemoteAnswers(store, self._bus, self.spawn)
-        self._heartbeat = Heartbeat(self._redis, store, self._bus, self._held, self._local, self._remote)
+        self._heartbeat = Heartbeat(
+            self._redis, store, self._bus, self._held, self._local, self._remote
+        )
         self._access = AccessWatch(self._local.all, self._live_answers)
         self.recovery = Recovery(self.id, store, self._bus, self._local)
 
@@ -78,7 +88,12 @@ class Worker:
 
         A Redis that is away does not stop the start: the limits refuse until it is there.
         """
-        for loop in (self._heartbeat.run(), self._access.run(), self.recovery.run(), refusal_writer.run()):
+        for loop in (
+            self._heartbeat.run(),
+            self._access.run(),
+            self.recovery.run(),
+            refusal_writer.run(),
+        ):
             self.spawn(loop)
 
     def spawn(self, coroutine: Coroutine[Any, Any, Any]) -> "asyncio.Task[Any]":
@@ -104,12 +119,15 @@ class Worker:
             live.detach_readers()
 
     async def _interrupt_stateless(self) -> None:
-        """Ends what could not be read elsewhere while the web server still waits for open connections: its readers are told."""
+        """Ends what could not be read elsewhere while the web server still waits for open
+        connections: its readers are told.
+        """
         await asyncio.sleep(max(0, settings.DRAIN_SECONDS - _TELLING_SECONDS))
         self._local.interrupt(stored=False)
 
     async def stop(self) -> None:
-        """Waits for running answers up to DRAIN_SECONDS, ends the rest as interrupted, and saves them.
+        """Waits for running answers up to DRAIN_SECONDS, ends the rest as interrupted, and saves
+        them.
 
         Where the database is away they stay in Redis, whole, and another worker claims them when it
         is back.
@@ -148,7 +166,9 @@ class Worker:
             self._detach_readers(live)
         return live
 
-    def with_reader_lease(self, frames: AsyncGenerator[bytes, None], lease: Lease) -> AsyncGenerator[bytes, None]:
+    def with_reader_lease(
+        self, frames: AsyncGenerator[bytes, None], lease: Lease
+    ) -> AsyncGenerator[bytes, None]:
         """Returns the frames.
 
         The reader's lease is renewed while they are read, and released at the end.
@@ -170,7 +190,8 @@ class Worker:
 
     @contextlib.asynccontextmanager
     async def final_text(self, answer_id: UUID) -> AsyncIterator[Callable[[], Awaitable[str]]]:
-        """Gives, for the block in which an answer is stopped, a function that returns its text once it has ended.
+        """Gives, for the block in which an answer is stopped, a function that returns its text once
+        it has ended.
 
         "" if that is not known. Of a stateless answer nothing is kept that could be read
         afterwards.

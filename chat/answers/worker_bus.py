@@ -101,4 +101,6 @@ class WorkerBus:
 
     async def release_lease(self) -> None:
         """Gives up this worker's lease and inbox at its orderly end."""
-        await self._client.delete(redis_keys.worker_lease(self._worker_id), redis_keys.worker_inbox(self._worker_id))
+        await self._client.delete(
+            redis_keys.worker_lease(self._worker_id), redis_keys.worker_inbox(self._worker_id)
+        )

@@ -1,4 +1,8 @@
-"""What a person is told about how an answer ended: the note under it, and the field `note` of `done`. Pure."""
+"""What a person is told about how an answer ended: the note under it, and the field `note` of
+`done`.
+
+Pure.
+"""
 
 from chat.errors import AnswerError, sentence
 
@@ -18,10 +22,14 @@ _SAID_NOTHING = {
     "tool_calls": "The model said nothing: it asked for a tool, which this site does not have.",
 }
 _STATUSES = {"interrupted": "This answer broke off.", "failed": "No answer came."}
-_TRIMMED = "The oldest messages were left out: the conversation is longer than what can be sent at once."
+_TRIMMED = (
+    "The oldest messages were left out: the conversation is longer than what can be sent at once."
+)
 
 
-def ending_note(status: str, finish_reason: str, *, has_text: bool, error: AnswerError | None, trimmed: int) -> str:
+def ending_note(
+    status: str, finish_reason: str, *, has_text: bool, error: AnswerError | None, trimmed: int
+) -> str:
     """Returns the sentences about an answer's end, "" where there is nothing to say.
 
     `trimmed` is how many of the oldest messages were left out.

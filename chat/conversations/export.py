@@ -8,12 +8,15 @@ from chat.models.usage import usage_payload
 
 
 def as_dict(conversation: Conversation) -> dict[str, Any]:
-    """Returns the export format of docs/protocol.md: the whole tree, oldest first, times in ISO 8601.
+    """Returns the export format of docs/protocol.md: the whole tree, oldest first, times in ISO
+    8601.
 
     `usage` is null until the answer is paid for.
     """
     messages = list(conversation.messages.oldest_first())
-    settled = Usage.objects.filter(answer__in=conversation.messages.values("pk")).exclude(outcome=Usage.Outcome.RUNNING)
+    settled = Usage.objects.filter(answer__in=conversation.messages.values("pk")).exclude(
+        outcome=Usage.Outcome.RUNNING
+    )
     usage = {row.answer: usage_payload(row) for row in settled}
     return {
         "id": str(conversation.pk),
@@ -37,7 +40,9 @@ def _message(message: Message, usage: dict[str, Any] | None) -> dict[str, Any]:
 
 
 def as_markdown(conversation: Conversation) -> str:
-    """Returns the branch that ends with the newest message; every message under a heading that says who wrote it."""
+    """Returns the branch that ends with the newest message; every message under a heading that says
+    who wrote it.
+    """
     parts = [f"# {' '.join(conversation.title.split()) or 'Conversation'}"]
     messages = list(conversation.messages.oldest_first())
     for message in branch_to(messages[-1].id if messages else None, messages):

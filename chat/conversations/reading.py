@@ -1,4 +1,7 @@
-"""Reading conversations for the page: the sidebar's list, and the branch of the tree that is shown. Functions with a query block."""
+"""Reading conversations for the page: the sidebar's list, and the branch of the tree that is shown.
+
+Functions with a query block.
+"""
 
 from collections import defaultdict
 from collections.abc import Container, Iterable, Sequence
@@ -13,15 +16,18 @@ from chat.models import ChatModel, Conversation, Message, Quota, Usage
 from chat.requester import Requester
 
 SIDEBAR_LIMIT = 200
-# Of a long branch a page has at least so many of its newest messages (10,000 would take a server 5 s and a browser longer), and
-# begins at a multiple of the step: while it grows by a turn, what stands above stays where it is.
+# Of a long branch a page has at least so many of its newest messages (10,000 would take a server 5
+# s and a browser longer), and begins at a multiple of the step: while it grows by a turn, what
+# stands above stays where it is.
 PAGE_MESSAGES = 200
 PAGE_STEP = 100
 
 
 @dataclass(frozen=True)
 class Entry:
-    """Holds a message as the page shows it, with its place among its siblings (the other branches at this point), counted from 1."""
+    """Holds a message as the page shows it, with its place among its siblings (the other branches
+    at this point), counted from 1.
+    """
 
     message: Message
     place: int = 1
@@ -35,8 +41,12 @@ class Entry:
 
 
 def entries(messages: Iterable[Message], through: UUID | None = None) -> list[Entry]:
-    """Returns the path from the first prompt to the newest message, or to the newest one below `through`."""
-    known = {message.id: message for message in sorted(messages, key=lambda message: message.created)}
+    """Returns the path from the first prompt to the newest message, or to the newest one below
+    `through`.
+    """
+    known = {
+        message.id: message for message in sorted(messages, key=lambda message: message.created)
+    }
     children: dict[UUID | None, list[Message]] = defaultdict(list)
     for message in known.values():
         children[message.parent_id].append(message)
@@ -64,29 +74,37 @@ def _entry(message: Message, siblings: Sequence[Message]) -> Entry:
 class Thread:
     """Holds what a page shows of a branch.
 
-    `earlier` is the message at which it would begin with a step more, None where nothing is left out.
+    `earlier` is the message at which it would begin with a step more, None where nothing is left
+    out.
     """
 
     entries: Sequence[Entry] = ()
     earlier: UUID | None = None
 
 
-def thread(conversation: Conversation, through: UUID | None = None, since: UUID | None = None) -> Thread:
-    """Returns the end of the branch, from `through` or `since` on if one of them is further up, with everything the page shows of it.
+def thread(
+    conversation: Conversation, through: UUID | None = None, since: UUID | None = None
+) -> Thread:
+    """Returns the end of the branch, from `through` or `since` on if one of them is further up,
+    with everything the page shows of it.
 
     That is: finished answers as HTML, and what they used. Two queries.
     """
     path = entries(conversation.messages.all(), through)
     first = _first_shown(path, {through, since})
     visible = path[first:]
-    usage = Usage.objects.in_bulk([entry.message.id for entry in visible if entry.message.role == Message.Role.ASSISTANT])
+    usage = Usage.objects.in_bulk(
+        [entry.message.id for entry in visible if entry.message.role == Message.Role.ASSISTANT]
+    )
     earlier = path[max(0, first - PAGE_STEP)].message.id if first else None
     return Thread([_shown(entry, usage.get(entry.message.id)) for entry in visible], earlier)
 
 
 def _first_shown(path: Sequence[Entry], wanted: Container[UUID | None]) -> int:
     usual = max(0, (len(path) - PAGE_MESSAGES) // PAGE_STEP * PAGE_STEP)
-    return next((place for place, entry in enumerate(path[:usual]) if entry.message.id in wanted), usual)
+    return next(
+        (place for place, entry in enumerate(path[:usual]) if entry.message.id in wanted), usual
+    )
 
 
 def _shown(entry: Entry, usage: Usage | None) -> Entry:
@@ -99,13 +117,23 @@ def _shown(entry: Entry, usage: Usage | None) -> Entry:
 def _note(message: Message) -> str:
     if message.role == Message.Role.USER or message.status == Message.Status.STREAMING:
         return ""
-    error = AnswerError(message.error_code, reason=message.error_reason) if message.error_code else None
+    error = (
+        AnswerError(message.error_code, reason=message.error_reason) if message.error_code else None
+    )
     has_text = bool(message.content)
-    return ending_note(message.status, message.finish_reason, has_text=has_text, error=error, trimmed=message.trimmed)
+    return ending_note(
+        message.status,
+        message.finish_reason,
+        has_text=has_text,
+        error=error,
+        trimmed=message.trimmed,
+    )
 
 
 def sidebar(requester: Requester) -> tuple[list[Conversation], bool]:
-    """Returns the requester's newest conversations, by their last turn; and whether there are older ones."""
+    """Returns the requester's newest conversations, by their last turn; and whether there are older
+    ones.
+    """
     found = list(Conversation.objects.owned_by(requester).only("id", "title")[: SIDEBAR_LIMIT + 1])
     return found[:SIDEBAR_LIMIT], len(found) > SIDEBAR_LIMIT
 

@@ -15,7 +15,9 @@ _BEFORE, _AFTER = 60, 140  # characters shown around a match
 
 @dataclass(frozen=True)
 class Hit:
-    """Holds a conversation, and where the words stand in it: the text around the match in three pieces, not yet escaped."""
+    """Holds a conversation, and where the words stand in it: the text around the match in three
+    pieces, not yet escaped.
+    """
 
     conversation: Conversation
     before: str
@@ -24,22 +26,40 @@ class Hit:
 
 
 def clean_query(text: str) -> str:
-    """Returns what can be searched for: without NUL, which PostgreSQL refuses, on one line, not endless."""
+    """Returns what can be searched for: without NUL, which PostgreSQL refuses, on one line, not
+    endless.
+    """
     return " ".join(text.replace("\0", " ").split())[:_MAX_QUERY_CHARS].strip()
 
 
 def search_conversations(requester: Requester, query: str) -> list[Hit]:
-    """Returns at most 50 of the requester's conversations, the latest first; none for an empty query. One query."""
+    """Returns at most 50 of the requester's conversations, the latest first; none for an empty
+    query.
+
+    One query.
+    """
     if not query:
         return []
-    messages = Message.objects.filter(_contains("content", query), conversation=OuterRef("pk")).order_by("-created")
-    found = Conversation.objects.owned_by(requester).annotate(text=Subquery(messages.values("content")[:1]))
-    found = found.filter(_contains("title", query) | Q(text__isnull=False)).order_by("-updated", "pk")
-    return [_hit(conversation, getattr(conversation, "text", None) or "", query) for conversation in found[:MAX_HITS]]
+    messages = Message.objects.filter(
+        _contains("content", query), conversation=OuterRef("pk")
+    ).order_by("-created")
+    found = Conversation.objects.owned_by(requester).annotate(
+        text=Subquery(messages.values("content")[:1])
+    )
+    found = found.filter(_contains("title", query) | Q(text__isnull=False)).order_by(
+        "-updated", "pk"
+    )
+    return [
+        _hit(conversation, getattr(conversation, "text", None) or "", query)
+        for conversation in found[:MAX_HITS]
+    ]
 
 
 def _contains(field: str, query: str) -> Q:
-    """Tells whether the query stands in the field, in whatever case. A text in ASCII has no fold beside it, and needs none."""
+    """Tells whether the query stands in the field, in whatever case.
+
+    A text in ASCII has no fold beside it, and needs none.
+    """
     folded = fold(query)
     found = Q(**{f"{field}_folded__contains": folded})
     if folded.isascii():

@@ -7,20 +7,30 @@ from unicodedata import category
 from chat.graphemes import cut
 
 MAX_TITLE_CHARS = 60
-# A place to end is looked for in the last characters; a word that is longer than these, such as an address, is cut.
+# A place to end is looked for in the last characters; a word that is longer than these, such as an
+# address, is cut.
 _LOOK_BACK = 24
 
 # A line that begins or ends a block of code, with what may stand before it.
 _FENCE = re.compile(r"(.*?)(?:`{3,}|~{3,})[\w+#.-]*\s*$")
-# Headings, quotes, list items, boxes to tick: what stands at the beginning of a line and is not its text.
+# Headings, quotes, list items, boxes to tick: what stands at the beginning of a line and is not its
+# text.
 _MARKS = re.compile(r"\s*(?:(?:#{1,6}|>+|[-*+•]|\[[ xX]\])(?:\s+|$))+")
 _RULE = re.compile(r"\s*(?:[-*_=]\s*){3,}$")
 _EMPHASIS = re.compile(r"(\*\*|`+)(?=\S)(.+?)(?<=\S)\1")
-# What turns the direction of all that follows it on a page, and what is not seen at all. Joiners stay: scripts and emoji need them.
-INVISIBLE = re.compile("[\u061c\u200b\u200e\u200f\u202a-\u202e\u2060-\u2069\ufeff\ufff9-\ufffb\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\xad]")
-# Chinese and Japanese have no spaces: a line may end behind any character, but for these rules (JIS X 4051, kinsoku shori).
-_CJK = re.compile("[\u2e80-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\uff01-\uff9f\U00020000-\U0003ffff]")
-_NEVER_FIRST = frozenset("、。，．・：；？！゛゜ヽヾゝゞ々ー’”）〕］｝〉》」』】ぁぃぅぇぉっゃゅょゎァィゥェォッャュョヮ゙゚")
+# What turns the direction of all that follows it on a page, and what is not seen at all. Joiners
+# stay: scripts and emoji need them.
+INVISIBLE = re.compile(
+    "[\u061c\u200b\u200e\u200f\u202a-\u202e\u2060-\u2069\ufeff\ufff9-\ufffb\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\xad]"
+)
+# Chinese and Japanese have no spaces: a line may end behind any character, but for these rules (JIS
+# X 4051, kinsoku shori).
+_CJK = re.compile(
+    "[\u2e80-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\uff01-\uff9f\U00020000-\U0003ffff]"
+)
+_NEVER_FIRST = frozenset(
+    "、。，．・：；？！゛゜ヽヾゝゞ々ー’”）〕］｝〉》」』】ぁぃぅぇぉっゃゅょゎァィゥェォッャュョヮ゙゚"
+)
 _NEVER_LAST = frozenset("‘“（〔［｛〈《「『【")
 _SENTENCE_END = frozenset("。！？；，、：")
 # Letters, numbers, punctuation, symbols (Unicode's general categories).
@@ -29,7 +39,8 @@ _TRAILING = " ,;:.、，。；：・" + "".join(sorted(_NEVER_LAST)) + "([{"
 
 
 def title_of(prompt: str) -> str:
-    """Returns the first words of the prompt's text, MAX_TITLE_CHARS characters at most with the … of one that is cut.
+    """Returns the first words of the prompt's text, MAX_TITLE_CHARS characters at most with the …
+    of one that is cut.
 
     "" where there is nothing to see in it.
     """
@@ -38,7 +49,9 @@ def title_of(prompt: str) -> str:
 
 
 def _text_of(prompt: str) -> str:
-    """Returns on one line the text around blocks of code or, where there is none, what is in them; or else the prompt as it is."""
+    """Returns on one line the text around blocks of code or, where there is none, what is in them;
+    or else the prompt as it is.
+    """
     text = INVISIBLE.sub("", prompt)
     outside, inside = _split(text)
     line = _joined(map(_without_marks, outside)) or _joined(inside) or _joined([text]).strip("`~ ")
@@ -71,7 +84,9 @@ def _joined(lines: Iterable[str]) -> str:
 
 
 def _cut(line: str, most: int) -> str:
-    """Returns the beginning of the line, ended at a sensible place: behind a sentence's part, a word, a character."""
+    """Returns the beginning of the line, ended at a sensible place: behind a sentence's part, a
+    word, a character.
+    """
     places = [place for place in range(most, most - _LOOK_BACK, -1) if _may_end(line, place)]
     ends = [place for place in places if line[place - 1] in _SENTENCE_END]
     end = next(iter(ends or places), 0)
@@ -83,6 +98,10 @@ def _may_end(line: str, place: int) -> bool:
     before, after = line[place - 1], line[place]
     if after == " ":
         return True
-    if not (_CJK.match(before) or _CJK.match(after)) or after in _NEVER_FIRST or before in _NEVER_LAST:
+    if (
+        not (_CJK.match(before) or _CJK.match(after))
+        or after in _NEVER_FIRST
+        or before in _NEVER_LAST
+    ):
         return False
     return len(cut(line, place)) == place

@@ -39,7 +39,8 @@ _DATABASE_SILENT = "The database does not answer. Try again in a moment."
 
 @dataclass(frozen=True)
 class Admission:
-    """Holds what a turn took: the lease of slots and budgets, the window counters, the RateLimit headers.
+    """Holds what a turn took: the lease of slots and budgets, the window counters, the RateLimit
+    headers.
 
     `unchecked`: without Redis nothing could take the budgets for it; `check_ledger` is to be asked
     in the transaction that writes the turn.
@@ -70,7 +71,9 @@ def check_windows(asked: AdmissionRequest) -> AdmissionRequest:
     seen = _enforced_windows(asked.requester, asked.quota)
     asked = replace(asked, headers=windows.headers(seen))
     if full := windows.full(seen):
-        raise _slowest([_rate_limited(asked, full), *reservations.exhausted(asked, with_reserved=True)])
+        raise _slowest(
+            [_rate_limited(asked, full), *reservations.exhausted(asked, with_reserved=True)]
+        )
     return asked
 
 
@@ -83,8 +86,12 @@ def _enforced_windows(requester: Requester, quota: Quota) -> list[windows.Window
         return []
 
 
-def _rate_limited(asked: AdmissionRequest, full: list[windows.Window], seen: list[windows.Window] | None = None) -> RateLimited:
-    """Makes the refusal for full windows; `seen` are all of them, where they are newer than the request."""
+def _rate_limited(
+    asked: AdmissionRequest, full: list[windows.Window], seen: list[windows.Window] | None = None
+) -> RateLimited:
+    """Makes the refusal for full windows; `seen` are all of them, where they are newer than the
+    request.
+    """
     words = ", ".join(f"{window.rate.limit} {per(window.rate.period)}" for window in full)
     return asked.refusal(
         RateLimited,
@@ -96,7 +103,9 @@ def _rate_limited(asked: AdmissionRequest, full: list[windows.Window], seen: lis
 
 
 def _slowest(refused: list[Refusal]) -> Refusal:
-    """Chooses the refusal to tell: of the gate that takes longest, or the next one would refuse a turn that waited."""
+    """Chooses the refusal to tell: of the gate that takes longest, or the next one would refuse a
+    turn that waited.
+    """
     return max(refused, key=lambda refusal: refusal.retry_after or 0)
 
 
@@ -118,7 +127,9 @@ async def admit(asked: AdmissionRequest) -> Admission:
         work.add_done_callback(_give_back_late)
         # Redis holds up no thread for long: one that has not come free waits for the database.
         if progress.reads_ledger or not (progress.has_begun or redis_client.was_away()):
-            raise asked.refusal(DatabaseUnavailable, _DATABASE_SILENT, retry_after=leases.RETRY_SECONDS) from None
+            raise asked.refusal(
+                DatabaseUnavailable, _DATABASE_SILENT, retry_after=leases.RETRY_SECONDS
+            ) from None
         return _without_redis(asked)
 
 
@@ -133,11 +144,15 @@ def _admit_noting(progress: Progress, asked: AdmissionRequest) -> Admission:
 
 
 def admit_here(asked: AdmissionRequest) -> Admission:
-    """Does what `admit` does in this thread, without its deadline. Blocks on Redis and the database."""
+    """Does what `admit` does in this thread, without its deadline.
+
+    Blocks on Redis and the database.
+    """
     try:
         return pass_gates(asked)
     except TooManyStreams as refusal:
-        # What running answers have reserved comes back with their slots, so only what is spent makes the wait longer.
+        # What running answers have reserved comes back with their slots, so only what is spent
+        # makes the wait longer.
         raise _slowest([refusal, *reservations.exhausted(asked, with_reserved=False)]) from None
     except (RateLimited, TokensExhausted, SpendExhausted) as refusal:
         raise _slowest([refusal, *reservations.exhausted(asked, with_reserved=True)]) from None
@@ -166,17 +181,21 @@ def pass_gates(asked: AdmissionRequest) -> Admission:
 
 
 def _without_redis(asked: AdmissionRequest) -> Admission:
-    """Decides as LIMITS_WHEN_REDIS_DOWN says: `allow` is no request limits and no slots, but the ledger's budgets.
+    """Decides as LIMITS_WHEN_REDIS_DOWN says: `allow` is no request limits and no slots, but the
+    ledger's budgets.
 
     The lease is one all the same: the worker writes it when Redis is back.
     """
     if settings.LIMITS_WHEN_REDIS_DOWN != "allow":
-        raise asked.refusal(LimitsUnavailable, windows.UNAVAILABLE, retry_after=leases.RETRY_SECONDS)
+        raise asked.refusal(
+            LimitsUnavailable, windows.UNAVAILABLE, retry_after=leases.RETRY_SECONDS
+        )
     return Admission(reservations.whole_lease(asked), unchecked=True)
 
 
 def check_ledger(asked: AdmissionRequest) -> None:
-    """Raises the refusal of a budget for which the ledger alone, running answers included, has no headroom.
+    """Raises the refusal of a budget for which the ledger alone, running answers included, has no
+    headroom.
 
     Call it in the transaction that writes the turn: one turn at a time comes through.
     """
@@ -189,7 +208,9 @@ def check_ledger(asked: AdmissionRequest) -> None:
 
 
 def _record_shadow_refusal(asked: AdmissionRequest) -> None:
-    """Asks the gates of a quota in shadow mode; a reservation that is taken is taken once more, without a limit."""
+    """Asks the gates of a quota in shadow mode; a reservation that is taken is taken once more,
+    without a limit.
+    """
     key = asked.requester.limit_key
     try:
         seen = windows.peek(windows.TURNS, key, asked.quota.rates)
@@ -203,7 +224,9 @@ def _record_shadow_refusal(asked: AdmissionRequest) -> None:
 def record_in_shadow(quota: Quota, requester: Requester, refusal: Refusal) -> None:
     """Records a turn that a quota in shadow mode would have refused; nothing else happens to it."""
     refusal_counts.record(requester, quota.name, refusal.code, shadow=True)
-    logger.info("Shadow quota %r would have refused %s: %s", quota.name, requester.limit_key, refusal.code)
+    logger.info(
+        "Shadow quota %r would have refused %s: %s", quota.name, requester.limit_key, refusal.code
+    )
 
 
 # --- Giving back --------------------------------------------------------------------

@@ -43,4 +43,6 @@ class AdmissionRequest:
         `retry_after` is seconds; `headers` are newer than those of the request.
         """
         merged = {**self.headers, **(headers or {})}
-        return kind(message, retry_after=retry_after, limit=limit, headers=merged, quota=self.quota.name)
+        return kind(
+            message, retry_after=retry_after, limit=limit, headers=merged, quota=self.quota.name
+        )

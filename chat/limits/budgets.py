@@ -1,4 +1,7 @@
-"""Tokens and money: upper bounds before a turn, costs after it, and what the ledger says was spent. Money is Decimal, never a float."""
+"""Tokens and money: upper bounds before a turn, costs after it, and what the ledger says was spent.
+
+Money is Decimal, never a float.
+"""
 
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -13,7 +16,9 @@ from django.utils import timezone
 
 from chat.models import Usage
 
-_BYTES_PER_TOKEN = 4  # a rule of thumb for estimates; no token is shorter than a byte, which is what bounds use
+_BYTES_PER_TOKEN = (
+    4  # a rule of thumb for estimates; no token is shorter than a byte, which is what bounds use
+)
 _MIN_BYTES_PER_TOKEN = 2  # on average over a text
 _TOKENS_PER_MESSAGE = 16
 _MILLION = Decimal(1_000_000)
@@ -28,10 +33,14 @@ class Prices:
 
     def cost(self, prompt_tokens: int, completion_tokens: int) -> Decimal:
         """Returns USD, to the hundred-millionth."""
-        return ((self.input * prompt_tokens + self.output * completion_tokens) / _MILLION).quantize(Decimal("1e-8"), ROUND_CEILING)
+        return ((self.input * prompt_tokens + self.output * completion_tokens) / _MILLION).quantize(
+            Decimal("1e-8"), ROUND_CEILING
+        )
 
     def affordable(self, prompt_tokens: int, usd: Decimal, most: int) -> int:
-        """Returns how many output tokens, `most` at the most, that much money pays for beside the prompt."""
+        """Returns how many output tokens, `most` at the most, that much money pays for beside the
+        prompt.
+        """
         left = usd - self.cost(prompt_tokens, 0)
         if left < 0:
             return 0
@@ -53,7 +62,9 @@ def max_prompt_tokens(messages: list[dict[str, str]]) -> int:
 
 def estimate_prompt(messages: list[dict[str, str]]) -> int:
     """Returns about how many tokens these messages are, for when the upstream did not say."""
-    return sum(ceil(len(message["content"].encode()) / _BYTES_PER_TOKEN) + 4 for message in messages)
+    return sum(
+        ceil(len(message["content"].encode()) / _BYTES_PER_TOKEN) + 4 for message in messages
+    )
 
 
 def estimate_completion(text_bytes: int, deltas: int) -> int:
@@ -112,7 +123,8 @@ class Spent:
     reserved_micro_usd: int
 
 
-# By hand: it is asked for with every turn, and Django takes longer to write these sums than a database to do them.
+# By hand: it is asked for with every turn, and Django takes longer to write these sums than a
+# database to do them.
 _SPENT = """
 SELECT
   COALESCE(SUM(CASE WHEN day = %s AND outcome <> 'running' THEN prompt_tokens + completion_tokens END), 0),
@@ -128,7 +140,9 @@ _YOUNG_SECONDS = 60
 
 @dataclass(frozen=True)
 class _Past:
-    """Holds what the site spent in the month of `day` before that day, and when (monotonic seconds) it was summed up."""
+    """Holds what the site spent in the month of `day` before that day, and when (monotonic seconds)
+    it was summed up.
+    """
 
     day: date
     read_at: float
@@ -161,9 +175,18 @@ def _spent_by_all(day: date) -> Spent:
     if _past is None or _past.day != day or not 0 <= monotonic() - _past.read_at < PAST_SECONDS:
         _past = _Past(day, monotonic(), _spent(first, day - timedelta(days=1), day, None))
     # What runs since before midnight may be settled at any moment.
-    past = _spent(first, day - timedelta(days=1), day, None) if _past.spent.reserved_micro_usd or _is_young(day) else _past.spent
+    past = (
+        _spent(first, day - timedelta(days=1), day, None)
+        if _past.spent.reserved_micro_usd or _is_young(day)
+        else _past.spent
+    )
     today = _spent(day, month_end(day), day, None)
-    return Spent(today.tokens, today.reserved_tokens, past.micro_usd + today.micro_usd, past.reserved_micro_usd + today.reserved_micro_usd)
+    return Spent(
+        today.tokens,
+        today.reserved_tokens,
+        past.micro_usd + today.micro_usd,
+        past.reserved_micro_usd + today.reserved_micro_usd,
+    )
 
 
 def _is_young(day: date) -> bool:

@@ -1,4 +1,5 @@
-"""What the operator has set, as one process knows it: policy, quotas, models, without asking the database for every turn.
+"""What the operator has set, as one process knows it: policy, quotas, models, without asking the
+database for every turn.
 
 A version in Redis changes whenever any process commits a change; what is known
 counts only for the version it was read under, so a change holds for the next
@@ -27,7 +28,10 @@ _MAX_PEOPLE = 10_000
 
 
 class Configuration:
-    """Holds one version of it, read as far as it was asked for. What it returns is shared: do not change it."""
+    """Holds one version of it, read as far as it was asked for.
+
+    What it returns is shared: do not change it.
+    """
 
     def __init__(self, version: bytes | str | None) -> None:
         self.version = version
@@ -51,7 +55,9 @@ class Configuration:
         return self._effective_quotas[who]
 
     def paused(self, requester: Requester) -> str | None:
-        """Returns why the requester may begin no turn at present, in words for them; None if they may."""
+        """Returns why the requester may begin no turn at present, in words for them; None if they
+        may.
+        """
         policy = self.policy()
         if policy.paused:
             return policy.notice or "The site is paused. Try again later."
@@ -69,7 +75,10 @@ _known = Configuration(None)
 
 
 def current() -> Configuration:
-    """Returns what holds for a turn that begins now. Blocks on Redis; its methods block on the database."""
+    """Returns what holds for a turn that begins now.
+
+    Blocks on Redis; its methods block on the database.
+    """
     global _known
     try:
         version = redis_client.client().get(redis_keys.configuration())
@@ -99,7 +108,8 @@ def watch() -> None:
     tables = configured_models()
     for table in tables:
         post_save.connect(_changed, sender=table, dispatch_uid="configuration")
-    # Who is in which group decides as well. What a deletion takes along is deleted without a signal.
+    # Who is in which group decides as well. What a deletion takes along is deleted without a
+    # signal.
     deleted: list[type[Model]] = [*tables, Group, User]
     for table in deleted:
         post_delete.connect(_changed, sender=table, dispatch_uid="configuration")

@@ -26,7 +26,8 @@ from typing import Any, Protocol, TypeVar
 
 from django_redis.cache import RedisCache
 
-# KEYS[1] the counter; ARGV[1] its cap. Returns the count, or cap + 1 with nothing counted; nil when there is no counter.
+# KEYS[1] the counter; ARGV[1] its cap. Returns the count, or cap + 1 with nothing counted; nil when
+# there is no counter.
 _INCREMENT_BELOW_CAP = """
 local count = redis.call('GET', KEYS[1])
 if not count then return false end
@@ -43,7 +44,10 @@ _MAX_KEYS_AT_ONCE = 500
 
 
 class Mode(Protocol):
-    """Decides what the two writes of django-ratelimit do. `key` is the cache's, not yet Redis' own."""
+    """Decides what the two writes of django-ratelimit do.
+
+    `key` is the cache's, not yet Redis' own.
+    """
 
     def add(self, cache: "CountingCache", key: str, value: Any, timeout: int) -> bool: ...
 
@@ -92,7 +96,9 @@ class CountBelowCap:
 
 @dataclass
 class CollectKeys:
-    """Pretends that each counter was added; `keys` are the Redis keys that would have been asked for."""
+    """Pretends that each counter was added; `keys` are the Redis keys that would have been asked
+    for.
+    """
 
     keys: list[str] = field(default_factory=list)
 
@@ -123,7 +129,11 @@ class CountingCache(RedisCache):
 
     def add(self, key: str, value: Any, *args: Any, **kwargs: Any) -> bool:
         mode = _mode.get()
-        return self.add_plainly(key, value, *args, **kwargs) if mode is None else mode.add(self, key, value, *args)
+        return (
+            self.add_plainly(key, value, *args, **kwargs)
+            if mode is None
+            else mode.add(self, key, value, *args)
+        )
 
     def incr(self, key: str, *args: Any, **kwargs: Any) -> int:
         mode = _mode.get()

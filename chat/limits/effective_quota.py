@@ -1,4 +1,8 @@
-"""What applies to one person: their quota, what an operator granted beyond it, and whether they are paused. Blocks on the database."""
+"""What applies to one person: their quota, what an operator granted beyond it, and whether they are
+paused.
+
+Blocks on the database.
+"""
 
 from collections.abc import Iterable
 from copy import copy
@@ -30,7 +34,9 @@ class EffectiveQuota:
 
 
 def effective_quota_of(requester: Requester) -> EffectiveQuota:
-    """Returns what applies right now: one query for the quota, and two more for people with an account."""
+    """Returns what applies right now: one query for the quota, and two more for people with an
+    account.
+    """
     quota = Quota.objects.for_requester(requester)
     if requester.user_id is None:
         return EffectiveQuota(quota)
@@ -39,16 +45,22 @@ def effective_quota_of(requester: Requester) -> EffectiveQuota:
     return EffectiveQuota(with_grants(quota, tokens, usd) if quota else None, tokens, usd, pause)
 
 
-def granted(people: "Iterable[int] | QuerySet[User, Any]", reason: str | None = None) -> dict[int, tuple[int, Decimal]]:
+def granted(
+    people: "Iterable[int] | QuerySet[User, Any]", reason: str | None = None
+) -> dict[int, tuple[int, Decimal]]:
     """Returns tokens granted for today and USD granted for this month, by the id of the person.
 
     A person without grants is not among them. One query.
     """
     today = timezone.localdate()
-    grants = Grant.objects.filter(user__in=people, day__gte=today.replace(day=1), day__lte=today).order_by()
+    grants = Grant.objects.filter(
+        user__in=people, day__gte=today.replace(day=1), day__lte=today
+    ).order_by()
     if reason is not None:
         grants = grants.filter(reason=reason)
-    rows = grants.values_list("user").annotate(tokens=Sum("tokens", filter=Q(day=today)), usd=ExactSum("usd"))
+    rows = grants.values_list("user").annotate(
+        tokens=Sum("tokens", filter=Q(day=today)), usd=ExactSum("usd")
+    )
     return {user_id: (tokens or 0, usd) for user_id, tokens, usd in rows}
 
 

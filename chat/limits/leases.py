@@ -25,14 +25,14 @@ LEASE_SECONDS = 12
 RENEW_SECONDS = 1
 # When to ask again where all slots are taken: a hint, for no one knows when an answer ends.
 RETRY_SECONDS = 2
-# A lost worker's slot is free when its lease expires; its reservation stays until the answer is in the ledger, but no longer than this.
+# A lost worker's slot is free when its lease expires; its reservation stays until the answer is in
+# the ledger, but no longer than this.
 _CLAIM_SECONDS = 20
 
-# KEYS slots, reserved, version.
-# ARGV id, lease ms, most slots, tokens, micro_usd, token headroom, money headroom, expected version,
-# claim ms, day.
-# A limit of -1 is none; no version is expected where it is ''. Returns what refused, or "ok". "… reserved" is a refusal
-# for which the other reservations alone are to blame. A reservation counts in its own day and month, as its row will.
+# KEYS slots, reserved, version. ARGV id, lease ms, most slots, tokens, micro_usd, token headroom,
+# money headroom, expected version, claim ms, day. A limit of -1 is none; no version is expected
+# where it is ''. Returns what refused, or "ok". "… reserved" is a refusal for which the other
+# reservations alone are to blame. A reservation counts in its own day and month, as its row will.
 _TAKE = """
 local clock = redis.call('TIME')
 local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
@@ -62,7 +62,8 @@ redis.call('PEXPIRE', KEYS[1], 3600000)
 redis.call('PEXPIRE', KEYS[2], 3600000)
 return 'ok'
 """
-# KEYS slots, reserved. ARGV lease ms, id, tokens:micro_usd:day. Writes them again if Redis lost them.
+# KEYS slots, reserved. ARGV lease ms, id, tokens:micro_usd:day. Writes them again if Redis lost
+# them.
 _RENEW = """
 local clock = redis.call('TIME')
 local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
@@ -72,15 +73,16 @@ redis.call('PEXPIRE', KEYS[1], 3600000)
 redis.call('PEXPIRE', KEYS[2], 3600000)
 return 1
 """
-# KEYS slots, reserved, version. ARGV id. A version that is missing stays so: it says that others are to be set up again.
+# KEYS slots, reserved, version. ARGV id. A version that is missing stays so: it says that others
+# are to be set up again.
 _RELEASE = """
 redis.call('ZREM', KEYS[1], ARGV[1])
 redis.call('HDEL', KEYS[2], ARGV[1])
 redis.call('SET', KEYS[3], ARGV[1], 'XX', 'PX', 3600000)
 return 1
 """
-# KEYS slots, reserved, version. ARGV version, lease ms, then id, tokens:micro_usd:day of each that runs.
-# Returns the version that there is then.
+# KEYS slots, reserved, version. ARGV version, lease ms, then id, tokens:micro_usd:day of each that
+# runs. Returns the version that there is then.
 _SET_UP = """
 local known = redis.call('GET', KEYS[3])
 if known then return known end
@@ -109,7 +111,8 @@ class Lease:
 
     It is of `tokens` and `micro_usd` (millionths of a USD).
 
-    The tokens count in their `day` (20261122, in the site's time zone), the money in that day's month.
+    The tokens count in their `day` (20261122, in the site's time zone), the money in that day's
+    month.
     """
 
     id: str
@@ -126,9 +129,11 @@ class Lease:
 
 @dataclass(frozen=True)
 class Headroom:
-    """Holds what a subject may still take: slots, and tokens and micro_usd beyond what the ledger says was spent.
+    """Holds what a subject may still take: slots, and tokens and micro_usd beyond what the ledger
+    says was spent.
 
-    None is no limit. `version` is the one from before the ledger was read; "" where nothing was read of it.
+    None is no limit. `version` is the one from before the ledger was read; "" where nothing was
+    read of it.
     """
 
     slots: int | None = None
@@ -140,27 +145,49 @@ class Headroom:
 def version(client: Redis, subject: str, running: Callable[[], Iterable[Lease]]) -> str:
     """Returns the version of the reservations.
 
-    To be read before the ledger is summed up, and passed to `take` with the headroom that comes of it.
+    To be read before the ledger is summed up, and passed to `take` with the headroom that comes of
+    it.
 
     `running` reads from the ledger what runs; asked only where Redis knows nothing of the subject.
     """
     value = client.get(redis_keys.leases(subject).version)
     if value is None:
         reserved = [word for lease in running() for word in (lease.id, lease.reserved)]
-        value = client.eval(_SET_UP, 3, *redis_keys.leases(subject), token_hex(8), LEASE_SECONDS * 1000, *reserved)
+        value = client.eval(
+            _SET_UP, 3, *redis_keys.leases(subject), token_hex(8), LEASE_SECONDS * 1000, *reserved
+        )
     return value.decode() if isinstance(value, bytes) else ""
 
 
 def take(client: Redis, subject: str, lease: Lease, headroom: Headroom) -> str:
     """Takes the slot and the reservation for `subject`.
 
-    Returns "ok", or what refused: "slots", "tokens", "money", or "tokens reserved" and "money reserved" where there was headroom but for
-    the reservations of running answers; "stale" when the ledger must be read again.
+    Returns "ok", or what refused: "slots", "tokens", "money", or "tokens reserved" and "money
+    reserved" where there was headroom but for the reservations of running answers; "stale" when the
+    ledger must be read again.
     """
-    limits = [-1 if limit is None else max(0, limit) for limit in (headroom.slots, headroom.tokens, headroom.micro_usd)]
+    limits = [
+        -1 if limit is None else max(0, limit)
+        for limit in (headroom.slots, headroom.tokens, headroom.micro_usd)
+    ]
     reservation = [lease.tokens, lease.micro_usd, limits[1], limits[2]]
-    keys, lease_ms, claim_ms = redis_keys.leases(subject), LEASE_SECONDS * 1000, _CLAIM_SECONDS * 1000
-    result = client.eval(_TAKE, 3, *keys, lease.id, lease_ms, limits[0], *reservation, headroom.version, claim_ms, lease.day)
+    keys, lease_ms, claim_ms = (
+        redis_keys.leases(subject),
+        LEASE_SECONDS * 1000,
+        _CLAIM_SECONDS * 1000,
+    )
+    result = client.eval(
+        _TAKE,
+        3,
+        *keys,
+        lease.id,
+        lease_ms,
+        limits[0],
+        *reservation,
+        headroom.version,
+        claim_ms,
+        lease.day,
+    )
     return result.decode() if isinstance(result, bytes) else str(result)
 
 
@@ -179,7 +206,14 @@ def queue_release(pipeline: "redis.asyncio.client.Pipeline", lease: Lease) -> No
 def renew(pipeline: "redis.asyncio.client.Pipeline", lease: Lease) -> None:
     """Queues the renewal of the lease, one reply a subject; to be done every RENEW_SECONDS."""
     for subject in lease.subjects:
-        pipeline.eval(_RENEW, 2, *redis_keys.leases(subject)[:2], LEASE_SECONDS * 1000, lease.id, lease.reserved)
+        pipeline.eval(
+            _RENEW,
+            2,
+            *redis_keys.leases(subject)[:2],
+            LEASE_SECONDS * 1000,
+            lease.id,
+            lease.reserved,
+        )
 
 
 def in_use(client: Redis, subject: str) -> int:
@@ -195,7 +229,10 @@ def subjects(client: Redis) -> list[str]:
 
 def reservations(client: Redis, subject: str) -> dict[str, str]:
     """Returns each reservation of the subject, as `Lease.reserved` writes it, by its id."""
-    return {_text(key): _text(value) for key, value in client.hgetall(redis_keys.leases(subject).reservations).items()}
+    return {
+        _text(key): _text(value)
+        for key, value in client.hgetall(redis_keys.leases(subject).reservations).items()
+    }
 
 
 def _text(value: bytes | str) -> str:

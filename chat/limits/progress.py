@@ -6,7 +6,10 @@ from contextvars import ContextVar
 
 
 class Progress:
-    """Tells how far one admission is; read by another thread. `reads_ledger`: the database is asked at this moment."""
+    """Tells how far one admission is; read by another thread.
+
+    `reads_ledger`: the database is asked at this moment.
+    """
 
     def __init__(self) -> None:
         self.has_begun = False

@@ -1,4 +1,6 @@
-"""At most 20 readers per person: each has a lease, kept like a slot's, on whichever worker it reads."""
+"""At most 20 readers per person: each has a lease, kept like a slot's, on whichever worker it
+reads.
+"""
 
 import contextlib
 from uuid import uuid4
@@ -25,12 +27,17 @@ async def acquire(requester: Requester) -> leases.Lease:
     """
     lease = leases.Lease(uuid4().hex, (SUBJECT_PREFIX + requester.owner_key,), 0, 0)
     if await in_thread(_take, lease, requester) == "slots":
-        raise TooManyReaders("Too many tabs follow answers of yours at once. Close some.", retry_after=leases.RETRY_SECONDS)
+        raise TooManyReaders(
+            "Too many tabs follow answers of yours at once. Close some.",
+            retry_after=leases.RETRY_SECONDS,
+        )
     return lease
 
 
 def link_guest(guest: Requester, account: Requester) -> None:
-    """Counts the reader leases of the guest for the account from now on; the guest gets no more of them."""
+    """Counts the reader leases of the guest for the account from now on; the guest gets no more of
+    them.
+    """
     with contextlib.suppress(*redis_client.REDIS_ERRORS):
         key = redis_keys.linked_guests(account.owner_key)
         redis_client.client().sadd(key, guest.owner_key)
@@ -40,8 +47,12 @@ def link_guest(guest: Requester, account: Requester) -> None:
 def _take(lease: leases.Lease, requester: Requester) -> str:
     client = redis_client.client()
     try:
-        elsewhere = sum(leases.in_use(client, SUBJECT_PREFIX + guest) for guest in _guests(client, requester))
-        return leases.take(client, lease.subjects[0], lease, leases.Headroom(slots=MAX_READERS - elsewhere))
+        elsewhere = sum(
+            leases.in_use(client, SUBJECT_PREFIX + guest) for guest in _guests(client, requester)
+        )
+        return leases.take(
+            client, lease.subjects[0], lease, leases.Headroom(slots=MAX_READERS - elsewhere)
+        )
     except redis_client.REDIS_ERRORS:
         return "ok"
 

@@ -1,4 +1,5 @@
-"""Which turns were refused lately, by which gate: counted in memory, written to the database every few seconds.
+"""Which turns were refused lately, by which gate: counted in memory, written to the database every
+few seconds.
 
 A flood of refusals must not become a flood of writes, so a refusal costs no
 query; what a worker counted since it last wrote is lost when it is killed.
@@ -37,15 +38,25 @@ _lock = Lock()
 
 
 def record(requester: Requester, quota: str, code: str, *, shadow: bool = False) -> None:
-    """Counts one refused turn; `shadow`: one that a quota in shadow mode let through. Does not block."""
+    """Counts one refused turn; `shadow`: one that a quota in shadow mode let through.
+
+    Does not block.
+    """
     key = _Key(requester.user_id, requester.limit_key, quota, code, shadow)
     with _lock:
         # A flood from ever new addresses is one line, not a full memory.
-        _counts[key if key in _counts or len(_counts) < _MAX_KEYS else _Key(None, "", quota, code, shadow)] += 1
+        _counts[
+            key
+            if key in _counts or len(_counts) < _MAX_KEYS
+            else _Key(None, "", quota, code, shadow)
+        ] += 1
 
 
 def write() -> None:
-    """Writes what was counted since the last time, all or nothing. Blocks on the database, whose errors lose no count."""
+    """Writes what was counted since the last time, all or nothing.
+
+    Blocks on the database, whose errors lose no count.
+    """
     with _lock:
         counts = Counter(_counts)
         _counts.clear()
@@ -65,7 +76,11 @@ def _write(counts: Counter[_Key]) -> None:
     now = timezone.now()
     hour = now.replace(minute=0, second=0, microsecond=0)
     with transaction.atomic():
-        people = set(User.objects.filter(id__in={key.user_id for key in counts if key.user_id}).values_list("id", flat=True))
+        people = set(
+            User.objects.filter(id__in={key.user_id for key in counts if key.user_id}).values_list(
+                "id", flat=True
+            )
+        )
         for key, count in counts.items():
             row, made = RefusalCount.objects.get_or_create(
                 hour=hour,
@@ -87,7 +102,9 @@ def _write(counts: Counter[_Key]) -> None:
 
 
 def _forget_old(newest: RefusalCount) -> None:
-    """Deletes what is past KEPT_DAYS; asked only when an hour has a new row, which is seldom enough."""
+    """Deletes what is past KEPT_DAYS; asked only when an hour has a new row, which is seldom
+    enough.
+    """
     RefusalCount.objects.filter(day__lt=newest.day - timedelta(days=KEPT_DAYS)).delete()
 
 
@@ -95,7 +112,9 @@ def _forget_old(newest: RefusalCount) -> None:
 
 
 def by_gate(**which: Any) -> "QuerySet[RefusalCount, Any]":
-    """Counts by `code` and `shadow`, most first: how many turns `last_day` and `last_week`, how many `people`, and when `last`."""
+    """Counts by `code` and `shadow`, most first: how many turns `last_day` and `last_week`, how
+    many `people`, and when `last`.
+    """
     return _lately("code", "shadow", **which).annotate(people=Count("limit_key", distinct=True))
 
 
@@ -106,6 +125,12 @@ def by_person(**which: Any) -> "QuerySet[RefusalCount, Any]":
 
 def _lately(*groups: str, **which: Any) -> "QuerySet[RefusalCount, Any]":
     now = timezone.now()
-    rows: QuerySet[RefusalCount, Any] = RefusalCount.objects.filter(**which, last__gte=now - timedelta(days=7)).order_by().values(*groups)
+    rows: QuerySet[RefusalCount, Any] = (
+        RefusalCount.objects.filter(**which, last__gte=now - timedelta(days=7))
+        .order_by()
+        .values(*groups)
+    )
     day = Sum("count", filter=Q(last__gte=now - timedelta(days=1)), default=0)
-    return rows.annotate(last_day=day, last_week=Sum("count"), last=Max("last")).order_by("-last_week", "-last")
+    return rows.annotate(last_day=day, last_week=Sum("count"), last=Max("last")).order_by(
+        "-last_week", "-last"
+    )

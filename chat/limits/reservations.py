@@ -1,4 +1,5 @@
-"""Slots and budgets: what a turn reserves until its answer ends, for the person and for the whole site.
+"""Slots and budgets: what a turn reserves until its answer ends, for the person and for the whole
+site.
 
 What was spent is in the ledger (SQL), what is reserved is in Redis (`chat.limits.leases`). All
 functions block on both.
@@ -28,7 +29,9 @@ _MAX_STALE_TRIES = 20
 
 
 def reserve(asked: AdmissionRequest) -> leases.Lease:
-    """Takes a slot and the reservation for the person and the site, or raises a Refusal and takes nothing."""
+    """Takes a slot and the reservation for the person and the site, or raises a Refusal and takes
+    nothing.
+    """
     lease = _own_lease(asked)
     take(asked, asked.requester.limit_key, asked.quota.enforced)
     with rollback_on_error() as undo:
@@ -42,7 +45,10 @@ def free(lease: leases.Lease) -> None:
     try:
         leases.release(redis_client.client(), lease)
     except redis_client.REDIS_ERRORS:
-        logger.warning("Redis is away: the slot of answer %s is free when its lease expires, if not before", lease.id)
+        logger.warning(
+            "Redis is away: the slot of answer %s is free when its lease expires, if not before",
+            lease.id,
+        )
 
 
 def take(asked: AdmissionRequest, limit_key: str | None, budget: Quota | SitePolicy) -> None:
@@ -57,7 +63,9 @@ def take(asked: AdmissionRequest, limit_key: str | None, budget: Quota | SitePol
         limited = max_slots is not None or has_budget(budget)
         version = leases.version(client, subject, partial(running, limit_key)) if limited else ""
         tokens, micro_usd = _remaining_budget(limit_key, budget, asked.day)
-        result = leases.take(client, subject, lease, leases.Headroom(max_slots, tokens, micro_usd, version))
+        result = leases.take(
+            client, subject, lease, leases.Headroom(max_slots, tokens, micro_usd, version)
+        )
         if result == "ok":
             return
         if result != "stale":
@@ -82,7 +90,9 @@ def whole_lease(asked: AdmissionRequest) -> leases.Lease:
 def lease_of(row: Usage) -> leases.Lease:
     """Returns the lease of a running answer, as its row in the ledger says."""
     tokens, micro_usd = row.prompt_tokens + row.completion_tokens, budgets.micro_usd(row.cost_usd)
-    return leases.Lease(str(row.answer), (row.limit_key, SITE), tokens, micro_usd, day_number(row.day))
+    return leases.Lease(
+        str(row.answer), (row.limit_key, SITE), tokens, micro_usd, day_number(row.day)
+    )
 
 
 def running(limit_key: str | None) -> Iterator[leases.Lease]:
@@ -102,7 +112,9 @@ def has_budget(budget: Quota | SitePolicy) -> bool:
     return budget.tokens_per_day is not None or budget.spend_per_month_usd is not None
 
 
-def _remaining_budget(limit_key: str | None, budget: Quota | SitePolicy, day: date) -> tuple[int | None, int | None]:
+def _remaining_budget(
+    limit_key: str | None, budget: Quota | SitePolicy, day: date
+) -> tuple[int | None, int | None]:
     """Returns what the ledger leaves: tokens of the day, micro_usd of its month; None for no limit."""
     if not has_budget(budget):
         return None, None
@@ -134,7 +146,9 @@ def exhausted(asked: AdmissionRequest, *, with_reserved: bool) -> Iterator[Refus
                 yield _refusal(asked, gate, limit_key is None)
 
 
-def _without_headroom(asked: AdmissionRequest, budget: Quota | SitePolicy, spent: budgets.Spent, with_reserved: bool) -> Iterator[str]:
+def _without_headroom(
+    asked: AdmissionRequest, budget: Quota | SitePolicy, spent: budgets.Spent, with_reserved: bool
+) -> Iterator[str]:
     """Yields the gates of a budget without headroom, as `leases.take` names them."""
     gates = [("tokens", budget.tokens_per_day, asked.tokens + spent.tokens, spent.reserved_tokens)]
     if budget.spend_per_month_usd is not None:
@@ -154,7 +168,9 @@ def _refusal(asked: AdmissionRequest, result: str, whole_site: bool) -> Refusal:
     """
     if result == "slots":
         message = "You have as many answers running as you may. Wait for one to end, or stop one."
-        return asked.refusal(TooManyStreams, message, retry_after=leases.RETRY_SECONDS, limit="concurrent_streams")
+        return asked.refusal(
+            TooManyStreams, message, retry_after=leases.RETRY_SECONDS, limit="concurrent_streams"
+        )
     gate, _, reserved = result.partition(" ")
     whose = "This site's" if whole_site else "Your"
     state = "reserved for answers that are still running" if reserved else "used up"

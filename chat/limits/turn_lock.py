@@ -1,4 +1,5 @@
-"""Lets one request at a time start the same turn; copies sent meanwhile wait, and then follow the answer of the first.
+"""Lets one request at a time start the same turn; copies sent meanwhile wait, and then follow the
+answer of the first.
 
 A `turn` is what others call an idempotency key: the client makes it, and what is
 sent again under it has its effect once (draft-ietf-httpapi-idempotency-key-header).
@@ -23,7 +24,9 @@ _LOCK_MS = 10_000
 _POLL_SECONDS = 0.05
 
 # KEYS[1] the lock; ARGV[1] its holder's token.
-_UNLOCK = "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end return 0"
+_UNLOCK = (
+    "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end return 0"
+)
 
 
 @contextlib.asynccontextmanager

@@ -1,4 +1,7 @@
-"""What applies to a person, why, how much of it is used and when it is whole again. Blocks on Redis and the database."""
+"""What applies to a person, why, how much of it is used and when it is whole again.
+
+Blocks on Redis and the database.
+"""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -47,7 +50,10 @@ THEM = Words("them", "their")
 
 
 def report(requester: Requester, words: Words = YOU) -> Report:
-    """Makes the report for the requester; seven queries at most. Tokens and spend are what the ledger has settled."""
+    """Makes the report for the requester; seven queries at most.
+
+    Tokens and spend are what the ledger has settled.
+    """
     effective = effective_quota_of(requester)
     quota = effective.quota
     now = timezone.now()
@@ -68,7 +74,9 @@ def report(requester: Requester, words: Words = YOU) -> Report:
 
 
 def read_redis(key: str, quota: Quota | None) -> tuple[list[windows.Window] | None, int | None]:
-    """Returns the windows and the number of running answers of whom the limits count as `key`; None while Redis does not answer."""
+    """Returns the windows and the number of running answers of whom the limits count as `key`; None
+    while Redis does not answer.
+    """
     try:
         used = windows.peek(windows.TURNS, key, quota.rates if quota else [])
         return used, leases.in_use(redis_client.client(), key)
@@ -85,5 +93,9 @@ def _reason(quota: Quota | None, requester: Requester, words: Words) -> str:
         return f"it names {words.you}"
     if getattr(quota, "names_group", False):
         group = Group.objects.filter(quotas=quota, user=requester.user_id).order_by("name").first()
-        return f"it names {words.your} group {group.name}" if group else f"it names one of {words.your} groups"
+        return (
+            f"it names {words.your} group {group.name}"
+            if group
+            else f"it names one of {words.your} groups"
+        )
     return "it is the default"

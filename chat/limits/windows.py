@@ -23,7 +23,9 @@ from chat.rollback import rollback_on_error
 # The group of counters of turns; `chat.abuse` has others.
 TURNS = "chat"
 NO_LIMIT = 10**9
-UNAVAILABLE = "The limits cannot be checked right now, so nothing was started. Try again in a moment."
+UNAVAILABLE = (
+    "The limits cannot be checked right now, so nothing was started. Try again in a moment."
+)
 
 
 @dataclass(frozen=True)
@@ -41,7 +43,9 @@ class Window:
 
 @dataclass
 class Taken:
-    """Holds what `take` found and counted: `keys` are the counters to give back to, `full` the windows that refused."""
+    """Holds what `take` found and counted: `keys` are the counters to give back to, `full` the
+    windows that refused.
+    """
 
     windows: list[Window]
     keys: list[str] = field(default_factory=list)
@@ -49,7 +53,10 @@ class Taken:
 
 
 def peek(group: str, value: str, rates: Sequence[Rate]) -> list[Window]:
-    """Returns the windows as they are, nothing counted. Raises LimitsUnavailable when Redis does not answer."""
+    """Returns the windows as they are, nothing counted.
+
+    Raises LimitsUnavailable when Redis does not answer.
+    """
     with counting(Peek()):
         return [_usage(group, value, rate, increment=False) for rate in rates]
 
@@ -75,7 +82,9 @@ def take(group: str, value: str, rates: Sequence[Rate]) -> Taken:
 
 
 def _undone(group: str, value: str, rates: Sequence[Rate], taken: Taken) -> Taken:
-    """Gives back what was counted before the window that refused, and looks at the windows behind it."""
+    """Gives back what was counted before the window that refused, and looks at the windows behind
+    it.
+    """
     give_back(taken.keys)
     taken.keys = []
     *counted, last = taken.windows
@@ -85,13 +94,19 @@ def _undone(group: str, value: str, rates: Sequence[Rate], taken: Taken) -> Take
 
 
 def give_back(keys: Sequence[str]) -> None:
-    """Takes one from each counter that `take` counted in. A Redis that is away forgets soon enough: the windows expire."""
+    """Takes one from each counter that `take` counted in.
+
+    A Redis that is away forgets soon enough: the windows expire.
+    """
     with contextlib.suppress(*redis_client.REDIS_ERRORS):
         _cache().give_back(list(keys))
 
 
 def forget(group: str, values: Iterable[str], rates: Sequence[Rate]) -> None:
-    """Empties the windows of each of the values. Raises LimitsUnavailable when Redis does not answer."""
+    """Empties the windows of each of the values.
+
+    Raises LimitsUnavailable when Redis does not answer.
+    """
     with counting(CollectKeys()) as mode:
         for value in values:
             for rate in rates:
@@ -119,8 +134,12 @@ def headers(windows: Sequence[Window]) -> dict[str, str]:
     """
     if not windows:
         return {}
-    policy = ", ".join(f'"{window.rate.name}";q={window.rate.limit};w={window.rate.period}' for window in windows)
-    state = ", ".join(f'"{window.rate.name}";r={window.remaining};t={window.reset}' for window in windows)
+    policy = ", ".join(
+        f'"{window.rate.name}";q={window.rate.limit};w={window.rate.period}' for window in windows
+    )
+    state = ", ".join(
+        f'"{window.rate.name}";r={window.remaining};t={window.reset}' for window in windows
+    )
     return {"RateLimit-Policy": policy, "RateLimit": state}
 
 
@@ -131,8 +150,15 @@ def unavailable() -> LimitsUnavailable:
 
 def _usage(group: str, value: str, rate: Rate, increment: bool) -> Window:
     try:
-        # No request: with a key that is a function and a rate that is a tuple, the library reads none.
-        usage = get_usage(None, group=group, key=lambda *_: value, rate=(NO_LIMIT, rate.period), increment=increment)
+        # No request: with a key that is a function and a rate that is a tuple, the library reads
+        # none.
+        usage = get_usage(
+            None,
+            group=group,
+            key=lambda *_: value,
+            rate=(NO_LIMIT, rate.period),
+            increment=increment,
+        )
     except redis_client.REDIS_ERRORS as error:
         raise unavailable() from error
     # time_left is -1 when Redis lost the counter between two of its commands.

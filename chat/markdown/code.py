@@ -13,8 +13,8 @@ from pygments.lexers import get_lexer_by_name
 # line's length or of a run of blank lines: blocks beyond these are shown plain.
 MAX_HIGHLIGHTED_CHARS = 50_000
 _TOO_SLOW = re.compile(r"[^\n]{500}|\n(?:[ \t]*\n){20}")
-# Asking Pygments for a name it does not know scans the installed packages, and some rare lexers take
-# quadratic time.
+# Asking Pygments for a name it does not know scans the installed packages, and some rare lexers
+# take quadratic time.
 _NAMES = """
 bash sh shell zsh console powershell bat docker dockerfile make makefile nginx ini toml yaml yml json
 xml html css scss diff http c cpp c++ kotlin scala go golang rust rs swift python py python3 pycon

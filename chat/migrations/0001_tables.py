@@ -25,9 +25,26 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name="ChatModel",
             fields=[
-                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
-                ("slug", models.CharField(help_text="The upstream's name, such as gpt-4o-mini.", max_length=120, unique=True)),
-                ("label", models.CharField(blank=True, help_text="What people see; the slug when blank.", max_length=80)),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                (
+                    "slug",
+                    models.CharField(
+                        help_text="The upstream's name, such as gpt-4o-mini.",
+                        max_length=120,
+                        unique=True,
+                    ),
+                ),
+                (
+                    "label",
+                    models.CharField(
+                        blank=True, help_text="What people see; the slug when blank.", max_length=80
+                    ),
+                ),
                 ("enabled", models.BooleanField(default=True)),
                 ("is_default", models.BooleanField(default=False)),
                 (
@@ -37,7 +54,10 @@ class Migration(migrations.Migration):
                         default=Decimal("0"),
                         help_text="Price of a million prompt tokens.",
                         max_digits=12,
-                        validators=[django.core.validators.MinValueValidator(0), django.core.validators.MaxValueValidator(10000)],
+                        validators=[
+                            django.core.validators.MinValueValidator(0),
+                            django.core.validators.MaxValueValidator(10000),
+                        ],
                         verbose_name="input, USD per million",
                     ),
                 ),
@@ -48,7 +68,10 @@ class Migration(migrations.Migration):
                         default=Decimal("0"),
                         help_text="Price of a million completion tokens.",
                         max_digits=12,
-                        validators=[django.core.validators.MinValueValidator(0), django.core.validators.MaxValueValidator(10000)],
+                        validators=[
+                            django.core.validators.MinValueValidator(0),
+                            django.core.validators.MaxValueValidator(10000),
+                        ],
                         verbose_name="output, USD per million",
                     ),
                 ),
@@ -57,7 +80,10 @@ class Migration(migrations.Migration):
                     models.PositiveIntegerField(
                         default=128000,
                         help_text="Prompt and answer together.",
-                        validators=[django.core.validators.MinValueValidator(1), django.core.validators.MaxValueValidator(100000000)],
+                        validators=[
+                            django.core.validators.MinValueValidator(1),
+                            django.core.validators.MaxValueValidator(100000000),
+                        ],
                     ),
                 ),
                 (
@@ -65,13 +91,18 @@ class Migration(migrations.Migration):
                     models.PositiveIntegerField(
                         default=16384,
                         help_text="The limit sent with every request.",
-                        validators=[django.core.validators.MinValueValidator(1), django.core.validators.MaxValueValidator(100000000)],
+                        validators=[
+                            django.core.validators.MinValueValidator(1),
+                            django.core.validators.MaxValueValidator(100000000),
+                        ],
                     ),
                 ),
                 (
                     "legacy_max_tokens",
                     models.BooleanField(
-                        default=False, help_text="For servers that do not know max_completion_tokens.", verbose_name="send max_tokens"
+                        default=False,
+                        help_text="For servers that do not know max_completion_tokens.",
+                        verbose_name="send max_tokens",
                     ),
                 ),
                 ("system_prompt", models.TextField(blank=True)),
@@ -96,11 +127,19 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name="ContentAccess",
             fields=[
-                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
                 (
                     "operator_name",
                     models.CharField(
-                        blank=True, help_text="Kept when the operator's account is gone.", max_length=150, verbose_name="operator's name"
+                        blank=True,
+                        help_text="Kept when the operator's account is gone.",
+                        max_length=150,
+                        verbose_name="operator's name",
                     ),
                 ),
                 ("conversation", models.UUIDField()),
@@ -109,7 +148,10 @@ class Migration(migrations.Migration):
                 (
                     "operator",
                     models.ForeignKey(
-                        null=True, on_delete=django.db.models.deletion.SET_NULL, related_name="+", to=settings.AUTH_USER_MODEL
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
                     ),
                 ),
             ],
@@ -122,14 +164,27 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name="Conversation",
             fields=[
-                ("id", models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False)),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=uuid.uuid4, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
                 ("guest", models.CharField(blank=True, db_index=True, max_length=64)),
                 ("title", models.CharField(blank=True, max_length=200)),
                 ("title_folded", models.TextField(blank=True, default="", editable=False)),
                 ("system_prompt", models.TextField(blank=True)),
                 ("created", models.DateTimeField(default=django.utils.timezone.now)),
                 ("updated", models.DateTimeField(default=django.utils.timezone.now)),
-                ("model", models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, to="chat.chatmodel")),
+                (
+                    "model",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        to="chat.chatmodel",
+                    ),
+                ),
                 (
                     "user",
                     models.ForeignKey(
@@ -143,15 +198,37 @@ class Migration(migrations.Migration):
             ],
             options={
                 "ordering": ["-updated"],
-                "permissions": [("read_content", "Can read conversations, while the site policy lets operators do so")],
+                "permissions": [
+                    (
+                        "read_content",
+                        "Can read conversations, while the site policy lets operators do so",
+                    )
+                ],
             },
         ),
         migrations.CreateModel(
             name="Grant",
             fields=[
-                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
-                ("day", models.DateField(default=django.utils.timezone.localdate, help_text="In the site's time zone.")),
-                ("tokens", models.PositiveBigIntegerField(default=0, validators=[django.core.validators.MaxValueValidator(1000000000000)])),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                (
+                    "day",
+                    models.DateField(
+                        default=django.utils.timezone.localdate,
+                        help_text="In the site's time zone.",
+                    ),
+                ),
+                (
+                    "tokens",
+                    models.PositiveBigIntegerField(
+                        default=0,
+                        validators=[django.core.validators.MaxValueValidator(1000000000000)],
+                    ),
+                ),
                 (
                     "usd",
                     models.DecimalField(
@@ -163,7 +240,10 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 ("reason", models.CharField(blank=True, max_length=200)),
-                ("created", models.DateTimeField(default=django.utils.timezone.now, editable=False)),
+                (
+                    "created",
+                    models.DateTimeField(default=django.utils.timezone.now, editable=False),
+                ),
                 (
                     "created_by",
                     models.ForeignKey(
@@ -177,7 +257,11 @@ class Migration(migrations.Migration):
                 ),
                 (
                     "user",
-                    models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name="grants", to=settings.AUTH_USER_MODEL),
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="grants",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
                 ),
             ],
             options={
@@ -187,10 +271,26 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name="Invitation",
             fields=[
-                ("id", models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False)),
-                ("note", models.CharField(blank=True, help_text="Whom it is for. Only admins see it.", max_length=200)),
-                ("expires", models.DateTimeField(default=chat.models.invitations.invitation_expiry)),
-                ("created", models.DateTimeField(default=django.utils.timezone.now, editable=False)),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=uuid.uuid4, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                (
+                    "note",
+                    models.CharField(
+                        blank=True, help_text="Whom it is for. Only admins see it.", max_length=200
+                    ),
+                ),
+                (
+                    "expires",
+                    models.DateTimeField(default=chat.models.invitations.invitation_expiry),
+                ),
+                (
+                    "created",
+                    models.DateTimeField(default=django.utils.timezone.now, editable=False),
+                ),
                 ("used", models.DateTimeField(blank=True, editable=False, null=True)),
                 (
                     "created_by",
@@ -222,8 +322,18 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name="Message",
             fields=[
-                ("id", models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False)),
-                ("role", models.CharField(choices=[("user", "User"), ("assistant", "Assistant")], max_length=10)),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=uuid.uuid4, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                (
+                    "role",
+                    models.CharField(
+                        choices=[("user", "User"), ("assistant", "Assistant")], max_length=10
+                    ),
+                ),
                 ("content", models.TextField(blank=True)),
                 ("content_folded", models.TextField(blank=True, default="", editable=False)),
                 (
@@ -241,13 +351,22 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 ("finish_reason", models.CharField(blank=True, max_length=40)),
-                ("model", models.CharField(blank=True, help_text="The upstream's name of the model that answered.", max_length=120)),
+                (
+                    "model",
+                    models.CharField(
+                        blank=True,
+                        help_text="The upstream's name of the model that answered.",
+                        max_length=120,
+                    ),
+                ),
                 ("error_code", models.CharField(blank=True, max_length=40)),
                 ("error_reason", models.CharField(blank=True, editable=False, max_length=40)),
                 (
                     "trimmed",
                     models.PositiveIntegerField(
-                        default=0, editable=False, help_text="How many of the oldest messages the model was not sent."
+                        default=0,
+                        editable=False,
+                        help_text="How many of the oldest messages the model was not sent.",
                     ),
                 ),
                 ("turn", models.UUIDField(blank=True, editable=False, null=True)),
@@ -256,12 +375,20 @@ class Migration(migrations.Migration):
                 ("created", models.DateTimeField(default=django.utils.timezone.now)),
                 (
                     "conversation",
-                    models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name="messages", to="chat.conversation"),
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="messages",
+                        to="chat.conversation",
+                    ),
                 ),
                 (
                     "parent",
                     models.ForeignKey(
-                        blank=True, null=True, on_delete=django.db.models.deletion.CASCADE, related_name="children", to="chat.message"
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="children",
+                        to="chat.message",
                     ),
                 ),
             ],
@@ -272,9 +399,20 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name="Pause",
             fields=[
-                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
-                ("note", models.CharField(blank=True, help_text="Shown to the person.", max_length=200)),
-                ("created", models.DateTimeField(default=django.utils.timezone.now, editable=False)),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                (
+                    "note",
+                    models.CharField(blank=True, help_text="Shown to the person.", max_length=200),
+                ),
+                (
+                    "created",
+                    models.DateTimeField(default=django.utils.timezone.now, editable=False),
+                ),
                 (
                     "created_by",
                     models.ForeignKey(
@@ -288,7 +426,11 @@ class Migration(migrations.Migration):
                 ),
                 (
                     "user",
-                    models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, related_name="pause", to=settings.AUTH_USER_MODEL),
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="pause",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
                 ),
             ],
             options={
@@ -298,26 +440,47 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name="Quota",
             fields=[
-                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
                 ("name", models.CharField(max_length=80, unique=True)),
                 (
                     "is_default",
-                    models.BooleanField(default=False, help_text="Applies to everyone whom no other quota names.", verbose_name="default"),
+                    models.BooleanField(
+                        default=False,
+                        help_text="Applies to everyone whom no other quota names.",
+                        verbose_name="default",
+                    ),
                 ),
                 (
                     "for_guests",
                     models.BooleanField(
-                        default=False, help_text="Applies to people without an account; they may chat only while such a quota exists."
+                        default=False,
+                        help_text=(
+                            "Applies to people without an account; they may chat only while such a"
+                            " quota exists."
+                        ),
                     ),
                 ),
                 (
                     "priority",
-                    models.IntegerField(default=0, help_text="Of several quotas that name groups of a person, the highest applies."),
+                    models.IntegerField(
+                        default=0,
+                        help_text=(
+                            "Of several quotas that name groups of a person, the highest applies."
+                        ),
+                    ),
                 ),
                 (
                     "mode",
                     models.CharField(
-                        choices=[("enforce", "Enforce"), ("shadow", "Shadow: record only whom it would have refused")],
+                        choices=[
+                            ("enforce", "Enforce"),
+                            ("shadow", "Shadow: record only whom it would have refused"),
+                        ],
                         default="enforce",
                         max_length=8,
                     ),
@@ -345,19 +508,38 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 ("max_prompt_chars", models.PositiveIntegerField(blank=True, null=True)),
-                ("max_messages", models.PositiveIntegerField(blank=True, help_text="Messages sent upstream with one turn.", null=True)),
+                (
+                    "max_messages",
+                    models.PositiveIntegerField(
+                        blank=True, help_text="Messages sent upstream with one turn.", null=True
+                    ),
+                ),
                 (
                     "max_output_tokens",
-                    models.PositiveIntegerField(blank=True, null=True, validators=[django.core.validators.MinValueValidator(1)]),
+                    models.PositiveIntegerField(
+                        blank=True,
+                        null=True,
+                        validators=[django.core.validators.MinValueValidator(1)],
+                    ),
                 ),
-                ("groups", models.ManyToManyField(blank=True, related_name="quotas", to="auth.group")),
+                (
+                    "groups",
+                    models.ManyToManyField(blank=True, related_name="quotas", to="auth.group"),
+                ),
                 (
                     "models",
                     models.ManyToManyField(
-                        blank=True, help_text="The models it allows; none chosen: all that are enabled.", to="chat.chatmodel"
+                        blank=True,
+                        help_text="The models it allows; none chosen: all that are enabled.",
+                        to="chat.chatmodel",
                     ),
                 ),
-                ("users", models.ManyToManyField(blank=True, related_name="quotas", to=settings.AUTH_USER_MODEL)),
+                (
+                    "users",
+                    models.ManyToManyField(
+                        blank=True, related_name="quotas", to=settings.AUTH_USER_MODEL
+                    ),
+                ),
             ],
             options={
                 "ordering": ["-is_default", "-priority", "name"],
@@ -366,7 +548,12 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name="RefusalCount",
             fields=[
-                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
                 ("hour", models.DateTimeField(help_text="The beginning of the hour.")),
                 ("day", models.DateField(help_text="In the site's time zone.")),
                 ("limit_key", models.CharField(max_length=80)),
@@ -395,9 +582,24 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name="SitePolicy",
             fields=[
-                ("id", models.PositiveSmallIntegerField(default=1, editable=False, primary_key=True, serialize=False)),
-                ("paused", models.BooleanField(default=False, help_text="Refuses every new turn, with the notice.")),
-                ("notice", models.CharField(blank=True, help_text="Shown on top of every page.", max_length=500)),
+                (
+                    "id",
+                    models.PositiveSmallIntegerField(
+                        default=1, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                (
+                    "paused",
+                    models.BooleanField(
+                        default=False, help_text="Refuses every new turn, with the notice."
+                    ),
+                ),
+                (
+                    "notice",
+                    models.CharField(
+                        blank=True, help_text="Shown on top of every page.", max_length=500
+                    ),
+                ),
                 (
                     "signup",
                     models.CharField(
@@ -410,7 +612,12 @@ class Migration(migrations.Migration):
                         max_length=6,
                     ),
                 ),
-                ("tokens_per_day", models.PositiveBigIntegerField(blank=True, help_text="For the whole site.", null=True)),
+                (
+                    "tokens_per_day",
+                    models.PositiveBigIntegerField(
+                        blank=True, help_text="For the whole site.", null=True
+                    ),
+                ),
                 (
                     "spend_per_month_usd",
                     models.DecimalField(
@@ -435,7 +642,9 @@ class Migration(migrations.Migration):
             options={
                 "verbose_name": "site policy",
                 "verbose_name_plural": "site policy",
-                "constraints": [models.CheckConstraint(condition=models.Q(("id", 1)), name="policy_one_row")],
+                "constraints": [
+                    models.CheckConstraint(condition=models.Q(("id", 1)), name="policy_one_row")
+                ],
             },
         ),
         migrations.CreateModel(
@@ -444,16 +653,31 @@ class Migration(migrations.Migration):
                 (
                     "answer",
                     models.UUIDField(
-                        help_text="The answer's id; its message may be gone, or never have been stored.", primary_key=True, serialize=False
+                        help_text=(
+                            "The answer's id; its message may be gone, or never have been stored."
+                        ),
+                        primary_key=True,
+                        serialize=False,
                     ),
                 ),
-                ("owner_key", models.CharField(help_text="Whose turn it was, kept when the account is gone.", max_length=80)),
-                ("limit_key", models.CharField(help_text="What the limits were counted on.", max_length=80)),
+                (
+                    "owner_key",
+                    models.CharField(
+                        help_text="Whose turn it was, kept when the account is gone.", max_length=80
+                    ),
+                ),
+                (
+                    "limit_key",
+                    models.CharField(help_text="What the limits were counted on.", max_length=80),
+                ),
                 ("model", models.CharField(max_length=120)),
                 ("quota", models.CharField(blank=True, max_length=80)),
                 ("prompt_tokens", models.PositiveBigIntegerField(default=0)),
                 ("completion_tokens", models.PositiveBigIntegerField(default=0)),
-                ("cost_usd", models.DecimalField(decimal_places=8, default=Decimal("0"), max_digits=16)),
+                (
+                    "cost_usd",
+                    models.DecimalField(decimal_places=8, default=Decimal("0"), max_digits=16),
+                ),
                 ("estimated", models.BooleanField(default=False)),
                 (
                     "outcome",
@@ -472,19 +696,35 @@ class Migration(migrations.Migration):
                 (
                     "worker",
                     models.CharField(
-                        blank=True, help_text="The worker that generates the answer; its lease tells whether it lives.", max_length=64
+                        blank=True,
+                        help_text=(
+                            "The worker that generates the answer; its lease tells whether it"
+                            " lives."
+                        ),
+                        max_length=64,
                     ),
                 ),
                 (
                     "stop_requested",
                     models.BooleanField(
-                        default=False, editable=False, help_text="Its worker is to end it: written where Redis cannot tell that worker."
+                        default=False,
+                        editable=False,
+                        help_text=(
+                            "Its worker is to end it: written where Redis cannot tell that worker."
+                        ),
                     ),
                 ),
                 ("first_token_ms", models.PositiveIntegerField(null=True)),
                 ("duration_ms", models.PositiveBigIntegerField(null=True)),
                 ("created", models.DateTimeField(default=django.utils.timezone.now)),
-                ("day", models.DateField(default=django.utils.timezone.localdate, editable=False, help_text="In the site's time zone.")),
+                (
+                    "day",
+                    models.DateField(
+                        default=django.utils.timezone.localdate,
+                        editable=False,
+                        help_text="In the site's time zone.",
+                    ),
+                ),
                 (
                     "user",
                     models.ForeignKey(
@@ -504,18 +744,26 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name="chatmodel",
-            constraint=models.UniqueConstraint(condition=models.Q(("is_default", True)), fields=("is_default",), name="model_one_default"),
-        ),
-        migrations.AddConstraint(
-            model_name="chatmodel",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("input_usd_per_million__gte", 0), ("output_usd_per_million__gte", 0)), name="model_prices_not_negative"
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("is_default", True)),
+                fields=("is_default",),
+                name="model_one_default",
             ),
         ),
         migrations.AddConstraint(
             model_name="chatmodel",
             constraint=models.CheckConstraint(
-                condition=models.Q(("context_tokens__gte", 1), ("max_output_tokens__gte", 1)), name="model_limits_positive"
+                condition=models.Q(
+                    ("input_usd_per_million__gte", 0), ("output_usd_per_million__gte", 0)
+                ),
+                name="model_prices_not_negative",
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="chatmodel",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("context_tokens__gte", 1), ("max_output_tokens__gte", 1)),
+                name="model_limits_positive",
             ),
         ),
         migrations.AddIndex(
@@ -539,48 +787,70 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name="grant",
-            constraint=models.CheckConstraint(condition=models.Q(("usd__gte", 0)), name="grant_usd_not_negative"),
+            constraint=models.CheckConstraint(
+                condition=models.Q(("usd__gte", 0)), name="grant_usd_not_negative"
+            ),
         ),
         migrations.AddIndex(
             model_name="message",
-            index=models.Index(fields=["conversation", "created"], name="chat_messag_convers_d116fc_idx"),
+            index=models.Index(
+                fields=["conversation", "created"], name="chat_messag_convers_d116fc_idx"
+            ),
         ),
         migrations.AddIndex(
             model_name="message",
-            index=models.Index(condition=models.Q(("status", "streaming")), fields=["status"], name="message_streaming"),
+            index=models.Index(
+                condition=models.Q(("status", "streaming")),
+                fields=["status"],
+                name="message_streaming",
+            ),
         ),
         migrations.AddConstraint(
             model_name="message",
             constraint=models.UniqueConstraint(
-                condition=models.Q(("turn__isnull", False)), fields=("turn_owner", "turn"), name="message_turn_once"
+                condition=models.Q(("turn__isnull", False)),
+                fields=("turn_owner", "turn"),
+                name="message_turn_once",
             ),
         ),
         migrations.AddConstraint(
             model_name="message",
             constraint=models.CheckConstraint(
-                condition=models.Q(("parent", models.F("id")), _negated=True), name="message_not_its_own_parent"
+                condition=models.Q(("parent", models.F("id")), _negated=True),
+                name="message_not_its_own_parent",
             ),
         ),
         migrations.AddConstraint(
             model_name="message",
             constraint=models.CheckConstraint(
-                condition=models.Q(("role", "assistant"), ("status", "complete"), _connector="OR"), name="message_prompt_is_complete"
+                condition=models.Q(("role", "assistant"), ("status", "complete"), _connector="OR"),
+                name="message_prompt_is_complete",
             ),
-        ),
-        migrations.AddConstraint(
-            model_name="quota",
-            constraint=models.UniqueConstraint(condition=models.Q(("is_default", True)), fields=("is_default",), name="quota_one_default"),
         ),
         migrations.AddConstraint(
             model_name="quota",
             constraint=models.UniqueConstraint(
-                condition=models.Q(("for_guests", True)), fields=("for_guests",), name="quota_one_for_guests"
+                condition=models.Q(("is_default", True)),
+                fields=("is_default",),
+                name="quota_one_default",
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="quota",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("for_guests", True)),
+                fields=("for_guests",),
+                name="quota_one_for_guests",
             ),
         ),
         migrations.AddConstraint(
             model_name="quota",
             constraint=models.CheckConstraint(
-                condition=models.Q(("spend_per_month_usd__isnull", True), ("spend_per_month_usd__gte", 0), _connector="OR"),
+                condition=models.Q(
+                    ("spend_per_month_usd__isnull", True),
+                    ("spend_per_month_usd__gte", 0),
+                    _connector="OR",
+                ),
                 name="quota_spend_not_negative",
             ),
         ),
@@ -590,7 +860,9 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name="refusalcount",
-            index=models.Index(fields=["limit_key", "-last"], name="chat_refusa_limit_k_44012e_idx"),
+            index=models.Index(
+                fields=["limit_key", "-last"], name="chat_refusa_limit_k_44012e_idx"
+            ),
         ),
         migrations.AddIndex(
             model_name="refusalcount",
@@ -598,7 +870,10 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name="refusalcount",
-            constraint=models.UniqueConstraint(fields=("hour", "limit_key", "quota", "code", "shadow"), name="refusals_one_row_an_hour"),
+            constraint=models.UniqueConstraint(
+                fields=("hour", "limit_key", "quota", "code", "shadow"),
+                name="refusals_one_row_an_hour",
+            ),
         ),
         migrations.AddIndex(
             model_name="usage",
@@ -606,7 +881,9 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name="usage",
-            index=models.Index(fields=["owner_key", "created"], name="chat_usage_owner_k_748361_idx"),
+            index=models.Index(
+                fields=["owner_key", "created"], name="chat_usage_owner_k_748361_idx"
+            ),
         ),
         migrations.AddIndex(
             model_name="usage",
@@ -615,17 +892,30 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name="usage",
             index=models.Index(
-                fields=["day", "outcome", "model", "user", "cost_usd", "prompt_tokens", "completion_tokens"], name="usage_sums"
+                fields=[
+                    "day",
+                    "outcome",
+                    "model",
+                    "user",
+                    "cost_usd",
+                    "prompt_tokens",
+                    "completion_tokens",
+                ],
+                name="usage_sums",
             ),
         ),
         migrations.AddIndex(
             model_name="usage",
             index=models.Index(
-                condition=models.Q(("first_token_ms__isnull", False)), fields=["day", "first_token_ms"], name="usage_first_token"
+                condition=models.Q(("first_token_ms__isnull", False)),
+                fields=["day", "first_token_ms"],
+                name="usage_first_token",
             ),
         ),
         migrations.AddIndex(
             model_name="usage",
-            index=models.Index(condition=models.Q(("outcome", "running")), fields=["worker"], name="usage_running"),
+            index=models.Index(
+                condition=models.Q(("outcome", "running")), fields=["worker"], name="usage_running"
+            ),
         ),
     ]

@@ -1,4 +1,6 @@
-"""What a first install starts with: the policy, one model and the default quota; the operator changes them in the admin."""
+"""What a first install starts with: the policy, one model and the default quota; the operator
+changes them in the admin.
+"""
 
 from decimal import Decimal
 
@@ -19,10 +21,18 @@ _DEFAULT_MODEL = {
 def create(apps, schema_editor):
     slug = settings.OPENAI_MODEL
     apps.get_model("chat", "SitePolicy").objects.get_or_create(id=1)
-    apps.get_model("chat", "ChatModel").objects.get_or_create(slug=slug, defaults={"is_default": True, **_DEFAULT_MODEL.get(slug, {})})
+    apps.get_model("chat", "ChatModel").objects.get_or_create(
+        slug=slug, defaults={"is_default": True, **_DEFAULT_MODEL.get(slug, {})}
+    )
     apps.get_model("chat", "Quota").objects.get_or_create(
         is_default=True,
-        defaults={"name": "Default", "requests": "10/m, 500/d", "concurrent_streams": 3, "max_prompt_chars": 100_000, "max_messages": 200},
+        defaults={
+            "name": "Default",
+            "requests": "10/m, 500/d",
+            "concurrent_streams": 3,
+            "max_prompt_chars": 100_000,
+            "max_messages": 200,
+        },
     )
 
 

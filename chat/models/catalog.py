@@ -8,7 +8,8 @@ from django.db.models import Q
 
 from chat.models.configured import ConfiguredQuerySet
 
-# Beyond what there is; a turn's cost and the sums of the ledger stay numbers that a database can hold.
+# Beyond what there is; a turn's cost and the sums of the ledger stay numbers that a database can
+# hold.
 _MAX_USD_PER_MILLION = 10_000
 _MAX_TOKENS = 100_000_000
 
@@ -16,8 +17,12 @@ _MAX_TOKENS = 100_000_000
 class ChatModel(models.Model):
     """Describes a model of the upstream that people may choose."""
 
-    slug = models.CharField(max_length=120, unique=True, help_text="The upstream's name, such as gpt-4o-mini.")
-    label = models.CharField(max_length=80, blank=True, help_text="What people see; the slug when blank.")
+    slug = models.CharField(
+        max_length=120, unique=True, help_text="The upstream's name, such as gpt-4o-mini."
+    )
+    label = models.CharField(
+        max_length=80, blank=True, help_text="What people see; the slug when blank."
+    )
     enabled = models.BooleanField(default=True)
     is_default = models.BooleanField(default=False)
     input_usd_per_million = models.DecimalField(
@@ -37,17 +42,27 @@ class ChatModel(models.Model):
         help_text="Price of a million completion tokens.",
     )
     context_tokens = models.PositiveIntegerField(
-        default=128_000, validators=[MinValueValidator(1), MaxValueValidator(_MAX_TOKENS)], help_text="Prompt and answer together."
+        default=128_000,
+        validators=[MinValueValidator(1), MaxValueValidator(_MAX_TOKENS)],
+        help_text="Prompt and answer together.",
     )
     max_output_tokens = models.PositiveIntegerField(
-        default=16_384, validators=[MinValueValidator(1), MaxValueValidator(_MAX_TOKENS)], help_text="The limit sent with every request."
+        default=16_384,
+        validators=[MinValueValidator(1), MaxValueValidator(_MAX_TOKENS)],
+        help_text="The limit sent with every request.",
     )
     legacy_max_tokens = models.BooleanField(
-        "send max_tokens", default=False, help_text="For servers that do not know max_completion_tokens."
+        "send max_tokens",
+        default=False,
+        help_text="For servers that do not know max_completion_tokens.",
     )
     system_prompt = models.TextField(blank=True)
     fallback = models.ForeignKey(
-        "self", null=True, blank=True, on_delete=models.SET_NULL, help_text="Takes over when this model cannot be reached."
+        "self",
+        null=True,
+        blank=True,
+        on_delete=models.SET_NULL,
+        help_text="Takes over when this model cannot be reached.",
     )
     position = models.PositiveIntegerField(default=0)
     # What the upstream's refusals have taught: see chat.upstream.learned.
@@ -59,11 +74,17 @@ class ChatModel(models.Model):
         verbose_name = "model"
         ordering = ["position", "slug"]
         constraints = [
-            models.UniqueConstraint(fields=["is_default"], condition=Q(is_default=True), name="model_one_default"),
-            models.CheckConstraint(
-                condition=Q(input_usd_per_million__gte=0, output_usd_per_million__gte=0), name="model_prices_not_negative"
+            models.UniqueConstraint(
+                fields=["is_default"], condition=Q(is_default=True), name="model_one_default"
             ),
-            models.CheckConstraint(condition=Q(max_output_tokens__gte=1, context_tokens__gte=1), name="model_limits_positive"),
+            models.CheckConstraint(
+                condition=Q(input_usd_per_million__gte=0, output_usd_per_million__gte=0),
+                name="model_prices_not_negative",
+            ),
+            models.CheckConstraint(
+                condition=Q(max_output_tokens__gte=1, context_tokens__gte=1),
+                name="model_limits_positive",
+            ),
         ]
 
     def __str__(self) -> str:

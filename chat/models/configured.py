@@ -30,4 +30,6 @@ class ConfiguredQuerySet(models.QuerySet[T]):
 def configured_models() -> list[type[models.Model]]:
     """Returns the tables that workers remember: those whose manager is one of a ConfiguredQuerySet."""
     tables = apps.get_app_config("chat").get_models()
-    return [table for table in tables if isinstance(table._default_manager.none(), ConfiguredQuerySet)]
+    return [
+        table for table in tables if isinstance(table._default_manager.none(), ConfiguredQuerySet)
+    ]

@@ -40,7 +40,13 @@ class Conversation(FoldedModel):
     FOLDED = "title"
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    user = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.CASCADE, related_name="conversations")
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        null=True,
+        blank=True,
+        on_delete=models.CASCADE,
+        related_name="conversations",
+    )
     guest = models.CharField(max_length=64, blank=True, db_index=True)
     title = models.CharField(max_length=200, blank=True)
     # For the search; "" where the text is ASCII (chat.folding).
@@ -53,12 +59,15 @@ class Conversation(FoldedModel):
     objects = ConversationQuerySet.as_manager()
 
     class Meta:
-        permissions = [("read_content", "Can read conversations, while the site policy lets operators do so")]
+        permissions = [
+            ("read_content", "Can read conversations, while the site policy lets operators do so")
+        ]
         ordering = ["-updated"]
         indexes = [models.Index(fields=["user", "-updated"])]
         constraints = [
             models.CheckConstraint(
-                condition=Q(user__isnull=False, guest="") | (Q(user__isnull=True) & ~Q(guest="")), name="conversation_has_one_owner"
+                condition=Q(user__isnull=False, guest="") | (Q(user__isnull=True) & ~Q(guest="")),
+                name="conversation_has_one_owner",
             ),
         ]
 
@@ -94,10 +103,16 @@ class MessageQuerySet(FoldedQuerySet["Message"]):
 
     def still_wanted_ids(self, answer_ids: Sequence[uuid.UUID]) -> set[uuid.UUID]:
         """Reads which of the stored answers still have their conversation."""
-        return set(self.filter(id__in=answer_ids).values_list("id", flat=True)) if answer_ids else set()
+        return (
+            set(self.filter(id__in=answer_ids).values_list("id", flat=True))
+            if answer_ids
+            else set()
+        )
 
     def status_and_text(self, answer_id: uuid.UUID) -> tuple[str, str] | None:
-        """Reads a stored answer; None where there is none (a stateless one, or one that was deleted)."""
+        """Reads a stored answer; None where there is none (a stateless one, or one that was
+        deleted).
+        """
         return self.filter(id=answer_id).values_list("status", "content").first()
 
 
@@ -121,17 +136,27 @@ class Message(FoldedModel):
         FAILED = "failed"
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    conversation = models.ForeignKey(Conversation, on_delete=models.CASCADE, related_name="messages")
-    parent = models.ForeignKey("self", null=True, blank=True, on_delete=models.CASCADE, related_name="children")
+    conversation = models.ForeignKey(
+        Conversation, on_delete=models.CASCADE, related_name="messages"
+    )
+    parent = models.ForeignKey(
+        "self", null=True, blank=True, on_delete=models.CASCADE, related_name="children"
+    )
     role = models.CharField(max_length=10, choices=Role.choices)
     content = models.TextField(blank=True)
     content_folded = models.TextField(blank=True, default="", editable=False)
     status = models.CharField(max_length=12, choices=Status.choices, default=Status.COMPLETE)
     finish_reason = models.CharField(max_length=40, blank=True)
-    model = models.CharField(max_length=120, blank=True, help_text="The upstream's name of the model that answered.")
+    model = models.CharField(
+        max_length=120, blank=True, help_text="The upstream's name of the model that answered."
+    )
     error_code = models.CharField(max_length=40, blank=True)
     error_reason = models.CharField(max_length=40, blank=True, editable=False)
-    trimmed = models.PositiveIntegerField(default=0, editable=False, help_text="How many of the oldest messages the model was not sent.")
+    trimmed = models.PositiveIntegerField(
+        default=0,
+        editable=False,
+        help_text="How many of the oldest messages the model was not sent.",
+    )
     # A turn is one POST of one requester; the digest tells the same turn with another body.
     turn = models.UUIDField(null=True, blank=True, editable=False)
     turn_owner = models.CharField(max_length=80, blank=True, editable=False)
@@ -144,12 +169,23 @@ class Message(FoldedModel):
         ordering = ["created"]
         indexes = [
             models.Index(fields=["conversation", "created"]),
-            models.Index(fields=["status"], condition=Q(status="streaming"), name="message_streaming"),
+            models.Index(
+                fields=["status"], condition=Q(status="streaming"), name="message_streaming"
+            ),
         ]
         constraints = [
-            models.UniqueConstraint(fields=["turn_owner", "turn"], condition=Q(turn__isnull=False), name="message_turn_once"),
-            models.CheckConstraint(condition=~Q(parent=models.F("id")), name="message_not_its_own_parent"),
-            models.CheckConstraint(condition=Q(role="assistant") | Q(status="complete"), name="message_prompt_is_complete"),
+            models.UniqueConstraint(
+                fields=["turn_owner", "turn"],
+                condition=Q(turn__isnull=False),
+                name="message_turn_once",
+            ),
+            models.CheckConstraint(
+                condition=~Q(parent=models.F("id")), name="message_not_its_own_parent"
+            ),
+            models.CheckConstraint(
+                condition=Q(role="assistant") | Q(status="complete"),
+                name="message_prompt_is_complete",
+            ),
         ]
 
     def __str__(self) -> str:

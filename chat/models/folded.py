@@ -1,4 +1,6 @@
-"""Tables with a text that is searched: beside it stands its fold, written by whatever writes the text."""
+"""Tables with a text that is searched: beside it stands its fold, written by whatever writes the
+text.
+"""
 
 from collections.abc import Iterable
 from typing import Any, ClassVar, TypeVar
@@ -11,7 +13,10 @@ T = TypeVar("T", bound="FoldedModel")
 
 
 class FoldedQuerySet(models.QuerySet[T]):
-    """Changes in bulk fold as well. A text is set to a text: the database cannot fold an expression."""
+    """Changes in bulk fold as well.
+
+    A text is set to a text: the database cannot fold an expression.
+    """
 
     def update(self, **values: Any) -> int:
         """Updates as Django does; raises TypeError for an expression in place of the text."""

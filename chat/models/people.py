@@ -20,14 +20,29 @@ class Grant(models.Model):
     It is kept as a record of who gave it.
     """
 
-    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="grants")
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="grants"
+    )
     day = models.DateField(default=timezone.localdate, help_text="In the site's time zone.")
-    tokens = models.PositiveBigIntegerField(default=0, validators=[MaxValueValidator(MAX_GRANTED_TOKENS)])
-    usd = models.DecimalField("USD", max_digits=12, decimal_places=4, default=Decimal(0), validators=[MinValueValidator(0)])
+    tokens = models.PositiveBigIntegerField(
+        default=0, validators=[MaxValueValidator(MAX_GRANTED_TOKENS)]
+    )
+    usd = models.DecimalField(
+        "USD",
+        max_digits=12,
+        decimal_places=4,
+        default=Decimal(0),
+        validators=[MinValueValidator(0)],
+    )
     reason = models.CharField(max_length=200, blank=True)
     created = models.DateTimeField(default=timezone.now, editable=False)
     created_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, null=True, blank=True, editable=False, on_delete=models.SET_NULL, related_name="+"
+        settings.AUTH_USER_MODEL,
+        null=True,
+        blank=True,
+        editable=False,
+        on_delete=models.SET_NULL,
+        related_name="+",
     )
 
     objects = ConfiguredQuerySet.as_manager()
@@ -35,7 +50,9 @@ class Grant(models.Model):
     class Meta:
         ordering = ["-created"]
         indexes = [models.Index(fields=["user", "day"])]
-        constraints = [models.CheckConstraint(condition=Q(usd__gte=0), name="grant_usd_not_negative")]
+        constraints = [
+            models.CheckConstraint(condition=Q(usd__gte=0), name="grant_usd_not_negative")
+        ]
 
     def __str__(self) -> str:
         return f"Grant of {self.day}"
@@ -44,11 +61,18 @@ class Grant(models.Model):
 class Pause(models.Model):
     """Keeps a person from beginning a turn while this row is there; they may read and stop."""
 
-    user = models.OneToOneField(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="pause")
+    user = models.OneToOneField(
+        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="pause"
+    )
     note = models.CharField(max_length=200, blank=True, help_text="Shown to the person.")
     created = models.DateTimeField(default=timezone.now, editable=False)
     created_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, null=True, blank=True, editable=False, on_delete=models.SET_NULL, related_name="+"
+        settings.AUTH_USER_MODEL,
+        null=True,
+        blank=True,
+        editable=False,
+        on_delete=models.SET_NULL,
+        related_name="+",
     )
 
     objects = ConfiguredQuerySet.as_manager()
@@ -63,8 +87,15 @@ class Pause(models.Model):
 class ContentAccess(models.Model):
     """Records that an operator read a person's conversation; never changed or deleted by the site."""
 
-    operator = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+")
-    operator_name = models.CharField("operator's name", max_length=150, blank=True, help_text="Kept when the operator's account is gone.")
+    operator = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+"
+    )
+    operator_name = models.CharField(
+        "operator's name",
+        max_length=150,
+        blank=True,
+        help_text="Kept when the operator's account is gone.",
+    )
     conversation = models.UUIDField()
     owner_key = models.CharField(max_length=80)
     created = models.DateTimeField(default=timezone.now)

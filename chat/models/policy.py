@@ -16,10 +16,14 @@ class SitePolicy(models.Model):
         OPEN = "open", "Open to everyone"
 
     id = models.PositiveSmallIntegerField(primary_key=True, default=1, editable=False)
-    paused = models.BooleanField(default=False, help_text="Refuses every new turn, with the notice.")
+    paused = models.BooleanField(
+        default=False, help_text="Refuses every new turn, with the notice."
+    )
     notice = models.CharField(max_length=500, blank=True, help_text="Shown on top of every page.")
     signup = models.CharField(max_length=6, choices=Signup.choices, default=Signup.CLOSED)
-    tokens_per_day = models.PositiveBigIntegerField(null=True, blank=True, help_text="For the whole site.")
+    tokens_per_day = models.PositiveBigIntegerField(
+        null=True, blank=True, help_text="For the whole site."
+    )
     spend_per_month_usd = models.DecimalField(
         "spend per month (USD)",
         max_digits=12,
@@ -31,7 +35,9 @@ class SitePolicy(models.Model):
     )
 
     content_access = models.BooleanField(
-        "operators may read conversations", default=False, help_text="Each access is recorded, for everybody in the admin to see."
+        "operators may read conversations",
+        default=False,
+        help_text="Each access is recorded, for everybody in the admin to see.",
     )
 
     objects = ConfiguredQuerySet.as_manager()

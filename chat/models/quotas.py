@@ -18,14 +18,19 @@ class QuotaQuerySet(ConfiguredQuerySet["Quota"]):
     def for_requester(self, requester: Requester) -> "Quota | None":
         """Returns the one quota that applies, in one query.
 
-        One naming the user, else the highest-priority one naming a group of theirs, else the default.
+        One naming the user, else the highest-priority one naming a group of theirs, else the
+        default.
         """
         if requester.user_id is None:
             return self.filter(for_guests=True).first()
         named = Quota.users.through.objects.filter(quota=OuterRef("pk"), user=requester.user_id)
-        grouped = Quota.groups.through.objects.filter(quota=OuterRef("pk"), group__user=requester.user_id)
+        grouped = Quota.groups.through.objects.filter(
+            quota=OuterRef("pk"), group__user=requester.user_id
+        )
         applicable = self.annotate(names_user=Exists(named), names_group=Exists(grouped))
-        applicable = applicable.filter(Q(names_user=True) | Q(names_group=True) | Q(is_default=True))
+        applicable = applicable.filter(
+            Q(names_user=True) | Q(names_group=True) | Q(is_default=True)
+        )
         rank = Case(When(names_user=True, then=0), When(names_group=True, then=1), default=2)
         return applicable.order_by(rank, "-priority", "pk").first()
 
@@ -34,7 +39,8 @@ class QuotaQuerySet(ConfiguredQuerySet["Quota"]):
 
         `user` is its field that holds the person's id.
 
-        The same rule as `for_requester`; SQLite cannot do that query's ORDER BY inside another query.
+        The same rule as `for_requester`; SQLite cannot do that query's ORDER BY inside another
+        query.
         """
         best = self.order_by("-priority", "pk")
         reasons = (Q(users=OuterRef(user)), Q(groups__user=OuterRef(user)), Q(is_default=True))
@@ -45,7 +51,11 @@ class QuotaQuerySet(ConfiguredQuerySet["Quota"]):
 
         Quotas that apply to no one are left out. One query.
         """
-        people = User.objects.order_by().annotate(applies=self.effective_field("pk", "pk")).exclude(applies=None)
+        people = (
+            User.objects.order_by()
+            .annotate(applies=self.effective_field("pk", "pk"))
+            .exclude(applies=None)
+        )
         return dict(people.values_list("applies").annotate(Count("pk")))
 
 
@@ -68,34 +78,62 @@ class Quota(models.Model):
         SHADOW = "shadow", "Shadow: record only whom it would have refused"
 
     name = models.CharField(max_length=80, unique=True)
-    is_default = models.BooleanField("default", default=False, help_text="Applies to everyone whom no other quota names.")
+    is_default = models.BooleanField(
+        "default", default=False, help_text="Applies to everyone whom no other quota names."
+    )
     for_guests = models.BooleanField(
-        default=False, help_text="Applies to people without an account; they may chat only while such a quota exists."
+        default=False,
+        help_text=(
+            "Applies to people without an account; they may chat only while such a quota exists."
+        ),
     )
     groups = models.ManyToManyField(Group, blank=True, related_name="quotas")
     users = models.ManyToManyField(settings.AUTH_USER_MODEL, blank=True, related_name="quotas")
-    priority = models.IntegerField(default=0, help_text="Of several quotas that name groups of a person, the highest applies.")
+    priority = models.IntegerField(
+        default=0, help_text="Of several quotas that name groups of a person, the highest applies."
+    )
     mode = models.CharField(max_length=8, choices=Mode.choices, default=Mode.ENFORCE)
-    requests = models.CharField(max_length=120, blank=True, validators=[validate_rates], help_text="Such as 10/m, 500/d. Blank: no limit.")
+    requests = models.CharField(
+        max_length=120,
+        blank=True,
+        validators=[validate_rates],
+        help_text="Such as 10/m, 500/d. Blank: no limit.",
+    )
     concurrent_streams = models.PositiveIntegerField(null=True, blank=True)
     tokens_per_day = models.PositiveBigIntegerField(null=True, blank=True)
     spend_per_month_usd = models.DecimalField(
-        "spend per month (USD)", max_digits=12, decimal_places=4, null=True, blank=True, validators=[MinValueValidator(0)]
+        "spend per month (USD)",
+        max_digits=12,
+        decimal_places=4,
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(0)],
     )
     max_prompt_chars = models.PositiveIntegerField(null=True, blank=True)
-    max_messages = models.PositiveIntegerField(null=True, blank=True, help_text="Messages sent upstream with one turn.")
-    max_output_tokens = models.PositiveIntegerField(null=True, blank=True, validators=[MinValueValidator(1)])
-    models = models.ManyToManyField(ChatModel, blank=True, help_text="The models it allows; none chosen: all that are enabled.")
+    max_messages = models.PositiveIntegerField(
+        null=True, blank=True, help_text="Messages sent upstream with one turn."
+    )
+    max_output_tokens = models.PositiveIntegerField(
+        null=True, blank=True, validators=[MinValueValidator(1)]
+    )
+    models = models.ManyToManyField(
+        ChatModel, blank=True, help_text="The models it allows; none chosen: all that are enabled."
+    )
 
     objects = QuotaQuerySet.as_manager()
 
     class Meta:
         ordering = ["-is_default", "-priority", "name"]
         constraints = [
-            models.UniqueConstraint(fields=["is_default"], condition=Q(is_default=True), name="quota_one_default"),
-            models.UniqueConstraint(fields=["for_guests"], condition=Q(for_guests=True), name="quota_one_for_guests"),
+            models.UniqueConstraint(
+                fields=["is_default"], condition=Q(is_default=True), name="quota_one_default"
+            ),
+            models.UniqueConstraint(
+                fields=["for_guests"], condition=Q(for_guests=True), name="quota_one_for_guests"
+            ),
             models.CheckConstraint(
-                condition=Q(spend_per_month_usd__isnull=True) | Q(spend_per_month_usd__gte=0), name="quota_spend_not_negative"
+                condition=Q(spend_per_month_usd__isnull=True) | Q(spend_per_month_usd__gte=0),
+                name="quota_spend_not_negative",
             ),
         ]
 
@@ -121,12 +159,18 @@ class Quota(models.Model):
     def people(self, among: "QuerySet[User] | None" = None) -> "QuerySet[User]":
         """Returns the accounts to which it applies, of all or of those `among` others."""
         people = User.objects.all() if among is None else among
-        return people.alias(applies=Quota.objects.effective_field("pk", "pk")).filter(applies=self.pk)
+        return people.alias(applies=Quota.objects.effective_field("pk", "pk")).filter(
+            applies=self.pk
+        )
 
     def allowed_models(self) -> list[ChatModel]:
         """Returns the enabled models that the quota allows, in the operator's order; all in shadow
         mode.
         """
-        chosen = set(self.models.values_list("pk", flat=True)) if self.mode == self.Mode.ENFORCE else set()
+        chosen = (
+            set(self.models.values_list("pk", flat=True))
+            if self.mode == self.Mode.ENFORCE
+            else set()
+        )
         enabled = ChatModel.objects.filter(enabled=True).select_related("fallback")
         return [model for model in enabled if not chosen or model.pk in chosen]

@@ -1,4 +1,5 @@
-"""What the database itself refuses and Django's constraints cannot say: a parent from another conversation.
+"""What the database itself refuses and Django's constraints cannot say: a parent from another
+conversation.
 
 The triggers are made after every migrate, not in a migration: on SQLite a later
 change of the table rebuilds it, and drops them silently.
@@ -38,6 +39,8 @@ def create_triggers(using: str = "default", **kwargs: Any) -> None:
             return
         if connection.vendor == "sqlite":
             cursor.execute(_SQLITE.format(event="insert", event_of="INSERT"))
-            cursor.execute(_SQLITE.format(event="update", event_of="UPDATE OF parent_id, conversation_id"))
+            cursor.execute(
+                _SQLITE.format(event="update", event_of="UPDATE OF parent_id, conversation_id")
+            )
         elif connection.vendor == "postgresql":
             cursor.execute(_POSTGRESQL)

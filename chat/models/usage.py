@@ -48,15 +48,24 @@ class UsageQuerySet(models.QuerySet["Usage"]):
 
     def running_rows(self) -> list[RunningRow]:
         """Reads what runs, of all workers: one query on an index of running rows."""
-        return [RunningRow(*row) for row in self.running().order_by().values_list("worker", "answer", "stop_requested")]
+        return [
+            RunningRow(*row)
+            for row in self.running().order_by().values_list("worker", "answer", "stop_requested")
+        ]
 
     def request_stop(self, answer_id: UUID) -> None:
-        """Has the worker that generates an answer end it within seconds, where Redis cannot tell it to."""
+        """Has the worker that generates an answer end it within seconds, where Redis cannot tell it
+        to.
+        """
         self.running().filter(answer=answer_id).update(stop_requested=True)
 
     def running_in(self, conversation_id: UUID) -> list[tuple[UUID, str]]:
         """Reads the running answers of a conversation, each with the worker that runs it."""
-        streaming = Message.objects.streaming().filter(conversation=conversation_id).values_list("id", flat=True)
+        streaming = (
+            Message.objects.streaming()
+            .filter(conversation=conversation_id)
+            .values_list("id", flat=True)
+        )
         return list(self.filter(answer__in=list(streaming)).values_list("answer", "worker"))
 
     def is_running(self, answer_id: UUID) -> bool:
@@ -88,9 +97,20 @@ class Usage(models.Model):
         INTERRUPTED = "interrupted"
         FAILED = "failed"
 
-    answer = models.UUIDField(primary_key=True, help_text="The answer's id; its message may be gone, or never have been stored.")
-    user = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="usage")
-    owner_key = models.CharField(max_length=80, help_text="Whose turn it was, kept when the account is gone.")
+    answer = models.UUIDField(
+        primary_key=True,
+        help_text="The answer's id; its message may be gone, or never have been stored.",
+    )
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        null=True,
+        blank=True,
+        on_delete=models.SET_NULL,
+        related_name="usage",
+    )
+    owner_key = models.CharField(
+        max_length=80, help_text="Whose turn it was, kept when the account is gone."
+    )
     limit_key = models.CharField(max_length=80, help_text="What the limits were counted on.")
     model = models.CharField(max_length=120)
     quota = models.CharField(max_length=80, blank=True)
@@ -100,16 +120,23 @@ class Usage(models.Model):
     estimated = models.BooleanField(default=False)
     outcome = models.CharField(max_length=12, choices=Outcome.choices, default=Outcome.RUNNING)
     worker = models.CharField(
-        max_length=64, blank=True, help_text="The worker that generates the answer; its lease tells whether it lives."
+        max_length=64,
+        blank=True,
+        help_text="The worker that generates the answer; its lease tells whether it lives.",
     )
     stop_requested = models.BooleanField(
-        default=False, editable=False, help_text="Its worker is to end it: written where Redis cannot tell that worker."
+        default=False,
+        editable=False,
+        help_text="Its worker is to end it: written where Redis cannot tell that worker.",
     )
     first_token_ms = models.PositiveIntegerField(null=True)
     duration_ms = models.PositiveBigIntegerField(null=True)
     created = models.DateTimeField(default=timezone.now)
-    # Budgets and charts sum by day: a date needs no arithmetic of time zones for every row, and stays what it was when the zone is changed.
-    day = models.DateField(default=timezone.localdate, editable=False, help_text="In the site's time zone.")
+    # Budgets and charts sum by day: a date needs no arithmetic of time zones for every row, and
+    # stays what it was when the zone is changed.
+    day = models.DateField(
+        default=timezone.localdate, editable=False, help_text="In the site's time zone."
+    )
 
     objects = UsageQuerySet.as_manager()
 
@@ -121,10 +148,26 @@ class Usage(models.Model):
             models.Index(fields=["limit_key", "day"]),
             models.Index(fields=["owner_key", "created"]),
             models.Index(fields=["created"]),
-            # All that the sums of the whole site and the operator's charts read, so that they read nothing but the index.
-            models.Index(fields=["day", "outcome", "model", "user", "cost_usd", "prompt_tokens", "completion_tokens"], name="usage_sums"),
+            # All that the sums of the whole site and the operator's charts read, so that they read
+            # nothing but the index.
+            models.Index(
+                fields=[
+                    "day",
+                    "outcome",
+                    "model",
+                    "user",
+                    "cost_usd",
+                    "prompt_tokens",
+                    "completion_tokens",
+                ],
+                name="usage_sums",
+            ),
             # In the order in which medians are counted off.
-            models.Index(fields=["day", "first_token_ms"], condition=Q(first_token_ms__isnull=False), name="usage_first_token"),
+            models.Index(
+                fields=["day", "first_token_ms"],
+                condition=Q(first_token_ms__isnull=False),
+                name="usage_first_token",
+            ),
             models.Index(fields=["worker"], condition=Q(outcome="running"), name="usage_running"),
         ]
 
@@ -137,12 +180,19 @@ class RefusalCount(models.Model):
 
     With `shadow` they would have been, by a quota in shadow mode.
 
-    Statistics, not a gate: a worker writes what it has refused every few seconds (chat.limits.refusal_counts).
+    Statistics, not a gate: a worker writes what it has refused every few seconds
+    (chat.limits.refusal_counts).
     """
 
     hour = models.DateTimeField(help_text="The beginning of the hour.")
     day = models.DateField(help_text="In the site's time zone.")
-    user = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="refusals")
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        null=True,
+        blank=True,
+        on_delete=models.SET_NULL,
+        related_name="refusals",
+    )
     limit_key = models.CharField(max_length=80)
     quota = models.CharField(max_length=80, blank=True)
     code = models.CharField(max_length=40)
@@ -154,8 +204,17 @@ class RefusalCount(models.Model):
         verbose_name = "refused turns"
         verbose_name_plural = "refused turns"
         ordering = ["-last"]
-        indexes = [models.Index(fields=["quota", "-last"]), models.Index(fields=["limit_key", "-last"]), models.Index(fields=["day"])]
-        constraints = [models.UniqueConstraint(fields=["hour", "limit_key", "quota", "code", "shadow"], name="refusals_one_row_an_hour")]
+        indexes = [
+            models.Index(fields=["quota", "-last"]),
+            models.Index(fields=["limit_key", "-last"]),
+            models.Index(fields=["day"]),
+        ]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["hour", "limit_key", "quota", "code", "shadow"],
+                name="refusals_one_row_an_hour",
+            )
+        ]
 
     def __str__(self) -> str:
         return f"{self.count} {self.code}"

@@ -1,4 +1,5 @@
-"""Charts as SVG: no script and no inline style, so that they stand under the strictest content security policy.
+"""Charts as SVG: no script and no inline style, so that they stand under the strictest content
+security policy.
 
 Horizontal places are percentages and everything else is in pixels: a chart
 fills whatever width it is given, and its text stays as large as the page's.
@@ -60,22 +61,33 @@ def axis(highest: Number, whole: bool = True) -> Axis:
     return Axis([int(tick) for tick in ticks] if whole else ticks)
 
 
-def columns(name: str, labels: Sequence[str], series: Sequence[Series], show: Show, whole: bool = True) -> SafeString:
+def columns(
+    name: str, labels: Sequence[str], series: Sequence[Series], show: Show, whole: bool = True
+) -> SafeString:
     """Draws columns side by side, the series on top of each other.
 
     `show` writes a value; `whole`: values are whole numbers.
     """
-    totals = [sum((values[place] or 0 for values in (each.values for each in series)), start=Decimal(0)) for place in range(len(labels))]
+    totals = [
+        sum((values[place] or 0 for values in (each.values for each in series)), start=Decimal(0))
+        for place in range(len(labels))
+    ]
     scale = axis(max(totals, default=Decimal(0)), whole)
     stacks = (_stack(place, len(labels), series, scale) for place in range(len(labels)))
     return _chart(name, labels, series, show, scale, stacks)
 
 
-def lines(name: str, labels: Sequence[str], series: Sequence[Series], show: Show, whole: bool = True) -> SafeString:
+def lines(
+    name: str, labels: Sequence[str], series: Sequence[Series], show: Show, whole: bool = True
+) -> SafeString:
     """Draws a line for each series, broken where it has no value."""
-    highest = max((value for each in series for value in each.values if value is not None), default=0)
+    highest = max(
+        (value for each in series for value in each.values if value is not None), default=0
+    )
     scale = axis(highest, whole)
-    strokes = format_html_join("", "{}", ((_line(number, each, scale),) for number, each in enumerate(series, 1)))
+    strokes = format_html_join(
+        "", "{}", ((_line(number, each, scale),) for number, each in enumerate(series, 1))
+    )
     points = (_points(place, len(labels), series, scale) for place in range(len(labels)))
     return _chart(name, labels, series, show, scale, points, strokes)
 
@@ -91,20 +103,36 @@ def bar(*shares: float) -> SafeString:
         parts.append((number, _percent(left), _percent(width)))
         left += width
     rects = format_html_join("", '<rect class="mark-{}" x="{}" width="{}" height="100%"/>', parts)
-    return format_html('<svg class="chart-bar" width="100%" height="10" aria-hidden="true">{}</svg>', rects)
+    return format_html(
+        '<svg class="chart-bar" width="100%" height="10" aria-hidden="true">{}</svg>', rects
+    )
 
 
 # --- Parts ---------------------------------------------------------------------
 
 
 def _chart(
-    name: str, labels: Sequence[str], series: Sequence[Series], show: Show, scale: Axis, places: Iterator[SafeString], behind: str = ""
+    name: str,
+    labels: Sequence[str],
+    series: Sequence[Series],
+    show: Show,
+    scale: Axis,
+    places: Iterator[SafeString],
+    behind: str = "",
 ) -> SafeString:
     slots = format_html_join(
         "",
-        '<g class="chart-place"><title>{}</title><rect class="chart-hit" x="{}" y="{}" width="{}" height="{}"/>{}</g>',
+        '<g class="chart-place"><title>{}</title><rect class="chart-hit" x="{}" y="{}" width="{}"'
+        ' height="{}"/>{}</g>',
         (
-            (_tooltip(place, labels, series, show), _percent(place / len(labels)), _TOP, _percent(1 / len(labels)), _BOTTOM - _TOP, drawn)
+            (
+                _tooltip(place, labels, series, show),
+                _percent(place / len(labels)),
+                _TOP,
+                _percent(1 / len(labels)),
+                _BOTTOM - _TOP,
+                drawn,
+            )
             for place, drawn in enumerate(places)
         ),
     )
@@ -121,20 +149,31 @@ def _chart(
 
 def _tooltip(place: int, labels: Sequence[str], series: Sequence[Series], show: Show) -> str:
     values = ((each.name, each.values[place]) for each in series)
-    return f"{labels[place]}: " + ", ".join(f"{name} {show(value)}" if value is not None else f"{name} –" for name, value in values)
+    return f"{labels[place]}: " + ", ".join(
+        f"{name} {show(value)}" if value is not None else f"{name} –" for name, value in values
+    )
 
 
 def _grid(scale: Axis, show: Show) -> SafeString:
     rows = [(_pixels(_BOTTOM - scale.height(tick)), show(tick)) for tick in scale.ticks]
-    ruled = '<line class="chart-rule" x1="0" x2="100%" y1="{0}" y2="{0}"/><text class="chart-text" x="-8" y="{0}" dy="4">{1}</text>'
+    ruled = (
+        '<line class="chart-rule" x1="0" x2="100%" y1="{0}" y2="{0}"/><text class="chart-text"'
+        ' x="-8" y="{0}" dy="4">{1}</text>'
+    )
     return format_html_join("", ruled, rows)
 
 
 def _labels(labels: Sequence[str]) -> SafeString:
     """Draws as many of the labels as there is room for on a phone, the last one among them."""
     every = -(-len(labels) // _MAX_LABELS) or 1
-    shown = [(_percent((place + 0.5) / len(labels)), label) for place, label in enumerate(labels) if (len(labels) - 1 - place) % every == 0]
-    return format_html_join("", f'<text class="chart-text chart-label" x="{{}}" y="{_BOTTOM + 20}">{{}}</text>', shown)
+    shown = [
+        (_percent((place + 0.5) / len(labels)), label)
+        for place, label in enumerate(labels)
+        if (len(labels) - 1 - place) % every == 0
+    ]
+    return format_html_join(
+        "", f'<text class="chart-text chart-label" x="{{}}" y="{_BOTTOM + 20}">{{}}</text>', shown
+    )
 
 
 def _stack(place: int, places: int, series: Sequence[Series], scale: Axis) -> SafeString:
@@ -146,25 +185,40 @@ def _stack(place: int, places: int, series: Sequence[Series], scale: Axis) -> Sa
         height = scale.height(each.values[place] or 0)
         bottom -= height
         if height > 0:
-            # A pixel of the ground between what is stacked: neighbours are told apart without their colours.
+            # A pixel of the ground between what is stacked: neighbours are told apart without their
+            # colours.
             gap = _GAP if rects and height > 2 * _GAP else 0
             rects.append((number, left, _pixels(bottom), width, _pixels(height - gap)))
-    return format_html_join("", '<rect class="mark-{}" x="{}" y="{}" width="{}" height="{}"/>', rects)
+    return format_html_join(
+        "", '<rect class="mark-{}" x="{}" y="{}" width="{}" height="{}"/>', rects
+    )
 
 
 def _line(number: int, series: Series, scale: Axis) -> SafeString:
     places = len(series.values)
     strokes = [
-        (number, _middle(place, places), _level(before, scale), _middle(place + 1, places), _level(after, scale))
+        (
+            number,
+            _middle(place, places),
+            _level(before, scale),
+            _middle(place + 1, places),
+            _level(after, scale),
+        )
         for place, (before, after) in enumerate(zip(series.values, series.values[1:], strict=False))
         if before is not None and after is not None
     ]
-    return format_html_join("", '<line class="stroke-{}" x1="{}" y1="{}" x2="{}" y2="{}"/>', strokes)
+    return format_html_join(
+        "", '<line class="stroke-{}" x1="{}" y1="{}" x2="{}" y2="{}"/>', strokes
+    )
 
 
 def _points(place: int, places: int, series: Sequence[Series], scale: Axis) -> SafeString:
     values = [(number, each.values[place]) for number, each in enumerate(series, 1)]
-    points = [(number, _middle(place, places), _level(value, scale)) for number, value in values if value is not None]
+    points = [
+        (number, _middle(place, places), _level(value, scale))
+        for number, value in values
+        if value is not None
+    ]
     return format_html_join("", '<circle class="mark-{}" cx="{}" cy="{}" r="3"/>', points)
 
 

@@ -12,7 +12,9 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 
 def format_rows(rows: Iterable[Iterable[Any]]) -> str:
-    """Returns the rows as RFC 4180 has them; None is an empty cell, a time is ISO 8601, and money is written out in full."""
+    """Returns the rows as RFC 4180 has them; None is an empty cell, a time is ISO 8601, and money
+    is written out in full.
+    """
     text = io.StringIO()
     csv.writer(text).writerows([_cell(value) for value in row] for row in rows)
     return text.getvalue()

@@ -28,8 +28,8 @@ SELECT day, COUNT(*),
   percentile_disc(0.5) WITHIN GROUP (ORDER BY first_token_ms), percentile_disc(0.95) WITHIN GROUP (ORDER BY first_token_ms)
 FROM chat_usage WHERE day BETWEEN %s AND %s AND first_token_ms IS NOT NULL GROUP BY day
 """
-# SQLite knows no percentiles, but counts off an index fast: a place costs as many steps as it is far from the day's fastest.
-# PostgreSQL takes ten times as long for that as for sorting them all.
+# SQLite knows no percentiles, but counts off an index fast: a place costs as many steps as it is
+# far from the day's fastest. PostgreSQL takes ten times as long for that as for sorting them all.
 _AT_PLACE = """
 SELECT * FROM (
   SELECT day, first_token_ms FROM chat_usage WHERE day = %s AND first_token_ms IS NOT NULL ORDER BY first_token_ms LIMIT 1 OFFSET %s
@@ -38,7 +38,10 @@ SELECT * FROM (
 
 
 def waits(period: Period) -> list[Wait]:
-    """Returns every day of the period, with percentiles by the nearest rank. Two queries at most."""
+    """Returns every day of the period, with percentiles by the nearest rank.
+
+    Two queries at most.
+    """
     measured = _sorted_out if connection.vendor == "postgresql" else _counted_off
     found = {wait.day: wait for wait in measured(period)}
     return [found.get(day, Wait(day)) for day in period.days]
@@ -51,9 +54,15 @@ def _sorted_out(period: Period) -> list[Wait]:
 
 
 def _counted_off(period: Period) -> list[Wait]:
-    measured = Usage.objects.order_by().filter(day__gte=period.first, day__lte=period.last, first_token_ms__isnull=False)
+    measured = Usage.objects.order_by().filter(
+        day__gte=period.first, day__lte=period.last, first_token_ms__isnull=False
+    )
     counts = dict(measured.values_list("day").annotate(answers=Count("*")))
-    places = [(day, rank) for day, count in counts.items() for rank in (_rank(count, 50), _rank(count, 95))]
+    places = [
+        (day, rank)
+        for day, count in counts.items()
+        for rank in (_rank(count, 50), _rank(count, 95))
+    ]
     found: dict[date, list[int]] = {}
     for day, milliseconds in _at(places):
         found.setdefault(day, []).append(milliseconds)

@@ -1,4 +1,7 @@
-"""Who uses most of a quota right now, for its page in the admin. Blocks on Redis and the database."""
+"""Who uses most of a quota right now, for its page in the admin.
+
+Blocks on Redis and the database.
+"""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -40,10 +43,17 @@ def most_used(quota: Quota) -> list[Use]:
     rows = list(_ranked(quota, now)[:MAX_SHOWN])
     ids = [row["user_id"] for row in rows if row["user_id"]]
     people, grants = User.objects.in_bulk(ids), granted(ids)
-    return [_use(quota, row, people.get(row["user_id"]), grants.get(row["user_id"], (0, Decimal(0))), now) for row in rows]
+    return [
+        _use(
+            quota, row, people.get(row["user_id"]), grants.get(row["user_id"], (0, Decimal(0))), now
+        )
+        for row in rows
+    ]
 
 
-def _use(quota: Quota, row: dict[str, Any], user: User | None, grant: tuple[int, Decimal], now: datetime) -> Use:
+def _use(
+    quota: Quota, row: dict[str, Any], user: User | None, grant: tuple[int, Decimal], now: datetime
+) -> Use:
     limits = with_grants(quota, *grant)
     windows, streams = read_redis(row["limit_key"], quota)
     report = Report(
@@ -67,7 +77,11 @@ def _ranked(quota: Quota, now: datetime) -> "QuerySet[Usage, Any]":
     """
     today = timezone.localdate(now)
     longest = timedelta(seconds=max((rate.period for rate in quota.rates), default=0))
-    rows = _rows(quota).filter(day__gte=min(today.replace(day=1), timezone.localdate(now - longest))).order_by()
+    rows = (
+        _rows(quota)
+        .filter(day__gte=min(today.replace(day=1), timezone.localdate(now - longest)))
+        .order_by()
+    )
     settled = ~Q(outcome=Usage.Outcome.RUNNING)
     figures: dict[str, Any] = {
         "tokens": Sum(F("prompt_tokens") + F("completion_tokens"), filter=settled & Q(day=today)),
@@ -75,15 +89,27 @@ def _ranked(quota: Quota, now: datetime) -> "QuerySet[Usage, Any]":
         "running": Count("pk", filter=~settled),
         "user_id": Max("user"),
     }
-    shares = [("tokens", quota.tokens_per_day), ("money", quota.spend_per_month_usd), ("running", quota.concurrent_streams)]
-    figures["money"] = Sum("cost_usd", filter=settled & Q(day__gte=today.replace(day=1)), output_field=FloatField())
+    shares = [
+        ("tokens", quota.tokens_per_day),
+        ("money", quota.spend_per_month_usd),
+        ("running", quota.concurrent_streams),
+    ]
+    figures["money"] = Sum(
+        "cost_usd", filter=settled & Q(day__gte=today.replace(day=1)), output_field=FloatField()
+    )
     for rate in quota.rates:
         name = f"turns_{rate.period}"
         figures[name] = Count("pk", filter=Q(created__gte=now - timedelta(seconds=rate.period)))
         shares.append((name, rate.limit))
     parts = [_share(name, limit) for name, limit in shares if limit] or [_share("tokens", 1)]
     rank = Greatest(*parts) if len(parts) > 1 else parts[0]
-    return rows.values("limit_key").annotate(**figures).annotate(rank=rank).filter(rank__gt=0).order_by("-rank", "limit_key")
+    return (
+        rows.values("limit_key")
+        .annotate(**figures)
+        .annotate(rank=rank)
+        .filter(rank__gt=0)
+        .order_by("-rank", "limit_key")
+    )
 
 
 def _share(name: str, limit: int | Decimal) -> Coalesce:
@@ -93,4 +119,6 @@ def _share(name: str, limit: int | Decimal) -> Coalesce:
 
 def _rows(quota: Quota) -> "QuerySet[Usage]":
     people = Q(user__in=quota.people().values("pk"))
-    return Usage.objects.filter(people | Q(user=None, limit_key__startswith="ip:") if quota.for_guests else people)
+    return Usage.objects.filter(
+        people | Q(user=None, limit_key__startswith="ip:") if quota.for_guests else people
+    )

@@ -1,4 +1,5 @@
-"""Compares what Redis has reserved with what the ledger has as running. Blocks on both; changes nothing.
+"""Compares what Redis has reserved with what the ledger has as running. Blocks on both; changes
+nothing.
 
 There are no counters to compare: what was spent is in the ledger alone. What
 can differ are the slots and reservations of running answers, and the answers
@@ -28,15 +29,24 @@ def persistent_differences(seconds: float) -> list[str]:
 
 
 def differences() -> Iterator[str]:
-    subjects = (subject for subject in leases.subjects(redis_client.client()) if not subject.startswith(reader_leases.SUBJECT_PREFIX))
-    reserved = {subject: leases.reservations(redis_client.client(), subject) for subject in subjects}
+    subjects = (
+        subject
+        for subject in leases.subjects(redis_client.client())
+        if not subject.startswith(reader_leases.SUBJECT_PREFIX)
+    )
+    reserved = {
+        subject: leases.reservations(redis_client.client(), subject) for subject in subjects
+    }
     rows = list(budgets.running(None))
     for row in rows:
         yield from _of_row(row, reserved)
     running = {str(row.answer) for row in rows}
     for subject, theirs in reserved.items():
         for answer in sorted(theirs.keys() - running):
-            yield f"{subject}: a reservation for answer {answer}, which the ledger does not have as running"
+            yield (
+                f"{subject}: a reservation for answer {answer}, which the ledger does not have as"
+                " running"
+            )
     yield from _of_messages()
 
 
@@ -47,16 +57,25 @@ def _of_row(row: Usage, reserved: dict[str, dict[str, str]]) -> Iterator[str]:
         if found is None:
             yield f"{subject}: answer {row.answer} runs, and nothing is reserved for it"
         elif found != expected:
-            yield f"{subject}: answer {row.answer} has {found} reserved (tokens, millionths of a USD, day), and {expected} in the ledger"
+            yield (
+                f"{subject}: answer {row.answer} has {found} reserved (tokens, millionths of a USD,"
+                f" day), and {expected} in the ledger"
+            )
 
 
 def _of_messages() -> Iterator[str]:
     streaming = Message.objects.filter(status=Message.Status.STREAMING)
-    for answer in streaming.exclude(id__in=budgets.running(None).values("answer")).values_list("id", flat=True):
+    for answer in streaming.exclude(id__in=budgets.running(None).values("answer")).values_list(
+        "id", flat=True
+    ):
         yield f"answer {answer} is being written, and the ledger does not have it as running"
-    settled = budgets.running(None).filter(answer__in=Message.objects.exclude(status=Message.Status.STREAMING).values("id"))
+    settled = budgets.running(None).filter(
+        answer__in=Message.objects.exclude(status=Message.Status.STREAMING).values("id")
+    )
     for answer in settled.values_list("answer", flat=True):
         yield f"answer {answer} has ended, and the ledger has it as running"
-    without = Message.objects.filter(role=Message.Role.ASSISTANT).exclude(id__in=Usage.objects.values("answer"))
+    without = Message.objects.filter(role=Message.Role.ASSISTANT).exclude(
+        id__in=Usage.objects.values("answer")
+    )
     for answer in without.values_list("id", flat=True):
         yield f"answer {answer} has no row in the ledger"

@@ -1,4 +1,5 @@
-"""What was used, by whom and how well it went: the ledger and the refusals of a period, added up by the database.
+"""What was used, by whom and how well it went: the ledger and the refusals of a period, added up by
+the database.
 
 The number of queries does not depend on the number of rows. Running answers are
 left out: their figures are only what was reserved.
@@ -19,7 +20,12 @@ from chat.limits.budgets import ExactSum
 from chat.models import RefusalCount, Usage
 from chat.operator.periods import Period
 
-OUTCOMES = [Usage.Outcome.COMPLETE, Usage.Outcome.STOPPED, Usage.Outcome.INTERRUPTED, Usage.Outcome.FAILED]
+OUTCOMES = [
+    Usage.Outcome.COMPLETE,
+    Usage.Outcome.STOPPED,
+    Usage.Outcome.INTERRUPTED,
+    Usage.Outcome.FAILED,
+]
 MAX_PEOPLE = 20
 
 
@@ -102,7 +108,11 @@ def by_day_and_model(period: Period) -> tuple[list[Day], list[Share]]:
     figures: dict[date, Figures] = {}
     outcomes: dict[date, dict[str, int]] = {}
     models: dict[str, Figures] = {}
-    ended = Usage.objects.order_by().filter(day__gte=period.first, day__lte=period.last).exclude(outcome=Usage.Outcome.RUNNING)
+    ended = (
+        Usage.objects.order_by()
+        .filter(day__gte=period.first, day__lte=period.last)
+        .exclude(outcome=Usage.Outcome.RUNNING)
+    )
     rows: Any = ended.values("day", "outcome", "model").annotate(**_SUMS)
     for row in rows:
         day, ends = row["day"], outcomes.setdefault(row["day"], {})
@@ -113,7 +123,8 @@ def by_day_and_model(period: Period) -> tuple[list[Day], list[Share]]:
     return days, _ranked([Share(name, sums) for name, sums in models.items()])
 
 
-# A person's rows are added up before they meet their groups, or every row of the ledger would look for its groups.
+# A person's rows are added up before they meet their groups, or every row of the ledger would look
+# for its groups.
 _PEOPLE_AND_GROUPS = """
 WITH person AS (
   SELECT user_id, COUNT(*) AS answers, SUM(prompt_tokens) AS prompt, SUM(completion_tokens) AS completion,
@@ -138,11 +149,13 @@ def by_person_and_group(period: Period, whole: Figures) -> tuple[list[Share], li
 
     One query.
 
-    Guests, and people whose account is gone, count as one person. Groups are those people are in today: a person
-    in two counts in both, and those in none have a line of their own.
+    Guests, and people whose account is gone, count as one person. Groups are those people are in
+    today: a person in two counts in both, and those in none have a line of their own.
     """
     with connection.cursor() as cursor:
-        cursor.execute(_PEOPLE_AND_GROUPS, [period.first.isoformat(), period.last.isoformat(), MAX_PEOPLE])
+        cursor.execute(
+            _PEOPLE_AND_GROUPS, [period.first.isoformat(), period.last.isoformat(), MAX_PEOPLE]
+        )
         rows = cursor.fetchall()
     found: dict[str, list[Share]] = {kind: [] for kind in _NAMELESS}
     for kind, key, name, answers, prompt, completion, cost in rows:
@@ -150,11 +163,20 @@ def by_person_and_group(period: Period, whole: Figures) -> tuple[list[Share], li
         found[kind].append(Share(name or _NAMELESS[kind], figures, key))
     people, groups = _ranked(found["person"]), _ranked(found["group"])
     rest = whole - total(share.figures for share in people)
-    return [*people, Share("everybody else", rest, is_rest=True)] if rest.answers > 0 else people, groups
+    return (
+        [
+            *people,
+            Share("everybody else", rest, is_rest=True),
+        ]
+        if rest.answers > 0
+        else people
+    ), groups
 
 
 def _ranked(shares: list[Share]) -> list[Share]:
-    return sorted(shares, key=lambda share: (-share.figures.cost, -share.figures.tokens, share.name))
+    return sorted(
+        shares, key=lambda share: (-share.figures.cost, -share.figures.tokens, share.name)
+    )
 
 
 # --- How often refused ---------------------------------------------------------
@@ -205,5 +227,7 @@ def budget(limit: Decimal | None, now: datetime) -> Budget:
     elapsed = now - begin
     if elapsed < timedelta(days=1):
         return Budget(spent, None, limit)
-    whole = Decimal((end - begin) // timedelta(seconds=1)) / Decimal(elapsed // timedelta(seconds=1))
+    whole = Decimal((end - begin) // timedelta(seconds=1)) / Decimal(
+        elapsed // timedelta(seconds=1)
+    )
     return Budget(spent, (spent * whole).quantize(Decimal("0.01")), limit)

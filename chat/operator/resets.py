@@ -1,4 +1,8 @@
-"""A new start for people who have used up their limits: empty windows, and a grant of what they have used. The ledger is never changed."""
+"""A new start for people who have used up their limits: empty windows, and a grant of what they
+have used.
+
+The ledger is never changed.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -30,9 +34,11 @@ class Reset:
 
 
 def reset(people: "QuerySet[User]", by: int) -> dict[int, Reset]:
-    """Empties the windows of these people and grants them what they have used; `by` is the operator. Returns the grants by person.
+    """Empties the windows of these people and grants them what they have used; `by` is the
+    operator. Returns the grants by person.
 
-    Resetting twice grants nothing twice. Raises LimitsUnavailable when Redis does not answer; nothing is granted then.
+    Resetting twice grants nothing twice. Raises LimitsUnavailable when Redis does not answer;
+    nothing is granted then.
     """
     ids = list(people.order_by().values_list("pk", flat=True))
     windows.forget(windows.TURNS, (Requester(pk, "", "").limit_key for pk in ids), _all_windows())
@@ -41,7 +47,10 @@ def reset(people: "QuerySet[User]", by: int) -> dict[int, Reset]:
         SitePolicy.lock()
         resets = _owed(people)
         Grant.objects.bulk_create(
-            [Grant(user_id=pk, tokens=each.tokens, usd=each.usd, reason=REASON, created_by_id=by) for pk, each in resets.items()],
+            [
+                Grant(user_id=pk, tokens=each.tokens, usd=each.usd, reason=REASON, created_by_id=by)
+                for pk, each in resets.items()
+            ],
             batch_size=500,
         )
     return resets
@@ -57,11 +66,16 @@ def _all_windows() -> list[Rate]:
 
 
 def _owed(people: "QuerySet[User]") -> dict[int, Reset]:
-    given: Mapping[int, tuple[int, Decimal]] = granted(people.order_by().values("pk"), reason=REASON)
+    given: Mapping[int, tuple[int, Decimal]] = granted(
+        people.order_by().values("pk"), reason=REASON
+    )
     owed = {}
     for user_id, tokens, usd in _spent(people):
         tokens_before, usd_before = given.get(user_id, (0, Decimal(0)))
-        each = Reset(max(0, (tokens or 0) - tokens_before), max(Decimal(0), usd.quantize(_CENTS, ROUND_CEILING) - usd_before))
+        each = Reset(
+            max(0, (tokens or 0) - tokens_before),
+            max(Decimal(0), usd.quantize(_CENTS, ROUND_CEILING) - usd_before),
+        )
         if each.tokens or each.usd:
             owed[user_id] = each
     return owed
@@ -69,7 +83,9 @@ def _owed(people: "QuerySet[User]") -> dict[int, Reset]:
 
 def _spent(people: "QuerySet[User]") -> "QuerySet[Usage, Any]":
     today = timezone.localdate()
-    rows = Usage.objects.filter(user__in=people.order_by().values("pk"), day__gte=today.replace(day=1), day__lte=today).order_by()
+    rows = Usage.objects.filter(
+        user__in=people.order_by().values("pk"), day__gte=today.replace(day=1), day__lte=today
+    ).order_by()
     tokens = Sum(F("prompt_tokens") + F("completion_tokens"), filter=Q(day=today))
     settled = rows.exclude(outcome=Usage.Outcome.RUNNING)
     return settled.values_list("user").annotate(tokens=tokens, usd=ExactSum("cost_usd"))

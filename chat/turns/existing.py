@@ -1,4 +1,7 @@
-"""The answers there are already: one to read, or the one that an earlier copy of a turn began. Blocks on the database."""
+"""The answers there are already: one to read, or the one that an earlier copy of a turn began.
+
+Blocks on the database.
+"""
 
 from dataclasses import dataclass
 from typing import Any
@@ -12,7 +15,9 @@ from chat.turns.request import Stateless, TurnRequest, digest
 
 @dataclass(frozen=True)
 class ExistingAnswer:
-    """Holds an answer there is already, the payload of its `start` event, and the id of the worker that runs it ("" for none)."""
+    """Holds an answer there is already, the payload of its `start` event, and the id of the worker
+    that runs it ("" for none).
+    """
 
     message: Message
     start: dict[str, Any]
@@ -20,7 +25,10 @@ class ExistingAnswer:
 
 
 def find_answer(requester: Requester, answer_id: UUID) -> ExistingAnswer:
-    """Returns the requester's own answer. Raises NotFound for what is not there, not theirs, or not an answer."""
+    """Returns the requester's own answer.
+
+    Raises NotFound for what is not there, not theirs, or not an answer.
+    """
     answers = Message.objects.owned_by(requester).answers()
     message = answers.filter(id=answer_id).select_related("conversation").first()
     if message is None:
@@ -29,7 +37,10 @@ def find_answer(requester: Requester, answer_id: UUID) -> ExistingAnswer:
 
 
 def find_turn(requester: Requester, turn_request: TurnRequest) -> ExistingAnswer | None:
-    """Returns the answer that the same turn began earlier, if any. Raises TurnConflict when it had another body."""
+    """Returns the answer that the same turn began earlier, if any.
+
+    Raises TurnConflict when it had another body.
+    """
     if isinstance(turn_request, Stateless) or turn_request.turn is None:
         return None
     turns = Message.objects.turns_of(requester).filter(turn=turn_request.turn)
@@ -41,10 +52,18 @@ def find_turn(requester: Requester, turn_request: TurnRequest) -> ExistingAnswer
     return _existing(message)
 
 
-def start_payload(conversation: Conversation, prompt: UUID | None, answer: UUID, model: str) -> dict[str, Any]:
+def start_payload(
+    conversation: Conversation, prompt: UUID | None, answer: UUID, model: str
+) -> dict[str, Any]:
     """Returns the data of an answer's `start` event."""
     title = conversation.title
-    return {"conversation": conversation.id, "message": prompt, "answer": answer, "model": model, "title": title}
+    return {
+        "conversation": conversation.id,
+        "message": prompt,
+        "answer": answer,
+        "model": model,
+        "title": title,
+    }
 
 
 def _existing(message: Message) -> ExistingAnswer:

@@ -1,4 +1,6 @@
-"""The turns of guests: an id for who has none yet, the proof of work, and the session that keeps the id."""
+"""The turns of guests: an id for who has none yet, the proof of work, and the session that keeps
+the id.
+"""
 
 import contextlib
 from collections.abc import AsyncIterator
@@ -19,11 +21,15 @@ def with_guest_id(requester: Requester, turn_request: TurnRequest) -> Requester:
     """Gives a guest who has no id yet one: it comes of the challenge's solution, or at random."""
     if requester.user_id is not None or requester.guest:
         return requester
-    return replace(requester, guest=guest_id(turn_request.altcha) if turn_request.altcha else token_urlsafe(24))
+    return replace(
+        requester, guest=guest_id(turn_request.altcha) if turn_request.altcha else token_urlsafe(24)
+    )
 
 
 @contextlib.asynccontextmanager
-async def proof_of_work(session: SessionBase, requester: Requester, turn_request: TurnRequest) -> AsyncIterator[None]:
+async def proof_of_work(
+    session: SessionBase, requester: Requester, turn_request: TurnRequest
+) -> AsyncIterator[None]:
     """Takes a guest's proof of work, and gives it back when the turn is refused after all."""
     if requester.user_id is not None:
         yield
@@ -36,7 +42,9 @@ async def proof_of_work(session: SessionBase, requester: Requester, turn_request
 
 
 async def store_guest_id(session: SessionBase, requester: Requester) -> None:
-    """Puts a guest's id into their session with the first turn that starts: a refused one leaves nothing behind, not even a session."""
+    """Puts a guest's id into their session with the first turn that starts: a refused one leaves
+    nothing behind, not even a session.
+    """
     if not requester.guest:
         return
     if await _is_stored(session, requester):

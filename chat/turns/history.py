@@ -1,4 +1,7 @@
-"""What a model is sent of a conversation: the branch that a turn goes on with, as far as it fits. Blocks on the database."""
+"""What a model is sent of a conversation: the branch that a turn goes on with, as far as it fits.
+
+Blocks on the database.
+"""
 
 from collections.abc import Sequence
 
@@ -16,7 +19,11 @@ UpstreamMessages = list[dict[str, str]]
 
 
 def messages_for(
-    request: TurnRequest, model: ChatModel, conversation: Conversation | None, parent: Message | None, quota: Quota
+    request: TurnRequest,
+    model: ChatModel,
+    conversation: Conversation | None,
+    parent: Message | None,
+    quota: Quota,
 ) -> tuple[UpstreamMessages, int]:
     """Returns what is sent, and how many of the oldest messages are left out of it.
 
@@ -30,18 +37,23 @@ def messages_for(
         turns.append({"role": "user", "content": request.content})
     system = _system(model, conversation)
     known = learned.applied(model)
-    room = trimming.prompt_tokens_available(known.context_tokens, known.max_output_tokens) - budgets.estimate_prompt(system)
+    room = trimming.prompt_tokens_available(
+        known.context_tokens, known.max_output_tokens
+    ) - budgets.estimate_prompt(system)
     kept = trimming.newest(turns, room, quota.max_messages)
     return [*system, *kept], len(turns) - len(kept)
 
 
 def _system(model: ChatModel, conversation: Conversation | None) -> UpstreamMessages:
-    text = "\n\n".join(filter(None, (model.system_prompt, conversation.system_prompt if conversation else "")))
+    text = "\n\n".join(
+        filter(None, (model.system_prompt, conversation.system_prompt if conversation else ""))
+    )
     return [{"role": "system", "content": text}] if text else []
 
 
 def _turns_to(conversation: Conversation | None, last: Message | None) -> UpstreamMessages:
-    """Returns the branch that ends in `last`, without answers that have no text, and prompts that were refused for themselves.
+    """Returns the branch that ends in `last`, without answers that have no text, and prompts that
+    were refused for themselves.
 
     A prompt that merely got no answer stays: what follows may refer to it.
     """
@@ -52,7 +64,11 @@ def _turns_to(conversation: Conversation | None, last: Message | None) -> Upstre
     return [
         {"role": row.role, "content": row.content}
         for row, answer in zip(rows, answered, strict=True)
-        if row.content and not (answer and _refused_the_prompt(answer.content, (answer.error_reason, answer.finish_reason)))
+        if row.content
+        and not (
+            answer
+            and _refused_the_prompt(answer.content, (answer.error_reason, answer.finish_reason))
+        )
     ]
 
 

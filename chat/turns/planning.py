@@ -1,4 +1,5 @@
-"""Checks a turn against policy, quota and database, and says what it will send and write. Writes nothing itself.
+"""Checks a turn against policy, quota and database, and says what it will send and write. Writes
+nothing itself.
 
 Blocks on the database.
 """
@@ -42,7 +43,8 @@ _PAUSED_RETRY_SECONDS = 30
 
 @dataclass(frozen=True)
 class Plan:
-    """Holds a turn that has passed validation: what it will send upstream, and what it will write. Nothing is written yet.
+    """Holds a turn that has passed validation: what it will send upstream, and what it will write.
+    Nothing is written yet.
 
     `trimmed` is how many of the oldest messages are left out.
     """
@@ -58,7 +60,8 @@ class Plan:
     conversation: Conversation | None
     parent: Message | None
     prompt_tokens: int
-    # Of its budgets; taken once, so that a turn at midnight is reserved and written in one and the same day.
+    # Of its budgets; taken once, so that a turn at midnight is reserved and written in one and the
+    # same day.
     day: date
     trimmed: int = 0
 
@@ -74,12 +77,18 @@ class Plan:
 
     @property
     def prices(self) -> dict[str, budgets.Prices]:
-        return {model.slug: budgets.Prices(model.input_usd_per_million, model.output_usd_per_million) for model in self.models}
+        return {
+            model.slug: budgets.Prices(model.input_usd_per_million, model.output_usd_per_million)
+            for model in self.models
+        }
 
     @property
     def max_cost_usd(self) -> Decimal:
         """Returns the most that the turn can cost, on the dearest of its models."""
-        return max(self.prices[target.slug].cost(self.prompt_tokens, target.max_output_tokens) for target in self.targets)
+        return max(
+            self.prices[target.slug].cost(self.prompt_tokens, target.max_output_tokens)
+            for target in self.targets
+        )
 
     @property
     def output_tokens(self) -> int:
@@ -96,7 +105,10 @@ class Plan:
         return Reserved(self.prompt_tokens + self.output_tokens, self.max_cost_usd)
 
     def is_budgeted(self) -> bool:
-        """Tells whether a budget counts what the requester spends, as things are now. Blocks on Redis and the database."""
+        """Tells whether a budget counts what the requester spends, as things are now.
+
+        Blocks on Redis and the database.
+        """
         known = configuration.current()
         quota = known.effective_quota(self.requester).quota
         return has_budget(known.policy()) or (quota is not None and has_budget(quota.enforced))
@@ -105,7 +117,13 @@ class Plan:
         """Returns what admission must know."""
         tokens = self.prompt_tokens + self.output_tokens
         return AdmissionRequest(
-            str(self.answer), self.requester, self.quota, self.policy, tokens, budgets.micro_usd(self.max_cost_usd), self.day
+            str(self.answer),
+            self.requester,
+            self.quota,
+            self.policy,
+            tokens,
+            budgets.micro_usd(self.max_cost_usd),
+            self.day,
         )
 
 
@@ -113,7 +131,11 @@ class Plan:
 
 
 def plan(requester: Requester, request: TurnRequest) -> Plan:
-    """Checks the turn against the policy, the quota and the database; raises the Refusal that applies. Writes nothing."""
+    """Checks the turn against the policy, the quota and the database; raises the Refusal that
+    applies.
+
+    Writes nothing.
+    """
     known = configuration.current()
     if (reason := known.paused(requester)) is not None:
         raise Paused(reason, retry_after=_PAUSED_RETRY_SECONDS)
@@ -153,7 +175,9 @@ def _plan(requester: Requester, request: TurnRequest, known: Configuration, quot
 def _quota(requester: Requester, known: Configuration) -> Quota:
     effective = known.effective_quota(requester)
     if effective.quota is not None and effective.quota.enforced.allows_nothing:
-        raise Forbidden("The quota that applies to you allows no turns. Ask whoever runs this site.")
+        raise Forbidden(
+            "The quota that applies to you allows no turns. Ask whoever runs this site."
+        )
     if effective.quota is None:
         if requester.user_id is None:
             raise NotSignedIn("Sign in to chat.")
@@ -164,14 +188,21 @@ def _quota(requester: Requester, known: Configuration) -> Quota:
 def _conversation(requester: Requester, request: NewPrompt | Regenerate) -> Conversation | None:
     if request.conversation is None:
         return None
-    conversation = Conversation.objects.owned_by(requester).select_related("model").filter(id=request.conversation).first()
+    conversation = (
+        Conversation.objects.owned_by(requester)
+        .select_related("model")
+        .filter(id=request.conversation)
+        .first()
+    )
     if conversation is None:
         raise NotFound("There is no such conversation, or it is not yours.")
     return conversation
 
 
 def parent_of(request: TurnRequest, conversation: Conversation | None) -> Message | None:
-    """Returns the message that the new one follows: for a prompt an answer or nothing, for an answer given again its prompt."""
+    """Returns the message that the new one follows: for a prompt an answer or nothing, for an
+    answer given again its prompt.
+    """
     if isinstance(request, Stateless):
         return None
     if isinstance(request, Regenerate):
@@ -205,11 +236,18 @@ def _prompt_of(request: Regenerate, conversation: Conversation | None) -> Messag
 
 def _refuse_busy(answer: Message | None) -> None:
     if answer is not None and answer.status == Message.Status.STREAMING:
-        raise ConversationBusy("The answer before is still being written. Wait for its end, or stop it.", retry_after=None)
+        raise ConversationBusy(
+            "The answer before is still being written. Wait for its end, or stop it.",
+            retry_after=None,
+        )
 
 
-def _models(slug: str | None, conversation: Conversation | None, choice: list[ChatModel]) -> list[ChatModel]:
-    """Returns the model to use and, behind it, its fallbacks; all of the `choice` that the quota leaves."""
+def _models(
+    slug: str | None, conversation: Conversation | None, choice: list[ChatModel]
+) -> list[ChatModel]:
+    """Returns the model to use and, behind it, its fallbacks; all of the `choice` that the quota
+    leaves.
+    """
     allowed = {model.slug: model for model in choice}
     if slug is not None and slug not in allowed:
         raise InvalidRequest("There is no such model, or you may not use it.", limit="model")
@@ -217,7 +255,9 @@ def _models(slug: str | None, conversation: Conversation | None, choice: list[Ch
         raise InvalidRequest("No model is enabled that you may use.", limit="model")
     wished = slug or (conversation.model.slug if conversation and conversation.model else None)
     model = (
-        allowed.get(wished or "") or next((model for model in allowed.values() if model.is_default), None) or next(iter(allowed.values()))
+        allowed.get(wished or "")
+        or next((model for model in allowed.values() if model.is_default), None)
+        or next(iter(allowed.values()))
     )
     chain = [model]
     while model.fallback and model.fallback.slug in allowed and len(chain) <= _MAX_FALLBACKS:
@@ -231,7 +271,9 @@ def _models(slug: str | None, conversation: Conversation | None, choice: list[Ch
 def _target(model: ChatModel, quota: Quota, prompt_tokens: int) -> Target:
     known = learned.applied(model)
     # Servers refuse a limit that does not fit beside the prompt.
-    beside = max(adaptation.beside(known.context_tokens, prompt_tokens), known.context_tokens // 2, 1)
+    beside = max(
+        adaptation.beside(known.context_tokens, prompt_tokens), known.context_tokens // 2, 1
+    )
     most = min(filter(None, (known.max_output_tokens, quota.max_output_tokens, beside)))
     return Target(model.slug, most, known.context_tokens, known.legacy_max_tokens, known.left_out)
 
@@ -253,9 +295,14 @@ def _size_refusal(request: TurnRequest, quota: Quota) -> Refusal | None:
         else []
     )
     if quota.max_prompt_chars is not None and sum(map(len, texts)) > quota.max_prompt_chars:
-        return PromptTooLong(f"The prompt is longer than {quota.max_prompt_chars:,} characters.", limit="max_prompt_chars")
+        return PromptTooLong(
+            f"The prompt is longer than {quota.max_prompt_chars:,} characters.",
+            limit="max_prompt_chars",
+        )
     if quota.max_messages is not None and len(texts) > quota.max_messages:
-        return TooManyMessages(f"There are more than {quota.max_messages:,} messages.", limit="max_messages")
+        return TooManyMessages(
+            f"There are more than {quota.max_messages:,} messages.", limit="max_messages"
+        )
     return None
 
 
@@ -269,7 +316,16 @@ def _fit_whole_budgets(draft: Plan) -> Plan:
         if budget.tokens_per_day is not None:
             room = min(room, budget.tokens_per_day - draft.prompt_tokens)
         if budget.spend_per_month_usd is not None:
-            room = min(prices.affordable(draft.prompt_tokens, budget.spend_per_month_usd, room) for prices in draft.prices.values())
+            room = min(
+                prices.affordable(draft.prompt_tokens, budget.spend_per_month_usd, room)
+                for prices in draft.prices.values()
+            )
     if room < 1:
         raise PromptTooLong("The prompt alone is larger than your whole budget.", limit="budget")
-    return replace(draft, targets=[replace(target, max_output_tokens=min(target.max_output_tokens, room)) for target in draft.targets])
+    return replace(
+        draft,
+        targets=[
+            replace(target, max_output_tokens=min(target.max_output_tokens, room))
+            for target in draft.targets
+        ],
+    )

@@ -1,4 +1,6 @@
-"""The body of POST /api/chat: three shapes, every field checked, before anything is written or counted."""
+"""The body of POST /api/chat: three shapes, every field checked, before anything is written or
+counted.
+"""
 
 import hashlib
 from typing import Annotated, Literal
@@ -56,12 +58,17 @@ TurnRequest = NewPrompt | Regenerate | Stateless
 
 
 def parse(body: bytes) -> TurnRequest:
-    """Returns the turn that `body` asks for. Raises InvalidRequest with a sentence that names what is wrong."""
+    """Returns the turn that `body` asks for.
+
+    Raises InvalidRequest with a sentence that names what is wrong.
+    """
     try:
         fields = msgspec.json.decode(body, type=dict[str, msgspec.Raw])
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         raise InvalidRequest("The body must be one JSON object in UTF-8.") from None
-    shape: type[TurnRequest] = Stateless if "messages" in fields else Regenerate if "regenerate" in fields else NewPrompt
+    shape: type[TurnRequest] = (
+        Stateless if "messages" in fields else Regenerate if "regenerate" in fields else NewPrompt
+    )
     try:
         request: TurnRequest = msgspec.json.decode(body, type=shape)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
@@ -72,7 +79,8 @@ def parse(body: bytes) -> TurnRequest:
 
 
 def digest(request: TurnRequest) -> str:
-    """Returns what tells two bodies apart: the same `turn` with another digest is a conflict. An omitted field and its default are one.
+    """Returns what tells two bodies apart: the same `turn` with another digest is a conflict. An
+    omitted field and its default are one.
 
     The challenge's solution does not count: a turn that is sent again may need another.
     """

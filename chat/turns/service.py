@@ -1,6 +1,7 @@
 """Starts a turn: the guest's proof of work, validation, the gates, the database, and off it goes.
 
-The one way in for every view that takes a prompt. A turn that does not start gives back all it took.
+The one way in for every view that takes a prompt. A turn that does not start gives back all it
+took.
 """
 
 import asyncio
@@ -41,8 +42,12 @@ class StartedTurn:
     headers: dict[str, str]
 
 
-async def start_turn(request: HttpRequest, requester: Requester, turn_request: TurnRequest) -> StartedTurn:
-    """Starts the turn, or finds the answer that a copy of it has begun; or raises the Refusal that applies."""
+async def start_turn(
+    request: HttpRequest, requester: Requester, turn_request: TurnRequest
+) -> StartedTurn:
+    """Starts the turn, or finds the answer that a copy of it has begun; or raises the Refusal that
+    applies.
+    """
     turn = None if isinstance(turn_request, Stateless) else turn_request.turn
     async with turn_lock(requester, turn):
         existing = None if turn is None else await in_thread(find_turn, requester, turn_request)
@@ -64,7 +69,9 @@ def _rate_limit_headers(requester: Requester) -> dict[str, str]:
 async def _start_new(requester: Requester, turn_request: TurnRequest) -> StartedTurn:
     here = worker.current()
     if here.draining:
-        raise Draining("This server is restarting. Try again in a moment.", retry_after=_DRAINING_RETRY_SECONDS)
+        raise Draining(
+            "This server is restarting. Try again in a moment.", retry_after=_DRAINING_RETRY_SECONDS
+        )
     with _counting_refusals(requester):
         plan, asked = await _plan(requester, turn_request)
         admitted = await admission.admit(asked)
@@ -96,13 +103,18 @@ async def _plan(requester: Requester, turn_request: TurnRequest) -> tuple[Plan, 
         async with asyncio.timeout(admission.DEADLINE_SECONDS):
             return await in_thread(_plan_and_check_windows, requester, turn_request)
     except TimeoutError:
-        # A Redis that is away holds up no thread for as long as this, but many threads one behind the other.
+        # A Redis that is away holds up no thread for as long as this, but many threads one behind
+        # the other.
         if redis_client.was_away() and settings.LIMITS_WHEN_REDIS_DOWN != "allow":
             raise windows.unavailable() from None
         raise admission.database_unavailable() from None
 
 
-def _plan_and_check_windows(requester: Requester, turn_request: TurnRequest) -> tuple[Plan, AdmissionRequest]:
-    """Checks the windows in the thread that validates: a flood of turns that they refuse is to cost little."""
+def _plan_and_check_windows(
+    requester: Requester, turn_request: TurnRequest
+) -> tuple[Plan, AdmissionRequest]:
+    """Checks the windows in the thread that validates: a flood of turns that they refuse is to cost
+    little.
+    """
     plan = planning.plan(requester, turn_request)
     return plan, admission.check_windows(plan.admission_request())

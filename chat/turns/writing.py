@@ -26,7 +26,8 @@ class TurnTaken(Exception):
 
 
 def write_turn(plan: Plan, admission: Admission, worker: str) -> Job:
-    """Writes prompt, empty answer and ledger row of a turn that was admitted, all or nothing; returns the job to run.
+    """Writes prompt, empty answer and ledger row of a turn that was admitted, all or nothing;
+    returns the job to run.
 
     Raises TurnTaken when the same turn came first, what validation raises if the
     conversation changed since, and a budget's refusal where no gate could be asked.
@@ -50,15 +51,27 @@ def _raise_if_taken(plan: Plan) -> None:
 
 
 def _write_messages(plan: Plan) -> dict[str, Any]:
-    """Writes what is kept of the conversation, of a stateless turn nothing; returns the payload of the `start` event."""
+    """Writes what is kept of the conversation, of a stateless turn nothing; returns the payload of
+    the `start` event.
+    """
     request, model = plan.request, plan.targets[0].slug
     if isinstance(request, Stateless):
-        return {"conversation": None, "message": None, "answer": plan.answer, "model": model, "title": None}
+        return {
+            "conversation": None,
+            "message": None,
+            "answer": plan.answer,
+            "model": model,
+            "title": None,
+        }
     conversation = _locked(plan) if plan.conversation else _new_conversation(plan, request)
     now = _after_the_last(conversation)
     if isinstance(request, NewPrompt):
         prompt = Message.objects.create(
-            conversation=conversation, parent=plan.parent, role=Message.Role.USER, content=request.content, created=now
+            conversation=conversation,
+            parent=plan.parent,
+            role=Message.Role.USER,
+            content=request.content,
+            created=now,
         )
     else:
         assert plan.parent is not None
@@ -82,14 +95,18 @@ def _write_messages(plan: Plan) -> dict[str, Any]:
 
 
 def _after_the_last(conversation: Conversation) -> datetime:
-    """Returns the time or, where a clock was set back or another host's is ahead, the moment after the newest message."""
+    """Returns the time or, where a clock was set back or another host's is ahead, the moment after
+    the newest message.
+    """
     newest = conversation.messages.aggregate(newest=Max("created"))["newest"]
     now = timezone.now()
     return now if newest is None or newest < now else newest + timedelta(microseconds=1)
 
 
 def _locked(plan: Plan) -> Conversation:
-    """Returns the conversation, locked until the turn is written; what the turn follows must still be what was planned."""
+    """Returns the conversation, locked until the turn is written; what the turn follows must still
+    be what was planned.
+    """
     assert plan.conversation is not None
     conversation = Conversation.objects.select_for_update().filter(id=plan.conversation.id).first()
     if conversation is None:
@@ -104,7 +121,10 @@ def _new_conversation(plan: Plan, request: NewPrompt | Regenerate) -> Conversati
     assert isinstance(request, NewPrompt)
     chosen = plan.models[0] if request.model else None
     return Conversation.objects.create(
-        user_id=plan.requester.user_id, guest=plan.requester.guest, title=title_of(request.content), model=chosen
+        user_id=plan.requester.user_id,
+        guest=plan.requester.guest,
+        title=title_of(request.content),
+        model=chosen,
     )
 
 

@@ -1,7 +1,7 @@
 """What is asked differently after a refusal that says what was wrong with the request. Pure.
 
-Such an attempt costs nothing, since the one before was refused; each kind of change is made once for a
-model, so that an upstream that refuses everything is not asked for ever.
+Such an attempt costs nothing, since the one before was refused; each kind of change is made once
+for a model, so that an upstream that refuses everything is not asked for ever.
 """
 
 from dataclasses import dataclass, replace
@@ -12,7 +12,8 @@ from chat.upstream import parameters, trimming
 from chat.upstream.attempt import Attempt, Target
 from chat.upstream.refusal import Kind, Refusal
 
-# What nearly every model can say in one answer; asked for where the upstream does not name its limit.
+# What nearly every model can say in one answer; asked for where the upstream does not name its
+# limit.
 _COMMON_OUTPUT_TOKENS = 4096
 # What a server's chat template adds to the messages: about 30 tokens of Llama's, 70 of gpt-oss'.
 _TEMPLATE_TOKENS = 256
@@ -26,7 +27,8 @@ LEGACY_MAX_TOKENS = "legacy_max_tokens"
 class Lesson:
     """Holds what was learned of a model.
 
-    It is a value for a field of its row, or (value None) the name of something that it does not take.
+    It is a value for a field of its row, or (value None) the name of something that it does not
+    take.
     """
 
     name: str
@@ -49,7 +51,11 @@ def beside(context_tokens: int, prompt_tokens: int) -> int:
 
     So small a context that the template would be felt in it is left to the estimate alone.
     """
-    return context_tokens - 2 * prompt_tokens - (_TEMPLATE_TOKENS if context_tokens >= 16 * _TEMPLATE_TOKENS else 0)
+    return (
+        context_tokens
+        - 2 * prompt_tokens
+        - (_TEMPLATE_TOKENS if context_tokens >= 16 * _TEMPLATE_TOKENS else 0)
+    )
 
 
 class Adaptation:
@@ -60,7 +66,9 @@ class Adaptation:
         self._made: set[tuple[str, str]] = set()
         self._halved = False
 
-    def after(self, refusal: Refusal, attempt: Attempt, target: Target, messages: trimming.Messages) -> Change | None:
+    def after(
+        self, refusal: Refusal, attempt: Attempt, target: Target, messages: trimming.Messages
+    ) -> Change | None:
         """Returns the change that may help, None if none is left.
 
         `attempt` was refused; `messages` are what it was made of.
@@ -82,12 +90,18 @@ class Adaptation:
         self._made.add((target.slug, kind))
         return not known
 
-    def _without_parameter(self, name: str, target: Target, messages: trimming.Messages) -> Change | None:
+    def _without_parameter(
+        self, name: str, target: Target, messages: trimming.Messages
+    ) -> Change | None:
         if name not in ("max_tokens", "max_completion_tokens"):
             return self._left_out(name, target, messages)
         if self._first_time(target, LEGACY_MAX_TOKENS):
             legacy = not target.legacy_max_tokens
-            return Change(replace(target, legacy_max_tokens=legacy), messages, Lesson(LEGACY_MAX_TOKENS, legacy))
+            return Change(
+                replace(target, legacy_max_tokens=legacy),
+                messages,
+                Lesson(LEGACY_MAX_TOKENS, legacy),
+            )
         return self._left_out(parameters.OUTPUT_LIMIT, target, messages)
 
     def _left_out(self, name: str, target: Target, messages: trimming.Messages) -> Change | None:
@@ -95,7 +109,9 @@ class Adaptation:
             return None
         return Change(replace(target, left_out=target.left_out | {name}), messages, Lesson(name))
 
-    def _less_output(self, limit: int | None, attempt: Attempt, target: Target, messages: trimming.Messages) -> Change | None:
+    def _less_output(
+        self, limit: int | None, attempt: Attempt, target: Target, messages: trimming.Messages
+    ) -> Change | None:
         asked = attempt.target.max_output_tokens
         told = limit is not None and limit < asked
         less = limit if limit is not None and told else min(_COMMON_OUTPUT_TOKENS, asked // 2)
@@ -103,11 +119,17 @@ class Adaptation:
             return None
         # Half of what a budget had left is nothing to remember of the model.
         sure = told or less == _COMMON_OUTPUT_TOKENS
-        return Change(replace(target, max_output_tokens=less), messages, Lesson(MAX_OUTPUT_TOKENS, less) if sure else None)
+        return Change(
+            replace(target, max_output_tokens=less),
+            messages,
+            Lesson(MAX_OUTPUT_TOKENS, less) if sure else None,
+        )
 
     # --- too long -----------------------------------------------------------------------------------
 
-    def _shorter(self, refusal: Refusal, attempt: Attempt, target: Target, messages: trimming.Messages) -> Change | None:
+    def _shorter(
+        self, refusal: Refusal, attempt: Attempt, target: Target, messages: trimming.Messages
+    ) -> Change | None:
         limit = refusal.context_tokens
         if limit is not None and self._first_time(target, CONTEXT_TOKENS):
             # Where only the prompt can be meant, it has as many tokens at least.
@@ -120,11 +142,21 @@ class Adaptation:
             halved = trimming.halved(messages)
             if len(halved) < len(messages):
                 return Change(target, halved)
-        if refusal.of_both and 2 * budgets.estimate_prompt(messages) < attempt.target.max_output_tokens:
+        if (
+            refusal.of_both
+            and 2 * budgets.estimate_prompt(messages) < attempt.target.max_output_tokens
+        ):
             return self._less_output(None, attempt, target, messages)
         return None
 
-    def _within(self, limit: int, named: int | None, attempt: Attempt, target: Target, messages: trimming.Messages) -> Change | None:
+    def _within(
+        self,
+        limit: int,
+        named: int | None,
+        attempt: Attempt,
+        target: Target,
+        messages: trimming.Messages,
+    ) -> Change | None:
         """Returns a request that fits a context of which the true size was told.
 
         Returns None where that changes nothing, or nothing fits.
@@ -135,7 +167,10 @@ class Adaptation:
         scale = max(1.0, counted / estimate) if counted else 1.0
         kept = messages
         if self._may_trim:
-            kept = trimming.fitted(messages, int(trimming.prompt_tokens_available(limit, target.max_output_tokens) / scale))
+            kept = trimming.fitted(
+                messages,
+                int(trimming.prompt_tokens_available(limit, target.max_output_tokens) / scale),
+            )
         if counted:
             tokens = ceil(budgets.estimate_prompt(kept) * counted / estimate)
             output = limit - tokens - min(_TEMPLATE_TOKENS, limit // 16)
@@ -144,6 +179,10 @@ class Adaptation:
         asked = attempt.target.max_output_tokens
         if output < 1 or (len(kept) == len(messages) and output >= asked):
             return None
-        smaller = replace(target, context_tokens=min(limit, target.context_tokens), max_output_tokens=min(target.max_output_tokens, output))
+        smaller = replace(
+            target,
+            context_tokens=min(limit, target.context_tokens),
+            max_output_tokens=min(target.max_output_tokens, output),
+        )
         lesson = Lesson(CONTEXT_TOKENS, limit) if limit < target.context_tokens else None
         return Change(smaller, kept, lesson)

@@ -25,9 +25,9 @@ class Attempt:
 
     `reached`: the upstream may have taken it, and want to be paid.
 
-    Text came in `deltas`; `reasoning_deltas` are the deltas of something else: thinking, calls of tools.
-    `chars` counts both.
-    `status` and `request_id` are of the response, `fault` says why there is none; for the log.
+    Text came in `deltas`; `reasoning_deltas` are the deltas of something else: thinking, calls of
+    tools. `chars` counts both. `status` and `request_id` are of the response, `fault` says why
+    there is none; for the log.
     """
 
     target: Target
@@ -46,7 +46,10 @@ class Attempt:
 
 
 class CompletionSink(Protocol):
-    """Receives a completion on the event loop, as it comes. Its implementations name it as their base."""
+    """Receives a completion on the event loop, as it comes.
+
+    Its implementations name it as their base.
+    """
 
     def on_text(self, text: str) -> None:
         """Receives a piece of text: never empty, with no NUL and no surrogate in it."""

@@ -1,4 +1,5 @@
-"""How much of an upstream's response is read, and what becomes of its compression: bounded, whatever the upstream sends.
+"""How much of an upstream's response is read, and what becomes of its compression: bounded,
+whatever the upstream sends.
 
 `bound` is a hook of the HTTP client: it is called when the headers have come, and puts a bounded
 stream in the place of the response's own.
@@ -13,7 +14,8 @@ from typing import Any
 import aiohttp
 import httpx2
 
-# An error says what it has to say in less; what is behind it is not read, and the connection is closed.
+# An error says what it has to say in less; what is behind it is not read, and the connection is
+# closed.
 ERROR_BYTES = 64 * 1024
 # How long the body of an error may take: its status has been told already.
 ERROR_SECONDS = 5.0
@@ -25,7 +27,9 @@ _READ_ERRORS = (httpx2.RequestError, httpx2.StreamError, aiohttp.ClientError, zl
 
 
 async def bound(response: httpx2.Response) -> None:
-    """Bounds the body: an error's and a list's as a whole, a stream's by what one read can unfold to."""
+    """Bounds the body: an error's and a list's as a whole, a stream's by what one read can unfold
+    to.
+    """
     raw = response.stream
     if not isinstance(raw, httpx2.AsyncByteStream):
         return
@@ -82,7 +86,9 @@ class _ErrorBody(_Body):
     Whatever cuts it short ends it: status and headers count without it.
     """
 
-    def __init__(self, raw: httpx2.AsyncByteStream, pieces: AsyncGenerator[bytes, None], limit: int) -> None:
+    def __init__(
+        self, raw: httpx2.AsyncByteStream, pieces: AsyncGenerator[bytes, None], limit: int
+    ) -> None:
         super().__init__(raw, pieces)
         self._limit = limit
 
@@ -149,8 +155,9 @@ def _window(coding: str, data: bytes) -> int:
 def _end_with_connection(stream: Any) -> None:
     """Ends the body when its connection ends.
 
-    aiohttp's C parser closes the connection for bad chunk framing, but does not tell the reader of the body:
-    that would wait for its own timeout. (aiohttp 3.14: `data_received` puts the fault on the protocol alone.)
+    aiohttp's C parser closes the connection for bad chunk framing, but does not tell the reader of
+    the body: that would wait for its own timeout. (aiohttp 3.14: `data_received` puts the fault on
+    the protocol alone.)
     """
     # No public attribute leads from httpx2's response to aiohttp's.
     response = getattr(getattr(stream, "_stream", stream), "_aiohttp_response", None)
@@ -162,7 +169,9 @@ def _end_with_connection(stream: Any) -> None:
 
     def ended(_: Any) -> None:
         if body.exception() is None and not body.is_eof():
-            body.set_exception(aiohttp.ClientPayloadError("the connection ended in the middle of the body"))
+            body.set_exception(
+                aiohttp.ClientPayloadError("the connection ended in the middle of the body")
+            )
 
     if (closed := protocol.closed) is not None:
         closed.remove_done_callback(_seen)

@@ -14,7 +14,17 @@ from chat.upstream import usage_figures
 _NO_ACTIVITY = frozenset({"role", "content", "text", "refusal", "name", "id", "type", "index", "object",
                           "sender", "annotations", "citations", "references", "extra_content"})  # fmt: skip
 _TEXT_PARTS = frozenset({"", "text", "output_text", "input_text", "text_delta", "refusal"})
-_ERROR_NAMES = ("message", "detail", "error_msg", "errors", "error_code", "msg", "error_message", "fault", "code")
+_ERROR_NAMES = (
+    "message",
+    "detail",
+    "error_msg",
+    "errors",
+    "error_code",
+    "msg",
+    "error_message",
+    "fault",
+    "code",
+)
 _SUCCESS_WORDS = ("ok", "success", "succeeded", "successful")
 _SUCCESS_CODES = (0, 200, "0", "200", "Success", "OK")
 
@@ -69,15 +79,22 @@ def _chunk(value: Mapping[str, Any], after_deltas: bool, index: int | None) -> C
         chunk = Chunk(index=chunk.index)
     chunk.whole = chunk.of_message and value.get("object") != "chat.completion.chunk"
     names = ("finish_reason", "finishReason", "stop_reason")
-    chunk.finish_reason = next((part[name] for part in (choice, value) for name in names if part.get(name)), None)
+    chunk.finish_reason = next(
+        (part[name] for part in (choice, value) for name in names if part.get(name)), None
+    )
     figures = [usage_figures.read(usage) for usage in _usages(value, choice)]
-    chunk.prompt_tokens, chunk.completion_tokens = next((pair for pair in figures if pair != (None, None)), (None, None))
+    chunk.prompt_tokens, chunk.completion_tokens = next(
+        (pair for pair in figures if pair != (None, None)), (None, None)
+    )
     chunk.error = _error(value, choice)
     return chunk
 
 
 def _choice(choices: Any, index: int | None) -> Mapping[str, Any]:
-    """Returns the choice with this index if there is one, else the one with the lowest. Raises NoChunk."""
+    """Returns the choice with this index if there is one, else the one with the lowest.
+
+    Raises NoChunk.
+    """
     if choices is not None and not isinstance(choices, list):
         raise NoChunk
     given = [choice for choice in choices or () if choice is not None]
@@ -116,7 +133,10 @@ def _delta(delta: Any) -> Chunk:
 
 
 def _content(content: Any) -> tuple[str, int]:
-    """Returns the text of `content`, and how many characters of thinking are in it. Raises NoChunk."""
+    """Returns the text of `content`, and how many characters of thinking are in it.
+
+    Raises NoChunk.
+    """
     if content is None or isinstance(content, str):
         return content or "", 0
     if isinstance(content, int | float) and not isinstance(content, bool):
@@ -134,7 +154,9 @@ def _part(part: Mapping[str, Any]) -> tuple[str, int]:
     kind = part.get("type") or ""
     if kind not in _TEXT_PARTS:
         return "", _characters(value for name, value in part.items() if name != "type")
-    text = next((part[name] for name in ("text", "content", "parts", "refusal") if name in part), None)
+    text = next(
+        (part[name] for name in ("text", "content", "parts", "refusal") if name in part), None
+    )
     return _content(text.get("value") if isinstance(text, Mapping) else text)
 
 
@@ -172,7 +194,8 @@ def _error(value: Mapping[str, Any], choice: Mapping[str, Any]) -> Any:
     base = value.get("base_resp")
     if isinstance(base, Mapping) and base.get("status_code"):
         return value
-    # A refusal without the word: FastAPI's detail, DashScope's code and message, older vLLM's object.
+    # A refusal without the word: FastAPI's detail, DashScope's code and message, older vLLM's
+    # object.
     says_well = value.get("code") in _SUCCESS_CODES or value.get("success") is True
     if "choices" in value or value.get("usage") or says_well:
         return None
@@ -186,6 +209,8 @@ def _says_error(error: Any) -> bool:
     """
     if isinstance(error, Mapping):
         message = error.get("message")
-        says_well = error.get("code") in _SUCCESS_CODES and str(message or "ok").lower() in _SUCCESS_WORDS
+        says_well = (
+            error.get("code") in _SUCCESS_CODES and str(message or "ok").lower() in _SUCCESS_WORDS
+        )
         return any(error.values()) and not says_well
     return bool(error)

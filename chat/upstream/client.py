@@ -1,4 +1,5 @@
-"""One call of the upstream, and the only importer of openai: messages in, pieces of text out, then usage.
+"""One call of the upstream, and the only importer of openai: messages in, pieces of text out, then
+usage.
 
 What is tried again, after how long and on which model, is decided in
 chat.upstream.retry: the SDK's own retries are off.
@@ -28,11 +29,24 @@ logger = logging.getLogger("chat.upstream.client")
 _CONNECT_SECONDS = 5.0
 _BROKEN = (openai.APIConnectionError, *stream.CONNECTION_ERRORS)
 # The last: a proxy that would not let us through.
-_NO_CONNECTION = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.ClientHttpProxyError)
+_NO_CONNECTION = (
+    aiohttp.ClientConnectorError,
+    aiohttp.ConnectionTimeoutError,
+    aiohttp.ClientHttpProxyError,
+)
 # OPENAI_LOG=debug, which the SDK reads when it is imported, would log prompts.
 logging.getLogger("openai").setLevel(logging.WARNING)
-# What an operator quotes to a provider's support, in the order of preference: OpenAI and most, Anthropic, Bedrock, Azure, Cloudflare.
-_REQUEST_ID_HEADERS = ("x-request-id", "request-id", "x-amzn-requestid", "apim-request-id", "x-ms-request-id", "x-trace-id", "cf-ray")
+# What an operator quotes to a provider's support, in the order of preference: OpenAI and most,
+# Anthropic, Bedrock, Azure, Cloudflare.
+_REQUEST_ID_HEADERS = (
+    "x-request-id",
+    "request-id",
+    "x-amzn-requestid",
+    "apim-request-id",
+    "x-ms-request-id",
+    "x-trace-id",
+    "cf-ray",
+)
 
 Client = openai.AsyncOpenAI
 
@@ -43,7 +57,9 @@ def make_client() -> Client:
     The aiohttp transport takes a quarter of the default one's time per delta.
     """
     timeout = openai.Timeout(None, connect=_CONNECT_SECONDS)
-    limits = httpx2.Limits(max_connections=100_000, max_keepalive_connections=None, keepalive_expiry=30)
+    limits = httpx2.Limits(
+        max_connections=100_000, max_keepalive_connections=None, keepalive_expiry=30
+    )
     client = Client(
         api_key=settings.OPENAI_API_KEY or "none",
         base_url=settings.OPENAI_BASE_URL or settings.OPENAI_URL,
@@ -55,7 +71,8 @@ def make_client() -> Client:
             limits=limits,
             # A redirect would take prompts, or the key, to where the operator has not sent them.
             follow_redirects=False,
-            # Nor may the environment: the transport would speak plain HTTP to a SOCKS port. The settings have chosen the proxy.
+            # Nor may the environment: the transport would speak plain HTTP to a SOCKS port. The
+            # settings have chosen the proxy.
             trust_env=False,
             proxy=settings.OPENAI_PROXY or None,
             verify=httpx2.create_ssl_context(),
@@ -63,14 +80,18 @@ def make_client() -> Client:
         ),
     )
     # What the settings leave unset the SDK has read from the environment, unchecked.
-    client.organization, client.project = settings.OPENAI_ORG_ID or None, settings.OPENAI_PROJECT_ID or None
+    client.organization, client.project = (
+        settings.OPENAI_ORG_ID or None,
+        settings.OPENAI_PROJECT_ID or None,
+    )
     return client
 
 
 class ModelListUnavailable(Exception):
     """Signals that the upstream gave no list of models.
 
-    `status` is the HTTP status of its refusal; None when it did not answer as an upstream does, and `fault` says why if that is known.
+    `status` is the HTTP status of its refusal; None when it did not answer as an upstream does, and
+    `fault` says why if that is known.
     """
 
     def __init__(self, status: int | None, fault: str = "") -> None:
@@ -88,7 +109,14 @@ async def offered_models(client: Client) -> list[str]:
         return [model.id async for model in client.models.list()]
     except openai.APIStatusError as error:
         raise ModelListUnavailable(error.status_code) from None
-    except (openai.OpenAIError, httpx2.HTTPError, httpx2.StreamError, ValueError, TypeError, AttributeError) as error:
+    except (
+        openai.OpenAIError,
+        httpx2.HTTPError,
+        httpx2.StreamError,
+        ValueError,
+        TypeError,
+        AttributeError,
+    ) as error:
         # The last three: a page of HTML, or JSON that is no list, breaks in the client's own code.
         raise ModelListUnavailable(None, _fault(error)) from None
 
@@ -111,7 +139,10 @@ async def _run(client: Client, attempt: Attempt, sink: CompletionSink) -> None:
     # From here on it may be paid for, unless it is refused or no connection is made.
     attempt.reached = True
     try:
-        async with asyncio.timeout(settings.UPSTREAM_FIRST_TOKEN_SECONDS) as timer, _open(client, attempt) as response:
+        async with (
+            asyncio.timeout(settings.UPSTREAM_FIRST_TOKEN_SECONDS) as timer,
+            _open(client, attempt) as response,
+        ):
             opened = True
             attempt.status, attempt.request_id = response.status_code, _request_id(response.headers)
             await stream.read(response, attempt, sink, timer)
@@ -131,7 +162,8 @@ async def _run(client: Client, attempt: Attempt, sink: CompletionSink) -> None:
 
 
 def _open(client: Client, attempt: Attempt) -> Any:
-    # The SDK's types want one class a role; ours are plain dictionaries that the request's parser has checked.
+    # The SDK's types want one class a role; ours are plain dictionaries that the request's parser
+    # has checked.
     create: Any = client.chat.completions.with_streaming_response.create
     return create(
         model=attempt.target.slug,
@@ -199,10 +231,17 @@ def _connection_failure(opened: bool, attempt: Attempt) -> Exception:
 
 
 def _request_id(headers: Mapping[str, str]) -> str:
-    return next((value for name in _REQUEST_ID_HEADERS if (value := headers.get(name, "").strip())), "")
+    return next(
+        (value for name in _REQUEST_ID_HEADERS if (value := headers.get(name, "").strip())), ""
+    )
 
 
 def _log(attempt: Attempt, error: AnswerError) -> None:
     """Says why an attempt failed."""
     report = FailureReport.of(attempt, error)
-    logger.warning("Model %s failed: %s%s", report.model, report.error, f" ({report.details})" if report.details else "")
+    logger.warning(
+        "Model %s failed: %s%s",
+        report.model,
+        report.error,
+        f" ({report.details})" if report.details else "",
+    )

@@ -55,7 +55,8 @@ class Cooldown:
 
     def _note_away(self) -> None:
         self._away_until = monotonic() + _ASK_AGAIN_SECONDS
-        # redis-py can turn a cancellation into an error of its own; an answer that was stopped must not go on for that.
+        # redis-py can turn a cancellation into an error of its own; an answer that was stopped must
+        # not go on for that.
         task = asyncio.current_task()
         if task is not None and task.cancelling():
             raise asyncio.CancelledError
@@ -68,4 +69,6 @@ def _key(slug: str) -> str:
     away.
     """
     model = f"{settings.OPENAI_BASE_URL} {settings.OPENAI_API_KEY} {slug}"
-    return redis_keys.cooldown(salted_hmac("chat.cooldown", model, algorithm="sha256").hexdigest()[:24])
+    return redis_keys.cooldown(
+        salted_hmac("chat.cooldown", model, algorithm="sha256").hexdigest()[:24]
+    )

@@ -1,4 +1,6 @@
-"""What an answer costs: of all its attempts together, and how much of its reservation is left for the next."""
+"""What an answer costs: of all its attempts together, and how much of its reservation is left for
+the next.
+"""
 
 import logging
 from collections.abc import Awaitable, Callable, Sequence
@@ -70,7 +72,9 @@ class CostMeter:
     `late`, where given, says of such an answer whether that is so still.
     """
 
-    def __init__(self, prices: dict[str, Prices], reserved: Reserved | None, late: LateBudget | None = None) -> None:
+    def __init__(
+        self, prices: dict[str, Prices], reserved: Reserved | None, late: LateBudget | None = None
+    ) -> None:
         self._prices = prices
         self._reserved = reserved
         self._late = late
@@ -88,12 +92,19 @@ class CostMeter:
 
         Each that may have reached the upstream is paid at the prices of its own model.
 
-        `text_bytes` is the length of the answer in UTF-8: only the last attempt can have given text.
+        `text_bytes` is the length of the answer in UTF-8: only the last attempt can have given
+        text.
         """
-        parts = (self._bill_of(attempt, text_bytes if attempt.deltas else 0) for attempt in attempts if attempt.reached)
+        parts = (
+            self._bill_of(attempt, text_bytes if attempt.deltas else 0)
+            for attempt in attempts
+            if attempt.reached
+        )
         return sum(parts, Bill())
 
-    def output_left(self, target: Target, messages: list[dict[str, str]], attempts: Sequence[Attempt]) -> int:
+    def output_left(
+        self, target: Target, messages: list[dict[str, str]], attempts: Sequence[Attempt]
+    ) -> int:
         """Returns the most output tokens that `target` may be asked for, so that with what was
         spent before it the reservation is not passed.
         """
@@ -102,7 +113,11 @@ class CostMeter:
             return target.max_output_tokens
         prices, prompt = self._prices[target.slug], budgets.max_prompt_tokens(messages)
         tokens = self._reserved.tokens - spent.prompt_tokens - spent.completion_tokens - prompt
-        return min(target.max_output_tokens, tokens, prices.affordable(prompt, self._reserved.usd - spent.cost_usd, tokens))
+        return min(
+            target.max_output_tokens,
+            tokens,
+            prices.affordable(prompt, self._reserved.usd - spent.cost_usd, tokens),
+        )
 
     def _bill_of(self, attempt: Attempt, text_bytes: int) -> Bill:
         prompt, output = _believed(attempt, text_bytes)
@@ -110,8 +125,12 @@ class CostMeter:
         if prompt is None:
             prompt = budgets.estimate_prompt(attempt.messages)
         if output is None:
-            output = budgets.estimate_completion(text_bytes + attempt.reasoning_chars, attempt.deltas + attempt.reasoning_deltas)
-        return Bill(prompt, output, self._prices[attempt.target.slug].cost(prompt, output), estimated)
+            output = budgets.estimate_completion(
+                text_bytes + attempt.reasoning_chars, attempt.deltas + attempt.reasoning_deltas
+            )
+        return Bill(
+            prompt, output, self._prices[attempt.target.slug].cost(prompt, output), estimated
+        )
 
 
 def _believed(attempt: Attempt, text_bytes: int) -> tuple[int | None, int | None]:
@@ -119,13 +138,16 @@ def _believed(attempt: Attempt, text_bytes: int) -> tuple[int | None, int | None
 
     No model reads or writes more than fits into it, or than there is.
 
-    A false one would take a person's whole budget, or the site's; and some servers say 0 of everything.
+    A false one would take a person's whole budget, or the site's; and some servers say 0 of
+    everything.
     """
     context = attempt.target.context_tokens
     max_prompt = max(context, budgets.max_prompt_tokens(attempt.messages))
     max_output = max(context, attempt.target.max_output_tokens) + text_bytes
     min_output = 1 if text_bytes else 0
-    return _within(attempt.prompt_tokens, 1, max_prompt), _within(attempt.completion_tokens, min_output, max_output)
+    return _within(attempt.prompt_tokens, 1, max_prompt), _within(
+        attempt.completion_tokens, min_output, max_output
+    )
 
 
 def _within(figure: int | None, minimum: int, maximum: int) -> int | None:
@@ -140,5 +162,9 @@ def alarm_if_overrun(answer: object, attempts: Sequence[Attempt], bill: Bill) ->
     limit = attempts[-1].target.max_output_tokens if attempts else 0
     if attempts and bill.completion_tokens > limit:
         logger.error(
-            "Answer %s overran its limit: %d tokens of %d, from %s", answer, bill.completion_tokens, limit, attempts[-1].target.slug
+            "Answer %s overran its limit: %d tokens of %d, from %s",
+            answer,
+            bill.completion_tokens,
+            limit,
+            attempts[-1].target.slug,
         )

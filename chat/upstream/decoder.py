@@ -1,4 +1,5 @@
-"""From the events of a chat-completions stream to pieces of text, cheaply. Pure but for what reads the shapes of chunks.
+"""From the events of a chat-completions stream to pieces of text, cheaply. Pure but for what reads
+the shapes of chunks.
 
 One read of the socket becomes one batch, whatever number of deltas it held: on
 the hot path there is one msgspec decode per delta and no object of the client.
@@ -42,10 +43,11 @@ class _DeltaChunk(msgspec.Struct):
 class Batch:
     """Holds what one read brought.
 
-    `text` came in so many `deltas`; so many `reasoning_deltas` (deltas of something else, of `reasoning_chars`
-    characters) show that the model is at work. `ends_in_usage`: behind the last text stands a chunk
-    of nothing but figures. `done`: the upstream said that this is all. `error` is the upstream's own
-    JSON, or its text; `broken` says that an event behind the text was no chunk.
+    `text` came in so many `deltas`; so many `reasoning_deltas` (deltas of something else, of
+    `reasoning_chars` characters) show that the model is at work. `ends_in_usage`: behind the last
+    text stands a chunk of nothing but figures. `done`: the upstream said that this is all. `error`
+    is the upstream's own JSON, or its text; `broken` says that an event behind the text was no
+    chunk.
     """
 
     text: str = ""
@@ -78,7 +80,9 @@ class ChunkDecoder:
         self._after_figures = self._figures_amid = False
 
     def batch(self, events: list[bytes]) -> Batch:
-        """Returns all that the events say, up to the first that is not JSON of a chunk: what came before it is part of the answer."""
+        """Returns all that the events say, up to the first that is not JSON of a chunk: what came
+        before it is part of the answer.
+        """
         batch = Batch()
         pieces: list[str] = []
         for number, data in enumerate(events):
@@ -95,13 +99,17 @@ class ChunkDecoder:
         return batch
 
     def figures(self, events: list[bytes]) -> Batch:
-        """Returns what events behind the end of the answer say of its usage, and nothing else of them."""
+        """Returns what events behind the end of the answer say of its usage, and nothing else of
+        them.
+        """
         batch = Batch()
         self._take_figures(events, batch)
         return batch
 
     def rest(self, *, complete: bool) -> str:
-        """Returns what was held back at the end of the stream; `complete`: the upstream said that the answer is whole."""
+        """Returns what was held back at the end of the stream; `complete`: the upstream said that
+        the answer is whole.
+        """
         held, self._high_surrogate = self._high_surrogate, ""
         text = "\ufffd" if held else ""
         return text if self._thinking.speaking else self._thinking.rest(complete=complete) + text
@@ -109,7 +117,9 @@ class ChunkDecoder:
     # --- one event ------------------------------------------------------------
 
     def _read_delta(self, data: bytes, batch: Batch, pieces: list[str]) -> bool:
-        """Reads a chunk that holds a delta of text or thinking, as nearly all do; False for any other."""
+        """Reads a chunk that holds a delta of text or thinking, as nearly all do; False for any
+        other.
+        """
         try:
             chunk = self._decode(data)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
@@ -128,7 +138,9 @@ class ChunkDecoder:
             return False
         self._note_words(batch)
         if reason := chunk.choices[0].finish_reason:
-            batch.finish_reason = finish_reasons.later(batch.finish_reason, finish_reasons.read(reason))
+            batch.finish_reason = finish_reasons.later(
+                batch.finish_reason, finish_reasons.read(reason)
+            )
         if chunk.usage is not None:
             _note_usage(batch, *usage_figures.read(chunk.usage))
         return True
@@ -160,7 +172,9 @@ class ChunkDecoder:
         if chunk.thought:
             batch.reasoning_deltas += 1
             batch.reasoning_chars += chunk.thought
-        batch.finish_reason = finish_reasons.later(batch.finish_reason, finish_reasons.read(chunk.finish_reason))
+        batch.finish_reason = finish_reasons.later(
+            batch.finish_reason, finish_reasons.read(chunk.finish_reason)
+        )
         if chunk.text or chunk.thought:
             self._index = chunk.index
             self._note_words(batch)

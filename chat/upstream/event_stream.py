@@ -1,4 +1,5 @@
-"""From bytes in any split to the data of events (WHATWG event stream). Pure; imports nothing of the project.
+"""From bytes in any split to the data of events (WHATWG event stream). Pure; imports nothing of the
+project.
 
 What servers send beside the grammar is taken for what it is: an error in a
 field `error`, JSON without a field around it, a last frame without its blank line.
@@ -7,7 +8,8 @@ field `error`, JSON without a field around it, a last frame without its blank li
 import json
 
 MAX_EVENT_BYTES = 32 * 1024 * 1024
-# Of a body that is no event stream (a page, a proxy's sentence) this much is kept to read its meaning.
+# Of a body that is no event stream (a page, a proxy's sentence) this much is kept to read its
+# meaning.
 _MAX_UNFRAMED_BYTES = 64 * 1024
 _FIELDS = (b":", b"id:", b"retry:", b"data:", b"event:", b"error:")
 _HEARTBEATS = frozenset({b"ping", b"heartbeat", b"keepalive", b"keep-alive", b"keep_alive"})
@@ -40,7 +42,10 @@ class EventDecoder:
         self._started = False
 
     def feed(self, chunk: bytes) -> list[bytes]:
-        """Returns the data of the events that `chunk` completes. Raises BrokenStream for an event without end."""
+        """Returns the data of the events that `chunk` completes.
+
+        Raises BrokenStream for an event without end.
+        """
         if b"\n" not in chunk and b"\r" not in chunk:
             # A large delta comes in many reads; joining them once keeps it linear.
             self._keep(chunk)
@@ -60,7 +65,9 @@ class EventDecoder:
         return self._events(lines)
 
     def end(self) -> list[bytes]:
-        """Returns the data of what stands at the end of a body that ended cleanly, without its blank line."""
+        """Returns the data of what stands at the end of a body that ended cleanly, without its
+        blank line.
+        """
         return self.feed(b"\n\n\n")
 
     @property
@@ -163,7 +170,9 @@ class EventDecoder:
             self._unframed_size += len(line) + 1
 
     def _with_unframed(self, data: bytes) -> bytes:
-        """Returns JSON that was written over several lines without fields; the data as it is where there is none."""
+        """Returns JSON that was written over several lines without fields; the data as it is where
+        there is none.
+        """
         if data and _is_json(data):
             self._drop_unframed()
             return data
@@ -179,7 +188,9 @@ class EventDecoder:
 
 
 def _without_wrapping(data: bytes) -> bytes:
-    """Returns the data without what a layer has put around it that took frames and comments for data; b"" for a sign of life."""
+    """Returns the data without what a layer has put around it that took frames and comments for
+    data; b"" for a sign of life.
+    """
     data = data.lstrip()
     while data.startswith(b"data:"):
         data = data[5:].lstrip()

@@ -10,31 +10,63 @@ from typing import Any
 
 from django.conf import settings
 
-from chat.errors import KEY_REFUSED, MODEL_FORBIDDEN, MODEL_UNKNOWN, NO_CREDIT, UNTRUSTED, AnswerError
+from chat.errors import (
+    KEY_REFUSED,
+    MODEL_FORBIDDEN,
+    MODEL_UNKNOWN,
+    NO_CREDIT,
+    UNTRUSTED,
+    AnswerError,
+)
 from chat.upstream.attempt import Attempt
 
 _WORD = re.compile(r"[\w.:/=+-]{1,100}", re.ASCII)
 _SET_KEY = "Set OPENAI_API_KEY to one that the provider accepts, and start the site again."
-_CHECK_ADDRESS = "Correct the model's slug, or OPENAI_BASE_URL: it ends as the provider's manual says, usually in /v1."
+_CHECK_ADDRESS = (
+    "Correct the model's slug, or OPENAI_BASE_URL: it ends as the provider's manual says, usually"
+    " in /v1."
+)
 
-_PASSING = frozenset({"upstream_rate_limited", "upstream_unavailable", "upstream_timeout", "upstream_cut"})
+_PASSING = frozenset(
+    {"upstream_rate_limited", "upstream_unavailable", "upstream_timeout", "upstream_cut"}
+)
 _REMEDIES = {
     KEY_REFUSED: _SET_KEY,
-    MODEL_FORBIDDEN: "Let the key use this model at the provider's, set another key, or disable the model.",
+    MODEL_FORBIDDEN: (
+        "Let the key use this model at the provider's, set another key, or disable the model."
+    ),
     MODEL_UNKNOWN: _CHECK_ADDRESS,
     NO_CREDIT: "Pay the provider, or raise the limit that is set there.",
-    UNTRUSTED: "Name the certificate authority of the server in SSL_CERT_FILE, or give the server a certificate that is trusted.",
+    UNTRUSTED: (
+        "Name the certificate authority of the server in SSL_CERT_FILE, or give the server a"
+        " certificate that is trusted."
+    ),
     "tls_failed": "See that OPENAI_BASE_URL has the right scheme (http or https) and port.",
     "name_not_found": "Correct the host in OPENAI_BASE_URL, or this machine's DNS.",
     "connection_refused": "Start the model's server, or correct the port in OPENAI_BASE_URL.",
-    "connect_timeout": "See that this machine reaches the model's server, through the firewall too.",
+    "connect_timeout": (
+        "See that this machine reaches the model's server, through the firewall too."
+    ),
     "not_reached": "See that this machine reaches the model's server, through the firewall too.",
-    "proxy_failed": "Correct the proxy in HTTPS_PROXY, HTTP_PROXY or ALL_PROXY, or name the host in NO_PROXY.",
+    "proxy_failed": (
+        "Correct the proxy in HTTPS_PROXY, HTTP_PROXY or ALL_PROXY, or name the host in NO_PROXY."
+    ),
     "connection_lost": "The model's server hung up: its own log says why.",
-    "upstream_rate_limited": "The provider's limit is met: raise it there, or give the model a fallback.",
-    "upstream_timeout": "The model's server was silent: see whether it is overloaded, or raise UPSTREAM_FIRST_TOKEN_SECONDS.",
-    "upstream_rejected": "The provider does not take the request as the site makes it: its log has the request under its id.",
-    "upstream_unavailable": "The model's server has trouble of its own: its log, or the provider's status page, says which.",
+    "upstream_rate_limited": (
+        "The provider's limit is met: raise it there, or give the model a fallback."
+    ),
+    "upstream_timeout": (
+        "The model's server was silent: see whether it is overloaded, or raise"
+        " UPSTREAM_FIRST_TOKEN_SECONDS."
+    ),
+    "upstream_rejected": (
+        "The provider does not take the request as the site makes it: its log has the request under"
+        " its id."
+    ),
+    "upstream_unavailable": (
+        "The model's server has trouble of its own: its log, or the provider's status page, says"
+        " which."
+    ),
     "upstream_cut": "The model's server, or a proxy before it, ended the answer too early.",
 }
 
@@ -73,7 +105,12 @@ class FailureReport:
 
         It is "" where nothing is known.
         """
-        said = {"HTTP": self.status, "code": self.upstream_code, "reason": self.reason, "request": self.request_id}
+        said = {
+            "HTTP": self.status,
+            "code": self.upstream_code,
+            "reason": self.reason,
+            "request": self.request_id,
+        }
         return ", ".join(f"{name} {value}" for name, value in said.items() if value)
 
     @property

@@ -12,7 +12,15 @@ from math import isfinite
 from time import time
 from typing import Any
 
-from chat.errors import CONTENT_FILTER, CONTEXT_LENGTH, KEY_REFUSED, MODEL_FORBIDDEN, MODEL_UNKNOWN, NO_CREDIT, AnswerError
+from chat.errors import (
+    CONTENT_FILTER,
+    CONTEXT_LENGTH,
+    KEY_REFUSED,
+    MODEL_FORBIDDEN,
+    MODEL_UNKNOWN,
+    NO_CREDIT,
+    AnswerError,
+)
 from chat.upstream import refusal, refusal_body
 from chat.upstream.refusal import Kind, Refusal
 from chat.upstream.refusal_body import Said
@@ -52,7 +60,9 @@ class Refused(AnswerError):
 
 
 def of_status(status: int, body: Any, headers: Mapping[str, str]) -> AnswerError | Retriable:
-    """Returns what a refusal with an HTTP status means: Retriable if the same request can succeed later."""
+    """Returns what a refusal with an HTTP status means: Retriable if the same request can succeed
+    later.
+    """
     if status < 400:
         # A redirect leads to what is no upstream of ours.
         return AnswerError("upstream_unavailable")
@@ -65,10 +75,11 @@ def error_of(failure: AnswerError | Retriable) -> AnswerError:
 
 
 def in_stream(error: Any) -> tuple[AnswerError | Retriable, bool]:
-    """Returns what an error in a response of status 200 means, and whether the attempt may cost something.
+    """Returns what an error in a response of status 200 means, and whether the attempt may cost
+    something.
 
-    `error` is what the upstream said, of any shape: an object, a list, a text, its `error` member or a whole body.
-    One that says no is a refusal, and costs nothing.
+    `error` is what the upstream said, of any shape: an object, a list, a text, its `error` member
+    or a whole body. One that says no is a refusal, and costs nothing.
     """
     said = refusal_body.read(error)
     failure = _failure(said.status, said, {})
@@ -94,7 +105,10 @@ def _meaning(status: int | None, said: Said, headers: Mapping[str, str]) -> Answ
 
 
 def _number(text: str) -> float:
-    """Returns the number, or the seconds of a duration such as `2s`, as some write it. Raises ValueError."""
+    """Returns the number, or the seconds of a duration such as `2s`, as some write it.
+
+    Raises ValueError.
+    """
     duration = refusal_body.seconds(text.lower()) if _DURATION.fullmatch(text) else None
     return float(text) if duration is None else duration
 
@@ -111,5 +125,7 @@ def _retry_after(headers: Mapping[str, str]) -> float | None:
             # "inf" and "nan" are numbers to Python, but no time that a person could wait.
             return max(0.0, seconds) if isfinite(seconds) else None
     with contextlib.suppress(KeyError, ValueError, TypeError, OverflowError):
-        return max(0.0, timegm(parsedate_to_datetime(headers["retry-after"]).utctimetuple()) - time())
+        return max(
+            0.0, timegm(parsedate_to_datetime(headers["retry-after"]).utctimetuple()) - time()
+        )
     return None

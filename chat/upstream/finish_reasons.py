@@ -1,4 +1,5 @@
-"""What a model's finish reason means, whatever provider said it. Pure; imports nothing of the project.
+"""What a model's finish reason means, whatever provider said it. Pure; imports nothing of the
+project.
 
 Sources: OpenAI's API reference (stop, length, tool_calls, content_filter),
 Gemini's FinishReason, Anthropic's stop reasons, Mistral (model_length, error),
@@ -10,19 +11,29 @@ import re
 
 _MAX_CHARS = 40
 _KINDS = {
-    "stop": """stop end end_turn eos eos_token stop_sequence stop_token stop_word complete completed done
-        finished finish normal success""",
-    "length": """length max_length max_tokens max_output_tokens max_new_tokens token_limit
+    "stop": (
+        """stop end end_turn eos eos_token stop_sequence stop_token stop_word complete completed done
+        finished finish normal success"""
+    ),
+    "length": (
+        """length max_length max_tokens max_output_tokens max_new_tokens token_limit
         model_length model_context_window_exceeded context_length context_length_exceeded truncated
-        limit size incomplete""",
-    "content_filter": """content_filter content_filtered content_policy safety recitation blocklist
+        limit size incomplete"""
+    ),
+    "content_filter": (
+        """content_filter content_filtered content_policy safety recitation blocklist
         prohibited_content spii image_safety image_prohibited_content sensitive refusal filtered blocked
         guardrail guardrails guardrail_intervened error_toxic toxic risk moderation
-        data_inspection_failed language""",
-    "tool_calls": "tool_calls tool_call tool_use function_call malformed_function_call unexpected_tool_call",
-    "error": """error network_error server_error internal_error internal_server_error
+        data_inspection_failed language"""
+    ),
+    "tool_calls": (
+        "tool_calls tool_call tool_use function_call malformed_function_call unexpected_tool_call"
+    ),
+    "error": (
+        """error network_error server_error internal_error internal_server_error
         insufficient_system_resource abort aborted timeout timed_out cancel cancelled canceled failed
-        failure unavailable overloaded error_limit engine_error upstream_error system_error""",
+        failure unavailable overloaded error_limit engine_error upstream_error system_error"""
+    ),
 }
 _KIND_OF = {word: kind for kind, words in _KINDS.items() for word in words.split()}
 # Some servers write a null as text.

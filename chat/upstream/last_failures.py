@@ -1,4 +1,5 @@
-"""The last failure of each model, in Redis: `manage.py doctor` and the admin say from it why turns fail.
+"""The last failure of each model, in Redis: `manage.py doctor` and the admin say from it why turns
+fail.
 
 Turns that fail write it at most once a second for each model and worker, and never to the database.
 """
@@ -41,7 +42,8 @@ class LastFailures:
         try:
             await pipeline.execute()
         except redis_client.REDIS_ERRORS:
-            # redis-py can turn a cancellation into an error of its own; an answer that was stopped must not go on for that.
+            # redis-py can turn a cancellation into an error of its own; an answer that was stopped
+            # must not go on for that.
             task = asyncio.current_task()
             if task is not None and task.cancelling():
                 raise asyncio.CancelledError from None
@@ -54,7 +56,9 @@ def read() -> dict[str, FailureReport]:
     """
     with contextlib.suppress(*redis_client.REDIS_ERRORS):
         rows = redis_client.client().hgetall(redis_keys.upstream_failures())
-        return {report.model: report for report in map(_report, rows.values()) if report is not None}
+        return {
+            report.model: report for report in map(_report, rows.values()) if report is not None
+        }
     return {}
 
 

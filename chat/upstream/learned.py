@@ -1,7 +1,9 @@
-"""What refusals have taught of a model, in its row: applied to every turn from then on, on every worker.
+"""What refusals have taught of a model, in its row: applied to every turn from then on, on every
+worker.
 
-A lesson holds for the value of the row that it stands in for: it is void when the operator sets another,
-when the row gets another slug, or when the site is given another upstream. Blocks on the database.
+A lesson holds for the value of the row that it stands in for: it is void when the operator sets
+another, when the row gets another slug, or when the site is given another upstream. Blocks on the
+database.
 """
 
 from collections.abc import Iterable
@@ -18,7 +20,12 @@ from chat.upstream import parameters
 from chat.upstream.adaptation import CONTEXT_TOKENS, LEGACY_MAX_TOKENS, MAX_OUTPUT_TOKENS, Lesson
 
 _FIELDS = (CONTEXT_TOKENS, MAX_OUTPUT_TOKENS, LEGACY_MAX_TOKENS)
-_LEFT_OUT = (parameters.STREAM_OPTIONS, parameters.STREAM, parameters.OUTPUT_LIMIT, parameters.SYSTEM_ROLE)
+_LEFT_OUT = (
+    parameters.STREAM_OPTIONS,
+    parameters.STREAM,
+    parameters.OUTPUT_LIMIT,
+    parameters.SYSTEM_ROLE,
+)
 
 
 @dataclass(frozen=True)
@@ -34,7 +41,10 @@ class Applied:
 def applied(model: ChatModel) -> Applied:
     """Returns what a turn with this model goes by."""
     lessons = _lessons(model)
-    fields = {name: lessons[name]["value"] if name in lessons else getattr(model, name) for name in _FIELDS}
+    fields = {
+        name: lessons[name]["value"] if name in lessons else getattr(model, name)
+        for name in _FIELDS
+    }
     return Applied(**fields, left_out=frozenset(name for name in _LEFT_OUT if name in lessons))
 
 
@@ -50,9 +60,13 @@ def remember(slug: str, learned: Iterable[Lesson]) -> None:
         if model is None:
             return
         known = _lessons(model)
-        new = {lesson.name: _row(model, lesson) for lesson in learned if _is_news(model, known, lesson)}
+        new = {
+            lesson.name: _row(model, lesson) for lesson in learned if _is_news(model, known, lesson)
+        }
         if new:
-            ChatModel.objects.filter(pk=model.pk).update(learned={"of": _upstream(model), "lessons": {**known, **new}})
+            ChatModel.objects.filter(pk=model.pk).update(
+                learned={"of": _upstream(model), "lessons": {**known, **new}}
+            )
 
 
 def forget(model: ChatModel) -> None:
@@ -61,13 +75,17 @@ def forget(model: ChatModel) -> None:
 
 
 def adopt(model: ChatModel) -> list[str]:
-    """Makes what was learned the row's own, where it has a field for it; returns the names of the fields."""
+    """Makes what was learned the row's own, where it has a field for it; returns the names of the
+    fields.
+    """
     with transaction.atomic():
         row = ChatModel.objects.select_for_update().get(pk=model.pk)
         known = _lessons(row)
         fields = {name: known[name]["value"] for name in _FIELDS if name in known}
         rest = {name: lesson for name, lesson in known.items() if name not in fields}
-        ChatModel.objects.filter(pk=row.pk).update(**fields, learned={"of": _upstream(row), "lessons": rest} if rest else {})
+        ChatModel.objects.filter(pk=row.pk).update(
+            **fields, learned={"of": _upstream(row), "lessons": rest} if rest else {}
+        )
     return list(fields)
 
 
@@ -92,7 +110,11 @@ def _is_news(model: ChatModel, known: dict[str, Any], lesson: Lesson) -> bool:
 
 def _row(model: ChatModel, lesson: Lesson) -> dict[str, Any]:
     at = timezone.now().isoformat(timespec="seconds")
-    return {"value": lesson.value, "instead_of": getattr(model, lesson.name, None) if lesson.name in _FIELDS else None, "at": at}
+    return {
+        "value": lesson.value,
+        "instead_of": getattr(model, lesson.name, None) if lesson.name in _FIELDS else None,
+        "at": at,
+    }
 
 
 def _upstream(model: ChatModel) -> str:
@@ -100,4 +122,6 @@ def _upstream(model: ChatModel) -> str:
 
     The digest is keyed: an address may hold a password.
     """
-    return salted_hmac("chat.learned", f"{settings.OPENAI_BASE_URL} {model.slug}", algorithm="sha256").hexdigest()[:24]
+    return salted_hmac(
+        "chat.learned", f"{settings.OPENAI_BASE_URL} {model.slug}", algorithm="sha256"
+    ).hexdigest()[:24]

@@ -1,4 +1,8 @@
-"""The parameters of a request that we send for our own sake, and what is sent instead where a server does not take them. Pure."""
+"""The parameters of a request that we send for our own sake, and what is sent instead where a
+server does not take them.
+
+Pure.
+"""
 
 from typing import Any
 
@@ -16,7 +20,9 @@ def of(target: Target) -> dict[str, Any]:
     """Returns the parameters beside model and messages, as this target takes them."""
     sent: dict[str, Any] = {}
     if OUTPUT_LIMIT not in target.left_out:
-        sent["max_tokens" if target.legacy_max_tokens else "max_completion_tokens"] = target.max_output_tokens
+        sent["max_tokens" if target.legacy_max_tokens else "max_completion_tokens"] = (
+            target.max_output_tokens
+        )
     if STREAM not in target.left_out:
         sent["stream"] = True
         if STREAM_OPTIONS not in target.left_out:

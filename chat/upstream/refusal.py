@@ -13,7 +13,8 @@ _MIN_LIMIT = 128
 _MAX_LIMIT = 100_000_000
 # The second is Groq's: its flexible tier is full.
 _BUSY_STATUSES = (429, 498)
-# Of the 4xx: what can succeed later. 424 is a model's own error behind SageMaker and Bedrock, 499 is Google's CANCELLED.
+# Of the 4xx: what can succeed later. 424 is a model's own error behind SageMaker and Bedrock, 499
+# is Google's CANCELLED.
 _PASSING_STATUSES = (408, 409, 424, 425, 499)
 # A base URL that is no API's answers 405 to a POST.
 _UNKNOWN_ADDRESS_STATUSES = (404, 405)
@@ -53,7 +54,10 @@ class Refusal:
 
 
 def meaning(status: int | None, said: Said) -> Refusal | None:
-    """Returns what was refused; None where nothing tells. `status` is None for an error inside a stream."""
+    """Returns what was refused; None where nothing tells.
+
+    `status` is None for an error inside a stream.
+    """
     if status is None:
         status = said.status
     if phrases.TOO_LARGE_FOR_A_MINUTE.search(said.text) and not _is_no_credit(said):
@@ -96,7 +100,9 @@ def _about_request(status: int | None, said: Said) -> Refusal | None:
         return Refusal(Kind.PARAMETER, parameter=parameter)
     if phrases.SYSTEM_ROLE.search(text):
         return Refusal(Kind.SYSTEM_ROLE)
-    if output is not None or (phrases.OUTPUT_TOO_LARGE.search(text) and not phrases.PROMPT_TOO_LONG.search(text)):
+    if output is not None or (
+        phrases.OUTPUT_TOO_LARGE.search(text) and not phrases.PROMPT_TOO_LONG.search(text)
+    ):
         return Refusal(Kind.OUTPUT_LIMIT, output_tokens=output)
     if status == 413 or (phrases.PROMPT_TOO_LONG.search(text) and not phrases.BUSY.search(text)):
         return _too_long(said)
@@ -119,20 +125,27 @@ def _of_status(status: int | None, said: Said) -> Refusal | None:
         return Refusal(Kind.KEY)
     # Gateways say it of a model that none of their channels has, with 503.
     unknown = status in _UNKNOWN_ADDRESS_STATUSES or "model_not_found" in said.codes
-    if unknown or (unsaid and (_has(said, codes.UNKNOWN_MODEL_CODES) or phrases.UNKNOWN_MODEL.search(said.text))):
+    if unknown or (
+        unsaid
+        and (_has(said, codes.UNKNOWN_MODEL_CODES) or phrases.UNKNOWN_MODEL.search(said.text))
+    ):
         return Refusal(Kind.UNKNOWN_MODEL)
     elsewhere = unsaid and phrases.REGION.search(said.text)
     if status == 403 or elsewhere or (status is None and _has(said, codes.FORBIDDEN_CODES)):
         return Refusal(Kind.FORBIDDEN)
     if status is None:
         return Refusal(Kind.REJECTED) if _has(said, codes.REJECTION_CODES) else None
-    return Refusal(Kind.REJECTED) if 400 <= status < 500 and status not in _PASSING_STATUSES else None
+    return (
+        Refusal(Kind.REJECTED) if 400 <= status < 500 and status not in _PASSING_STATUSES else None
+    )
 
 
 def _is_no_credit(said: Said) -> bool:
     if _has(said, codes.NO_CREDIT_CODES):
         return True
-    return bool(phrases.NO_CREDIT.search(said.text)) and not (said.retry_delay or phrases.PASSES.search(said.text))
+    return bool(phrases.NO_CREDIT.search(said.text)) and not (
+        said.retry_delay or phrases.PASSES.search(said.text)
+    )
 
 
 def _parameter(said: Said, *, limit_named: bool) -> str:
@@ -146,8 +159,13 @@ def _parameter(said: Said, *, limit_named: bool) -> str:
             return name
     if "stream" in said.parameters:
         return "stream"
-    # "'max_tokens' is not supported. Use 'max_completion_tokens' instead": the first is refused, the second is advice.
-    places = {name: found.start() for name, pattern in phrases.PARAMETERS.items() if (found := pattern.search(text))}
+    # "'max_tokens' is not supported. Use 'max_completion_tokens' instead": the first is refused,
+    # the second is advice.
+    places = {
+        name: found.start()
+        for name, pattern in phrases.PARAMETERS.items()
+        if (found := pattern.search(text))
+    }
     places.pop("stream" if len(places) > 1 else "", None)
     return min(places, key=lambda name: places[name], default="")
 
@@ -161,7 +179,9 @@ def _has(said: Said, codes: frozenset[str]) -> bool:
     return any(code in codes for code in said.codes)
 
 
-def _first(patterns: tuple[re.Pattern[str], ...], text: str, minimum: int = _MIN_LIMIT) -> int | None:
+def _first(
+    patterns: tuple[re.Pattern[str], ...], text: str, minimum: int = _MIN_LIMIT
+) -> int | None:
     for pattern in patterns:
         for found in pattern.finditer(text):
             if len(found.group(1)) <= 9 and minimum <= int(found.group(1)) <= _MAX_LIMIT:

@@ -17,12 +17,35 @@ _MAX_TEXT = 8_000
 _MAX_ALL_TEXT = 16_000
 _MAX_LIMIT = 100_000_000
 _CODE_KEYS = frozenset(
-    {"code", "type", "status", "reason", "error_code", "errorcode", "status_code", "__type", "blockreason", "block_reason", "codename"}
+    {
+        "code",
+        "type",
+        "status",
+        "reason",
+        "error_code",
+        "errorcode",
+        "status_code",
+        "__type",
+        "blockreason",
+        "block_reason",
+        "codename",
+    }
 )
 _CODES_PROPER = frozenset({"code", "error_code", "errorcode", "status_code", "codename"})
 _PARAMETER_KEYS = frozenset({"param", "loc", "field", "parameter", "path"})
 # They quote what was sent: a prompt that speaks of limits is no refusal.
-_QUOTED_KEYS = frozenset({"input", "ctx", "body", "request", "messages", "value", "failed_generation", "content_filter_result"})
+_QUOTED_KEYS = frozenset(
+    {
+        "input",
+        "ctx",
+        "body",
+        "request",
+        "messages",
+        "value",
+        "failed_generation",
+        "content_filter_result",
+    }
+)
 _FALSE_LIKE = frozenset({"", "error", "null", "none", "0"})
 _CODE = re.compile(r"[A-Za-z0-9_.:-]{1,60}")
 
@@ -53,7 +76,13 @@ class Said:
 
         It is its code if that is more than an HTTP status, else its type.
         """
-        by_rank = sorted(self.named.items(), key=lambda item: (item[1].isdecimal() and len(item[1]) == 3, item[0] not in _CODES_PROPER))
+        by_rank = sorted(
+            self.named.items(),
+            key=lambda item: (
+                item[1].isdecimal() and len(item[1]) == 3,
+                item[0] not in _CODES_PROPER,
+            ),
+        )
         return by_rank[0][1] if by_rank else ""
 
     @property
@@ -61,7 +90,14 @@ class Said:
         """Returns an HTTP status that stands in the body, where a gateway had none of its own to
         say it with.
         """
-        return next((int(code) for code in self.codes if code.isdecimal() and len(code) == 3 and 400 <= int(code) < 600), None)
+        return next(
+            (
+                int(code)
+                for code in self.codes
+                if code.isdecimal() and len(code) == 3 and 400 <= int(code) < 600
+            ),
+            None,
+        )
 
     @property
     def retry_after(self) -> float | None:
@@ -175,7 +211,11 @@ def _note(said: Said, key: str, value: Any) -> None:
         said.codes += _codes_in(said.texts[-1])
 
 
-_CODES_IN_TEXT = (codes.TOO_LONG_CODES | codes.FILTER_CODES | codes.NO_CREDIT_CODES) - {"safety", "sensitive", "blocklist"}
+_CODES_IN_TEXT = (codes.TOO_LONG_CODES | codes.FILTER_CODES | codes.NO_CREDIT_CODES) - {
+    "safety",
+    "sensitive",
+    "blocklist",
+}
 
 
 def _codes_in(text: str) -> list[str]:
@@ -189,7 +229,11 @@ def _normal(text: str) -> str:
 
     Numbers have no thousands separators, ranges are written as `[1 .. 8192]`.
     """
-    text = re.sub(r"<[^<>]{1,200}>", lambda tag: tag.group() if re.match(r"<\s*[\d=]", tag.group()) else " ", text)
+    text = re.sub(
+        r"<[^<>]{1,200}>",
+        lambda tag: tag.group() if re.match(r"<\s*[\d=]", tag.group()) else " ",
+        text,
+    )
     text = re.sub(r"[`'\"‘’“”*\\]", "", text.lower())
     text = re.sub(r"[\[(（]\s*(\d+)\s*[,，~]\s*(\d+)", r"[\1 .. \2", text)
     text = re.sub(r"(?<=\d)[,_\u00a0\u202f\u2009](?=\d{3}(?!\d))", "", text)
@@ -201,7 +245,9 @@ _UNITS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001, "milli": 0.001}
 
 
 def seconds(text: str) -> float | None:
-    """Returns the seconds of a duration such as `1h2m3.5s`, `350ms` or `20`; None where the text holds none."""
+    """Returns the seconds of a duration such as `1h2m3.5s`, `350ms` or `20`; None where the text
+    holds none.
+    """
     parts = phrases.DURATION.findall(text)
     if not parts:
         return float(text) if re.fullmatch(r"\d+(?:\.\d+)?", text) else None

@@ -1,6 +1,8 @@
-"""The codes and types by which providers and servers refuse a request; each names who says it. Pure tables.
+"""The codes and types by which providers and servers refuse a request; each names who says it. Pure
+tables.
 
-They are compared as a whole, in lower case. What the messages say is in chat.upstream.refusal_phrases.
+They are compared as a whole, in lower case. What the messages say is in
+chat.upstream.refusal_phrases.
 """
 
 TOO_LONG_CODES = frozenset(
@@ -128,7 +130,15 @@ KEY_CODES = frozenset(
     }
 )
 FORBIDDEN_CODES = frozenset(
-    {"permission_error", "permission_denied", "forbidden", "access_denied", "accessdenied", "model_not_allowed", "1220"}
+    {
+        "permission_error",
+        "permission_denied",
+        "forbidden",
+        "access_denied",
+        "accessdenied",
+        "model_not_allowed",
+        "1220",
+    }
 )
 UNKNOWN_MODEL_CODES = frozenset(
     {

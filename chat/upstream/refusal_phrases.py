@@ -1,7 +1,8 @@
-"""The words by which providers and servers refuse a request: patterns of what their messages say; each names who says it.
+"""The words by which providers and servers refuse a request: patterns of what their messages say;
+each names who says it.
 
-Their codes are in chat.upstream.refusal_codes. Patterns are searched in
-text that `chat.upstream.refusal_body` has put into lower case, without quotes and thousands separators.
+Their codes are in chat.upstream.refusal_codes. Patterns are searched in text that
+`chat.upstream.refusal_body` has put into lower case, without quotes and thousands separators.
 Imports nothing of the project.
 """
 
@@ -16,18 +17,24 @@ def _any(*patterns: str) -> re.Pattern[str]:
 
 # --- Too long ---------------------------------------------------------------------------------------
 
-# These name the context: whether it is the prompt or the answer's limit that does not fit is in the numbers.
+# These name the context: whether it is the prompt or the answer's limit that does not fit is in the
+# numbers.
 CONTEXT = _any(
-    # OpenAI, Azure, vLLM, OpenRouter, Together: "This model's maximum context length is 8192 tokens. However, you requested …"
+    # OpenAI, Azure, vLLM, OpenRouter, Together: "This model's maximum context length is 8192
+    # tokens. However, you requested …"
     r"(?:maximum|max|model) context (?:length|window|size)",
     # SGLang: "The input (5000 tokens) is longer than the model's context length (4096 tokens)."
-    r"(?:longer|larger|greater|more) than (?:the |this )?(?:models? )?(?:maximum |available )?(?:context|input|prompt|sequence)",
+    r"(?:longer|larger|greater|more) than (?:the |this )?(?:models? )?(?:maximum |available"
+    r" )?(?:context|input|prompt|sequence)",
     # Anthropic: "input length and `max_tokens` exceed context limit: 190000 + 16384 > 200000"
-    r"exceeds? (?:the |its |your |this |our )?(?:models? |maximum |max |available |allowed |configured |total ){0,3}"
+    r"exceeds? (?:the |its |your |this |our )?(?:models? |maximum |max |available |allowed"
+    r" |configured |total ){0,3}"
     r"(?:context|prompt|input|sequence)[ _-]?(?:limit|length|window|size|tokens)",
     # OpenAI: "Your input exceeds the context window of this model."
-    r"context (?:window|length|size|limit) (?:limit )?(?:is |was |has been )?(?:exceed|exhausted|overflow|full|reached)",
-    # TGI, Together: "`inputs` tokens + `max_new_tokens` must be <= 4096. Given: 50 `inputs` tokens and …"
+    r"context (?:window|length|size|limit) (?:limit )?(?:is |was |has been"
+    r" )?(?:exceed|exhausted|overflow|full|reached)",
+    # TGI, Together: "`inputs` tokens + `max_new_tokens` must be <= 4096. Given: 50 `inputs` tokens
+    # and …"
     r"inputs tokens \+ max_new_tokens",
     # MiniMax (2013): "invalid params, context window exceeds limit"
     r"context (?:window|length|size) (?:of .{0,30}?)?exceed",
@@ -43,35 +50,44 @@ CONTEXT = _any(
     r"available context size",
     # llama.cpp: "Input prompt is too big compared to KV size", "context shift is disabled"
     r"context shift is disabled|context shift.{0,30}disabled|compared to kv size",
-    # LM Studio: "Trying to keep the first 9000 tokens when context the overflows", "The number of tokens to keep from the …"
+    # LM Studio: "Trying to keep the first 9000 tokens when context the overflows", "The number of
+    # tokens to keep from the …"
     r"context (?:the )?overflow|tokens to keep from the initial prompt",
-    # TensorRT-LLM: "The sum of prompt length (3.0), query length (0) and max_tokens (16384) should not exceed max_num_tokens (8192)"
+    # TensorRT-LLM: "The sum of prompt length (3.0), query length (0) and max_tokens (16384) should
+    # not exceed max_num_tokens (8192)"
     r"should not exceed max_(?:num_tokens|input_len|seq_len)",
     # Moonshot: "Invalid request: Your request exceeded model token limit: 8192"
     r"model token limit",
-    # Watsonx: "the number of input tokens 5000 cannot exceed the total tokens limit 4096 for this model"
+    # Watsonx: "the number of input tokens 5000 cannot exceed the total tokens limit 4096 for this
+    # model"
     r"total tokens limit",
     # Chinese gateways
     r"上下文.{0,20}(?:超|过长|限制)|超(?:出|过).{0,20}上下文",
 )
 # These name the prompt.
 PROMPT_TOO_LONG = _any(
-    # Anthropic: "prompt is too long: 212345 tokens > 200000 maximum"; Fireworks; Bedrock: "Input is too long for requested model."
-    r"(?:prompts?|inputs?|messages?|requests?|conversation|query|text|question|content|body|payload|entity)\b.{0,30}?\b(?:is |are |was )?"
+    # Anthropic: "prompt is too long: 212345 tokens > 200000 maximum"; Fireworks; Bedrock: "Input is
+    # too long for requested model."
+    r"(?:prompts?|inputs?|messages?|requests?|conversation|query|text|question|content|body|payload|entity)\b.{0,30}?\b(?:is"
+    r" |are |was )?"
     r"too (?:long|large|big|many tokens)",
-    # Bedrock: "too many input tokens"; Cohere: "too many tokens: total number of tokens in the prompt cannot exceed 4081"
+    # Bedrock: "too many input tokens"; Cohere: "too many tokens: total number of tokens in the
+    # prompt cannot exceed 4081"
     r"too many (?:\w+ ){0,2}tokens",
-    # Gemini: "The input token count (1200000) exceeds the maximum number of tokens allowed (1048576)."
+    # Gemini: "The input token count (1200000) exceeds the maximum number of tokens allowed
+    # (1048576)."
     r"(?:input|prompt|total|requested) token count",
     # xAI: "This model's maximum prompt length is 131072 but the request contains 537812 tokens."
     r"maximum (?:prompt|input|request|sequence) (?:length|size|tokens)",
     r"maximum number of (?:input |prompt )?tokens allowed",
     # OpenAI (gpt-5): "Input tokens exceed the configured limit of 272000 tokens."
     r"(?:input|prompt)(?: tokens?| length)? ?(?:\(?\d+\)? ?)?(?:tokens )?(?:has |have )?exceed",
-    # Mistral: "Prompt contains 40000 tokens … too large for model with 32768 maximum context length"
+    # Mistral: "Prompt contains 40000 tokens … too large for model with 32768 maximum context
+    # length"
     r"too large for model with",
     # Groq, Cerebras: "Please reduce the length of the messages or completion."
-    r"(?:reduce|shorten|decrease|truncate) (?:the |your )?(?:length of )?(?:the |your )?(?:input|prompt|messages?|conversation|context)",
+    r"(?:reduce|shorten|decrease|truncate) (?:the |your )?(?:length of )?(?:the |your"
+    r" )?(?:input|prompt|messages?|conversation|context)",
     # Qwen: "Range of input length should be [1, 30720]"
     r"range of input length",
     # SGLang: "Input length (9000 tokens) exceeds the maximum allowed length (8192 tokens)."
@@ -83,22 +99,33 @@ PROMPT_TOO_LONG = _any(
     # Ollama: "the input length exceeds the context length"
     r"input length exceeds",
     # TabbyAPI, exllama, MLC: "Prompt length 9000 is greater than …"
-    r"(?:prompt|input|request)(?: \w+){0,3} (?:length )?\(?\d* ?(?:tokens)?\)? ?is (?:greater|larger|longer) than",
+    r"(?:prompt|input|request)(?: \w+){0,3} (?:length )?\(?\d* ?(?:tokens)?\)? ?is"
+    r" (?:greater|larger|longer) than",
     # OpenAI: "Invalid 'messages[1].content': string too long."
     r"string too long",
     # Several: "token count exceeds the limit of 8192", "total length exceeds 200000 tokens"
-    r"(?:token count|total length|number of tokens|total tokens) (?:has )?exceed|exceed\w* the maximum number of tokens",
+    r"(?:token count|total length|number of tokens|total tokens) (?:has )?exceed|exceed\w* the"
+    r" maximum number of tokens",
     # Volcengine Ark: "Total tokens of image and text exceed max message tokens."
     r"exceed max message tokens",
     # Anthropic (413): "Request exceeds the maximum size"; nginx: "413 Request Entity Too Large"
-    r"request (?:exceeds the maximum|body too large|entity too large)|payload too large|content too large",
+    r"request (?:exceeds the maximum|body too large|entity too large)|payload too large|content too"
+    r" large",
     # Zhipu (1261): "Prompt 超长"; Baidu, Tencent
     r"(?:prompt|输入|文本|请求|消息|token\w*).{0,12}(?:超长|过长|超过|超出)",
 )
 # Larger than the allowance of a whole minute: no wait helps. OpenAI (429), Groq (413)
 TOO_LARGE_FOR_A_MINUTE = _any(r"request too large for")
 # The same said of prompt and answer together: a shorter answer may be what is wanted.
-OF_BOTH = _any(_LIMIT, r"completion", r"output", r"requested token", r"total tokens", r"you requested", r"context")
+OF_BOTH = _any(
+    _LIMIT,
+    r"completion",
+    r"output",
+    r"requested token",
+    r"total tokens",
+    r"you requested",
+    r"context",
+)
 
 CONTEXT_LIMIT = (
     re.compile(r"tokens? > (\d+)(?: tokens?)? maximum"),  # Anthropic
@@ -107,20 +134,31 @@ CONTEXT_LIMIT = (
     re.compile(r"max_new_tokens must be <= (\d+)"),  # TGI
     re.compile(r"must have less than (\d+)"),  # TGI
     re.compile(r"range of input length should be \[\d+ \.\. (\d+)"),  # Qwen
-    re.compile(r"(?:max_model_len|max_seq_len|max_input_len|max_num_tokens|n_ctx)[^\d.;]{0,12}(\d+)"),
     re.compile(
-        r"(?:context|model|(?:max|maximum) (?:prompt|input|sequence|request))[ _](?:length|window|size|limit)[^\d.;]{0,30}?(\d+)(?! ?\+)"
+        r"(?:max_model_len|max_seq_len|max_input_len|max_num_tokens|n_ctx)[^\d.;]{0,12}(\d+)"
     ),
-    re.compile(r"(?:(?:input|prompt) length limit|maximum allowed length|model limit)[^\d.;]{0,12}(\d+)"),  # MLC, SGLang, Qwen
+    re.compile(
+        r"(?:context|model|(?:max|maximum) (?:prompt|input|sequence|request))["
+        r" _](?:length|window|size|limit)[^\d.;]{0,30}?(\d+)(?! ?\+)"
+    ),
+    re.compile(
+        r"(?:(?:input|prompt) length limit|maximum allowed length|model limit)[^\d.;]{0,12}(\d+)"
+    ),  # MLC, SGLang, Qwen
     re.compile(r"token limit[^\d.;]{0,12}(\d+)"),  # Moonshot
     re.compile(r"tokens? allowed[^\d.;]{0,12}(\d+)"),  # Gemini
-    re.compile(r"(?:cannot exceed|should not exceed|limit of|limit is|supports? (?:up to|at most))[^\d.;]{0,40}?(\d+)"),  # Cohere, OpenAI
+    re.compile(
+        r"(?:cannot exceed|should not exceed|limit of|limit is|supports? (?:up to|at"
+        r" most))[^\d.;]{0,40}?(\d+)"
+    ),  # Cohere, OpenAI
     re.compile(r"exceeds? (?:the )?(?:(?:limit|maximum|max)(?: of| length)? )?(\d+)(?: tokens)?"),
     re.compile(r"tokens limit[^\d.;]{0,12}(\d+)"),  # Watsonx
     re.compile(r"(?:max(?:imum)? size|maximum of)[^\d.;]{0,12}(\d+) tokens"),  # GitHub Models
 )
 PROMPT_TOKENS = (
-    re.compile(r"(\d+) (?:tokens )?(?:in|from|of) (?:the |your )?(?:input |text )?(?:messages|prompt|input)"),  # OpenAI, SGLang
+    re.compile(
+        r"(\d+) (?:tokens )?(?:in|from|of) (?:the |your )?(?:input |text"
+        r" )?(?:messages|prompt|input)"
+    ),  # OpenAI, SGLang
     re.compile(r"(\d+) of text input"),  # OpenRouter
     re.compile(r"(?:request|prompt) (?:has|contains) (?:at least )?(\d+)"),  # vLLM, xAI, Mistral
     re.compile(r"passed (\d+) input tokens"),  # vLLM
@@ -129,7 +167,9 @@ PROMPT_TOKENS = (
     re.compile(r"context limit: (\d+) \+"),  # Anthropic
     re.compile(r"too long: (\d+)"),  # Anthropic, Fireworks
     re.compile(r"token count (?:\(|is )(\d+)"),  # Gemini
-    re.compile(r"(?:input|prompt|request)(?: length)? \(?(?:length )?(\d+)"),  # SGLang, vLLM, llama.cpp, TabbyAPI
+    re.compile(
+        r"(?:input|prompt|request)(?: length)? \(?(?:length )?(\d+)"
+    ),  # SGLang, vLLM, llama.cpp, TabbyAPI
     re.compile(r"prompt length \(?(\d+)"),  # TensorRT-LLM
     re.compile(r"current length is (\d+)"),  # Cerebras
     re.compile(r"keep the first (\d+) tokens"),  # LM Studio
@@ -139,32 +179,44 @@ PROMPT_TOKENS = (
 # --- The answer's limit -----------------------------------------------------------------------------
 
 OUTPUT_LIMIT = (
-    # OpenAI, Azure: "This model supports at most 4096 completion tokens, whereas you provided 16384."
+    # OpenAI, Azure: "This model supports at most 4096 completion tokens, whereas you provided
+    # 16384."
     re.compile(r"at most (\d+) (?:completion|output) tokens"),
-    # DeepSeek, Qwen: "the valid range of max_tokens is [1, 8192]", "Range of max_tokens should be [1, 8192]"; Zhipu
+    # DeepSeek, Qwen: "the valid range of max_tokens is [1, 8192]", "Range of max_tokens should be
+    # [1, 8192]"; Zhipu
     re.compile(rf"(?:{_LIMIT}).{{0,60}}?\[[01] \.\. (\d+)"),
     re.compile(rf"\[[01] \.\. (\d+)\].{{0,60}}?(?:{_LIMIT})"),
     # Anthropic: "max_tokens: 16384 > 8192, which is the maximum allowed number of output tokens"
     re.compile(rf"(?:{_LIMIT}): \d+ > (\d+)"),
-    # Groq, Fireworks, Cohere, Bedrock: "must be less than or equal to 8192", "must be ≤ 4096", "between 1 and 4096"
+    # Groq, Fireworks, Cohere, Bedrock: "must be less than or equal to 8192", "must be ≤ 4096",
+    # "between 1 and 4096"
     re.compile(
-        rf"(?:{_LIMIT})\b.{{0,90}}?(?:<=|≤|less (?:than )?or equal to|at most|not exceed|cannot exceed|no more than|no greater than"
-        r"|not be greater than|not be larger than|maximum (?:value )?(?:of|is)|up to|1 and|limit (?:of|is)|maximum:|max:) ?(\d+)"
+        rf"(?:{_LIMIT})\b.{{0,90}}?(?:<=|≤|less (?:than )?or equal to|at most|not exceed|cannot"
+        r" exceed|no more than|no greater than"
+        r"|not be greater than|not be larger than|maximum (?:value )?(?:of|is)|up to|1 and|limit"
+        r" (?:of|is)|maximum:|max:) ?(\d+)"
     ),
     # Baidu Qianfan: "max_output_tokens must be in [2, 2048]"
     re.compile(rf"(?:{_LIMIT})\b.{{0,40}}?\[\d+ \.\. (\d+)"),
     # Bedrock: "The maximum tokens you requested exceeds the model limit of 8192."
     re.compile(r"maximum tokens you requested exceeds the model limit of (\d+)"),
     # Several: "max output tokens is 8192", "maximum output tokens (8192)"
-    re.compile(r"max(?:imum)? (?:completion|output|generated|new)(?: tokens| length)?[^\d.;]{0,20}?(\d+)"),
+    re.compile(
+        r"max(?:imum)? (?:completion|output|generated|new)(?: tokens| length)?[^\d.;]{0,20}?(\d+)"
+    ),
 )
-# The same, where the number itself is one too many. Gemini: "from 1 (inclusive) to 65537 (exclusive)".
+# The same, where the number itself is one too many. Gemini: "from 1 (inclusive) to 65537
+# (exclusive)".
 OUTPUT_LIMIT_EXCLUSIVE = (
     re.compile(r"to (\d+) \(exclusive\)"),
-    re.compile(rf"(?:{_LIMIT}|maximum tokens value)\b[^.]{{0,60}}?(?:less than|lower than|smaller than|below|<) (\d+)"),
+    re.compile(
+        rf"(?:{_LIMIT}|maximum tokens value)\b[^.]{{0,60}}?(?:less than|lower than|smaller"
+        r" than|below|<) (\d+)"
+    ),
 )
 OUTPUT_TOO_LARGE = _any(
-    rf"(?:{_LIMIT})\b.{{0,60}}?(?:too (?:large|big|high|many)|exceed|greater than|larger than|out of range|range|over the|above)",
+    rf"(?:{_LIMIT})\b.{{0,60}}?(?:too (?:large|big|high|many)|exceed|greater than|larger than|out"
+    r" of range|range|over the|above)",
     rf"(?:exceed\w*|too (?:large|big|high)|out of range|greater than|range).{{0,40}}?(?:{_LIMIT})",
     r"maximum tokens you requested",
     r"too many (?:output|completion) tokens",
@@ -174,10 +226,13 @@ OUTPUT_TOO_LARGE = _any(
 # --- What we send for our own sake ------------------------------------------------------------------
 
 UNSUPPORTED = _any(
-    r"unsupported",  # OpenAI: "Unsupported parameter: 'max_tokens' is not supported with this model."
-    r"not (?:currently |yet )?(?:be )?(?:supported|permitted|allowed|accepted|recogni[sz]ed|implemented|available|valid|known|expected)",
+    # OpenAI: "Unsupported parameter: 'max_tokens' is not supported with this model."
+    r"unsupported",
+    r"not (?:currently |yet )?(?:be"
+    r" )?(?:supported|permitted|allowed|accepted|recogni[sz]ed|implemented|available|valid|known|expected)",
     r"(?:does|do) ?(?:not|nt) (?:support|accept|allow|know|recogni[sz]e|exist|have)",
-    r"cannot (?:be used|be set|find field)",  # Gemini: 'Unknown name "stream_options": Cannot find field.'
+    # Gemini: 'Unknown name "stream_options": Cannot find field.'
+    r"cannot (?:be used|be set|find field)",
     r"unrecogni[sz]ed",  # OpenAI, old: "Unrecognized request argument supplied: stream_options"
     r"unknown (?:name|field|parameter|argument|key|property|option)",  # serde, Go, protobuf
     r"unexpected (?:keyword|field|parameter|argument|key|property|option)",
@@ -185,7 +240,8 @@ UNSUPPORTED = _any(
     r"additional propert",  # JSON Schema
     r"invalid (?:field|parameter|argument|key|property|option)s?\b",
     r"no such (?:field|parameter|argument)",
-    r"has no field|is not a (?:valid|known|permitted)|is deprecated|is not defined|must not be|should not be",
+    r"has no field|is not a (?:valid|known|permitted)|is deprecated|is not defined|must not"
+    r" be|should not be",
     r"不支持|未知参数|无效参数",
 )
 # The parameters that we send, as messages name them, the longer names first.
@@ -194,7 +250,8 @@ PARAMETERS = {
     "max_completion_tokens": re.compile(r"\bmax_?completion_?tokens\b"),
     "max_tokens": re.compile(r"\bmax_?tokens\b"),
     "stream": re.compile(
-        r"\bstream(?:ing)?\b(?!_).{0,40}?(?:not |un)support|(?:un|not )support\w*.{0,40}?\bstream(?:ing)?\b(?!_)"
+        r"\bstream(?:ing)?\b(?!_).{0,40}?(?:not |un)support|(?:un|not"
+        r" )support\w*.{0,40}?\bstream(?:ing)?\b(?!_)"
         r"|unknown.{0,20}\bstream\b|unrecogni[sz]ed.{0,40}\bstream\b(?!_)"
     ),
 }
@@ -202,14 +259,16 @@ SYSTEM_ROLE = _any(
     # Gemma's template, wherever it runs: "System role not supported"
     r"system (?:role|message|prompt|instruction)s?\b.{0,40}?"
     r"(?:not|un)[ -]?(?:supported|allowed|enabled|accepted|permitted|available|valid)",
-    r"(?:does ?(?:not|nt) (?:support|allow|accept)|unsupported|unexpected|unknown|invalid|not support\w*).{0,30}?"
+    r"(?:does ?(?:not|nt) (?:support|allow|accept)|unsupported|unexpected|unknown|invalid|not"
+    r" support\w*).{0,30}?"
     r"\b(?:system|developer)\b(?: (?:role|message|prompt|instruction)s?)?",
     # Gemini with Gemma: "Developer instruction is not enabled for models/gemma-3-27b-it"
     r"developer (?:role|message|instruction)s?\b.{0,30}?not",
     # Templates of Mistral and others: "Only user and assistant roles are supported!"
     r"only user(?:,)? (?:and|or) (?:assistant|model)",
     # A template that knows no system role finds that it begins with no user. (Ours alternate.)
-    r"roles must alternate|must alternate between user|first message must (?:be|have|come).{0,20}user|must start with a user",
+    r"roles must alternate|must alternate between user|first message must"
+    r" (?:be|have|come).{0,20}user|must start with a user",
     r"role.{0,30}must be (?:one of |either )?(?:user|assistant)",
     # JSON Schema: "'system' is not one of ['user', 'assistant']"
     r"\bsystem is not one of",
@@ -222,19 +281,27 @@ SYSTEM_ROLE = _any(
 # --- Credit, content, time --------------------------------------------------------------------------
 
 NO_CREDIT = _any(
-    r"insufficient[ _-](?:account )?(?:quota|balance|credits?|funds?)",  # DeepSeek: "Insufficient Balance"
-    r"(?:balance|credits?|funds?) (?:is |are |was |has been )?(?:too low|insufficient|not enough|depleted|exhausted|used up|negative)",
-    r"(?:not enough|no more|out of|nt have any|not have any) (?:\w+ )?credits?\b",  # xAI: "doesn't have any credits yet"
-    r"not (?:have |has )?enough (?:balance|credits?|funds)|billing (?:is |has )?not (?:been )?enabled",
+    # DeepSeek: "Insufficient Balance"
+    r"insufficient[ _-](?:account )?(?:quota|balance|credits?|funds?)",
+    r"(?:balance|credits?|funds?) (?:is |are |was |has been )?(?:too low|insufficient|not"
+    r" enough|depleted|exhausted|used up|negative)",
+    # xAI: "doesn't have any credits yet"
+    r"(?:not enough|no more|out of|nt have any|not have any) (?:\w+ )?credits?\b",
+    r"not (?:have |has )?enough (?:balance|credits?|funds)|billing (?:is |has )?not (?:been"
+    r" )?enabled",
     r"no credits? (?:left|remain|available)",
     r"(?:more|purchase|buy|add|top up|upgrade).{0,20}\bcredits?\b",  # OpenRouter (402), xAI
     r"prepayment credits",  # Gemini: "Your prepayment credits are depleted."
-    r"exceeded (?:your|the|its) (?:current )?(?:quota|budget|credits?|monthly included credits)\b(?!.{0,60}per[ _](?:minute|day|second))",
-    r"check your plan and billing|billing (?:hard )?limit|billing.{0,20}(?:not active|inactive|disabled|to be enabled|details)",
+    r"exceeded (?:your|the|its) (?:current )?(?:quota|budget|credits?|monthly included"
+    r" credits)\b(?!.{0,60}per[ _](?:minute|day|second))",
+    r"check your plan and billing|billing (?:hard )?limit|billing.{0,20}(?:not"
+    r" active|inactive|disabled|to be enabled|details)",
     r"in arrears|arrearage|overdue|good standing|欠费|余额不足|充值",  # Qwen, Volcengine, Zhipu
     r"payment (?:is )?required|unpaid|recharge",  # Moonshot, Together
-    r"(?:spending|spend|usage|credit|key|budget|monthly) limits? (?:\w+ )?(?:reached|exceeded|hit)",  # OpenRouter, Groq, Together
-    r"(?:reached|exceeded|hit) (?:its|your|the) (?:specified )?(?:\w+ )?(?:spending|spend|usage|credit|budget) limits?\b",
+    # OpenRouter, Groq, Together
+    r"(?:spending|spend|usage|credit|key|budget|monthly) limits? (?:\w+ )?(?:reached|exceeded|hit)",
+    r"(?:reached|exceeded|hit) (?:its|your|the) (?:specified )?(?:\w+"
+    r" )?(?:spending|spend|usage|credit|budget) limits?\b",
     r"specified api usage limits",  # Anthropic
     r"free (?:tier|quota).{0,30}(?:exhausted|used up)|budget has been exceeded",  # Qwen; LiteLLM
     # Moonshot, Fireworks
@@ -258,11 +325,14 @@ FILTER = _any(
     r"content exists risk",  # DeepSeek
     r"inappropriate content|data inspection|data_inspection",  # Qwen
     r"considered high risk|high risk",  # Moonshot
-    r"sensitive (?:content|information|words?)|unsafe (?:or sensitive )?content",  # MiniMax, Volcengine, Zhipu (English)
+    # MiniMax, Volcengine, Zhipu (English)
+    r"sensitive (?:content|information|words?)|unsafe (?:or sensitive )?content",
     r"responsible ?ai",  # Azure
     r"censor|content.{0,40} (?:is|was|been) blocked",  # StepFun
     r"(?:prompt|response) (?:was |is |has been )?blocked",  # Cloudflare's gateway, Gemini
-    r"(?:input|prompt|request|content|text|message)s?\b.{0,40}\b(?:was |were |is |been )?flagged|flagged as",  # OpenRouter (403), OpenAI
+    # OpenRouter (403), OpenAI
+    r"(?:input|prompt|request|content|text|message)s?\b.{0,40}\b(?:was |were |is |been"
+    r" )?flagged|flagged as",
     r"violat\w+.{0,40}(?:polic|guideline|terms|usage)",  # xAI, OpenAI
     r"(?:rejected|blocked|refused).{0,40}(?:safety|moderation|guardrail)|safety_check|guardrail.{0,30}(?:block|interven)",
     r"prohibited_content|blockreason|block_reason",  # Gemini
@@ -270,7 +340,8 @@ FILTER = _any(
 )
 # Where a status of its own does not say it.
 UNKNOWN_MODEL = _any(
-    r"\bmodel\b.{0,80}?\b(?:not exist|not found|is unknown|not available)",  # DeepSeek: "Model Not Exist"; Qwen
+    # DeepSeek: "Model Not Exist"; Qwen
+    r"\bmodel\b.{0,80}?\b(?:not exist|not found|is unknown|not available)",
     r"(?:no such|unknown|invalid) model\b|not a valid model",  # Mistral: "Invalid model: …"
     r"\bmodel\b.{0,80}?\b(?:decommissioned|retired|no longer (?:supported|available))",  # Groq
     r"model identifier is invalid",  # Bedrock
@@ -284,7 +355,12 @@ KEY = _any(
     r"api[ _-]?key\b.{0,30}?(?:not valid|invalid|incorrect|expired)",
     r"(?:invalid|incorrect|expired) (?:\w+ )?api[ _-]?key",
 )
-BUSY = _any(r"rate[ _-]?limit", r"too many requests", r"too many concurrent", r"请求过多|频率|并发|饱和|稍后再试")
+BUSY = _any(
+    r"rate[ _-]?limit",
+    r"too many requests",
+    r"too many concurrent",
+    r"请求过多|频率|并发|饱和|稍后再试",
+)
 RETRY_IN = re.compile(
     r"(?:try again|retry|available|wait|reset)\w*(?: \w+)?? (?:in|after|for|about) (?:about )?"
     r"((?:\d+(?:\.\d+)? ?(?:ms|milliseconds?|hours?|hrs?|h|minutes?|mins?|m|seconds?|secs?|s)\b ?)+"

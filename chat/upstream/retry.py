@@ -62,11 +62,17 @@ class CompletionRequest:
 class CompletionCall:
     """Brings one answer from a model that answers into a sink; asks again, and asks other models.
 
-    `attempts`, `model` (the last one asked) and `trimmed` tell how far it has come; `trimmed` is how
-    many messages were left out because a model could not read them.
+    `attempts`, `model` (the last one asked) and `trimmed` tell how far it has come; `trimmed` is
+    how many messages were left out because a model could not read them.
     """
 
-    def __init__(self, upstream: Upstream, request: CompletionRequest, cost_meter: CostMeter, sink: CompletionSink) -> None:
+    def __init__(
+        self,
+        upstream: Upstream,
+        request: CompletionRequest,
+        cost_meter: CostMeter,
+        sink: CompletionSink,
+    ) -> None:
         self.attempts: list[Attempt] = []
         self.model = request.targets[0].slug
         self.trimmed = 0
@@ -105,7 +111,12 @@ class CompletionCall:
         return self.attempts[-1].finish_reason if self.attempts else None
 
     def _can_fall_back(self, target: Target, error: AnswerError) -> bool:
-        return self._waits.is_in_time and not self._has_text and error.code != "upstream_rejected" and self._can_pay(target)
+        return (
+            self._waits.is_in_time
+            and not self._has_text
+            and error.code != "upstream_rejected"
+            and self._can_pay(target)
+        )
 
     @property
     def _has_text(self) -> bool:
@@ -123,7 +134,11 @@ class CompletionCall:
                 failed += 1
                 await self._record(failure.error)
                 wait, reason = await self._waits.after(failure, target, failed), failure.error.code
-                if failed > settings.UPSTREAM_RETRIES or self._waits.is_too_long(wait, max_wait) or not self._can_pay(target):
+                if (
+                    failed > settings.UPSTREAM_RETRIES
+                    or self._waits.is_too_long(wait, max_wait)
+                    or not self._can_pay(target)
+                ):
                     raise failure.error from None
             except AnswerError as error:
                 change = self._change_after(error, target)
@@ -164,7 +179,9 @@ class CompletionCall:
         change = self._adaptation.after(error.refusal, self.attempts[-1], target, self._messages)
         if change is not None:
             self._leave_out(change.messages)
-            self._lessons.setdefault(target.slug, []).extend([change.lesson] if change.lesson else [])
+            self._lessons.setdefault(target.slug, []).extend(
+                [change.lesson] if change.lesson else []
+            )
         return change
 
     async def _record(self, error: AnswerError) -> None:
@@ -176,7 +193,9 @@ class CompletionCall:
             try:
                 await in_thread(learned.remember, target.slug, lessons)
             except Error as error:
-                logger.warning("What model %s refused is not remembered: %s", target.slug, type(error).__name__)
+                logger.warning(
+                    "What model %s refused is not remembered: %s", target.slug, type(error).__name__
+                )
 
     # --- what is allowed ----------------------------------------------------
 
@@ -191,7 +210,9 @@ class CompletionCall:
     def _fit(self, target: Target) -> None:
         """Leaves out what this model cannot read: a fallback may be a smaller one."""
         if self._may_trim:
-            available = trimming.prompt_tokens_available(target.context_tokens, target.max_output_tokens)
+            available = trimming.prompt_tokens_available(
+                target.context_tokens, target.max_output_tokens
+            )
             self._leave_out(trimming.fitted(self._messages, available))
 
     def _leave_out(self, shorter: list[dict[str, str]]) -> None:

@@ -24,19 +24,23 @@ _DRAIN_SECONDS = 0.5
 # Behind a finish reason come figures and [DONE], from most servers in the same packet.
 _TAIL_SECONDS = 5.0
 _TAIL_SECONDS_WITH_USAGE = 1.0
-# How many times the patience for a first word lasts, with a server that shows that it is at work until then.
+# How many times the patience for a first word lasts, with a server that shows that it is at work
+# until then.
 _STARTS = 10
-# A delta can be less than a token, and many characters can be one: an answer is beyond its limit for
-# sure when it has more deltas, and more characters a token than any text has on average; or so many
-# characters that no tokens can be as long.
+# A delta can be less than a token, and many characters can be one: an answer is beyond its limit
+# for sure when it has more deltas, and more characters a token than any text has on average; or so
+# many characters that no tokens can be as long.
 _MAX_MEAN_CHARS_PER_TOKEN = 16
 _MAX_CHARS_PER_TOKEN = 512
 # The layers between pass some of aiohttp's own errors on: for a header that is too long, for one.
 CONNECTION_ERRORS = (httpx2.RequestError, httpx2.StreamError, aiohttp.ClientError)
 
 
-async def read(response: Any, attempt: Attempt, sink: CompletionSink, timer: asyncio.Timeout) -> None:
-    """Reads the stream to its end into `sink`; `attempt` is filled as it goes. `timer` ends a silence.
+async def read(
+    response: Any, attempt: Attempt, sink: CompletionSink, timer: asyncio.Timeout
+) -> None:
+    """Reads the stream to its end into `sink`; `attempt` is filled as it goes. `timer` ends a
+    silence.
 
     Raises AnswerError or Retriable when the upstream reports an error or the answer is not whole,
     and what the connection raises when that breaks before.
@@ -50,7 +54,9 @@ async def read(response: Any, attempt: Attempt, sink: CompletionSink, timer: asy
 
 
 class _Reading:
-    def __init__(self, response: Any, attempt: Attempt, sink: CompletionSink, timer: asyncio.Timeout) -> None:
+    def __init__(
+        self, response: Any, attempt: Attempt, sink: CompletionSink, timer: asyncio.Timeout
+    ) -> None:
         self.ended = False
         self._attempt = attempt
         self._sink = sink
@@ -123,7 +129,8 @@ class _Reading:
             # Comments, and chunks that say nothing, are silence too: they may go on for ever.
             self._idle.put_off()
         elif not (attempt.deltas or attempt.reasoning_deltas):
-            # But before the first word they may say that a model is being loaded, or that others are before us.
+            # But before the first word they may say that a model is being loaded, or that others
+            # are before us.
             self._idle.put_off_start()
         if _is_beyond_limit(attempt):
             # It does not keep to the limit it was given, and the reservation counts on that.
@@ -150,9 +157,13 @@ class _Reading:
         attempt.reasoning_chars += batch.reasoning_chars
         attempt.chars += batch.reasoning_chars
         if batch.finish_reason:
-            attempt.finish_reason = finish_reasons.later(attempt.finish_reason, finish_reasons.meaning(batch.finish_reason))
+            attempt.finish_reason = finish_reasons.later(
+                attempt.finish_reason, finish_reasons.meaning(batch.finish_reason)
+            )
         attempt.prompt_tokens = usage_figures.later(attempt.prompt_tokens, batch.prompt_tokens)
-        attempt.completion_tokens = usage_figures.later(attempt.completion_tokens, batch.completion_tokens)
+        attempt.completion_tokens = usage_figures.later(
+            attempt.completion_tokens, batch.completion_tokens
+        )
         if batch.deltas or batch.reasoning_deltas or batch.ends_in_usage:
             self._ends_in_usage = batch.ends_in_usage and bool(attempt.deltas or batch.deltas)
         if batch.done:
@@ -165,7 +176,10 @@ class _Reading:
     # --- what went wrong ----------------------------------------------------------
 
     def _refuse_bad(self, batch: Batch) -> None:
-        """Raises what an error of the upstream means. To an answer that is whole it means nothing."""
+        """Raises what an error of the upstream means.
+
+        To an answer that is whole it means nothing.
+        """
         if self._is_whole and self._attempt.finish_reason != finish_reasons.ERROR:
             return
         if batch.error:
@@ -191,7 +205,8 @@ class _Reading:
             self._refuse(text)
 
     async def _drain(self) -> None:
-        """Reads the end of the body behind [DONE], so that the connection can be used again; not for longer than a moment.
+        """Reads the end of the body behind [DONE], so that the connection can be used again; not
+        for longer than a moment.
 
         The answer is whole already: how the connection ends is nothing to it.
         """
@@ -204,7 +219,10 @@ class _Reading:
 
 def _is_beyond_limit(attempt: Attempt) -> bool:
     limit = attempt.target.max_output_tokens
-    if attempt.deltas + attempt.reasoning_deltas > limit and attempt.chars > limit * _MAX_MEAN_CHARS_PER_TOKEN:
+    if (
+        attempt.deltas + attempt.reasoning_deltas > limit
+        and attempt.chars > limit * _MAX_MEAN_CHARS_PER_TOKEN
+    ):
         return True
     return attempt.chars > limit * _MAX_CHARS_PER_TOKEN
 
@@ -226,7 +244,10 @@ def _reads(response: Any) -> AsyncIterator[bytes]:
 
 
 class _IdleTimer:
-    """Puts a timeout off for as long as something comes. Moving a timer costs a tenth of a delta, so it is moved once a second."""
+    """Puts a timeout off for as long as something comes.
+
+    Moving a timer costs a tenth of a delta, so it is moved once a second.
+    """
 
     def __init__(self, timer: asyncio.Timeout) -> None:
         self._timer = timer
@@ -236,7 +257,9 @@ class _IdleTimer:
 
     def put_off_start(self) -> None:
         """Puts the timeout off before the first word, which has to come in some time."""
-        self._timer.reschedule(min(self._now() + settings.UPSTREAM_FIRST_TOKEN_SECONDS, self._latest_start))
+        self._timer.reschedule(
+            min(self._now() + settings.UPSTREAM_FIRST_TOKEN_SECONDS, self._latest_start)
+        )
 
     def put_off(self) -> None:
         now = self._now()

@@ -28,17 +28,26 @@ _OPENED = re.compile(rf"<(?:{'|'.join(_NAMES)}){_ATTRIBUTES}", re.I)
 
 def _opening(tag: str) -> re.Pattern[str]:
     """Returns the pattern of a tag; one in angle brackets may have attributes."""
-    pattern = rf"{re.escape(tag[:-1])}(?:{_ATTRIBUTES})?>" if tag[0] == "<" and tag[1:-1] in _NAMES else re.escape(tag)
+    pattern = (
+        rf"{re.escape(tag[:-1])}(?:{_ATTRIBUTES})?>"
+        if tag[0] == "<" and tag[1:-1] in _NAMES
+        else re.escape(tag)
+    )
     return re.compile(pattern, re.I)
 
 
 def _closing(tag: str) -> re.Pattern[str]:
-    pattern = rf"{re.escape(tag[:-1])}\s{{0,4}}>" if tag[0] == "<" and tag[2:-1] in _NAMES else re.escape(tag)
+    pattern = (
+        rf"{re.escape(tag[:-1])}\s{{0,4}}>"
+        if tag[0] == "<" and tag[2:-1] in _NAMES
+        else re.escape(tag)
+    )
     return re.compile(pattern, re.I)
 
 
 _OPENINGS = {_opening(opening): _closing(closing) for opening, closing in _TAGS.items()}
-# At the head of an answer stands what closes thoughts that a template has opened, and the model had none.
+# At the head of an answer stands what closes thoughts that a template has opened, and the model had
+# none.
 _CLOSINGS = tuple(_OPENINGS.values())
 _STARTS = tuple({*_TAGS, *_TAGS.values()})
 
@@ -59,7 +68,9 @@ class ThinkingFilter:
         return self._speaking
 
     def feed(self, piece: str) -> tuple[str, int]:
-        """Returns what of the pieces so far is now known to be text, and how many characters were thought."""
+        """Returns what of the pieces so far is now known to be text, and how many characters were
+        thought.
+        """
         if self._speaking:
             return piece, 0
         self._held += piece
@@ -102,7 +113,9 @@ class ThinkingFilter:
         return False
 
     def _take_thoughts(self) -> tuple[int, bool]:
-        """Moves thoughts out of the held text; returns how many characters, and whether the tag is closed."""
+        """Moves thoughts out of the held text; returns how many characters, and whether the tag is
+        closed.
+        """
         assert self._closing is not None
         found = self._closing.search(self._held)
         if found is None:
@@ -119,4 +132,6 @@ class ThinkingFilter:
         start = self._held.lstrip()
         if _OPENED.fullmatch(start):
             return True
-        return not start or (len(start) < _MAX_STARTING and any(tag.startswith(start.lower()) for tag in _STARTS))
+        return not start or (
+            len(start) < _MAX_STARTING and any(tag.startswith(start.lower()) for tag in _STARTS)
+        )

@@ -1,4 +1,8 @@
-"""What is left out of a conversation that is longer than its model can read: the oldest turns, never a part of one. Pure."""
+"""What is left out of a conversation that is longer than its model can read: the oldest turns,
+never a part of one.
+
+Pure.
+"""
 
 from chat.limits import budgets
 
@@ -22,7 +26,9 @@ def newest(turns: Messages, max_tokens: int, max_messages: int | None = None) ->
 
 
 def prompt_tokens_available(context_tokens: int, max_output_tokens: int) -> int:
-    """Returns how many tokens of a context are the prompt's: what the answer may take is kept free, but no more than half."""
+    """Returns how many tokens of a context are the prompt's: what the answer may take is kept free,
+    but no more than half.
+    """
     return context_tokens - min(max_output_tokens, context_tokens // 2)
 
 
@@ -35,7 +41,8 @@ def fitted(messages: Messages, max_tokens: int) -> Messages:
 def halved(messages: Messages) -> Messages:
     """Returns the messages without the oldest turns, the turns half as long or less if that can be.
 
-    For when the upstream found them too long: the estimate was too low, and by how much is not known.
+    For when the upstream found them too long: the estimate was too low, and by how much is not
+    known.
     """
     system, turns = _split(messages)
     return [*system, *newest(turns, budgets.estimate_prompt(turns) // 2)]
@@ -45,12 +52,16 @@ def alternating(messages: Messages) -> Messages:
     """Returns the messages with prompts that follow each other, since one got no answer, as one
     prompt.
 
-    Templates of several models refuse two in a row (Gemma, Mistral). It is never longer, by the bounds of chat.limits.budgets.
+    Templates of several models refuse two in a row (Gemma, Mistral). It is never longer, by the
+    bounds of chat.limits.budgets.
     """
     joined: Messages = []
     for message in messages:
         if joined and message["role"] == joined[-1]["role"] == "user":
-            joined[-1] = {"role": "user", "content": f"{joined[-1]['content']}\n\n{message['content']}"}
+            joined[-1] = {
+                "role": "user",
+                "content": f"{joined[-1]['content']}\n\n{message['content']}",
+            }
         else:
             joined.append(message)
     return joined

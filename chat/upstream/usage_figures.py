@@ -39,7 +39,10 @@ def read(usage: object) -> tuple[int | None, int | None]:
 
 
 def later(known: int | None, new: int | None) -> int | None:
-    """Returns which of two figures holds; `new` came behind `known`. A zero is none: gateways append one of their own."""
+    """Returns which of two figures holds; `new` came behind `known`.
+
+    A zero is none: gateways append one of their own.
+    """
     return known if new is None or (known and not new) else new
 
 

@@ -1,4 +1,6 @@
-"""Waits between the attempts of one answer: how long they are, how long they may be, and telling of them."""
+"""Waits between the attempts of one answer: how long they are, how long they may be, and telling of
+them.
+"""
 
 import asyncio
 import random
@@ -53,7 +55,8 @@ class Waits:
             await asyncio.sleep(wait)
 
     async def after(self, failure: Retriable, target: Target, attempt: int) -> float:
-        """Returns seconds until the next attempt, counted from the failure of attempt number `attempt`.
+        """Returns seconds until the next attempt, counted from the failure of attempt number
+        `attempt`.
 
         A 429, and only that, cools the model down for all workers.
         """
@@ -77,7 +80,8 @@ class Waits:
 
 
 def backoff(attempt: int) -> float:
-    """Returns seconds before the next attempt: exponential with equal jitter, half fixed and half random.
+    """Returns seconds before the next attempt: exponential with equal jitter, half fixed and half
+    random.
 
     Source: Marc Brooker, "Exponential Backoff and Jitter", 2015.
     """

@@ -1,4 +1,7 @@
-"""Accounts: sign in and out, sign up, the first admin, password change and reset. Django's views, limited."""
+"""Accounts: sign in and out, sign up, the first admin, password change and reset.
+
+Django's views, limited.
+"""
 
 from typing import Any
 from urllib.parse import urlsplit
@@ -29,7 +32,8 @@ from chat.formatting import span
 from chat.models import Invitation, SitePolicy
 from chat.views.api import address_of
 
-# Quoted once more in the address of the sign-in page it grows, and Django follows no redirect of more than 2,048.
+# Quoted once more in the address of the sign-in page it grows, and Django follows no redirect of
+# more than 2,048.
 _MAX_NEXT_BYTES = 600
 
 
@@ -37,7 +41,11 @@ def refusal_page(request: HttpRequest, refusal: Refusal) -> HttpResponse:
     """Returns the refusal as a page that says when to try again."""
     limited = isinstance(refusal, RateLimited)
     title = "Too many attempts" if limited else "Not possible right now"
-    text = f"{refusal.message} Try again in {span(refusal.retry_after)}." if limited and refusal.retry_after else refusal.message
+    text = (
+        f"{refusal.message} Try again in {span(refusal.retry_after)}."
+        if limited and refusal.retry_after
+        else refusal.message
+    )
     response = render(request, "error.html", {"title": title, "text": text}, status=refusal.status)
     if refusal.retry_after is not None:
         response["Retry-After"] = str(refusal.retry_after)
@@ -55,17 +63,28 @@ class RefusalPageMixin:
 
 
 class SignIn(RefusalPageMixin, auth.LoginView):
-    """Signs in; only failures count. Django rotates the session's key and follows `next` on this host only."""
+    """Signs in; only failures count.
+
+    Django rotates the session's key and follows `next` on this host only.
+    """
 
     redirect_authenticated_user = True
 
     def get_success_url(self) -> str:
-        """Returns where `next` leads; to the chat if it leads back here, which Django takes for a fault of the site."""
+        """Returns where `next` leads; to the chat if it leads back here, which Django takes for a
+        fault of the site.
+        """
         target = super().get_success_url()
-        return self.get_default_redirect_url() if urlsplit(target).path == self.request.path else target
+        return (
+            self.get_default_redirect_url()
+            if urlsplit(target).path == self.request.path
+            else target
+        )
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        """Adds `no_account_yet`: an operator who has just installed the site comes here, and cannot sign in."""
+        """Adds `no_account_yet`: an operator who has just installed the site comes here, and cannot
+        sign in.
+        """
         return super().get_context_data(**kwargs) | {"no_account_yet": not User.objects.exists()}
 
     @property
@@ -113,7 +132,9 @@ def _is_path_here(request: HttpRequest, target: str) -> bool:
     """Tells whether it is an absolute path of this host, and of a length that a redirect may have."""
     if not target.startswith("/") or len(iri_to_uri(target)) > _MAX_NEXT_BYTES:
         return False
-    return url_has_allowed_host_and_scheme(target, allowed_hosts={request.get_host()}, require_https=request.is_secure())
+    return url_has_allowed_host_and_scheme(
+        target, allowed_hosts={request.get_host()}, require_https=request.is_secure()
+    )
 
 
 # --- New accounts -----------------------------------------------------------
@@ -131,7 +152,9 @@ def _closed(request: HttpRequest, title: str, text: str, status: int = 403) -> H
 @sensitive_post_parameters()
 @require_http_methods(["GET", "HEAD", "POST"])
 def sign_up(request: HttpRequest) -> HttpResponse:
-    """Makes an account for those whom the site's policy lets in: no one, those with an unused invitation (`?invite=`), everyone."""
+    """Makes an account for those whom the site's policy lets in: no one, those with an unused
+    invitation (`?invite=`), everyone.
+    """
     if request.user.is_authenticated:
         return redirect("/")
     policy = SitePolicy.current().signup
@@ -139,7 +162,11 @@ def sign_up(request: HttpRequest) -> HttpResponse:
         return _closed(request, "Sign-up is closed", "Ask whoever runs this site for an account.")
     invitation = invitation_of(request.GET.get("invite", ""))
     if policy == SitePolicy.Signup.INVITE and invitation is None:
-        return _closed(request, "You need an invitation", "This link is not valid, has expired or was used. Ask for a new one.")
+        return _closed(
+            request,
+            "You need an invitation",
+            "This link is not valid, has expired or was used. Ask for a new one.",
+        )
     if request.method != "POST":
         return render(request, "account/signup.html", {"form": SignUpForm()})
     try:
@@ -151,13 +178,24 @@ def sign_up(request: HttpRequest) -> HttpResponse:
     except Refusal as refusal:
         return refusal_page(request, refusal)
     except LinkUsed:
-        return _closed(request, "You need an invitation", "This invitation has just been used. Ask for a new one.")
+        return _closed(
+            request,
+            "You need an invitation",
+            "This invitation has just been used. Ask for a new one.",
+        )
 
 
 def _unproven(request: HttpRequest, proof: ChallengeForm) -> HttpResponse:
-    """Shows the form again, with what was typed but for the passwords; nothing of it is looked at, so that a script learns nothing."""
+    """Shows the form again, with what was typed but for the passwords; nothing of it is looked at,
+    so that a script learns nothing.
+    """
     typed = {name: request.POST.get(name, "") for name in ("username", "email")}
-    return render(request, "account/signup.html", {"form": SignUpForm(initial=typed), "proof": proof}, status=403)
+    return render(
+        request,
+        "account/signup.html",
+        {"form": SignUpForm(initial=typed), "proof": proof},
+        status=403,
+    )
 
 
 def _sign_up(request: HttpRequest, form: SignUpForm, invitation: Invitation | None) -> HttpResponse:
@@ -168,10 +206,14 @@ def _sign_up(request: HttpRequest, form: SignUpForm, invitation: Invitation | No
 
 
 def _join(form: SignUpForm, invitation: Invitation | None) -> User | None:
-    """Makes the account and uses up the invitation, both or neither; None, with the form saying so, when the name was taken meanwhile."""
+    """Makes the account and uses up the invitation, both or neither; None, with the form saying so,
+    when the name was taken meanwhile.
+    """
     try:
         with transaction.atomic():
-            if invitation and not Invitation.objects.usable().filter(pk=invitation.pk).update(used=timezone.now()):
+            if invitation and not Invitation.objects.usable().filter(pk=invitation.pk).update(
+                used=timezone.now()
+            ):
                 raise LinkUsed
             user = form.save()
             if invitation:
@@ -195,7 +237,10 @@ def setup(request: HttpRequest, token: str) -> HttpResponse:
             login(request, _first_admin(form))
             return redirect("/")
     except LinkUsed:
-        text = "It works once, for a day. A site without an account prints a new one whenever it starts."
+        text = (
+            "It works once, for a day. A site without an account prints a new one whenever it"
+            " starts."
+        )
         return _closed(request, "This set-up link is no longer valid", text, status=404)
     return render(request, "account/setup.html", {"form": form})
 

@@ -26,9 +26,17 @@ def parse_cursor(text: str) -> int:
 
 
 async def follow(
-    requester: Requester, existing: ExistingAnswer, cursor: int, access: ReaderAccess, headers: dict[str, str] | None = None
+    requester: Requester,
+    existing: ExistingAnswer,
+    cursor: int,
+    access: ReaderAccess,
+    headers: dict[str, str] | None = None,
 ) -> EventStreamResponse:
-    """Streams an answer from the cursor on; a running one takes one of the requester's places for readers. Raises a Refusal."""
+    """Streams an answer from the cursor on; a running one takes one of the requester's places for
+    readers.
+
+    Raises a Refusal.
+    """
     frames = await frames_after(existing, cursor, access)
     if existing.message.status != Message.Status.STREAMING:
         return EventStreamResponse(frames, headers)
@@ -36,8 +44,13 @@ async def follow(
     return EventStreamResponse(worker.current().with_reader_lease(frames, lease), headers)
 
 
-async def frames_after(existing: ExistingAnswer, cursor: int, access: ReaderAccess) -> AsyncGenerator[bytes, None]:
-    """Returns the frames of an answer from the cursor on, running or ended. Raises InvalidRequest for a cursor of no frame of ours."""
+async def frames_after(
+    existing: ExistingAnswer, cursor: int, access: ReaderAccess
+) -> AsyncGenerator[bytes, None]:
+    """Returns the frames of an answer from the cursor on, running or ended.
+
+    Raises InvalidRequest for a cursor of no frame of ours.
+    """
     message = existing.message
     if message.status != Message.Status.STREAMING:
         return await _finished(existing, cursor)

@@ -1,4 +1,6 @@
-"""GET /api/answers/streams: several answers in one response, for a browser whose tabs share a connection."""
+"""GET /api/answers/streams: several answers in one response, for a browser whose tabs share a
+connection.
+"""
 
 from collections.abc import AsyncGenerator
 from uuid import UUID
@@ -23,7 +25,11 @@ MAX_ITEMS = 20
 
 @api("GET")
 async def streams(request: HttpRequest) -> HttpResponseBase:
-    """Streams the answers of `?follow=<id>:<cursor>`, given once for each, as docs/protocol.md says. It is one reader."""
+    """Streams the answers of `?follow=<id>:<cursor>`, given once for each, as docs/protocol.md
+    says.
+
+    It is one reader.
+    """
     requester = await require_requester(request)
     items = [_parse_item(text) for text in request.GET.getlist("follow")]
     if not 0 < len(items) <= MAX_ITEMS:
@@ -42,7 +48,9 @@ def _parse_item(text: str) -> tuple[UUID, int]:
         raise InvalidRequest("What to follow is not valid.", limit="follow") from None
 
 
-async def _open(requester: Requester, answer: UUID, cursor: int, access: ReaderAccess) -> AsyncGenerator[bytes, None]:
+async def _open(
+    requester: Requester, answer: UUID, cursor: int, access: ReaderAccess
+) -> AsyncGenerator[bytes, None]:
     try:
         existing = await in_thread(find_answer, requester, answer)
         return await frames_after(existing, cursor, access)

@@ -13,7 +13,14 @@ from chat import database_errors
 from chat.accounts import guests
 from chat.answers.reader_access import ReaderAccess
 from chat.client_ip import limit_address
-from chat.errors import DatabaseUnavailable, InternalFault, InvalidRequest, MethodNotAllowed, NotSignedIn, Refusal
+from chat.errors import (
+    DatabaseUnavailable,
+    InternalFault,
+    InvalidRequest,
+    MethodNotAllowed,
+    NotSignedIn,
+    Refusal,
+)
 from chat.requester import Requester
 from chat.threads import in_thread
 
@@ -23,7 +30,9 @@ AsyncView = Callable[..., Coroutine[Any, Any, HttpResponseBase]]
 
 
 def refusal_response(refusal: Refusal) -> JsonResponse:
-    """Returns the refusal as the contract says it: status, JSON body, Retry-After where there is one."""
+    """Returns the refusal as the contract says it: status, JSON body, Retry-After where there is
+    one.
+    """
     response = JsonResponse(refusal.payload(), status=refusal.status, headers=refusal.headers)
     if refusal.retry_after is not None:
         response["Retry-After"] = str(refusal.retry_after)
@@ -34,14 +43,19 @@ def refusal_response(refusal: Refusal) -> JsonResponse:
 
 
 def api(*methods: str) -> Callable[[AsyncView], AsyncView]:
-    """Wraps an async view of the API: wrong methods are 405, refusals become JSON, errors of the database too."""
+    """Wraps an async view of the API: wrong methods are 405, refusals become JSON, errors of the
+    database too.
+    """
 
     def decorate(view: AsyncView) -> AsyncView:
         @wraps(view)
         async def wrapper(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
             try:
                 if request.method not in methods:
-                    raise MethodNotAllowed(f"This address takes {' and '.join(methods)}.", headers={"Allow": ", ".join(methods)})
+                    raise MethodNotAllowed(
+                        f"This address takes {' and '.join(methods)}.",
+                        headers={"Allow": ", ".join(methods)},
+                    )
                 return await view(request, *args, **kwargs)
             except Refusal as refusal:
                 return refusal_response(refusal)
@@ -54,13 +68,19 @@ def api(*methods: str) -> Callable[[AsyncView], AsyncView]:
 
 
 def database_refusal(error: Error) -> Refusal:
-    """Logs an error of the database, and returns what to tell of it: whose fault it is, and whether to try again."""
+    """Logs an error of the database, and returns what to tell of it: whose fault it is, and whether
+    to try again.
+    """
     if database_errors.is_refused(error):
         logger.warning("The database refused a query: %s", database_errors.words(error))
-        return InvalidRequest("The database cannot do what is asked: it is too long, or holds what no text has.")
+        return InvalidRequest(
+            "The database cannot do what is asked: it is too long, or holds what no text has."
+        )
     logger.error("The database failed: %s", database_errors.words(error))
     if database_errors.is_away(error):
-        return DatabaseUnavailable("The database cannot be reached. Try again in a moment.", retry_after=2)
+        return DatabaseUnavailable(
+            "The database cannot be reached. Try again in a moment.", retry_after=2
+        )
     return InternalFault("Something broke on our side.")
 
 
@@ -70,12 +90,17 @@ def address_of(request: HttpRequest) -> str:
 
 
 async def requester_of(request: HttpRequest) -> Requester:
-    """Returns who asks; a guest without a random id in their session has the empty one, and owns nothing."""
+    """Returns who asks; a guest without a random id in their session has the empty one, and owns
+    nothing.
+    """
     return await in_thread(_requester, request)
 
 
 async def require_chat_access(request: HttpRequest) -> Requester:
-    """Returns who asks. Raises NotSignedIn for a guest without an id where there is no quota for guests."""
+    """Returns who asks.
+
+    Raises NotSignedIn for a guest without an id where there is no quota for guests.
+    """
     requester = await requester_of(request)
     if requester.user_id is None and not requester.guest and not await in_thread(guests.may_chat):
         raise NotSignedIn("Sign in to chat.")
@@ -90,14 +115,20 @@ def _requester(request: HttpRequest) -> Requester:
 
 
 def reader_access(request: HttpRequest) -> ReaderAccess:
-    """Returns by what right the requester reads. Call it when the requester is known: then it asks nothing more."""
+    """Returns by what right the requester reads.
+
+    Call it when the requester is known: then it asks nothing more.
+    """
     if request.user.is_authenticated:
         return ReaderAccess(request.user.pk, request.user.password, request.session)
     return ReaderAccess(None, "", request.session)
 
 
 async def require_requester(request: HttpRequest) -> Requester:
-    """Returns who asks. Raises NotSignedIn for someone who has neither an account nor a guest's conversation."""
+    """Returns who asks.
+
+    Raises NotSignedIn for someone who has neither an account nor a guest's conversation.
+    """
     requester = await requester_of(request)
     if requester.user_id is None and not requester.guest:
         raise NotSignedIn("You are signed out. Sign in to go on.")

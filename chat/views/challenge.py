@@ -9,6 +9,9 @@ from chat.views.api import address_of, api
 
 @api("GET")
 async def new(request: HttpRequest) -> JsonResponse:
-    """Returns a challenge as ALTCHA's clients take it. It is kept nowhere, and each is a new one."""
+    """Returns a challenge as ALTCHA's clients take it.
+
+    It is kept nowhere, and each is a new one.
+    """
     await in_thread(action_limits.count_challenge, address_of(request))
     return JsonResponse(proof_of_work.issue(), headers={"Cache-Control": "no-store"})

@@ -11,7 +11,9 @@ from chat.views.api import refusal_response
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponseBase:
     """Answers a form or a call whose CSRF token is missing or wrong: 403."""
     if _is_api(request):
-        return refusal_response(CsrfFailed("The page is out of date, or the request has no CSRF token."))
+        return refusal_response(
+            CsrfFailed("The page is out of date, or the request has no CSRF token.")
+        )
     return _page(request, 403, "That form has expired", "Go back, reload the page and try again.")
 
 
@@ -26,7 +28,9 @@ def permission_denied(request: HttpRequest, exception: Exception) -> HttpRespons
     """Answers who may not do what was asked: 403."""
     if _is_api(request):
         return refusal_response(Forbidden("You may not do that."))
-    return _page(request, 403, "You may not do that", "Ask whoever runs this site if you think you should.")
+    return _page(
+        request, 403, "You may not do that", "Ask whoever runs this site if you think you should."
+    )
 
 
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponseBase:
@@ -40,7 +44,9 @@ def server_error(request: HttpRequest) -> HttpResponseBase:
     """Answers when an exception was raised that nothing handles: 500."""
     title = "Something broke on our side"
     if _is_api(request):
-        return JsonResponse({"error": {"code": "internal_error", "message": f"{title}."}}, status=500)
+        return JsonResponse(
+            {"error": {"code": "internal_error", "message": f"{title}."}}, status=500
+        )
     return _page(request, 500, title, "Try again in a moment.")
 
 

@@ -19,7 +19,9 @@ async def healthz(request: HttpRequest) -> HttpResponse:
 
 
 async def favicon(request: HttpRequest) -> HttpResponseRedirect:
-    """Leads to the icon: browsers ask at this address on pages that name none, which are the admin's."""
+    """Leads to the icon: browsers ask at this address on pages that name none, which are the
+    admin's.
+    """
     return HttpResponseRedirect(static("icons/icon.svg"))
 
 
@@ -41,7 +43,9 @@ def _redis_answers() -> bool:
 
 
 async def readyz(request: HttpRequest) -> JsonResponse:
-    """Says whether this worker takes new turns, and database and Redis answer; 503 names the part that does not."""
+    """Says whether this worker takes new turns, and database and Redis answer; 503 names the part
+    that does not.
+    """
     parts = {
         "database": "ok" if await in_thread(_database_answers) else "unavailable",
         "redis": "ok" if await in_thread(_redis_answers) else "unavailable",
@@ -52,10 +56,16 @@ async def readyz(request: HttpRequest) -> JsonResponse:
 
 
 async def metrics(request: HttpRequest) -> HttpResponse:
-    """Returns Prometheus text for a client that has METRICS_TOKEN; 404 when it is unset, 401 for another."""
+    """Returns Prometheus text for a client that has METRICS_TOKEN; 404 when it is unset, 401 for
+    another.
+    """
     if not settings.METRICS_TOKEN:
         raise Http404
     given = request.headers.get("Authorization", "").encode()
     if not hmac.compare_digest(given, f"Bearer {settings.METRICS_TOKEN}".encode()):
-        return HttpResponse("Send Authorization: Bearer METRICS_TOKEN.\n", status=401, content_type="text/plain")
-    return HttpResponse(await in_thread(render_metrics), content_type="text/plain; version=0.0.4; charset=utf-8")
+        return HttpResponse(
+            "Send Authorization: Bearer METRICS_TOKEN.\n", status=401, content_type="text/plain"
+        )
+    return HttpResponse(
+        await in_thread(render_metrics), content_type="text/plain; version=0.0.4; charset=utf-8"
+    )

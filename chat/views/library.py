@@ -46,13 +46,18 @@ def guest_or_login_required(
 
 
 def limited(
-    count: Callable[[Requester], None], on_refusal: Callable[[HttpRequest, RateLimited], HttpResponse]
+    count: Callable[[Requester], None],
+    on_refusal: Callable[[HttpRequest, RateLimited], HttpResponse],
 ) -> Callable[[OwnView[P]], OwnView[P]]:
-    """Limits a view that costs the server some work: `count` counts the request, and `on_refusal` answers the one that is too many."""
+    """Limits a view that costs the server some work: `count` counts the request, and `on_refusal`
+    answers the one that is too many.
+    """
 
     def decorate(view: OwnView[P]) -> OwnView[P]:
         @wraps(view)
-        def wrapper(request: HttpRequest, requester: Requester, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
+        def wrapper(
+            request: HttpRequest, requester: Requester, /, *args: P.args, **kwargs: P.kwargs
+        ) -> HttpResponse:
             try:
                 count(requester)
             except RateLimited as refusal:
@@ -75,7 +80,11 @@ def _refusal_as_json(request: HttpRequest, refusal: RateLimited) -> HttpResponse
 def search(request: HttpRequest, requester: Requester) -> HttpResponse:
     """Shows the requester's conversations in whose title or messages `?q=` stands."""
     query = clean_query(request.GET.get("q", ""))
-    return render(request, "library/search.html", {"query": query, "hits": search_conversations(requester, query)})
+    return render(
+        request,
+        "library/search.html",
+        {"query": query, "hits": search_conversations(requester, query)},
+    )
 
 
 @require_safe
@@ -96,7 +105,11 @@ def export_json(request: HttpRequest, requester: Requester, conversation_id: UUI
 def export_md(request: HttpRequest, requester: Requester, conversation_id: UUID) -> HttpResponse:
     """Returns the branch that ends with the newest message, as Markdown."""
     conversation = _own(requester, conversation_id)
-    return _download(HttpResponse(export.as_markdown(conversation), content_type="text/markdown; charset=utf-8"), conversation, "md")
+    return _download(
+        HttpResponse(export.as_markdown(conversation), content_type="text/markdown; charset=utf-8"),
+        conversation,
+        "md",
+    )
 
 
 def _own(requester: Requester, conversation_id: UUID) -> Conversation:

@@ -25,13 +25,21 @@ class LimitWarning:
 
 
 def limit_warnings(report: Report) -> list[LimitWarning]:
-    """Returns the limits of which little is left, those that take longest first; none for a quota that refuses nothing."""
+    """Returns the limits of which little is left, those that take longest first; none for a quota
+    that refuses nothing.
+    """
     quota = report.quota.enforced if report.quota else None
     if quota is None:
         return []
-    found = [warning for window in report.windows or [] if quota.requests and (warning := _of_window(window))]
+    found = [
+        warning
+        for window in report.windows or []
+        if quota.requests and (warning := _of_window(window))
+    ]
     found += _of_budget("today's tokens", report.tokens, quota.tokens_per_day, report.tokens_reset)
-    found += _of_budget("this month's budget", report.spend, quota.spend_per_month_usd, report.spend_reset)
+    found += _of_budget(
+        "this month's budget", report.spend, quota.spend_per_month_usd, report.spend_reset
+    )
     return sorted(found, key=lambda warning: warning.seconds, reverse=True)
 
 
@@ -39,10 +47,14 @@ def _of_window(window: Window) -> LimitWarning | None:
     limit, left = window.rate.limit, window.remaining
     if left > max(1, int(limit * _LITTLE)) or not window.used:
         return None
-    return LimitWarning(f"{left or 'None'} of your {limit} requests {per(window.rate.period)} left.", window.reset)
+    return LimitWarning(
+        f"{left or 'None'} of your {limit} requests {per(window.rate.period)} left.", window.reset
+    )
 
 
-def _of_budget(name: str, used: int | Decimal, limit: int | Decimal | None, reset: datetime) -> Iterator[LimitWarning]:
+def _of_budget(
+    name: str, used: int | Decimal, limit: int | Decimal | None, reset: datetime
+) -> Iterator[LimitWarning]:
     if not limit or used < (1 - _LITTLE) * limit:
         return
     # Rounded up: as long as there is anything left, 0 % is not true.

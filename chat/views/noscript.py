@@ -1,4 +1,6 @@
-"""The chat without JavaScript: a form posted, and a page into which the answer streams as escaped HTML."""
+"""The chat without JavaScript: a form posted, and a page into which the answer streams as escaped
+HTML.
+"""
 
 import asyncio
 from collections.abc import AsyncGenerator
@@ -35,7 +37,9 @@ _ANSWER_PLACEHOLDER = "<!--answer-->"
 
 
 async def post(request: HttpRequest, conversation_id: UUID | None = None) -> HttpResponseBase:
-    """Takes the composer's form, posted to `/` or to a conversation: 303 to the page of the answer, or the refusal as a page."""
+    """Takes the composer's form, posted to `/` or to a conversation: 303 to the page of the answer,
+    or the refusal as a page.
+    """
     prompt = request.POST.get("content", "")
     try:
         requester = await require_chat_access(request)
@@ -46,12 +50,16 @@ async def post(request: HttpRequest, conversation_id: UUID | None = None) -> Htt
     except Refusal as refusal:
         return await in_thread(_refused, request, refusal, prompt, conversation_id)
     start = started.answer.start
-    return HttpResponseRedirect(reverse("answer", args=[start["conversation"], start["answer"]]), status=303)
+    return HttpResponseRedirect(
+        reverse("answer", args=[start["conversation"], start["answer"]]), status=303
+    )
 
 
 def _turn_request(request: HttpRequest, conversation_id: UUID | None) -> TurnRequest:
     fields: dict[str, Any] = {
-        name: request.POST[name] for name in ("content", "parent", "model", "turn", "altcha") if request.POST.get(name)
+        name: request.POST[name]
+        for name in ("content", "parent", "model", "turn", "altcha")
+        if request.POST.get(name)
     }
     # A textarea sends its line ends as CRLF.
     fields["content"] = fields.get("content", "").replace("\r\n", "\n")
@@ -64,8 +72,15 @@ def _turn_request(request: HttpRequest, conversation_id: UUID | None) -> TurnReq
     return parse(body)
 
 
-def _refused(request: HttpRequest, refusal: Refusal, prompt: str, conversation_id: UUID | None) -> HttpResponseBase:
-    context = {"refusal": refusal, "prompt": prompt, "turn": request.POST.get("turn", ""), "conversation_id": conversation_id}
+def _refused(
+    request: HttpRequest, refusal: Refusal, prompt: str, conversation_id: UUID | None
+) -> HttpResponseBase:
+    context = {
+        "refusal": refusal,
+        "prompt": prompt,
+        "turn": request.POST.get("turn", ""),
+        "conversation_id": conversation_id,
+    }
     response = render(request, "chat/refused.html", context, status=refusal.status)
     if refusal.retry_after is not None:
         response["Retry-After"] = str(refusal.retry_after)
@@ -74,7 +89,9 @@ def _refused(request: HttpRequest, refusal: Refusal, prompt: str, conversation_i
 
 @never_cache
 async def answer(request: HttpRequest, conversation_id: UUID, answer_id: UUID) -> HttpResponseBase:
-    """Streams the page of one answer while that is written; redirects to the conversation once it has ended."""
+    """Streams the page of one answer while that is written; redirects to the conversation once it
+    has ended.
+    """
     try:
         requester: Requester = await require_requester(request)
         existing = await in_thread(find_answer, requester, answer_id)
@@ -92,17 +109,26 @@ async def answer(request: HttpRequest, conversation_id: UUID, answer_id: UUID) -
     except TooManyReaders as refusal:
         return await in_thread(refusal_page, request, refusal)
     return UnbufferedResponse(
-        worker.current().with_reader_lease(_streamed(page, existing, reader_access(request)), lease), "text/html; charset=utf-8"
+        worker.current().with_reader_lease(
+            _streamed(page, existing, reader_access(request)), lease
+        ),
+        "text/html; charset=utf-8",
     )
 
 
 def _page(request: HttpRequest, existing: ExistingAnswer) -> str:
     prompt = existing.message.parent.content if existing.message.parent else ""
-    context = {"conversation": existing.message.conversation, "prompt": prompt, "answer_id": existing.message.id}
+    context = {
+        "conversation": existing.message.conversation,
+        "prompt": prompt,
+        "answer_id": existing.message.id,
+    }
     return render_to_string("chat/noscript_answer.html", context, request)
 
 
-async def _streamed(page: str, existing: ExistingAnswer, access: ReaderAccess) -> AsyncGenerator[bytes, None]:
+async def _streamed(
+    page: str, existing: ExistingAnswer, access: ReaderAccess
+) -> AsyncGenerator[bytes, None]:
     head, _, tail = page.partition(_ANSWER_PLACEHOLDER)
     # A browser shows a page as it comes only once it has some of it.
     yield (head + " " * 1024).encode()
@@ -115,6 +141,8 @@ async def _streamed(page: str, existing: ExistingAnswer, access: ReaderAccess) -
 
 
 def padded(html: bytes) -> bytes:
-    """Adds a comment to a piece of a page, up to a multiple of PAD_BYTES: the text must not be told by its size on the wire."""
+    """Adds a comment to a piece of a page, up to a multiple of PAD_BYTES: the text must not be told
+    by its size on the wire.
+    """
     size = len(html) + len(b"<!---->")
     return b"%s<!--%s-->" % (html, b"0" * (-size % PAD_BYTES))

@@ -34,7 +34,9 @@ async def home(request: HttpRequest) -> HttpResponseBase:
 
 @require_http_methods(["GET", "HEAD", "POST"])
 async def conversation(request: HttpRequest, conversation_id: UUID) -> HttpResponseBase:
-    """Shows one conversation: through `?at=<message>` instead of the newest branch, with `?from=` more of a long one."""
+    """Shows one conversation: through `?at=<message>` instead of the newest branch, with `?from=`
+    more of a long one.
+    """
     if request.method == "POST":
         return await noscript.post(request, conversation_id)
     requester = await requester_of(request)
@@ -47,7 +49,9 @@ async def conversation(request: HttpRequest, conversation_id: UUID) -> HttpRespo
 async def rename(request: HttpRequest, conversation_id: UUID) -> HttpResponse:
     """Sets the title to `title`, cut to 200 characters; an empty one changes nothing."""
     requester = await requester_of(request)
-    await in_thread(_rename, requester, conversation_id, " ".join(request.POST.get("title", "").split()))
+    await in_thread(
+        _rename, requester, conversation_id, " ".join(request.POST.get("title", "").split())
+    )
     return HttpResponseRedirect(resolve_url("conversation", conversation_id=conversation_id))
 
 
@@ -62,7 +66,12 @@ async def delete(request: HttpRequest, conversation_id: UUID) -> HttpResponse:
 
 
 def _own(requester: Requester, conversation_id: UUID) -> Conversation:
-    found = Conversation.objects.owned_by(requester).select_related("model").filter(id=conversation_id).first()
+    found = (
+        Conversation.objects.owned_by(requester)
+        .select_related("model")
+        .filter(id=conversation_id)
+        .first()
+    )
     if found is None:
         raise Http404
     return found
@@ -78,7 +87,9 @@ def _delete(requester: Requester, conversation_id: UUID) -> None:
     Conversation.objects.owned_by(requester).filter(id=conversation_id).delete()
 
 
-def _page(request: HttpRequest, requester: Requester, conversation_id: UUID | None = None) -> HttpResponse:
+def _page(
+    request: HttpRequest, requester: Requester, conversation_id: UUID | None = None
+) -> HttpResponse:
     shown = _own(requester, conversation_id) if conversation_id else None
     ids = [_message_id(request.GET.get(name, "")) for name in ("at", "from")]
     conversations, there_are_older = sidebar(requester)

@@ -1,4 +1,6 @@
-"""What `manage.py doctor` asks for through the public address: a stream like an answer's, and what of the request arrived here."""
+"""What `manage.py doctor` asks for through the public address: a stream like an answer's, and what
+of the request arrived here.
+"""
 
 import asyncio
 from collections.abc import AsyncGenerator
@@ -19,7 +21,11 @@ _DRAIN_CHECK_SECONDS = 1.0
 
 @api("GET")
 async def stream(request: HttpRequest) -> EventStreamResponse:
-    """Sends a first frame with what was seen, then one after each pause of the token, then `[DONE]`. 404 without a token of this site."""
+    """Sends a first frame with what was seen, then one after each pause of the token, then
+    `[DONE]`.
+
+    404 without a token of this site.
+    """
     pauses = probe.pauses_of(request.headers.get("Authorization", "").removeprefix("Bearer "))
     if pauses is None:
         raise NotFound("There is no such thing, or it is not yours.")
@@ -29,7 +35,9 @@ async def stream(request: HttpRequest) -> EventStreamResponse:
 
 
 def _seen(request: HttpRequest) -> dict[str, Any]:
-    """Returns what arrived: `peer` is who connected to this process, `client` who that is taken for."""
+    """Returns what arrived: `peer` is who connected to this process, `client` who that is taken
+    for.
+    """
     return {
         "peer": peer_address(request),
         "client": request.META.get("REMOTE_ADDR", ""),

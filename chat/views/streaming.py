@@ -6,9 +6,17 @@ from django.http import StreamingHttpResponse
 
 
 class UnbufferedResponse(StreamingHttpResponse):
-    """Is sent as it comes. `frames` is what the ASGI handler sends, past Django's layers of iterators."""
+    """Is sent as it comes.
 
-    def __init__(self, frames: AsyncGenerator[bytes, None], content_type: str, headers: dict[str, str] | None = None) -> None:
+    `frames` is what the ASGI handler sends, past Django's layers of iterators.
+    """
+
+    def __init__(
+        self,
+        frames: AsyncGenerator[bytes, None],
+        content_type: str,
+        headers: dict[str, str] | None = None,
+    ) -> None:
         super().__init__(frames, content_type=content_type, headers=headers)
         self.frames = frames
         self["Cache-Control"] = "no-cache, no-transform"
@@ -18,5 +26,7 @@ class UnbufferedResponse(StreamingHttpResponse):
 class EventStreamResponse(UnbufferedResponse):
     """Sends server-sent events."""
 
-    def __init__(self, frames: AsyncGenerator[bytes, None], headers: dict[str, str] | None = None) -> None:
+    def __init__(
+        self, frames: AsyncGenerator[bytes, None], headers: dict[str, str] | None = None
+    ) -> None:
         super().__init__(frames, "text/event-stream; charset=utf-8", headers)

@@ -30,7 +30,9 @@ _STOP_POLL_SECONDS = 0.1
 
 @api("POST")
 async def chat(request: HttpRequest) -> HttpResponseBase:
-    """Serves POST /api/chat: starts a turn, or follows the one that the same `turn` started, and streams its answer."""
+    """Serves POST /api/chat: starts a turn, or follows the one that the same `turn` started, and
+    streams its answer.
+    """
     requester = await require_chat_access(request)
     if request.content_type != "application/json":
         raise UnsupportedMediaType("The body must be application/json.")
@@ -45,7 +47,9 @@ async def chat(request: HttpRequest) -> HttpResponseBase:
         raise
     if isinstance(started.answer, ExistingAnswer):
         with adding_headers(started.headers):
-            return await follow(requester, started.answer, 0, reader_access(request), started.headers)
+            return await follow(
+                requester, started.answer, 0, reader_access(request), started.headers
+            )
     if isinstance(turn_request, Stateless):
         # It is kept nowhere else: a shutdown waits for its reader.
         mark_must_finish(request)
@@ -65,17 +69,26 @@ async def answer_stream(request: HttpRequest, answer_id: UUID) -> HttpResponseBa
     """Serves GET /api/answers/<id>/stream: the events from the cursor on, on any worker."""
     requester = await require_requester(request)
     cursor = _cursor(request)
-    return await follow(requester, await in_thread(find_answer, requester, answer_id), cursor, reader_access(request))
+    return await follow(
+        requester,
+        await in_thread(find_answer, requester, answer_id),
+        cursor,
+        reader_access(request),
+    )
 
 
 def _cursor(request: HttpRequest) -> int:
-    """Returns the position after which to go on: Last-Event-ID, or else `?after=`; the beginning when neither is given."""
+    """Returns the position after which to go on: Last-Event-ID, or else `?after=`; the beginning
+    when neither is given.
+    """
     return parse_cursor(request.headers.get("Last-Event-ID") or request.GET.get("after") or "0")
 
 
 @api("POST")
 async def answer_stop(request: HttpRequest, answer_id: UUID) -> HttpResponseBase:
-    """Serves POST /api/answers/<id>/stop: ends the answer, wherever it runs, and answers when the end is saved."""
+    """Serves POST /api/answers/<id>/stop: ends the answer, wherever it runs, and answers when the
+    end is saved.
+    """
     requester = await require_requester(request)
     usage = await in_thread(_own_usage, requester, answer_id)
     if usage.outcome != Usage.Outcome.RUNNING:
@@ -89,12 +102,15 @@ async def answer_stop(request: HttpRequest, answer_id: UUID) -> HttpResponseBase
                         break
                     await asyncio.sleep(_STOP_POLL_SECONDS)
         except TimeoutError:
-            raise DatabaseUnavailable("The answer is being stopped, but its end is not saved yet.", retry_after=2) from None
+            raise DatabaseUnavailable(
+                "The answer is being stopped, but its end is not saved yet.", retry_after=2
+            ) from None
         return JsonResponse(await _stopped(answer_id, final_text))
 
 
 def _own_usage(requester: Requester, answer_id: UUID) -> Usage:
-    """Returns the ledger row of an answer that is the requester's own, stored or not; raises NotFound.
+    """Returns the ledger row of an answer that is the requester's own, stored or not; raises
+    NotFound.
 
     A stored one belongs to the owner of its conversation: a guest's may be an account's by now.
     """
@@ -107,11 +123,19 @@ def _own_usage(requester: Requester, answer_id: UUID) -> Usage:
 def _is_own(requester: Requester, usage: Usage) -> bool:
     if Message.objects.owned_by(requester).filter(id=usage.answer).exists():
         return True
-    return usage.owner_key == requester.owner_key and not Message.objects.filter(id=usage.answer).exists()
+    return (
+        usage.owner_key == requester.owner_key
+        and not Message.objects.filter(id=usage.answer).exists()
+    )
 
 
-async def _stopped(answer_id: UUID, final_text: Callable[[], Awaitable[str]] | None = None) -> dict[str, Any]:
+async def _stopped(
+    answer_id: UUID, final_text: Callable[[], Awaitable[str]] | None = None
+) -> dict[str, Any]:
     stored = await in_thread(Message.objects.status_and_text, answer_id)
     if stored is not None:
         return {"status": stored[0], "content": stored[1]}
-    return {"status": await in_thread(Usage.objects.outcome_of, answer_id), "content": await final_text() if final_text else ""}
+    return {
+        "status": await in_thread(Usage.objects.outcome_of, answer_id),
+        "content": await final_text() if final_text else "",
+    }

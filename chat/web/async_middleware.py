@@ -22,10 +22,12 @@ from django.middleware.csrf import CsrfViewMiddleware
 from django.middleware.security import SecurityMiddleware
 from django.utils.deprecation import MiddlewareMixin
 
-# Django's own names. Where the site's cookies are called otherwise (chatsite.cookies), one with such a name counts for as long as
-# the browser has none of ours: who was signed in before the names had a port stays so, and so does a program that sets them itself.
+# Django's own names. Where the site's cookies are called otherwise (chatsite.cookies), one with
+# such a name counts for as long as the browser has none of ours: who was signed in before the names
+# had a port stays so, and so does a program that sets them itself.
 _SESSION, _CSRF = "sessionid", "csrftoken"
-# Nothing is there, so the alias of the CSRF cookie is sent to nobody, and does no harm to another site on this host.
+# Nothing is there, so the alias of the CSRF cookie is sent to nobody, and does no harm to another
+# site on this host.
 _ALIAS_PATH = "/api/csrftoken"
 
 
@@ -96,18 +98,26 @@ class Csrf(_AsyncMixin, CsrfViewMiddleware):
         _accept_django_name(request, _CSRF, settings.CSRF_COOKIE_NAME)
         super().process_request(request)
 
-    def process_response(self, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
-        """Adds a cookie with Django's name to ours, for programs that look the token up by that among what they were sent."""
+    def process_response(
+        self, request: HttpRequest, response: HttpResponseBase
+    ) -> HttpResponseBase:
+        """Adds a cookie with Django's name to ours, for programs that look the token up by that
+        among what they were sent.
+        """
         answer = super().process_response(request, response)
         # Django's views may have set it already, by a decorator of their own.
         ours = answer.cookies.get(settings.CSRF_COOKIE_NAME)
         if ours is not None and settings.CSRF_COOKIE_NAME != _CSRF:
             secure, age = settings.CSRF_COOKIE_SECURE, settings.CSRF_COOKIE_AGE
-            answer.set_cookie(_CSRF, ours.value, max_age=age, path=_ALIAS_PATH, secure=secure, samesite="Lax")
+            answer.set_cookie(
+                _CSRF, ours.value, max_age=age, path=_ALIAS_PATH, secure=secure, samesite="Lax"
+            )
         return answer
 
     def _check_referer(self, request: HttpRequest) -> None:
-        is_program = "HTTP_REFERER" not in request.META and settings.CSRF_HEADER_NAME in request.META
+        is_program = (
+            "HTTP_REFERER" not in request.META and settings.CSRF_HEADER_NAME in request.META
+        )
         if not (is_program and request.path.startswith("/api/")):
             super()._check_referer(request)  # type: ignore[misc]
 

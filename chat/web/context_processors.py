@@ -15,8 +15,8 @@ T = TypeVar("T")
 
 
 def site(request: HttpRequest) -> dict[str, Any]:
-    """Gives `site_url` and `csrf_cookie`, the name of that cookie; and what is asked only where a template does: `notice`,
-    `site_paused`, `signup_is_open` and `guests_may_chat`.
+    """Gives `site_url` and `csrf_cookie`, the name of that cookie; and what is asked only where a
+    template does: `notice`, `site_paused`, `signup_is_open` and `guests_may_chat`.
     """
     return {
         "site_url": settings.SITE_URL,
@@ -33,7 +33,9 @@ def _signup_is_open() -> bool:
 
 
 def _or_default(ask: Callable[[], T], default: T) -> T:
-    """Returns the answer, or `default` when the database is away: the page that says so must still come."""
+    """Returns the answer, or `default` when the database is away: the page that says so must still
+    come.
+    """
     try:
         return ask()
     except Error:

@@ -30,7 +30,8 @@ _PAGE_POLICY = (
 )
 # What is no page has nothing to load.
 _DATA_POLICY = "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
-# A script may be a shared worker's, which has the policy of its own response: it talks to the site, and imports from it.
+# A script may be a shared worker's, which has the policy of its own response: it talks to the site,
+# and imports from it.
 _SCRIPT_POLICY = _DATA_POLICY + "; script-src 'self'; connect-src 'self'"
 
 _HEADERS = {
@@ -38,7 +39,9 @@ _HEADERS = {
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
     "Referrer-Policy": "same-origin",
-    "Permissions-Policy": "camera=(), display-capture=(), geolocation=(), microphone=(), payment=(), usb=()",
+    "Permissions-Policy": (
+        "camera=(), display-capture=(), geolocation=(), microphone=(), payment=(), usb=()"
+    ),
 }
 
 
@@ -54,7 +57,8 @@ def security_headers(get_response: GetResponse) -> GetResponse:
             response.headers.setdefault(name, value)
         response.headers.setdefault("Content-Security-Policy", _policy(kind))
         if is_page:
-            # Pages show what is private: no copy in a shared cache, none in the browser's after signing out.
+            # Pages show what is private: no copy in a shared cache, none in the browser's after
+            # signing out.
             response.headers.setdefault("Cache-Control", "private, no-store")
         return response
 
@@ -63,7 +67,8 @@ def security_headers(get_response: GetResponse) -> GetResponse:
 
 @async_only_middleware
 def database_away(get_response: GetResponse) -> GetResponse:
-    """Makes of a page that the database failed a 503 which says so, and a 400 of one that asks too much of it.
+    """Makes of a page that the database failed a 503 which says so, and a 400 of one that asks too
+    much of it.
 
     The API's views do the same by themselves.
     """
@@ -80,12 +85,18 @@ def _page_without_database(request: HttpRequest, error: Exception) -> HttpRespon
         return None
     if database_errors.is_refused(error):
         logger.warning("The database refused a query: %s", database_errors.words(error))
-        words = {"title": "That cannot be looked up", "text": "It is too long, or holds what no text has. Go back and try again with less."}
+        words = {
+            "title": "That cannot be looked up",
+            "text": "It is too long, or holds what no text has. Go back and try again with less.",
+        }
         return _as_logged(render(request, "error.html", words, status=400))
     if not database_errors.is_away(error):
         return None
     logger.error("The database failed: %s", database_errors.words(error))
-    words = {"title": "The database cannot be reached", "text": "Nothing is lost. Try again in a moment."}
+    words = {
+        "title": "The database cannot be reached",
+        "text": "Nothing is lost. Try again in a moment.",
+    }
     response = render(request, "error.html", words, status=503)
     response["Retry-After"] = "5"
     return _as_logged(response)

@@ -1,9 +1,16 @@
-"""What the demo model says: the same text for the same conversation, made to show what the page can do. Pure."""
+"""What the demo model says: the same text for the same conversation, made to show what the page can
+do.
+
+Pure.
+"""
 
 import re
 from collections.abc import Sequence
 
-_LABEL = "**Demo answer.** No language model is at work here: this text is made by the demo model that comes with the site. 👋"
+_LABEL = (
+    "**Demo answer.** No language model is at work here: this text is made by the demo model that"
+    " comes with the site. 👋"
+)
 _ECHO_CHARS = 200
 
 _LIST = """## What you can try
@@ -26,7 +33,8 @@ _TABLE = """## A table
 | Neptune |      24,622 |    16 | 16 hours   |"""
 
 _CODE = {
-    "python": """def fibonacci(count: int) -> list[int]:
+    "python": (
+        """def fibonacci(count: int) -> list[int]:
     \"\"\"The first `count` numbers of the sequence.\"\"\"
     numbers = [0, 1]
     while len(numbers) < count:
@@ -34,8 +42,10 @@ _CODE = {
     return numbers[:count]
 
 
-print(fibonacci(10))  # [0, 1, 1, 2, 3, 5, 8, 13, 21, 34]""",
-    "javascript": """// The first `count` numbers of the sequence.
+print(fibonacci(10))  # [0, 1, 1, 2, 3, 5, 8, 13, 21, 34]"""
+    ),
+    "javascript": (
+        """// The first `count` numbers of the sequence.
 function fibonacci(count) {
   const numbers = [0, 1];
   while (numbers.length < count) {
@@ -44,28 +54,55 @@ function fibonacci(count) {
   return numbers.slice(0, count);
 }
 
-console.log(fibonacci(10));""",
-    "sql": """WITH RECURSIVE fibonacci(position, value, following) AS (
+console.log(fibonacci(10));"""
+    ),
+    "sql": (
+        """WITH RECURSIVE fibonacci(position, value, following) AS (
   SELECT 1, 0, 1
   UNION ALL
   SELECT position + 1, following, value + following FROM fibonacci WHERE position < 10
 )
-SELECT position, value FROM fibonacci;""",
+SELECT position, value FROM fibonacci;"""
+    ),
 }
 
 _ESSAY = [
     (
         "How an answer reaches you",
-        "Each word is sent as soon as it is there. The page keeps its place, so you can read along.",
+        (
+            "Each word is sent as soon as it is there. The page keeps its place, so you can read"
+            " along."
+        ),
     ),
     (
         "What happens when you leave",
         "The answer belongs to the conversation, not to your tab. Come back and read on.",
     ),
-    ("Who pays", "Every answer is counted when it ends, in tokens and in money. Your limits are on the page “My limits and use”."),
-    ("What an operator sees", "The operator sets the limits and sees how much was used. What was said stays between you and the model."),
-    ("Why I am slow", "I write about as fast as people read. A real model may be faster, or pause to think before its first word."),
-    ("What comes next", "Set a key, start the site again, and a cleverer model than me will answer here. 🚀"),
+    (
+        "Who pays",
+        (
+            "Every answer is counted when it ends, in tokens and in money. Your limits are on the"
+            " page “My limits and use”."
+        ),
+    ),
+    (
+        "What an operator sees",
+        (
+            "The operator sets the limits and sees how much was used. What was said stays between"
+            " you and the model."
+        ),
+    ),
+    (
+        "Why I am slow",
+        (
+            "I write about as fast as people read. A real model may be faster, or pause to think"
+            " before its first word."
+        ),
+    ),
+    (
+        "What comes next",
+        "Set a key, start the site again, and a cleverer model than me will answer here. 🚀",
+    ),
 ]
 
 
@@ -100,7 +137,10 @@ def _asked_for(words: set[str]) -> list[str]:
     if words & {"code", "program", "function", *_CODE}:
         parts.append(_code(words))
     if words & {"long", "longer", "essay", "story"}:
-        parts += [f"## {number}. {heading}\n\n{text} {text}" for number, (heading, text) in enumerate(_ESSAY * 2, 1)]
+        parts += [
+            f"## {number}. {heading}\n\n{text} {text}"
+            for number, (heading, text) in enumerate(_ESSAY * 2, 1)
+        ]
     return parts
 
 

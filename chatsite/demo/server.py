@@ -1,7 +1,8 @@
-"""The demo model's server: OpenAI's chat completions over HTTP, as an ASGI application. Imports nothing of the site.
+"""The demo model's server: OpenAI's chat completions over HTTP, as an ASGI application. Imports
+nothing of the site.
 
-`python -m chatsite.demo.server OPTIONS` runs it without Django, which would take a second to load; OPTIONS
-are the arguments of `serve` as JSON.
+`python -m chatsite.demo.server OPTIONS` runs it without Django, which would take a second to load;
+OPTIONS are the arguments of `serve` as JSON.
 """
 
 import asyncio
@@ -62,7 +63,12 @@ class DemoServer:
         try:
             await self._route(scope, receive, send)
         except _BadRequest as error:
-            fault = {"message": str(error), "type": "invalid_request_error", "param": error.param, "code": None}
+            fault = {
+                "message": str(error),
+                "type": "invalid_request_error",
+                "param": error.param,
+                "code": None,
+            }
             await _send_json(send, {"error": fault}, error.status)
         except _ClientLeft:
             pass
@@ -72,7 +78,9 @@ class DemoServer:
         if where == ("POST", "/v1/chat/completions"):
             await self._complete(_read(await _body(receive)), receive, send)
         elif where == ("GET", "/v1/models"):
-            await _send_json(send, {"object": "list", "data": [_model(name) for name in self._models]})
+            await _send_json(
+                send, {"object": "list", "data": [_model(name) for name in self._models]}
+            )
         elif scope["method"] == "GET" and scope["path"].startswith("/v1/models/"):
             await _send_json(send, _model(scope["path"].removeprefix("/v1/models/")))
         else:
@@ -80,7 +88,9 @@ class DemoServer:
 
     async def _complete(self, asked: _Asked, receive: Receive, send: Send) -> None:
         """Writes the answer, and stops when the client leaves."""
-        answering = asyncio.ensure_future(self._stream(asked, send) if asked.stream else self._whole(asked, send))
+        answering = asyncio.ensure_future(
+            self._stream(asked, send) if asked.stream else self._whole(asked, send)
+        )
         leaving = asyncio.ensure_future(_until_gone(receive))
         try:
             await asyncio.wait({answering, leaving}, return_when=asyncio.FIRST_COMPLETED)
@@ -96,8 +106,16 @@ class DemoServer:
         tokens, reason = _answer(asked)
         async for _ in self._paced(tokens):
             pass
-        choice = {"index": 0, "message": {"role": "assistant", "content": "".join(tokens), "refusal": None}, "logprobs": None}
-        body = {**_head(asked, "chat.completion"), "choices": [{**choice, "finish_reason": reason}], "usage": _usage(asked, tokens)}
+        choice = {
+            "index": 0,
+            "message": {"role": "assistant", "content": "".join(tokens), "refusal": None},
+            "logprobs": None,
+        }
+        body = {
+            **_head(asked, "chat.completion"),
+            "choices": [{**choice, "finish_reason": reason}],
+            "usage": _usage(asked, tokens),
+        }
         await _send_json(send, body)
 
     async def _stream(self, asked: _Asked, send: Send) -> None:
@@ -109,7 +127,10 @@ class DemoServer:
             choice = {"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish_reason}
             await _send_event(send, {**head, "choices": [choice], **usage})
 
-        headers = [(b"content-type", b"text/event-stream; charset=utf-8"), (b"cache-control", b"no-cache")]
+        headers = [
+            (b"content-type", b"text/event-stream; charset=utf-8"),
+            (b"cache-control", b"no-cache"),
+        ]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         await chunk({"role": "assistant", "content": ""})
         async for token in self._paced(tokens):
@@ -165,13 +186,17 @@ def _texts(messages: Any) -> list[tuple[str, str]]:
     for position, message in enumerate(messages):
         param = f"messages[{position}]"
         if not isinstance(message, dict) or message.get("role") not in _ROLES:
-            raise _BadRequest(f"'{param}.role' must be one of {', '.join(_ROLES)}.", f"{param}.role")
+            raise _BadRequest(
+                f"'{param}.role' must be one of {', '.join(_ROLES)}.", f"{param}.role"
+            )
         texts.append((message["role"], _text(message.get("content"), f"{param}.content")))
     return texts
 
 
 def _text(content: Any, param: str) -> str:
-    if isinstance(content, list) and all(isinstance(part, dict) and isinstance(part.get("text"), str) for part in content):
+    if isinstance(content, list) and all(
+        isinstance(part, dict) and isinstance(part.get("text"), str) for part in content
+    ):
         return "".join(part["text"] for part in content)
     if not isinstance(content, str):
         raise _BadRequest(f"'{param}' must be a string or a list of text parts.", param)
@@ -180,9 +205,14 @@ def _text(content: Any, param: str) -> str:
 
 def _limit(fields: Message) -> int | None:
     """Returns `max_completion_tokens`, or its older name."""
-    given = [name for name in ("max_completion_tokens", "max_tokens") if fields.get(name) is not None]
+    given = [
+        name for name in ("max_completion_tokens", "max_tokens") if fields.get(name) is not None
+    ]
     if len(given) > 1:
-        raise _BadRequest("Setting 'max_tokens' and 'max_completion_tokens' at the same time is not supported.", given[1])
+        raise _BadRequest(
+            "Setting 'max_tokens' and 'max_completion_tokens' at the same time is not supported.",
+            given[1],
+        )
     if not given:
         return None
     limit = fields[given[0]]
@@ -195,7 +225,10 @@ def _include_usage(options: Any, stream: bool) -> bool:
     if options is None:
         return False
     if not stream:
-        raise _BadRequest("The 'stream_options' parameter is only allowed when 'stream' is enabled.", "stream_options")
+        raise _BadRequest(
+            "The 'stream_options' parameter is only allowed when 'stream' is enabled.",
+            "stream_options",
+        )
     if not isinstance(options, dict):
         raise _BadRequest("'stream_options' must be an object.", "stream_options")
     return options.get("include_usage") is True
@@ -213,13 +246,24 @@ def _answer(asked: _Asked) -> tuple[list[str], str]:
 
 
 def _head(asked: _Asked, kind: str) -> Message:
-    identity = hashlib.sha256(json.dumps([asked.model, asked.prompts, asked.limit]).encode()).hexdigest()[:24]
-    return {"id": f"chatcmpl-demo-{identity}", "object": kind, "created": int(time.time()), "model": asked.model}
+    identity = hashlib.sha256(
+        json.dumps([asked.model, asked.prompts, asked.limit]).encode()
+    ).hexdigest()[:24]
+    return {
+        "id": f"chatcmpl-demo-{identity}",
+        "object": kind,
+        "created": int(time.time()),
+        "model": asked.model,
+    }
 
 
 def _usage(asked: _Asked, tokens: list[str]) -> Message:
     total = asked.prompt_tokens + len(tokens)
-    return {"prompt_tokens": asked.prompt_tokens, "completion_tokens": len(tokens), "total_tokens": total}
+    return {
+        "prompt_tokens": asked.prompt_tokens,
+        "completion_tokens": len(tokens),
+        "total_tokens": total,
+    }
 
 
 def _model(name: str) -> Message:
@@ -252,15 +296,29 @@ async def _until_gone(receive: Receive) -> None:
 
 
 async def _send_json(send: Send, body: Message, status: int = 200) -> None:
-    await send({"type": "http.response.start", "status": status, "headers": [(b"content-type", b"application/json")]})
+    await send(
+        {
+            "type": "http.response.start",
+            "status": status,
+            "headers": [(b"content-type", b"application/json")],
+        }
+    )
     await send({"type": "http.response.body", "body": json.dumps(body).encode()})
 
 
 async def _send_event(send: Send, data: Message) -> None:
-    await send({"type": "http.response.body", "body": b"data: " + json.dumps(data).encode() + b"\n\n", "more_body": True})
+    await send(
+        {
+            "type": "http.response.body",
+            "body": b"data: " + json.dumps(data).encode() + b"\n\n",
+            "more_body": True,
+        }
+    )
 
 
-def serve(host: str, port: int, models: Sequence[str], tokens_per_second: float = TOKENS_PER_SECOND) -> None:
+def serve(
+    host: str, port: int, models: Sequence[str], tokens_per_second: float = TOKENS_PER_SECOND
+) -> None:
     """Runs the demo model until a signal ends it; `models` are the names that it lists."""
     uvicorn.run(
         DemoServer(tokens_per_second, models),

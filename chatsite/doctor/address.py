@@ -18,7 +18,12 @@ def browser_client(url: str) -> httpx2.Client:
 
     It has the system's certificates, no proxy of the environment, no redirects.
     """
-    return httpx2.Client(base_url=url.rstrip("/"), timeout=_SECONDS, verify=ssl.create_default_context(), trust_env=False)
+    return httpx2.Client(
+        base_url=url.rstrip("/"),
+        timeout=_SECONDS,
+        verify=ssl.create_default_context(),
+        trust_env=False,
+    )
 
 
 def check(client: httpx2.Client) -> Iterator[Finding]:
@@ -33,7 +38,12 @@ def check(client: httpx2.Client) -> Iterator[Finding]:
         )
         return
     if answer.status_code != 200 or answer.text != "ok\n":
-        yield fail(PART, f"{client.base_url}/healthz answers {answer.status_code}, not what this site says there", _remedy(answer))
+        yield fail(
+            PART,
+            f"{client.base_url}/healthz answers {answer.status_code}, not what this site says"
+            " there",
+            _remedy(answer),
+        )
         return
     yield ok(PART, f"{client.base_url} answers")
     if _origin(client.base_url) != _origin(httpx2.URL(settings.SITE_URL)):
@@ -51,10 +61,18 @@ def _origin(url: httpx2.URL) -> tuple[str, str, int | None]:
 
 def _remedy(answer: httpx2.Response) -> str:
     if answer.is_redirect:
-        return f"It redirects to {answer.headers['location']}: give doctor the address people end at."
+        return (
+            f"It redirects to {answer.headers['location']}: give doctor the address people end at."
+        )
     if answer.status_code == 400:
-        return "Have the proxy pass the host on (proxy_set_header Host $host;), and see ALLOWED_HOSTS and SITE_URL."
-    return "See that the proxy passes everything on to HOST and PORT of the site, and that the site runs."
+        return (
+            "Have the proxy pass the host on (proxy_set_header Host $host;), and see ALLOWED_HOSTS"
+            " and SITE_URL."
+        )
+    return (
+        "See that the proxy passes everything on to HOST and PORT of the site, and that the site"
+        " runs."
+    )
 
 
 def _readiness(client: httpx2.Client) -> Finding:
@@ -63,10 +81,16 @@ def _readiness(client: httpx2.Client) -> Finding:
         parts = answer.json()
         bad = {name: state for name, state in parts.items() if name != "ready" and state != "ok"}
     except (ValueError, AttributeError):
-        return fail("ready", f"/readyz answers {answer.status_code}, not what this site says there", "Have the proxy pass it on.")
+        return fail(
+            "ready",
+            f"/readyz answers {answer.status_code}, not what this site says there",
+            "Have the proxy pass it on.",
+        )
     if not bad:
         return ok("ready", "the site takes new turns")
     names = ", ".join(f"{name} {state}" for name, state in bad.items())
     return fail(
-        "ready", f"the site is not ready: {names}", "What it reaches may differ from what this command reaches: compare their settings."
+        "ready",
+        f"the site is not ready: {names}",
+        "What it reaches may differ from what this command reaches: compare their settings.",
     )

@@ -24,7 +24,9 @@ def run(part: str, check: Check, seconds: float) -> Iterator[Finding]:
             yield finding
     except Empty:
         yield fail(
-            part, f"no end after {seconds:.0f} s", "Something does not answer: see whether it is overloaded or a firewall drops packets."
+            part,
+            f"no end after {seconds:.0f} s",
+            "Something does not answer: see whether it is overloaded or a firewall drops packets.",
         )
 
 
@@ -33,7 +35,9 @@ def _collect(part: str, check: Check, found: "Queue[Finding | None]") -> None:
         for finding in check():
             found.put(finding)
     except Exception as error:  # whatever it is, the other checks are still wanted
-        found.put(fail(part, f"the check itself broke ({type(error).__name__})", "Please report this."))
+        found.put(
+            fail(part, f"the check itself broke ({type(error).__name__})", "Please report this.")
+        )
     finally:
         connections.close_all()
         found.put(None)

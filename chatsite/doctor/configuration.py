@@ -11,8 +11,8 @@ from chatsite.doctor.findings import Finding, Level, ok, warn
 
 PART = "settings"
 
-# The upstream has a part of its own. Redirects to https are the proxy's; other hosts of the domain, and browsers' built-in
-# lists of https sites, are not ours to decide on.
+# The upstream has a part of its own. Redirects to https are the proxy's; other hosts of the domain,
+# and browsers' built-in lists of https sites, are not ours to decide on.
 _NOT_HERE = {"chatsite.W001", "security.W004", "security.W005", "security.W008", "security.W021"}
 # What a site without https cannot have; that it has none is one line.
 _NEED_HTTPS = {"security.W010", "security.W011", "security.W012", "security.W016"}
@@ -34,7 +34,9 @@ def check() -> Iterator[Finding]:
 def _messages() -> list[checks.CheckMessage]:
     ignored = _NOT_HERE if settings.SITE_IS_HTTPS else _NOT_HERE | _NEED_HTTPS
     messages: list[checks.CheckMessage] = checks.run_checks(include_deployment_checks=True)
-    return [message for message in messages if message.id not in ignored and not message.is_silenced()]
+    return [
+        message for message in messages if message.id not in ignored and not message.is_silenced()
+    ]
 
 
 def _finding(message: checks.CheckMessage) -> Finding:

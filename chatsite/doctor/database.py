@@ -15,7 +15,11 @@ def check() -> Iterator[Finding]:
     file = _sqlite_file()
     if file is not None and not file.exists():
         # Connecting would make it.
-        yield fail(PART, f"there is no {file}", "Start the site once, or set DATA_DIR (or DATABASE_URL) to what the site uses.")
+        yield fail(
+            PART,
+            f"there is no {file}",
+            "Start the site once, or set DATA_DIR (or DATABASE_URL) to what the site uses.",
+        )
         return
     # One connection says why it fails; a pool only that it waited.
     connection.settings_dict["OPTIONS"].pop("pool", None)
@@ -23,11 +27,17 @@ def check() -> Iterator[Finding]:
         version = ".".join(str(number) for number in connection.get_database_version())
         missing = _unapplied()
     except Error as error:
-        yield fail(PART, f"{connection.display_name} cannot be used: {error}", "See that it runs, and that DATABASE_URL is right.")
+        yield fail(
+            PART,
+            f"{connection.display_name} cannot be used: {error}",
+            "See that it runs, and that DATABASE_URL is right.",
+        )
         return
     if missing:
         yield fail(
-            PART, f"{connection.display_name} {version}, {missing} migrations are missing", "Run manage.py migrate, or start the site."
+            PART,
+            f"{connection.display_name} {version}, {missing} migrations are missing",
+            "Run manage.py migrate, or start the site.",
         )
     else:
         yield ok(PART, f"{connection.display_name} {version}, migrated")

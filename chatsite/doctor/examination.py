@@ -1,11 +1,22 @@
-"""All checks in their order; each is bounded in time, and none keeps the next from running unless that would have nothing to ask."""
+"""All checks in their order; each is bounded in time, and none keeps the next from running unless
+that would have nothing to ask.
+"""
 
 from collections.abc import Iterator
 from functools import partial
 
 import httpx2
 
-from chatsite.doctor import address, configuration, database, pages, proxy, redis_server, stream, upstream
+from chatsite.doctor import (
+    address,
+    configuration,
+    database,
+    pages,
+    proxy,
+    redis_server,
+    stream,
+    upstream,
+)
 from chatsite.doctor.bounded import run
 from chatsite.doctor.findings import Check, Finding, Level, fail
 
@@ -42,7 +53,11 @@ def _asked(part: str, check: Check, more_seconds: int = 0) -> Iterator[Finding]:
         try:
             yield from check()
         except httpx2.RequestError as error:
-            yield fail(part, f"a request failed ({type(error).__name__}): {error}", "See the log of the proxy, then the site's.")
+            yield fail(
+                part,
+                f"a request failed ({type(error).__name__}): {error}",
+                "See the log of the proxy, then the site's.",
+            )
 
     return run(part, guarded, _OUTSIDE_SECONDS + more_seconds)
 

@@ -23,7 +23,11 @@ _STATIC = re.compile(r'(?:href|src)="([^"]+\.(?:css|js))"')
 def check(client: httpx2.Client) -> Iterator[Finding]:
     page = client.get(reverse("login"))
     if page.status_code != 200:
-        yield fail("headers", f"the sign-in page answers {page.status_code}", "Have the proxy pass everything on; see the site's log.")
+        yield fail(
+            "headers",
+            f"the sign-in page answers {page.status_code}",
+            "Have the proxy pass everything on; see the site's log.",
+        )
         return
     https = client.base_url.scheme == "https"
     yield _headers(page, _HEADERS | _HTTPS_HEADERS if https else _HEADERS)
@@ -36,7 +40,9 @@ def _headers(page: httpx2.Response, wanted: dict[str, str]) -> Finding:
     missing = [name for name, value in wanted.items() if value not in page.headers.get(name, "")]
     if missing:
         return fail(
-            "headers", f"pages arrive without a good {', '.join(missing)}", "Let the proxy neither hide nor overwrite what the site sends."
+            "headers",
+            f"pages arrive without a good {', '.join(missing)}",
+            "Let the proxy neither hide nor overwrite what the site sends.",
         )
     return ok("headers", f"{', '.join(wanted)}")
 
@@ -45,7 +51,11 @@ def _cookie(page: httpx2.Response) -> Finding:
     cookies = page.headers.get_list("set-cookie")
     if cookies and all("secure" in cookie.lower().split("; ") for cookie in cookies):
         return ok("cookies", "sent over https only")
-    return fail("cookies", "they would be sent without https too", f"Set SITE_URL to the https address (it is {settings.SITE_URL}).")
+    return fail(
+        "cookies",
+        "they would be sent without https too",
+        f"Set SITE_URL to the https address (it is {settings.SITE_URL}).",
+    )
 
 
 def _static(client: httpx2.Client, page: httpx2.Response) -> Iterator[Finding]:

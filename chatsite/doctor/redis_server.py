@@ -30,19 +30,38 @@ def check() -> Iterator[Finding]:
 
 def _remedy() -> str:
     if settings.REDIS_IS_EMBEDDED:
-        return f"manage.py serve brings it, on {settings.VALKEY_SOCKET}: start the site, or set DATA_DIR or REDIS_URL to what it uses."
-    return "See that it runs, has memory left, is no replica, and that REDIS_URL is right. Until then turns are refused or not counted."
+        return (
+            f"manage.py serve brings it, on {settings.VALKEY_SOCKET}: start the site, or set"
+            " DATA_DIR or REDIS_URL to what it uses."
+        )
+    return (
+        "See that it runs, has memory left, is no replica, and that REDIS_URL is right. Until then"
+        " turns are refused or not counted."
+    )
 
 
 def _judged() -> Finding:
     try:
         info: Any = redis_client.client().info()
     except redis_client.REDIS_ERRORS:
-        return warn(PART, "it answers, but does not tell its settings (INFO is refused)", f"{_NEVER_EVICT} Counters must not be lost.")
-    name = f"Valkey {info['valkey_version']}" if "valkey_version" in info else f"Redis {info.get('redis_version', '')}"
+        return warn(
+            PART,
+            "it answers, but does not tell its settings (INFO is refused)",
+            f"{_NEVER_EVICT} Counters must not be lost.",
+        )
+    name = (
+        f"Valkey {info['valkey_version']}"
+        if "valkey_version" in info
+        else f"Redis {info.get('redis_version', '')}"
+    )
     policy = info.get("maxmemory_policy", "noeviction")
     if policy == "noeviction":
         return ok(PART, f"{name}, never evicts")
-    text = f"{name} has maxmemory-policy {policy}: when its memory is full it forgets what people have used"
+    text = (
+        f"{name} has maxmemory-policy {policy}: when its memory is full it forgets what people have"
+        " used"
+    )
     # Without a limit of its memory it evicts nothing yet.
-    return fail(PART, text, _NEVER_EVICT) if info.get("maxmemory") else warn(PART, text, _NEVER_EVICT)
+    return (
+        fail(PART, text, _NEVER_EVICT) if info.get("maxmemory") else warn(PART, text, _NEVER_EVICT)
+    )

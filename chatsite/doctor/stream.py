@@ -16,7 +16,8 @@ from chat.web.probe import make_token
 from chatsite.doctor.findings import Finding, fail, ok, warn
 
 PART = "stream"
-# From the range for documentation (RFC 5737): no client has it, so a site that sees it has believed the header.
+# From the range for documentation (RFC 5737): no client has it, so a site that sees it has believed
+# the header.
 FORGED_ADDRESS = "203.0.113.9"
 _PAUSES = [0.5, 0.5, 0.5]
 _MARGIN_SECONDS = 10.0
@@ -40,7 +41,11 @@ class Reading:
 
 def read(client: httpx2.Client, pauses: list[float]) -> Reading:
     """Asks for a probe with these pauses (seconds) and reads it to its end, or to where it is cut."""
-    headers = {"Authorization": f"Bearer {make_token(pauses)}", "Accept-Encoding": "gzip", "X-Forwarded-For": FORGED_ADDRESS}
+    headers = {
+        "Authorization": f"Bearer {make_token(pauses)}",
+        "Accept-Encoding": "gzip",
+        "X-Forwarded-For": FORGED_ADDRESS,
+    }
     timeout = max(pauses) + _MARGIN_SECONDS
     with client.stream("GET", reverse("api_probe"), headers=headers, timeout=timeout) as response:
         reading = Reading(response.status_code, response.headers)
@@ -81,7 +86,10 @@ def check(client: httpx2.Client) -> tuple[list[Finding], dict[str, Any]]:
     reading = read(client, _PAUSES)
     if refusal := _refusal(reading):
         return [refusal], {}
-    return list(_judged(reading)) or [ok(PART, "frames arrive one by one, uncompressed")], reading.seen
+    return (
+        list(_judged(reading)) or [ok(PART, "frames arrive one by one, uncompressed")],
+        reading.seen,
+    )
 
 
 def _refusal(reading: Reading) -> Finding | None:
@@ -93,23 +101,37 @@ def _refusal(reading: Reading) -> Finding | None:
         )
     if reading.status != 200 or not reading.seen:
         return fail(
-            PART, f"the probe answers {reading.status} without a stream", "Have the proxy pass /api/ on as it is; see the site's log."
+            PART,
+            f"the probe answers {reading.status} without a stream",
+            "Have the proxy pass /api/ on as it is; see the site's log.",
         )
     return None
 
 
 def _judged(reading: Reading) -> Iterator[Finding]:
     if not reading.ended:
-        yield fail(PART, "it is cut before its end", "See the proxy's log and its time limits (proxy_read_timeout 75s;).")
+        yield fail(
+            PART,
+            "it is cut before its end",
+            "See the proxy's log and its time limits (proxy_read_timeout 75s;).",
+        )
     elif reading.arrivals[-1] < sum(_PAUSES) / 2:
-        yield fail(PART, "frames arrive all at once", "Switch buffering off: proxy_buffering off; (deploy/nginx.conf).")
+        yield fail(
+            PART,
+            "frames arrive all at once",
+            "Switch buffering off: proxy_buffering off; (deploy/nginx.conf).",
+        )
     if encoding := reading.headers.get("Content-Encoding"):
         yield fail(
-            PART, f"it is compressed ({encoding})", "Keep text/event-stream out of compression: gzip off; for /api/ (deploy/nginx.conf)."
+            PART,
+            f"it is compressed ({encoding})",
+            "Keep text/event-stream out of compression: gzip off; for /api/ (deploy/nginx.conf).",
         )
     if not reading.headers.get("Content-Type", "").startswith("text/event-stream"):
         yield fail(
-            PART, f"its type is {reading.headers.get('Content-Type')}", "Something on the way rewrites answers: switch that off for /api/."
+            PART,
+            f"its type is {reading.headers.get('Content-Type')}",
+            "Something on the way rewrites answers: switch that off for /api/.",
         )
 
 
@@ -124,7 +146,15 @@ def check_idle(client: httpx2.Client, seconds: float) -> Iterator[Finding]:
     elif reading.ended:
         yield ok("idle", f"a stream survives {seconds:g} s of silence")
     else:
-        text = f"a stream is cut after {reading.silent_for:.0f} s of silence; the site says something every {PING_SECONDS} s"
+        text = (
+            f"a stream is cut after {reading.silent_for:.0f} s of silence; the site says something"
+            f" every {PING_SECONDS} s"
+        )
         enough = reading.silent_for >= 2 * PING_SECONDS
         level = warn if enough else fail
-        yield level("idle", text, "Raise the time-out of every proxy on the way: proxy_read_timeout 75s; (deploy/nginx.conf).")
+        yield level(
+            "idle",
+            text,
+            "Raise the time-out of every proxy on the way: proxy_read_timeout 75s;"
+            " (deploy/nginx.conf).",
+        )

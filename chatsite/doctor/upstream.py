@@ -1,4 +1,7 @@
-"""The upstream: it takes our key and knows our models. Asks for its list of models, which costs no token."""
+"""The upstream: it takes our key and knows our models.
+
+Asks for its list of models, which costs no token.
+"""
 
 import asyncio
 from collections.abc import Iterator
@@ -23,16 +26,29 @@ _UNKNOWN_ADDRESS = (404, 405, 501)
 
 def check() -> Iterator[Finding]:
     if not settings.OPENAI_API_KEY and not settings.OPENAI_BASE_URL:
-        yield warn(PART, "neither OPENAI_API_KEY nor OPENAI_BASE_URL is set: the demo model answers, or none", "Set OPENAI_API_KEY.")
+        yield warn(
+            PART,
+            "neither OPENAI_API_KEY nor OPENAI_BASE_URL is set: the demo model answers, or none",
+            "Set OPENAI_API_KEY.",
+        )
         return
     try:
         offered = asyncio.run(_offered())
     except ModelListUnavailable as refused:
         yield _refusal(refused)
     except TimeoutError:
-        yield fail(PART, f"{_name()} is silent for {_SECONDS} s", "See that this machine reaches it, through the firewall too.")
+        yield fail(
+            PART,
+            f"{_name()} is silent for {_SECONDS} s",
+            "See that this machine reaches it, through the firewall too.",
+        )
     else:
-        yield ok(PART, f"{_name()} takes our key and offers {len(offered)} models" if settings.OPENAI_API_KEY else f"{_name()} answers")
+        yield ok(
+            PART,
+            f"{_name()} takes our key and offers {len(offered)} models"
+            if settings.OPENAI_API_KEY
+            else f"{_name()} answers",
+        )
         yield from _unknown_models(offered)
     yield from _failures()
 
@@ -50,13 +66,21 @@ def _name() -> str:
 def _refusal(refused: ModelListUnavailable) -> Finding:
     status = refused.status
     if status is None:
-        way = "the proxy that the environment names, firewall, DNS" if settings.OPENAI_PROXY else "firewall, DNS"
+        way = (
+            "the proxy that the environment names, firewall, DNS"
+            if settings.OPENAI_PROXY
+            else "firewall, DNS"
+        )
         known = "" if settings.OPENAI_PROXY else fault_remedy(refused.fault)
         why = f" ({refused.fault})" if refused.fault else ""
         remedy = known or f"Correct OPENAI_BASE_URL, or the way there ({way})."
         return fail(PART, f"{_name()} does not answer, or not as OpenAI would{why}", remedy)
     if status in (401, 403):
-        return fail(PART, f"{_name()} refuses our key ({status})", "Set OPENAI_API_KEY to one that is valid, and start the site again.")
+        return fail(
+            PART,
+            f"{_name()} refuses our key ({status})",
+            "Set OPENAI_API_KEY to one that is valid, and start the site again.",
+        )
     if status in _UNKNOWN_ADDRESS:
         return warn(
             PART,
@@ -64,8 +88,16 @@ def _refusal(refused: ModelListUnavailable) -> Finding:
             "See that OPENAI_BASE_URL ends as its manual says, usually in /v1.",
         )
     if status < 400:
-        return fail(PART, f"{_name()} sends us elsewhere ({status})", "Set OPENAI_BASE_URL to where it is: redirects are not followed.")
-    return fail(PART, f"{_name()} answers {status}", "It has trouble, or wants fewer requests: try again later.")
+        return fail(
+            PART,
+            f"{_name()} sends us elsewhere ({status})",
+            "Set OPENAI_BASE_URL to where it is: redirects are not followed.",
+        )
+    return fail(
+        PART,
+        f"{_name()} answers {status}",
+        "It has trouble, or wants fewer requests: try again later.",
+    )
 
 
 def _failures() -> Iterator[Finding]:
@@ -84,9 +116,14 @@ def _failures() -> Iterator[Finding]:
 
 def _fails_still(report: FailureReport) -> bool:
     at = datetime.fromtimestamp(report.at, UTC)
-    answered = Usage.objects.filter(model=report.model, outcome=Usage.Outcome.COMPLETE, created__gte=at)
+    answered = Usage.objects.filter(
+        model=report.model, outcome=Usage.Outcome.COMPLETE, created__gte=at
+    )
     try:
-        return ChatModel.objects.filter(slug=report.model, enabled=True).exists() and not answered.exists()
+        return (
+            ChatModel.objects.filter(slug=report.model, enabled=True).exists()
+            and not answered.exists()
+        )
     except Error:
         return True  # the database has a line of its own
 
@@ -97,7 +134,15 @@ def _unknown_models(offered: list[str]) -> Iterator[Finding]:
     except Error:
         return  # the database has a line of its own
     if not enabled:
-        yield fail("models", "none is enabled: no one can ask anything", "Enable one at /admin/, under Models.")
+        yield fail(
+            "models",
+            "none is enabled: no one can ask anything",
+            "Enable one at /admin/, under Models.",
+        )
     for slug in enabled:
         if slug not in offered:
-            yield warn("models", f"{slug} is enabled, but {_name()} does not list it", "Correct its slug at /admin/, or disable it.")
+            yield warn(
+                "models",
+                f"{slug} is enabled, but {_name()} does not list it",
+                "Correct its slug at /admin/, or disable it.",
+            )

@@ -1,4 +1,6 @@
-"""The web server's side of a connection, which holds up a shutdown only while that is worth waiting for."""
+"""The web server's side of a connection, which holds up a shutdown only while that is worth waiting
+for.
+"""
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 

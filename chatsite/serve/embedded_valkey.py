@@ -1,4 +1,6 @@
-"""The Valkey that `manage.py serve` brings along, for a site on one machine: no port, a socket that only its owner can open."""
+"""The Valkey that `manage.py serve` brings along, for a site on one machine: no port, a socket that
+only its owner can open.
+"""
 
 import fcntl
 import os
@@ -26,7 +28,10 @@ Pause = Callable[[float], None]
 
 
 class EmbeddedValkey:
-    """Keeps its data in `folder` across restarts and never evicts. `pause` sleeps for seconds, and may raise to break off."""
+    """Keeps its data in `folder` across restarts and never evicts.
+
+    `pause` sleeps for seconds, and may raise to break off.
+    """
 
     name = "embedded Valkey"
 
@@ -38,12 +43,15 @@ class EmbeddedValkey:
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        """Returns when it answers. Raises StartupError when it does not, or when another site uses the folder."""
+        """Returns when it answers.
+
+        Raises StartupError when it does not, or when another site uses the folder.
+        """
         length = len(os.fsencode(self._socket))
         if length > _MAX_SOCKET_BYTES:
             raise StartupError(
-                f"The path {self._socket} is too long for a socket ({length} bytes of at most {_MAX_SOCKET_BYTES}). "
-                "Choose a shorter DATA_DIR, or set REDIS_URL."
+                f"The path {self._socket} is too long for a socket ({length} bytes of at most"
+                f" {_MAX_SOCKET_BYTES}). Choose a shorter DATA_DIR, or set REDIS_URL."
             )
         self._folder.mkdir(mode=0o700, exist_ok=True)
         self._take_lock()
@@ -81,7 +89,8 @@ class EmbeddedValkey:
                 if monotonic() > deadline:
                     os.close(lock)
                     raise StartupError(
-                        f"DATA_DIR={self._folder.parent} is in use by another running site. Stop that one, or set another DATA_DIR."
+                        f"DATA_DIR={self._folder.parent} is in use by another running site. Stop"
+                        " that one, or set another DATA_DIR."
                     ) from None
             self._pause(0.1)
 
@@ -89,7 +98,12 @@ class EmbeddedValkey:
         assert self._lock is not None
         # The umask: Valkey sets the socket's mode only after it has made it.
         self._process = processes.start(
-            self._command(), env=os.environ, on_orphaned=signal.SIGTERM, pass_fds=[self._lock], umask=0o077, quiet=True
+            self._command(),
+            env=os.environ,
+            on_orphaned=signal.SIGTERM,
+            pass_fds=[self._lock],
+            umask=0o077,
+            quiet=True,
         )
         deadline = monotonic() + _START_SECONDS
         while not self._answers():
@@ -107,7 +121,9 @@ class EmbeddedValkey:
         try:
             binary = get_binary_path()
         except ValkeyServerError as error:
-            raise StartupError(f"There is no embedded Valkey for this machine ({error}). Set REDIS_URL.") from None
+            raise StartupError(
+                f"There is no embedded Valkey for this machine ({error}). Set REDIS_URL."
+            ) from None
         options = {
             "port": "0",
             "unixsocket": str(self._socket),
@@ -120,7 +136,10 @@ class EmbeddedValkey:
             "maxmemory-policy": "noeviction",
             "daemonize": "no",
         }
-        return [str(binary), *(word for name, value in options.items() for word in (f"--{name}", value))]
+        return [
+            str(binary),
+            *(word for name, value in options.items() for word in (f"--{name}", value)),
+        ]
 
     @property
     def _log(self) -> Path:

@@ -9,7 +9,8 @@ from chatsite.serve.preflight import StartupError
 
 
 def ensure_admin(env: Env) -> str | None:
-    """Makes the admin that DJANGO_SUPERUSER_* names if there is no admin yet; the set-up link when no one has an account, else None.
+    """Makes the admin that DJANGO_SUPERUSER_* names if there is no admin yet; the set-up link when
+    no one has an account, else None.
 
     Raises StartupError when the account cannot be made as named.
     """
@@ -22,10 +23,14 @@ def ensure_admin(env: Env) -> str | None:
 
 
 def _make_admin(name: str, email: str, password: str) -> None:
-    admin = User(username=name, email=User.objects.normalize_email(email), is_staff=True, is_superuser=True)
+    admin = User(
+        username=name, email=User.objects.normalize_email(email), is_staff=True, is_superuser=True
+    )
     admin.set_password(password)
     try:
         admin.full_clean()
     except ValidationError as error:
-        raise StartupError(f"DJANGO_SUPERUSER_USERNAME={name} cannot be made an admin: {' '.join(error.messages)}") from None
+        raise StartupError(
+            f"DJANGO_SUPERUSER_USERNAME={name} cannot be made an admin: {' '.join(error.messages)}"
+        ) from None
     admin.save()

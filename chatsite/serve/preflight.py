@@ -19,13 +19,19 @@ class StartupError(Exception):
 
 
 def check_data_dir(folder: Path) -> None:
-    """Makes the folder if it is missing. Raises StartupError when this user cannot write into it."""
+    """Makes the folder if it is missing.
+
+    Raises StartupError when this user cannot write into it.
+    """
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):
             pass
     except OSError as error:
-        raise StartupError(f"DATA_DIR={folder} cannot be used: {error.strerror}. Set DATA_DIR to a folder this user can write.") from None
+        raise StartupError(
+            f"DATA_DIR={folder} cannot be used: {error.strerror}. Set DATA_DIR to a folder this"
+            " user can write."
+        ) from None
 
 
 def check_port(host: str, port: int) -> None:
@@ -34,13 +40,18 @@ def check_port(host: str, port: int) -> None:
     The port is taken, needs more rights, or the host is not this machine's.
     """
     try:
-        for family, kind, protocol, _, address in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE):
+        for family, kind, protocol, _, address in socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        ):
             with socket.socket(family, kind, protocol) as probe:
                 probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
                 probe.bind(address)
     except OSError as error:
         reason = os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror
-        raise StartupError(f"HOST={host} PORT={port} cannot be listened on: {reason}. Set PORT (or HOST) to a free one.") from None
+        raise StartupError(
+            f"HOST={host} PORT={port} cannot be listened on: {reason}. Set PORT (or HOST) to a free"
+            " one."
+        ) from None
 
 
 def check_redis(url: str) -> None:
@@ -53,7 +64,9 @@ def check_redis(url: str) -> None:
         except redis_client.REDIS_ERRORS as error:
             # A refused password does not mend itself.
             if isinstance(error, redis.AuthenticationError) or monotonic() > deadline:
-                raise StartupError(f"REDIS_URL={_without_password(url)} does not answer: {error}") from None
+                raise StartupError(
+                    f"REDIS_URL={_without_password(url)} does not answer: {error}"
+                ) from None
         # Asked sooner, the client would answer for it, and say less of why.
         sleep(redis_client.ASK_AGAIN_SECONDS)
 

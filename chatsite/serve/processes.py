@@ -13,7 +13,8 @@ _libc = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
 
 
 def end_with_parent(number: signal.Signals, parent: int) -> None:
-    """Has the kernel send this process `number` when the thread that started it ends; `parent` is that thread's process.
+    """Has the kernel send this process `number` when the thread that started it ends; `parent` is
+    that thread's process.
 
     Linux only; elsewhere it does nothing. A process whose parent is already gone ends here.
     """
@@ -56,7 +57,9 @@ def start(
 
 
 def end(process: subprocess.Popen[bytes], seconds: float) -> None:
-    """Ends a child of `start`: SIGTERM, then `seconds` of patience, then SIGKILL for its whole session."""
+    """Ends a child of `start`: SIGTERM, then `seconds` of patience, then SIGKILL for its whole
+    session.
+    """
     if process.poll() is not None:
         return
     process.terminate()

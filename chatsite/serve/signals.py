@@ -39,12 +39,21 @@ class Signals:
         self._wakeup_before = signal.set_wakeup_fd(self._writer, warn_on_full_buffer=False)
         # Under nohup a closed terminal is to be ignored.
         ignored = signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
-        self._before = {number: signal.signal(number, self._stop) for number in _STOP if number != signal.SIGHUP or not ignored}
+        self._before = {
+            number: signal.signal(number, self._stop)
+            for number in _STOP
+            if number != signal.SIGHUP or not ignored
+        }
         # Without a handler of Python's own the end of a child writes nothing into the pipe.
         self._before[signal.SIGCHLD] = signal.signal(signal.SIGCHLD, lambda number, frame: None)
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
         for number, handler in self._before.items():
             signal.signal(number, handler)
         signal.set_wakeup_fd(self._wakeup_before)
@@ -52,7 +61,10 @@ class Signals:
         os.close(self._writer)
 
     def wait(self, seconds: float | None = None) -> None:
-        """Returns after a signal (the end of a child is one) or after `seconds`. Raises Stopped when the end was asked for."""
+        """Returns after a signal (the end of a child is one) or after `seconds`.
+
+        Raises Stopped when the end was asked for.
+        """
         if self._asked_at is None:
             select.select([self._reader], [], [], seconds)
             with contextlib.suppress(BlockingIOError):

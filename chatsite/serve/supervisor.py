@@ -29,7 +29,8 @@ _DRAIN_MARGIN_SECONDS = 25.0
 _OWNER_ALONE = 0o077
 _READABLE_TO_ALL = 0o022
 _LOOPBACK = "127.0.0.1"
-_EVERYWHERE = {"0.0.0.0": _LOOPBACK, "::": "::1"}  # noqa: S104 (to be asked on loopback, not to bind to)
+# To be asked on loopback, not to bind to.
+_EVERYWHERE = {"0.0.0.0": _LOOPBACK, "::": "::1"}  # noqa: S104
 
 
 class DemoModel:
@@ -54,7 +55,9 @@ class DemoModel:
     def wait_until_ready(self) -> None:
         """Raises StartupError when it does not answer."""
         assert self._process is not None
-        _wait_for_http(self._process, _LOOPBACK, self._port, "/v1/models", "The demo model", self._pause)
+        _wait_for_http(
+            self._process, _LOOPBACK, self._port, "/v1/models", "The demo model", self._pause
+        )
 
     def revive(self) -> bool:
         """Starts it again if it has ended; returns whether it had."""
@@ -87,7 +90,10 @@ class Supervisor:
                 server = self._start(running)
                 return self._watch(server)
             except Stopped:
-                self._say(f"Stopping: answers in progress may take up to {settings.DRAIN_SECONDS} s. Ctrl-C once more ends them now.")
+                self._say(
+                    f"Stopping: answers in progress may take up to {settings.DRAIN_SECONDS} s."
+                    " Ctrl-C once more ends them now."
+                )
                 return 0
 
     def _start(self, running: ExitStack) -> subprocess.Popen[bytes]:
@@ -115,7 +121,12 @@ class Supervisor:
 
     def _start_redis(self, running: ExitStack) -> None:
         if settings.REDIS_IS_EMBEDDED:
-            self._help(EmbeddedValkey(settings.DATA_DIR / "valkey", settings.VALKEY_SOCKET, self._signals.wait), running)
+            self._help(
+                EmbeddedValkey(
+                    settings.DATA_DIR / "valkey", settings.VALKEY_SOCKET, self._signals.wait
+                ),
+                running,
+            )
         elif not settings.REDIS_IN_PROCESS:
             preflight.check_redis(settings.REDIS_URL)
 
@@ -131,16 +142,23 @@ class Supervisor:
             call_command("migrate", interactive=False, verbosity=0)
             return ensure_admin(from_process(settings.BASE_DIR))
         except DatabaseError as error:
-            raise StartupError(f"The database cannot be used: {' '.join(str(error).split())}") from None
+            raise StartupError(
+                f"The database cannot be used: {' '.join(str(error).split())}"
+            ) from None
         finally:
             connections.close_all()
 
     def _environment(self) -> dict[str, str]:
         """Returns the environment of the workers.
 
-        It is without the first admin's password, and with the demo model's address where it answers.
+        It is without the first admin's password, and with the demo model's address where it
+        answers.
         """
-        environment = {name: value for name, value in os.environ.items() if not name.startswith("DJANGO_SUPERUSER_")}
+        environment = {
+            name: value
+            for name, value in os.environ.items()
+            if not name.startswith("DJANGO_SUPERUSER_")
+        }
         environment = _with_our_modules(environment)
         return environment | {"OPENAI_BASE_URL": self._demo.base_url} if self._demo else environment
 
@@ -167,12 +185,18 @@ class Supervisor:
     def _welcome(self, link: str | None) -> None:
         self._say(f"Chatsite is ready at {settings.SITE_URL}")
         if self._demo:
-            self._say("No OPENAI_API_KEY is set, so the built-in demo model answers. Set one (docs/settings.md) and start again.")
+            self._say(
+                "No OPENAI_API_KEY is set, so the built-in demo model answers. Set one"
+                " (docs/settings.md) and start again."
+            )
         if link:
             self._say(f"No one has an account yet. Make the first admin, within a day, at {link}")
 
     def _watch(self, server: subprocess.Popen[bytes]) -> int:
-        """Starts helpers again that end; returns when uvicorn has ended by itself. Raises Stopped."""
+        """Starts helpers again that end; returns when uvicorn has ended by itself.
+
+        Raises Stopped.
+        """
         while server.poll() is None:
             self._signals.wait()
             for helper in self._helpers:
@@ -200,14 +224,29 @@ def _collect_static() -> None:
         os.umask(_OWNER_ALONE)
 
 
-def _wait_for_http(process: subprocess.Popen[bytes], host: str, port: int, path: str, what: str, pause: Callable[[float], None]) -> None:
-    """Returns when `process` answers HTTP there, whatever it says. Raises StartupError when it ends or says nothing for a minute."""
+def _wait_for_http(
+    process: subprocess.Popen[bytes],
+    host: str,
+    port: int,
+    path: str,
+    what: str,
+    pause: Callable[[float], None],
+) -> None:
+    """Returns when `process` answers HTTP there, whatever it says.
+
+    Raises StartupError when it ends or says nothing for a minute.
+    """
     deadline = monotonic() + _START_SECONDS
     while not _speaks_http(host, port, path):
         if process.poll() is not None:
-            raise StartupError(f"{what} ended at its start (exit code {processes.exit_code(process)}); see its messages above.")
+            raise StartupError(
+                f"{what} ended at its start (exit code {processes.exit_code(process)}); see its"
+                " messages above."
+            )
         if monotonic() > deadline:
-            raise StartupError(f"{what} did not answer at {host} port {port} within {_START_SECONDS:.0f} s.")
+            raise StartupError(
+                f"{what} did not answer at {host} port {port} within {_START_SECONDS:.0f} s."
+            )
         pause(0.05)
 
 

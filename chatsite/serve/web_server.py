@@ -1,4 +1,5 @@
-"""uvicorn as `manage.py serve` runs it, in a process of its own: `python -m chatsite.serve.web_server OPTIONS`, these as JSON.
+"""uvicorn as `manage.py serve` runs it, in a process of its own: `python -m
+chatsite.serve.web_server OPTIONS`, these as JSON.
 
 The options are those of `uvicorn.Config`. With one worker the exit code is
 uvicorn's own; with several it is 0 even when they could not start.
@@ -19,8 +20,8 @@ class Workers(Multiprocess):
     """Runs several workers on one socket, which is not kept open once they are told to stop."""
 
     def terminate_all(self) -> None:
-        # Kept open here, the kernel would go on taking connections, which go unanswered until the drain is over:
-        # a proxy in front must be refused, so that it asks the next instance.
+        # Kept open here, the kernel would go on taking connections, which go unanswered until the
+        # drain is over: a proxy in front must be refused, so that it asks the next instance.
         for socket in self.sockets:
             socket.close()
         super().terminate_all()

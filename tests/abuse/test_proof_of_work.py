@@ -59,7 +59,10 @@ def test_a_solution_works_once(db_ready: None) -> None:
 
 def test_of_many_who_bring_one_solution_at_once_one_passes(db_ready: None) -> None:
     answer = solved()
-    assert sorted(all_at_once([lambda: refused(lambda: proof_of_work.use(answer))] * 12)) == [False] + [True] * 11
+    assert (
+        sorted(all_at_once([lambda: refused(lambda: proof_of_work.use(answer))] * 12))
+        == [False] + [True] * 11
+    )
 
 
 def test_a_solution_given_back_works_again(db_ready: None) -> None:
@@ -73,7 +76,9 @@ def test_an_expired_solution_is_refused(db_ready: None, settings: "Settings") ->
     assert refused(lambda: proof_of_work.use(solved()))
 
 
-def test_a_second_expiry_in_the_salt_makes_no_solution_younger(db_ready: None, settings: "Settings") -> None:
+def test_a_second_expiry_in_the_salt_makes_no_solution_younger(
+    db_ready: None, settings: "Settings"
+) -> None:
     """The library alone would take it: it reads the first, and signs the last."""
     settings.ALTCHA_CHALLENGE_EXPIRE = -5_000
     made = proof_of_work.issue()
@@ -84,7 +89,13 @@ def test_a_second_expiry_in_the_salt_makes_no_solution_younger(db_ready: None, s
 def test_a_challenge_that_one_made_oneself_is_refused(db_ready: None) -> None:
     salt = f"{'0' * 24}?expires={int(time.time()) + 600}&"
     digest = hashlib.sha256(f"{salt}1".encode()).hexdigest()
-    own = {"algorithm": "SHA-256", "challenge": digest, "salt": salt, "signature": "0" * 64, "maxnumber": 1}
+    own = {
+        "algorithm": "SHA-256",
+        "challenge": digest,
+        "salt": salt,
+        "signature": "0" * 64,
+        "maxnumber": 1,
+    }
     assert refused(lambda: proof_of_work.use(solution(own)))
 
 
@@ -103,11 +114,26 @@ def test_a_challenge_that_one_made_oneself_is_refused(db_ready: None) -> None:
         {"challenge": []},
     ],
 )
-def test_a_solution_with_anything_changed_is_refused(db_ready: None, changed: dict[str, Any]) -> None:
+def test_a_solution_with_anything_changed_is_refused(
+    db_ready: None, changed: dict[str, Any]
+) -> None:
     assert refused(lambda: proof_of_work.use(solution(proof_of_work.issue(), **changed)))
 
 
-@pytest.mark.parametrize("text", ["", "x", "é", "\0", "W10=", "e30=", base64.b64encode(b"[" * 600).decode(), "A" * 10_000, "\ud800"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "x",
+        "é",
+        "\0",
+        "W10=",
+        "e30=",
+        base64.b64encode(b"[" * 600).decode(),
+        "A" * 10_000,
+        "\ud800",
+    ],
+)
 def test_garbage_is_refused(db_ready: None, text: str) -> None:
     assert refused(lambda: proof_of_work.use(text))
 
@@ -130,7 +156,11 @@ def test_a_solution_opens_twenty_turns_of_its_guest(db_ready: None) -> None:
 def test_a_pass_ends_by_itself_and_belongs_to_one_guest(db_ready: None) -> None:
     guest = new_guest()
     proof_of_work.admit_guest(guest, solved(), known=False)
-    assert 3500 < redis_client.client().ttl(f"chatsite:{{g:{guest.guest}}}:pass") <= proof_of_work.PASS_SECONDS
+    assert (
+        3500
+        < redis_client.client().ttl(f"chatsite:{{g:{guest.guest}}}:pass")
+        <= proof_of_work.PASS_SECONDS
+    )
     assert refused(lambda: proof_of_work.admit_guest(new_guest(), "", known=True))
 
 
@@ -152,7 +182,9 @@ def test_a_turn_given_back_is_in_the_pass_again(db_ready: None) -> None:
 
 
 def test_a_solution_whose_pass_another_turn_has_used_is_not_given_back(db_ready: None) -> None:
-    """Or one solution would do for ever: a turn that opens the pass and is refused, and beside it one that uses it."""
+    """Or one solution would do for ever: a turn that opens the pass and is refused, and beside it
+    one that uses it.
+    """
     guest, proof = new_guest(), solved()
     rollback = proof_of_work.admit_guest(guest, proof, known=True)
     proof_of_work.admit_guest(guest, "", known=True)
@@ -183,7 +215,9 @@ def test_challenges_are_limited_by_address(static_files: None, settings: "Settin
 
 
 @pytest.mark.parametrize("bad", [None, "", "nonsense"])
-def test_a_turn_without_a_solution_costs_nothing_and_leaves_nothing(site: Site, guests: Quota, upstream: Upstream, bad: str | None) -> None:
+def test_a_turn_without_a_solution_costs_nothing_and_leaves_nothing(
+    site: Site, guests: Quota, upstream: Upstream, bad: str | None
+) -> None:
     guests.requests = "10/d"
     guests.save()
     before, sessions = footprint(NOBODY), Session.objects.count()
@@ -191,9 +225,15 @@ def test_a_turn_without_a_solution_costs_nothing_and_leaves_nothing(site: Site, 
     key = upstream.key()
     with Client(site.url) as client:
         for body in ({"content": key}, {"messages": [{"role": "user", "content": key}]}):
-            assert_refused(client.post("/api/chat", json=body | {"altcha": bad}), 403, "challenge_required")
+            assert_refused(
+                client.post("/api/chat", json=body | {"altcha": bad}), 403, "challenge_required"
+            )
         assert "sessionid" not in client.http.cookies
-    assert (footprint(NOBODY), Session.objects.count(), Conversation.objects.count()) == (before, sessions, conversations)
+    assert (footprint(NOBODY), Session.objects.count(), Conversation.objects.count()) == (
+        before,
+        sessions,
+        conversations,
+    )
     assert upstream.requests(key) == []
 
 
@@ -205,7 +245,11 @@ def test_one_solution_opens_a_session_and_not_a_second_one(site: Site, guests: Q
         with client.chat(content="and more") as stream:
             assert stream.status == 200
             stream.read()
-        assert_refused(other.post("/api/chat", json={"content": "hello", "altcha": answer}), 403, "challenge_required")
+        assert_refused(
+            other.post("/api/chat", json={"content": "hello", "altcha": answer}),
+            403,
+            "challenge_required",
+        )
 
 
 def test_on_several_workers_too_a_solution_opens_one_session(site2: Site, guests: Quota) -> None:
@@ -219,7 +263,9 @@ def test_on_several_workers_too_a_solution_opens_one_session(site2: Site, guests
     assert sorted(all_at_once([ask] * 8)) == [200] + [403] * 7
 
 
-def test_a_new_guests_turn_sent_again_without_a_cookie_is_the_same_turn(site: Site, guests: Quota, upstream: Upstream) -> None:
+def test_a_new_guests_turn_sent_again_without_a_cookie_is_the_same_turn(
+    site: Site, guests: Quota, upstream: Upstream
+) -> None:
     """The answer with the cookie was lost on its way."""
     key = upstream.script(wire.answer("once"))
     body = {"content": key, "turn": str(uuid4()), "altcha": solved()}
@@ -251,7 +297,9 @@ def test_who_is_signed_in_needs_none(alice: Any) -> None:
         stream.read()
 
 
-def test_a_form_posted_by_a_guest_without_a_solution_is_refused_with_its_prompt(site: Site, guests: Quota) -> None:
+def test_a_form_posted_by_a_guest_without_a_solution_is_refused_with_its_prompt(
+    site: Site, guests: Quota
+) -> None:
     with Client(site.url) as client:
         answer = client.post("/", data={"content": "keep this", "turn": str(uuid4())})
     assert answer.status_code == 403
@@ -262,16 +310,26 @@ def test_without_redis_guests_are_refused_with_503_or_pass_where_it_is_allowed(
     start_site: "StartSite", start_valkey: Callable[[], Valkey], guests: Quota
 ) -> None:
     valkey = start_valkey()
-    strict, lax = start_site(REDIS_URL=valkey.url), start_site(REDIS_URL=valkey.url, LIMITS_WHEN_REDIS_DOWN="allow")
+    strict, lax = (
+        start_site(REDIS_URL=valkey.url),
+        start_site(REDIS_URL=valkey.url, LIMITS_WHEN_REDIS_DOWN="allow"),
+    )
     valkey.stop()
     with Client(strict.url) as client:
-        assert_refused(client.get("/api/challenge"), 503, "limits_unavailable", retry_after=range(2, 3))
         assert_refused(
-            client.post("/api/chat", json={"content": "hello", "altcha": solved()}), 503, "limits_unavailable", retry_after=range(2, 3)
+            client.get("/api/challenge"), 503, "limits_unavailable", retry_after=range(2, 3)
+        )
+        assert_refused(
+            client.post("/api/chat", json={"content": "hello", "altcha": solved()}),
+            503,
+            "limits_unavailable",
+            retry_after=range(2, 3),
         )
     with Client(lax.url) as client:
         answer = solution(client.get("/api/challenge").json())
-        assert_refused(client.post("/api/chat", json={"content": "hello"}), 403, "challenge_required")
+        assert_refused(
+            client.post("/api/chat", json={"content": "hello"}), 403, "challenge_required"
+        )
         with client.chat(content="hello", altcha=answer) as stream:
             assert stream.status == 200
             stream.read()
@@ -286,7 +344,9 @@ def test_a_sign_up_without_a_solution_makes_no_account_and_counts_nothing(
 ) -> None:
     client = visitor()
     name = f"eve-{uuid4().hex[:8]}"
-    form = {"username": name, "password1": PASSWORD, "password2": PASSWORD} | ({} if bad is None else {"altcha": bad})
+    form = {"username": name, "password1": PASSWORD, "password2": PASSWORD} | (
+        {} if bad is None else {"altcha": bad}
+    )
     for _ in range(12):
         page = client.post("/accounts/signup/", form)
         assert page.status_code == 403
@@ -297,8 +357,17 @@ def test_a_sign_up_without_a_solution_makes_no_account_and_counts_nothing(
     assert client.post("/accounts/signup/", form | {"altcha": solved()}).status_code == 302
 
 
-def test_a_solution_signs_up_once(static_files: None, fast_passwords: None, open_signup: None) -> None:
+def test_a_solution_signs_up_once(
+    static_files: None, fast_passwords: None, open_signup: None
+) -> None:
     form = {"password1": PASSWORD, "password2": PASSWORD, "altcha": solved()}
     names = [f"eve-{uuid4().hex[:8]}" for _ in range(4)]
-    answers = all_at_once([lambda name=name: visitor().post("/accounts/signup/", form | {"username": name}).status_code for name in names])
+    answers = all_at_once(
+        [
+            lambda name=name: (
+                visitor().post("/accounts/signup/", form | {"username": name}).status_code
+            )
+            for name in names
+        ]
+    )
     assert sorted(answers) == [302, 403, 403, 403]

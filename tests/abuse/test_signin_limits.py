@@ -1,4 +1,6 @@
-"""Failed sign-ins, sign-ups and password resets are limited; nothing else is, and nobody learns who has an account."""
+"""Failed sign-ins, sign-ups and password resets are limited; nothing else is, and nobody learns who
+has an account.
+"""
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -59,7 +61,10 @@ def test_the_right_password_is_refused_too_while_the_limit_holds(carol: User) ->
 
 def test_sign_ins_that_succeed_are_not_counted(carol: User) -> None:
     address = new_address()
-    assert {sign_in(visitor(address=address), carol.username, PASSWORD).status_code for _ in range(LIMIT + 2)} == {302}
+    assert {
+        sign_in(visitor(address=address), carol.username, PASSWORD).status_code
+        for _ in range(LIMIT + 2)
+    } == {302}
 
 
 def test_an_address_is_refused_for_every_name(carol: User) -> None:
@@ -87,15 +92,25 @@ def test_an_account_is_limited_at_an_address_by_itself(carol: User) -> None:
 def test_a_name_that_nobody_has_is_answered_and_refused_alike(carol: User) -> None:
     known, unknown = visitor(), visitor()
     for _ in range(LIMIT):
-        pages = [sign_in(client, name, WRONG).content.decode() for client, name in ((known, carol.username), (unknown, "nobody"))]
+        pages = [
+            sign_in(client, name, WRONG).content.decode()
+            for client, name in ((known, carol.username), (unknown, "nobody"))
+        ]
         assert "Please enter a correct username and password" in pages[0]
         assert "Please enter a correct username and password" in pages[1]
-    assert sign_in(known, carol.username, WRONG).status_code == sign_in(unknown, "nobody", WRONG).status_code == 429
+    assert (
+        sign_in(known, carol.username, WRONG).status_code
+        == sign_in(unknown, "nobody", WRONG).status_code
+        == 429
+    )
 
 
 def test_of_many_guesses_at_once_ten_are_answered(carol: User) -> None:
     address = new_address()
-    guesses = [lambda: sign_in(visitor(address=address), carol.username, WRONG).status_code for _ in range(24)]
+    guesses = [
+        lambda: sign_in(visitor(address=address), carol.username, WRONG).status_code
+        for _ in range(24)
+    ]
     answers = all_at_once(guesses)
     assert sorted(answers) == [200] * LIMIT + [429] * 14
 
@@ -104,14 +119,19 @@ def test_a_refused_failure_is_counted_nowhere(carol: User) -> None:
     address = new_address()
     fail(visitor(address=address), carol.username, times=LIMIT)
     sign_in(visitor(address=address), "somebody-else", WRONG)
-    assert windows.peek("sign-in-as", f"{address} somebody-else", [signin.FAILED_SIGN_INS])[0].used == 0
+    assert (
+        windows.peek("sign-in-as", f"{address} somebody-else", [signin.FAILED_SIGN_INS])[0].used
+        == 0
+    )
 
 
 def test_the_admins_own_sign_in_page_leads_to_the_limited_one(carol: User) -> None:
     client = visitor()
     asked = client.get("/admin/", follow=True)
     assert asked.redirect_chain[-1][0] == "/accounts/login/?next=/admin/"
-    posted = client.post("/admin/login/?next=/admin/", {"username": carol.username, "password": PASSWORD})
+    posted = client.post(
+        "/admin/login/?next=/admin/", {"username": carol.username, "password": PASSWORD}
+    )
     assert posted.status_code == 302
     assert "_auth_user_id" not in client.session
 
@@ -122,19 +142,28 @@ def test_the_admins_sign_in_page_turns_away_who_is_signed_in_but_no_operator(car
 
 def test_sign_up_is_limited_by_address(open_signup: None) -> None:
     client = visitor()
-    tries = [client.post("/accounts/signup/", {"username": "", "altcha": solved()}) for _ in range(LIMIT + 1)]
+    tries = [
+        client.post("/accounts/signup/", {"username": "", "altcha": solved()})
+        for _ in range(LIMIT + 1)
+    ]
     assert [answer.status_code for answer in tries] == [200] * LIMIT + [429]
     assert 1 <= int(tries[-1]["Retry-After"]) <= 3601
 
 
 def test_password_reset_is_limited_by_who_asks() -> None:
     client = visitor()
-    answers = [client.post("/accounts/reset/", {"email": f"{number}@nobody.example"}).status_code for number in range(6)]
+    answers = [
+        client.post("/accounts/reset/", {"email": f"{number}@nobody.example"}).status_code
+        for number in range(6)
+    ]
     assert answers == [302] * 5 + [429]
 
 
 def test_password_reset_is_limited_by_who_would_be_mailed() -> None:
-    answers = [visitor().post("/accounts/reset/", {"email": "One@Nobody.example"}).status_code for _ in range(5)]
+    answers = [
+        visitor().post("/accounts/reset/", {"email": "One@Nobody.example"}).status_code
+        for _ in range(5)
+    ]
     assert answers == [302] * 5
     assert visitor().post("/accounts/reset/", {"email": "one@nobody.example"}).status_code == 429
 

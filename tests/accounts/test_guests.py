@@ -60,7 +60,9 @@ def sign_in(client: Client, person: "Person") -> None:
 # --- Handed over -------------------------------------------------------------------------
 
 
-def test_a_guests_conversations_become_the_accounts_and_nobody_elses(guest: Client, alice: "Person", bob: "Person") -> None:
+def test_a_guests_conversations_become_the_accounts_and_nobody_elses(
+    guest: Client, alice: "Person", bob: "Person"
+) -> None:
     starts = [ask(guest), ask(guest)]
     own = ask(alice.client)
     before = [Usage.objects.filter(answer=start["answer"]).values().get() for start in starts]
@@ -73,11 +75,15 @@ def test_a_guests_conversations_become_the_accounts_and_nobody_elses(guest: Clie
     assert Conversation.objects.owned_by(alice.requester).count() == 3
     assert own["conversation"] in guest.get("/").text
     # What was used was used at the address: the ledger is as it was.
-    assert [Usage.objects.filter(answer=start["answer"]).values().get() for start in starts] == before
+    assert [
+        Usage.objects.filter(answer=start["answer"]).values().get() for start in starts
+    ] == before
     assert before[0]["limit_key"] == "ip:127.0.0.1"
 
 
-def test_another_guest_at_the_same_address_keeps_theirs(site: Site, guest: Client, alice: "Person") -> None:
+def test_another_guest_at_the_same_address_keeps_theirs(
+    site: Site, guest: Client, alice: "Person"
+) -> None:
     with Client(site.url) as other:
         foreign = ask(other)
         ask(guest)
@@ -86,7 +92,9 @@ def test_another_guest_at_the_same_address_keeps_theirs(site: Site, guest: Clien
         assert guest.get(f"/c/{foreign['conversation']}/").status_code == 404
 
 
-def test_the_session_from_before_is_worth_nothing_afterwards(site: Site, guest: Client, alice: "Person") -> None:
+def test_the_session_from_before_is_worth_nothing_afterwards(
+    site: Site, guest: Client, alice: "Person"
+) -> None:
     start = ask(guest)
     before = guest.http.cookies["sessionid"]
     sign_in(guest, alice)
@@ -94,11 +102,17 @@ def test_the_session_from_before_is_worth_nothing_afterwards(site: Site, guest: 
     assert not Session.objects.filter(session_key=before).exists()
     with Client(site.url) as thief:
         thief.http.cookies.set("sessionid", before)
-        assert thief.get(f"/c/{start['conversation']}/").headers["location"].startswith("/accounts/login/")
+        assert (
+            thief.get(f"/c/{start['conversation']}/")
+            .headers["location"]
+            .startswith("/accounts/login/")
+        )
         assert_refused(thief.get(f"/api/answers/{start['answer']}/stream"), 401, "not_signed_in")
 
 
-def test_after_signing_out_the_conversations_stay_with_the_account(guest: Client, alice: "Person") -> None:
+def test_after_signing_out_the_conversations_stay_with_the_account(
+    guest: Client, alice: "Person"
+) -> None:
     start = ask(guest)
     sign_in(guest, alice)
     assert guest.post("/accounts/logout/").status_code == 302
@@ -107,7 +121,9 @@ def test_after_signing_out_the_conversations_stay_with_the_account(guest: Client
     assert Conversation.objects.owned_by(alice.requester).count() == 1
 
 
-def test_one_who_signs_in_over_another_account_takes_nothing_of_it_along(guest: Client, alice: "Person", bob: "Person") -> None:
+def test_one_who_signs_in_over_another_account_takes_nothing_of_it_along(
+    guest: Client, alice: "Person", bob: "Person"
+) -> None:
     ask(guest)
     sign_in(guest, alice)
     guest.post("/accounts/logout/")
@@ -141,7 +157,9 @@ def test_a_running_answer_is_followed_and_stopped_after_the_hand_over(
     assert Message.objects.get(id=stream.answer).turn_owner == alice.requester.owner_key
 
 
-def test_a_stateless_answer_stays_with_the_session_that_asked(site: Site, guest: Client, alice: "Person", upstream: Upstream) -> None:
+def test_a_stateless_answer_stays_with_the_session_that_asked(
+    site: Site, guest: Client, alice: "Person", upstream: Upstream
+) -> None:
     """Nothing of it is stored, so there is nothing to hand over; it ends with its reader."""
     ask(guest)
     gate = wire.Gate()
@@ -152,10 +170,16 @@ def test_a_stateless_answer_stays_with_the_session_that_asked(site: Site, guest:
         assert guest.stop(stream.answer).json() == {"status": "stopped", "content": "so"}
 
 
-def test_the_readers_of_a_guest_count_for_the_account(site: Site, guest: Client, alice: "Person", upstream: Upstream) -> None:
+def test_the_readers_of_a_guest_count_for_the_account(
+    site: Site, guest: Client, alice: "Person", upstream: Upstream
+) -> None:
     gate = wire.Gate()
     key = upstream.script([*wire.text("so"), gate, *wire.answer(" on")])
-    with guest.chat(content=key, altcha=solved()) as stream, ExitStack() as stack, Client(site.url) as same:
+    with (
+        guest.chat(content=key, altcha=solved()) as stream,
+        ExitStack() as stack,
+        Client(site.url) as same,
+    ):
         stream.until_text("so")
         same.http.cookies.set("sessionid", guest.http.cookies["sessionid"])
         for _ in range(reader_leases.MAX_READERS - 1):
@@ -167,8 +191,12 @@ def test_the_readers_of_a_guest_count_for_the_account(site: Site, guest: Client,
         stream.read()
 
 
-def test_a_turn_that_begins_while_its_guest_signs_in_is_handed_over_too(site: Site, guest: Client, alice: "Person") -> None:
-    """Signing in came between: the turn was a guest's when it was sent, and written when the hand-over was over."""
+def test_a_turn_that_begins_while_its_guest_signs_in_is_handed_over_too(
+    site: Site, guest: Client, alice: "Person"
+) -> None:
+    """Signing in came between: the turn was a guest's when it was sent, and written when the
+    hand-over was over.
+    """
     requester = Requester(None, str(uuid4()), "127.0.0.1")
     client = visitor()
     session = client.session
@@ -189,9 +217,14 @@ def test_a_turn_that_begins_while_its_guest_signs_in_is_handed_over_too(site: Si
 def test_a_turn_that_both_had_stays_with_both(alice: "Person") -> None:
     """A client that uses one id twice gets no error at its next sign-in."""
     turn, name = uuid4(), str(uuid4())
-    own, foreign = Conversation.objects.create(user=alice.user), Conversation.objects.create(guest=name)
+    own, foreign = (
+        Conversation.objects.create(user=alice.user),
+        Conversation.objects.create(guest=name),
+    )
     for conversation, owner in ((own, alice.requester.owner_key), (foreign, f"g:{name}")):
-        Message.objects.create(conversation=conversation, role="assistant", turn=turn, turn_owner=owner)
+        Message.objects.create(
+            conversation=conversation, role="assistant", turn=turn, turn_owner=owner
+        )
     accounts_guests.transfer_to_account(Requester(None, name, ""), alice.requester)
     assert Conversation.objects.owned_by(alice.requester).count() == 2
 
@@ -201,24 +234,37 @@ def test_signing_up_hands_over_as_signing_in_does(guest: Client) -> None:
     try:
         start = ask(guest)
         name = f"eve-{uuid4().hex[:8]}"
-        form = {"username": name, "password1": NEW_PASSWORD, "password2": NEW_PASSWORD, "altcha": solved()}
+        form = {
+            "username": name,
+            "password1": NEW_PASSWORD,
+            "password2": NEW_PASSWORD,
+            "altcha": solved(),
+        }
         assert guest.post("/accounts/signup/", data=form).headers["location"] == "/"
     finally:
         SitePolicy.objects.filter(pk=1).update(signup="closed")
-    assert Conversation.objects.get(id=start["conversation"]).user == User.objects.get(username=name)
+    assert Conversation.objects.get(id=start["conversation"]).user == User.objects.get(
+        username=name
+    )
 
 
 # --- Forgotten ------------------------------------------------------------------------------
 
 
-def test_conversations_that_no_guest_can_come_back_to_are_deleted_and_no_others(alice: "Person") -> None:
+def test_conversations_that_no_guest_can_come_back_to_are_deleted_and_no_others(
+    alice: "Person",
+) -> None:
     now = timezone.now()
     old, recent = now - timedelta(days=15), now - timedelta(days=13)
-    gone, kept = (Conversation.objects.create(guest=str(uuid4()), updated=when) for when in (old, recent))
+    gone, kept = (
+        Conversation.objects.create(guest=str(uuid4()), updated=when) for when in (old, recent)
+    )
     own = Conversation.objects.create(user=alice.user, updated=old)
     message = Message.objects.create(conversation=gone, role="user", content="hello")
     Message.objects.create(conversation=gone, role="assistant", parent=message)
-    Session.objects.create(session_key=str(uuid4())[:32], session_data="", expire_date=now - timedelta(days=1))
+    Session.objects.create(
+        session_key=str(uuid4())[:32], session_data="", expire_date=now - timedelta(days=1)
+    )
     call_command("forget_guests", stdout=(told := StringIO()))
     assert set(Conversation.objects.filter(pk__in=[gone.pk, kept.pk, own.pk])) == {kept, own}
     assert not Message.objects.filter(conversation_id=gone.pk).exists()
@@ -240,14 +286,18 @@ def test_a_guest_has_the_pages_of_their_own(site: Site, guest: Client) -> None:
     assert "data-challenge-due" not in page.text
     assert start["conversation"] in page.text
     assert start["conversation"] in guest.get("/search/", params={"q": "axolotls"}).text
-    assert guest.get(f"/c/{start['conversation']}/export.json").json()["id"] == start["conversation"]
+    assert (
+        guest.get(f"/c/{start['conversation']}/export.json").json()["id"] == start["conversation"]
+    )
     assert "it is the one for guests" in guest.get("/usage/").text
     with Client(site.url) as other:
         assert start["conversation"] not in other.get("/").text
         assert other.get(f"/c/{start['conversation']}/export.json").status_code == 404
 
 
-def test_without_a_quota_for_guests_the_pages_lead_to_the_sign_in(site: Site, guests: Quota) -> None:
+def test_without_a_quota_for_guests_the_pages_lead_to_the_sign_in(
+    site: Site, guests: Quota
+) -> None:
     guests.for_guests = False
     guests.save()
     with Client(site.url) as client:
@@ -268,15 +318,23 @@ def test_sign_up_is_offered_where_it_is_open(guest: Client) -> None:
         policy.save()
 
 
-def test_guests_at_one_address_share_its_slots(site: Site, guests: Quota, upstream: Upstream) -> None:
+def test_guests_at_one_address_share_its_slots(
+    site: Site, guests: Quota, upstream: Upstream
+) -> None:
     guests.concurrent_streams = 1
     guests.save()
     gate = wire.Gate()
     key = upstream.script([*wire.text("so"), gate, *wire.answer(" on")])
     wait_until(lambda: leases.in_use(redis_client.client(), "ip:127.0.0.1") == 0)
-    with Client(site.url) as one, Client(site.url) as other, one.chat(content=key, altcha=solved()) as stream:
+    with (
+        Client(site.url) as one,
+        Client(site.url) as other,
+        one.chat(content=key, altcha=solved()) as stream,
+    ):
         stream.until_text("so")
         refused = other.post("/api/chat", json={"content": "hello", "altcha": solved()})
-        assert_refused(refused, 429, "too_many_streams", retry_after=range(2, 3), limit="concurrent_streams")
+        assert_refused(
+            refused, 429, "too_many_streams", retry_after=range(2, 3), limit="concurrent_streams"
+        )
         gate.open()
         stream.read()

@@ -1,4 +1,6 @@
-"""Invitations: a link works once, until it expires or is withdrawn, and only while sign-up is not closed."""
+"""Invitations: a link works once, until it expires or is withdrawn, and only while sign-up is not
+closed.
+"""
 
 from collections.abc import Iterator
 from datetime import timedelta
@@ -36,7 +38,16 @@ def link_of(invitation: Invitation) -> str:
 
 
 def sign_up(client: Client, link: str, username: str, **fields: str) -> Any:
-    return client.post(link, {"username": username, "password1": PASSWORD, "password2": PASSWORD, "altcha": solved(), **fields})
+    return client.post(
+        link,
+        {
+            "username": username,
+            "password1": PASSWORD,
+            "password2": PASSWORD,
+            "altcha": solved(),
+            **fields,
+        },
+    )
 
 
 def test_an_invitation_makes_one_account_and_remembers_it() -> None:
@@ -61,7 +72,9 @@ def test_an_invitation_stays_used_when_the_account_is_deleted() -> None:
 def test_of_several_who_use_one_invitation_at_once_one_gets_in() -> None:
     link = link_of(Invitation.objects.create())
     names = [f"invited-race-{number}" for number in range(4)]
-    answers = all_at_once([lambda name=name: sign_up(visitor(), link, name).status_code for name in names])
+    answers = all_at_once(
+        [lambda name=name: sign_up(visitor(), link, name).status_code for name in names]
+    )
     assert sorted(answers) == [302, 403, 403, 403]
     assert User.objects.filter(username__in=names).count() == 1
 
@@ -99,7 +112,9 @@ def test_a_forged_or_missing_token_is_refused() -> None:
         "\0",
         "",
     ]
-    assert {visitor().get("/accounts/signup/", {"invite": text}).status_code for text in forged} == {403}
+    assert {
+        visitor().get("/accounts/signup/", {"invite": text}).status_code for text in forged
+    } == {403}
     assert visitor().get("/accounts/signup/").status_code == 403
 
 

@@ -50,7 +50,9 @@ def test_the_link_makes_the_first_admin_and_signs_them_in(empty_site: Site) -> N
         weak = client.post(link, data={"username": "ada", "password1": "1", "password2": "1"})
         assert weak.status_code == 200
         assert "too short" in weak.text
-        made = client.post(link, data={"username": "ada", "password1": PASSWORD, "password2": PASSWORD})
+        made = client.post(
+            link, data={"username": "ada", "password1": PASSWORD, "password2": PASSWORD}
+        )
         assert (made.status_code, made.headers["location"]) == (302, "/")
         assert client.get("/admin/").status_code == 200
         assert client.get(link).status_code == 404
@@ -60,22 +62,30 @@ def test_the_link_makes_the_first_admin_and_signs_them_in(empty_site: Site) -> N
 
 
 def test_of_several_who_post_at_once_one_becomes_the_admin(empty_site: Site) -> None:
-    answers = all_at_once([lambda name=name: set_up(empty_site, name) for name in ("ada", "bea", "cyd", "dot")])
+    answers = all_at_once(
+        [lambda name=name: set_up(empty_site, name) for name in ("ada", "bea", "cyd", "dot")]
+    )
     assert sorted(answers) == [302, 404, 404, 404]
 
 
-def test_a_forged_and_an_old_link_open_nothing(empty_site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_forged_and_an_old_link_open_nothing(
+    empty_site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with monkeypatch.context() as clock:
         made = time.time() - SETUP_MAX_AGE - 1
         clock.setattr(time, "time", lambda: made)
         old = path()
     forged = signing.dumps("setup", salt="another purpose")
     with Client(empty_site.url) as client:
-        answers = [client.get(link).status_code for link in (old, f"/setup/{forged}/", "/setup/x/", path())]
+        answers = [
+            client.get(link).status_code for link in (old, f"/setup/{forged}/", "/setup/x/", path())
+        ]
     assert answers == [404, 404, 404, 200]
 
 
-def test_the_link_is_closed_as_soon_as_there_is_an_account(static_files: None, alice: Person) -> None:
+def test_the_link_is_closed_as_soon_as_there_is_an_account(
+    static_files: None, alice: Person
+) -> None:
     answer = visitor().get(path())
     assert answer.status_code == 404
     assert "no longer valid" in answer.content.decode()

@@ -27,10 +27,14 @@ if TYPE_CHECKING:
 
 def sent(upstream: Upstream, key: str) -> list[tuple[str, str]]:
     """Roles and texts of the last request whose prompt contains the key."""
-    return [(entry["role"], entry["content"]) for entry in upstream.requests(key)[-1].body["messages"]]
+    return [
+        (entry["role"], entry["content"]) for entry in upstream.requests(key)[-1].body["messages"]
+    ]
 
 
-def test_turn_without_parent_follows_the_answer_created_last(alice: Person, upstream: Upstream) -> None:
+def test_turn_without_parent_follows_the_answer_created_last(
+    alice: Person, upstream: Upstream
+) -> None:
     one, two = upstream.script(wire.answer("A1")), upstream.key()
     first = said(alice, one)
     second = said(alice, two, conversation=first.events[0].data["conversation"])
@@ -38,11 +42,15 @@ def test_turn_without_parent_follows_the_answer_created_last(alice: Person, upst
     assert sent(upstream, two) == [("user", one), ("assistant", "A1"), ("user", two)]
 
 
-def test_messages_are_in_the_order_of_their_turns_though_the_clock_was_set_back(alice: Person, upstream: Upstream) -> None:
+def test_messages_are_in_the_order_of_their_turns_though_the_clock_was_set_back(
+    alice: Person, upstream: Upstream
+) -> None:
     one, two = upstream.script(wire.answer("A1"), wire.answer("A2")), upstream.key()
     first = said(alice, one)
     conversation = first.events[0].data["conversation"]
-    Message.objects.filter(conversation=conversation).update(created=F("created") + timedelta(hours=1))
+    Message.objects.filter(conversation=conversation).update(
+        created=F("created") + timedelta(hours=1)
+    )
     again = whole(alice.client.chat(conversation=conversation, regenerate=first.answer))
     assert message(again).created > message(first).created
     said(alice, two, conversation=conversation)
@@ -52,7 +60,11 @@ def test_messages_are_in_the_order_of_their_turns_though_the_clock_was_set_back(
 def test_regenerate_makes_a_sibling(alice: Person, upstream: Upstream) -> None:
     key = upstream.script(wire.answer("A1"), wire.answer("A2"))
     first = said(alice, key)
-    again = whole(alice.client.chat(conversation=first.events[0].data["conversation"], regenerate=first.answer))
+    again = whole(
+        alice.client.chat(
+            conversation=first.events[0].data["conversation"], regenerate=first.answer
+        )
+    )
     assert again.text == "A2"
     assert again.events[0].data["message"] == first.events[0].data["message"]
     assert message(again).parent_id == message(first).parent_id
@@ -61,8 +73,14 @@ def test_regenerate_makes_a_sibling(alice: Person, upstream: Upstream) -> None:
     assert Usage.objects.filter(user=alice.user).count() == 2
 
 
-def test_prompt_is_edited_by_naming_an_older_answer_as_parent(alice: Person, upstream: Upstream) -> None:
-    one, two, edited = upstream.script(wire.answer("A1")), upstream.script(wire.answer("A2")), upstream.key()
+def test_prompt_is_edited_by_naming_an_older_answer_as_parent(
+    alice: Person, upstream: Upstream
+) -> None:
+    one, two, edited = (
+        upstream.script(wire.answer("A1")),
+        upstream.script(wire.answer("A2")),
+        upstream.key(),
+    )
     first = said(alice, one)
     conversation = first.events[0].data["conversation"]
     said(alice, two, conversation=conversation)
@@ -82,8 +100,14 @@ def test_parent_null_begins_the_conversation_anew(alice: Person, upstream: Upstr
 def test_parent_must_be_an_answer_of_the_conversation(alice: Person) -> None:
     first, other = said(alice, "Hello"), said(alice, "Hello")
     conversation = first.events[0].data["conversation"]
-    for parent, status in ((other.answer, 404), (str(uuid4()), 404), (first.events[0].data["message"], 400)):
-        with alice.client.chat(content="Hello", conversation=conversation, parent=parent) as refused:
+    for parent, status in (
+        (other.answer, 404),
+        (str(uuid4()), 404),
+        (first.events[0].data["message"], 400),
+    ):
+        with alice.client.chat(
+            content="Hello", conversation=conversation, parent=parent
+        ) as refused:
             assert refused.status == status
     with alice.client.chat(content="Hello", conversation=None, parent=first.answer) as refused:
         assert refused.status == 404
@@ -99,7 +123,10 @@ def test_branch_that_still_runs_is_busy(running: Running) -> None:
         ]
         for fields in attempts:
             with running.person.client.chat(conversation=conversation, **fields) as refused:
-                assert (refused.status, refused.json()["error"]["code"]) == (409, "conversation_busy")
+                assert (refused.status, refused.json()["error"]["code"]) == (
+                    409,
+                    "conversation_busy",
+                )
     assert Message.objects.filter(conversation=conversation).count() == 2
 
 
@@ -108,12 +135,17 @@ def test_branch_beside_a_running_answer_is_allowed(running: Running) -> None:
     conversation = first.events[0].data["conversation"]
     with running.begin(conversation=conversation) as stream:
         for parent in (first.answer, None):
-            assert said(running.person, "beside", conversation=conversation, parent=parent).text == DEFAULT_TEXT
+            assert (
+                said(running.person, "beside", conversation=conversation, parent=parent).text
+                == DEFAULT_TEXT
+            )
         running.gate.open()
         assert whole(stream).text == "Hello, wörld."
 
 
-def test_answer_without_text_is_not_sent_upstream_but_its_prompt_is(alice: Person, upstream: Upstream) -> None:
+def test_answer_without_text_is_not_sent_upstream_but_its_prompt_is(
+    alice: Person, upstream: Upstream
+) -> None:
     failing, key = upstream.script(wire.refused(400)), upstream.key()
     first = said(alice, failing)
     assert message(first).status == "failed"
@@ -127,10 +159,14 @@ def test_answer_without_text_is_not_sent_upstream_but_its_prompt_is(alice: Perso
 @pytest.fixture
 def model(request: pytest.FixtureRequest) -> ChatModel:
     """A model of the test's own."""
-    return ChatModel.objects.create(slug=f"model-{uuid4()}", max_output_tokens=123, **getattr(request, "param", {}))
+    return ChatModel.objects.create(
+        slug=f"model-{uuid4()}", max_output_tokens=123, **getattr(request, "param", {})
+    )
 
 
-def test_upstream_is_asked_to_stream_with_usage_and_a_limit(alice: Person, upstream: Upstream, model: ChatModel) -> None:
+def test_upstream_is_asked_to_stream_with_usage_and_a_limit(
+    alice: Person, upstream: Upstream, model: ChatModel
+) -> None:
     key = upstream.key()
     said(alice, key, model=model.slug)
     assert upstream.requests(key)[0].body == {
@@ -143,7 +179,9 @@ def test_upstream_is_asked_to_stream_with_usage_and_a_limit(alice: Person, upstr
 
 
 @pytest.mark.parametrize("model", [{"legacy_max_tokens": True}], indirect=True)
-def test_server_of_the_older_kind_is_sent_max_tokens(alice: Person, upstream: Upstream, model: ChatModel) -> None:
+def test_server_of_the_older_kind_is_sent_max_tokens(
+    alice: Person, upstream: Upstream, model: ChatModel
+) -> None:
     key = upstream.key()
     said(alice, key, model=model.slug)
     body = upstream.requests(key)[0].body
@@ -151,31 +189,44 @@ def test_server_of_the_older_kind_is_sent_max_tokens(alice: Person, upstream: Up
     assert "max_completion_tokens" not in body
 
 
-def test_smaller_limit_of_the_quota_is_sent(make_user: "MakeUser", upstream: Upstream, model: ChatModel) -> None:
+def test_smaller_limit_of_the_quota_is_sent(
+    make_user: "MakeUser", upstream: Upstream, model: ChatModel
+) -> None:
     key = upstream.key()
     said(make_user("alice", max_output_tokens=45), key, model=model.slug)
     assert upstream.requests(key)[0].body["max_completion_tokens"] == 45
 
 
 @pytest.mark.parametrize("model", [{"system_prompt": "Be brief."}], indirect=True)
-def test_system_prompts_of_model_and_conversation_stand_first(alice: Person, upstream: Upstream, model: ChatModel) -> None:
+def test_system_prompts_of_model_and_conversation_stand_first(
+    alice: Person, upstream: Upstream, model: ChatModel
+) -> None:
     one, two, plain = upstream.script(wire.answer("A1")), upstream.key(), upstream.key()
     first = said(alice, one, model=model.slug)
     assert sent(upstream, one) == [("system", "Be brief."), ("user", one)]
     conversation = first.events[0].data["conversation"]
     Conversation.objects.filter(id=conversation).update(system_prompt="Speak Latin.")
     said(alice, two, conversation=conversation)
-    assert sent(upstream, two) == [("system", "Be brief.\n\nSpeak Latin."), ("user", one), ("assistant", "A1"), ("user", two)]
+    assert sent(upstream, two) == [
+        ("system", "Be brief.\n\nSpeak Latin."),
+        ("user", one),
+        ("assistant", "A1"),
+        ("user", two),
+    ]
     whole(alice.client.chat(messages=[{"role": "user", "content": plain}], model=model.slug))
     assert sent(upstream, plain) == [("system", "Be brief."), ("user", plain)]
 
 
-def test_conversation_keeps_the_model_it_began_with(alice: Person, upstream: Upstream, model: ChatModel) -> None:
+def test_conversation_keeps_the_model_it_began_with(
+    alice: Person, upstream: Upstream, model: ChatModel
+) -> None:
     key = upstream.key()
     first = said(alice, "Hello", model=model.slug)
     second = said(alice, key, conversation=first.events[0].data["conversation"])
     assert upstream.requests(key)[0].body["model"] == model.slug
-    assert (second.events[0].data["model"], message(second).model, ledger(second).model) == (model.slug,) * 3
+    assert (second.events[0].data["model"], message(second).model, ledger(second).model) == (
+        model.slug,
+    ) * 3
 
 
 def test_prompt_reaches_the_upstream_exactly(alice: Person, upstream: Upstream) -> None:
@@ -186,7 +237,9 @@ def test_prompt_reaches_the_upstream_exactly(alice: Person, upstream: Upstream) 
     assert message(str(message(first).parent_id)).content == prompt
 
 
-def test_answer_that_passes_the_limit_it_was_given_is_closed_there(make_user: "MakeUser", upstream: Upstream) -> None:
+def test_answer_that_passes_the_limit_it_was_given_is_closed_there(
+    make_user: "MakeUser", upstream: Upstream
+) -> None:
     key = upstream.script([*wire.text(*["a word as long as no token is "] * 5), wire.Stall()])
     stream = said(make_user("alice", max_output_tokens=4), key)
     assert stream.text.startswith("a word as long")

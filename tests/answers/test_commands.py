@@ -1,4 +1,6 @@
-"""What workers tell each other: read as it was written, and passed over where it is of another version."""
+"""What workers tell each other: read as it was written, and passed over where it is of another
+version.
+"""
 
 from uuid import uuid4
 
@@ -14,7 +16,9 @@ def test_command_is_read_as_it_was_written(command: Command) -> None:
     assert commands.decode(commands.encode(command)) == command
 
 
-@pytest.mark.parametrize("data", [b"", b"stop 1", b'{"type":"pause"}', b'{"type":"stop","answer":"1"}', b"\xff"])
+@pytest.mark.parametrize(
+    "data", [b"", b"stop 1", b'{"type":"pause"}', b'{"type":"stop","answer":"1"}', b"\xff"]
+)
 def test_command_of_another_version_is_passed_over_and_the_next_is_read(data: bytes) -> None:
     known = StopAnswer(uuid4())
     assert WorkerBus.commands_in([data, commands.encode(known)]) == [known]

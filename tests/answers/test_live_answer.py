@@ -22,7 +22,9 @@ def live() -> LiveAnswer:
 
 
 async def next_events(frames: AsyncGenerator[bytes, None]) -> list[Event]:
-    """The events of the next send; they must be there, or come, without anything else happening for long."""
+    """The events of the next send; they must be there, or come, without anything else happening for
+    long.
+    """
     async with asyncio.timeout(5):
         return Decoder().feed(await anext(frames))
 
@@ -78,7 +80,9 @@ async def test_slow_reader_gets_one_bigger_delta_and_quick_one_all_pieces(live: 
     assert text_of(await next_events(slow)) == "abc"
 
 
-async def test_long_text_comes_in_pieces_that_cut_no_character_and_the_end_behind_the_last(live: LiveAnswer) -> None:
+async def test_long_text_comes_in_pieces_that_cut_no_character_and_the_end_behind_the_last(
+    live: LiveAnswer,
+) -> None:
     text = "x" + "€𝄞" * PIECE_BYTES
     live.append(text)
     live.end(DONE)
@@ -97,7 +101,9 @@ async def test_late_reader_gets_everything_from_its_cursor_on(live: LiveAnswer) 
     assert text_of(await next_events(frames)) == "late"
 
 
-async def test_text_that_was_saved_shorter_than_it_was_shown_ends_at_its_own_cursor(live: LiveAnswer) -> None:
+async def test_text_that_was_saved_shorter_than_it_was_shown_ends_at_its_own_cursor(
+    live: LiveAnswer,
+) -> None:
     live.append("shown and lost")
     frames = live.frames(0)
     await next_events(frames)
@@ -130,7 +136,9 @@ async def test_cursor_inside_a_character_is_refused(live: LiveAnswer) -> None:
         live.check_cursor(cursor)
 
 
-async def test_reader_ahead_of_the_text_waits_for_what_comes_after_its_cursor(live: LiveAnswer) -> None:
+async def test_reader_ahead_of_the_text_waits_for_what_comes_after_its_cursor(
+    live: LiveAnswer,
+) -> None:
     live.append("abc")
     frames = live.frames(5)
     await next_events(frames)
@@ -203,7 +211,9 @@ async def test_waiting_reader_is_let_go_when_readers_are_detached(live: LiveAnsw
     assert await task == []
 
 
-async def test_reader_that_comes_after_readers_were_detached_is_let_go_too(live: LiveAnswer) -> None:
+async def test_reader_that_comes_after_readers_were_detached_is_let_go_too(
+    live: LiveAnswer,
+) -> None:
     live.detach_readers()
     live.append("abc")
     assert names(await rest(live.frames(0))) == ["start", "delta"]
@@ -224,7 +234,10 @@ async def test_statuses_come_in_order_before_the_text_that_followed(live: LiveAn
     live.status({"attempt": 2})
     live.status({"attempt": 3})
     live.append("a")
-    assert [event.data for event in await rest_of_one_send(frames) if event.name == "status"] == [{"attempt": 2}, {"attempt": 3}]
+    assert [event.data for event in await rest_of_one_send(frames) if event.name == "status"] == [
+        {"attempt": 2},
+        {"attempt": 3},
+    ]
 
 
 async def rest_of_one_send(frames: AsyncGenerator[bytes, None]) -> list[Event]:
@@ -296,7 +309,9 @@ async def test_pieces_are_the_text_as_it_comes_and_end_with_the_answer(live: Liv
     assert not live.readers
 
 
-async def test_pieces_tell_silence_by_an_empty_one_and_end_when_readers_are_detached(live: LiveAnswer) -> None:
+async def test_pieces_tell_silence_by_an_empty_one_and_end_when_readers_are_detached(
+    live: LiveAnswer,
+) -> None:
     pieces = live.pieces()
     task = asyncio.create_task(anext(pieces))
     await asyncio.sleep(0)

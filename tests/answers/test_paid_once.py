@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 
 
 @pytest.mark.parametrize("limits", [{}, {"concurrent_streams": 1}, {"requests": "1/m"}], ids=str)
-def test_same_turn_at_once_is_one_answer_paid_once(make_user: "MakeUser", site: Site, upstream: Upstream, limits: dict[str, Any]) -> None:
+def test_same_turn_at_once_is_one_answer_paid_once(
+    make_user: "MakeUser", site: Site, upstream: Upstream, limits: dict[str, Any]
+) -> None:
     person, gate = make_user("alice", **limits), wire.Gate()
     key = upstream.script([gate, *wire.answer("one answer")])
     body = {"content": key, "turn": str(uuid4())}
@@ -38,7 +40,9 @@ def test_same_turn_at_once_is_one_answer_paid_once(make_user: "MakeUser", site: 
     assert Message.objects.filter(conversation__user=person.user).count() == 2
 
 
-def test_same_turn_at_once_in_a_conversation_there_is_is_one_answer(alice: Person, site: Site, upstream: Upstream) -> None:
+def test_same_turn_at_once_in_a_conversation_there_is_is_one_answer(
+    alice: Person, site: Site, upstream: Upstream
+) -> None:
     conversation = said(alice, "Hello").events[0].data["conversation"]
     gate = wire.Gate()
     key = upstream.script([gate, *wire.answer("one answer")])
@@ -51,7 +55,9 @@ def test_same_turn_at_once_in_a_conversation_there_is_is_one_answer(alice: Perso
     assert len(upstream.requests(key)) == 1
 
 
-def test_same_turn_on_two_workers_at_once_is_one_answer(alice: Person, site2: Site, upstream: Upstream) -> None:
+def test_same_turn_on_two_workers_at_once_is_one_answer(
+    alice: Person, site2: Site, upstream: Upstream
+) -> None:
     gate = wire.Gate()
     key = upstream.script([gate, *wire.answer("one answer")])
     clients = [client_of_worker(alice, site2, pid) for pid in site2.worker_pids() * 2]
@@ -63,7 +69,9 @@ def test_same_turn_on_two_workers_at_once_is_one_answer(alice: Person, site2: Si
     assert len(upstream.requests(key)) == 1
 
 
-def test_same_turn_later_gives_the_same_answer_and_costs_nothing(make_user: "MakeUser", upstream: Upstream) -> None:
+def test_same_turn_later_gives_the_same_answer_and_costs_nothing(
+    make_user: "MakeUser", upstream: Upstream
+) -> None:
     person = make_user("alice", requests="1/m")
     body = {"content": upstream.key(), "turn": str(uuid4())}
     first, again = whole(person.client.chat(body)), whole(person.client.chat(body))
@@ -90,7 +98,9 @@ def test_same_turn_with_another_body_is_a_conflict(alice: Person, upstream: Upst
     assert len(upstream.requests(key)) == 1
 
 
-def test_same_turn_of_another_person_is_a_turn_of_its_own(alice: Person, bob: Person, upstream: Upstream) -> None:
+def test_same_turn_of_another_person_is_a_turn_of_its_own(
+    alice: Person, bob: Person, upstream: Upstream
+) -> None:
     body = {"content": upstream.key(), "turn": str(uuid4())}
     assert whole(alice.client.chat(body)).answer != whole(bob.client.chat(body)).answer
 

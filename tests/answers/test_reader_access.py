@@ -1,4 +1,6 @@
-"""Whose right to read or to chat ends while an answer streams: the stream ends with it, on every worker, within a second."""
+"""Whose right to read or to chat ends while an answer streams: the stream ends with it, on every
+worker, within a second.
+"""
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -16,7 +18,14 @@ from django.utils import timezone
 
 from chat.models import Pause, Quota
 from tests.harness import wire
-from tests.harness.answers import client_of_worker, ledger, message, other_worker, owner_pid, wait_until
+from tests.harness.answers import (
+    client_of_worker,
+    ledger,
+    message,
+    other_worker,
+    owner_pid,
+    wait_until,
+)
 from tests.harness.challenge import solved
 from tests.harness.chat_page import ask, open_chat
 from tests.harness.client import Client, Stream
@@ -58,9 +67,16 @@ def by_save(user: User) -> None:
 
 def by_admin_list(user: User) -> None:
     admin = User.objects.create(username=f"admin-{uuid4()}", is_staff=True, is_superuser=True)
-    form = {"username": user.username, "email": user.email, "date_joined_0": "2026-01-01", "date_joined_1": "00:00:00"}
+    form = {
+        "username": user.username,
+        "email": user.email,
+        "date_joined_0": "2026-01-01",
+        "date_joined_1": "00:00:00",
+    }
     prefixes = ("pause", "grants")
-    management = {f"{prefix}-{name}_FORMS": "0" for prefix in prefixes for name in ("TOTAL", "INITIAL")}
+    management = {
+        f"{prefix}-{name}_FORMS": "0" for prefix in prefixes for name in ("TOTAL", "INITIAL")
+    }
     answer = visitor(admin).post(f"/admin/auth/user/{user.pk}/change/", {**form, **management})
     assert answer.status_code == 302, answer.content.decode()
 
@@ -75,7 +91,9 @@ DEACTIVATIONS: dict[str, Callable[[User], object]] = {
 
 
 class Reading:
-    """An answer of `person` with a reader on its worker and one on another, both in one browser and both at "so far"."""
+    """An answer of `person` with a reader on its worker and one on another, both in one browser and
+    both at "so far".
+    """
 
     def __init__(self, person: Person, site: Site, upstream: Upstream, stack: ExitStack) -> None:
         self.gate = wire.Gate()
@@ -122,14 +140,21 @@ def test_answers_and_readers_of_somebody_who_is_let_in_no_more_end_on_every_work
     wait_until(lambda: ledger(reading.near).outcome != "running")
     assert (ledger(reading.near).outcome, ledger(reading.near).estimated) == ("stopped", True)
     if way != "deletion":
-        assert (message(reading.near).status, message(reading.near).content) == ("stopped", "so far")
+        assert (message(reading.near).status, message(reading.near).content) == (
+            "stopped",
+            "so far",
+        )
         for stream in reading.streams:
             assert stream.ended
             assert stream.named("done")[0]["status"] == "stopped"
-    assert_refused(reading.client.get(f"/api/answers/{reading.near.answer}/stream"), 401, "not_signed_in")
+    assert_refused(
+        reading.client.get(f"/api/answers/{reading.near.answer}/stream"), 401, "not_signed_in"
+    )
 
 
-def test_stateless_answer_of_somebody_who_is_deactivated_ends(alice: Person, site: Site, upstream: Upstream) -> None:
+def test_stateless_answer_of_somebody_who_is_deactivated_ends(
+    alice: Person, site: Site, upstream: Upstream
+) -> None:
     key = upstream.script([*wire.text("so far"), wire.Stall()])
     with alice.client_on(site).chat({"messages": [{"role": "user", "content": key}]}) as stream:
         stream.until_text("so far")
@@ -141,7 +166,9 @@ def test_stateless_answer_of_somebody_who_is_deactivated_ends(alice: Person, sit
     assert ledger(stream).outcome == "stopped"
 
 
-def test_answer_that_waits_for_its_first_word_ends_too(alice: Person, site: Site, upstream: Upstream) -> None:
+def test_answer_that_waits_for_its_first_word_ends_too(
+    alice: Person, site: Site, upstream: Upstream
+) -> None:
     key = upstream.script([wire.HEADERS, wire.Stall()])
     with alice.client_on(site).chat(content=key) as stream:
         request = upstream.wait_for_request(key)
@@ -168,10 +195,19 @@ def check_reads_on(reading: Reading) -> None:
         assert (stream.text, stream.ended) == ("so far and on", True)
 
 
-def test_limits_that_let_nobody_chat_any_more_end_nothing_that_runs(alice: Person, reading: Reading) -> None:
-    Quota.objects.filter(pk=alice.quota.pk).update(requests="0/m", concurrent_streams=0, tokens_per_day=0)
+def test_limits_that_let_nobody_chat_any_more_end_nothing_that_runs(
+    alice: Person, reading: Reading
+) -> None:
+    Quota.objects.filter(pk=alice.quota.pk).update(
+        requests="0/m", concurrent_streams=0, tokens_per_day=0
+    )
     Pause.objects.create(user=alice.user)
-    assert_refused(reading.client.post("/api/chat", json={"content": "more"}), 503, "paused", retry_after=range(1, 60))
+    assert_refused(
+        reading.client.post("/api/chat", json={"content": "more"}),
+        503,
+        "paused",
+        retry_after=range(1, 60),
+    )
     check_reads_on(reading)
 
 
@@ -188,7 +224,9 @@ def delete_session(reading: Reading, person: Person, site: Site) -> None:
 
 
 def expire_session(reading: Reading, person: Person, site: Site) -> None:
-    Session.objects.filter(session_key=session_of(reading.client)).update(expire_date=timezone.now() - timedelta(seconds=1))
+    Session.objects.filter(session_key=session_of(reading.client)).update(
+        expire_date=timezone.now() - timedelta(seconds=1)
+    )
 
 
 @pytest.mark.parametrize("end", [sign_out, delete_session, expire_session])
@@ -203,7 +241,9 @@ def test_the_end_of_a_session_ends_its_readers_on_every_worker_and_nothing_else(
             read_to_the_end(stream, since)
             # Between frames, and without an end: it is to be resumed, by whoever may.
             assert (stream.ended, stream.rest, stream.named("done")) == (False, b"", [])
-        assert_refused(reading.client.resume(reading.near.answer, reading.near.cursor), 401, "not_signed_in")
+        assert_refused(
+            reading.client.resume(reading.near.answer, reading.near.cursor), 401, "not_signed_in"
+        )
         assert message(reading.near).status == "streaming"
         reading.gate.open()
         other_browser.read()
@@ -211,7 +251,9 @@ def test_the_end_of_a_session_ends_its_readers_on_every_worker_and_nothing_else(
     assert message(reading.near).status == "complete"
 
 
-def test_password_that_is_changed_elsewhere_ends_the_readers_of_all_other_sessions(alice: Person, site2: Site, reading: Reading) -> None:
+def test_password_that_is_changed_elsewhere_ends_the_readers_of_all_other_sessions(
+    alice: Person, site2: Site, reading: Reading
+) -> None:
     password = make_password("another-fine-day-in-may")
     since = monotonic()
     User.objects.filter(pk=alice.user.pk).update(password=password)
@@ -225,10 +267,15 @@ def test_password_that_is_changed_elsewhere_ends_the_readers_of_all_other_sessio
         assert (renewed.text, renewed.ended) == ("so far and on", True)
 
 
-def test_stateless_answer_ends_with_the_session_that_asked(alice: Person, site: Site, upstream: Upstream) -> None:
+def test_stateless_answer_ends_with_the_session_that_asked(
+    alice: Person, site: Site, upstream: Upstream
+) -> None:
     key = upstream.script([*wire.text("so far"), wire.Stall()])
     client = alice.client_on(site)
-    with client.chat({"messages": [{"role": "user", "content": key}]}) as stream, same_browser(client, site) as tab:
+    with (
+        client.chat({"messages": [{"role": "user", "content": key}]}) as stream,
+        same_browser(client, site) as tab,
+    ):
         stream.until_text("so far")
         since = monotonic()
         tab.post("/accounts/logout/")
@@ -238,7 +285,9 @@ def test_stateless_answer_ends_with_the_session_that_asked(alice: Person, site: 
     wait_until(lambda: ledger(stream).outcome == "stopped")
 
 
-def test_seat_of_a_reader_that_was_ended_is_free(alice: Person, site: Site, upstream: Upstream) -> None:
+def test_seat_of_a_reader_that_was_ended_is_free(
+    alice: Person, site: Site, upstream: Upstream
+) -> None:
     gate = wire.Gate()
     key = upstream.script([*wire.text("so far"), gate, *wire.answer(" and on")])
     client = alice.client_on(site)
@@ -247,7 +296,9 @@ def test_seat_of_a_reader_that_was_ended_is_free(alice: Person, site: Site, upst
         for _ in range(20):
             stack.enter_context(client.resume(stream.answer)).until_text("so far")
         again = alice.client_on(site)
-        assert_refused(again.resume(stream.answer), 429, "too_many_readers", retry_after=range(2, 3))
+        assert_refused(
+            again.resume(stream.answer), 429, "too_many_readers", retry_after=range(2, 3)
+        )
         client.post("/accounts/logout/")
         stream.read()
 
@@ -259,7 +310,9 @@ def test_seat_of_a_reader_that_was_ended_is_free(alice: Person, site: Site, upst
         gate.open()
 
 
-def test_page_without_javascript_ends_with_the_session(alice: Person, site: Site, upstream: Upstream) -> None:
+def test_page_without_javascript_ends_with_the_session(
+    alice: Person, site: Site, upstream: Upstream
+) -> None:
     gate = wire.Gate()
     key = upstream.script([*wire.text("so far"), gate, *wire.answer(" and on")])
     client = alice.client_on(site)
@@ -284,7 +337,11 @@ def test_page_without_javascript_ends_with_the_session(alice: Person, site: Site
 def test_guest_who_signs_out_reads_no_more(site: Site, guests: Quota, upstream: Upstream) -> None:
     gate = wire.Gate()
     key = upstream.script([*wire.text("so far"), gate, *wire.answer(" and on")])
-    with Client(site.url) as guest, guest.chat(content=key, altcha=solved()) as stream, same_browser(guest, site) as tab:
+    with (
+        Client(site.url) as guest,
+        guest.chat(content=key, altcha=solved()) as stream,
+        same_browser(guest, site) as tab,
+    ):
         stream.until_text("so far")
         since = monotonic()
         tab.post("/accounts/logout/")
@@ -293,7 +350,9 @@ def test_guest_who_signs_out_reads_no_more(site: Site, guests: Quota, upstream: 
         gate.open()
 
 
-def test_answer_of_a_guest_goes_on_when_guests_are_switched_off(site: Site, guests: Quota, upstream: Upstream) -> None:
+def test_answer_of_a_guest_goes_on_when_guests_are_switched_off(
+    site: Site, guests: Quota, upstream: Upstream
+) -> None:
     gate = wire.Gate()
     key = upstream.script([*wire.text("so far"), gate, *wire.answer(" and on")])
     with Client(site.url) as guest, guest.chat(content=key, altcha=solved()) as stream:
@@ -312,7 +371,11 @@ def test_answer_that_a_guest_began_ends_with_the_account_that_it_belongs_to(
 ) -> None:
     alice = make_user("alice")
     key = upstream.script([*wire.text("so far"), wire.Stall()])
-    with Client(site.url) as guest, guest.chat(content=key, altcha=solved()) as stream, same_browser(guest, site) as tab:
+    with (
+        Client(site.url) as guest,
+        guest.chat(content=key, altcha=solved()) as stream,
+        same_browser(guest, site) as tab,
+    ):
         stream.until_text("so far")
         assert tab.sign_in(alice.user.username, alice.password).status_code == 302
         begun = monotonic()
@@ -340,7 +403,10 @@ def test_page_whose_browser_has_signed_out_says_so_and_asks_no_more(
         ask(page, key)
         page.get_by_text("so far").wait_for()
         asked: list[str] = []
-        page.on("request", lambda request: asked.append(request.url) if "/stream" in request.url else None)
+        page.on(
+            "request",
+            lambda request: asked.append(request.url) if "/stream" in request.url else None,
+        )
         other = context.new_page()
         other.goto(site.url + "/usage/")
         other.get_by_role("button", name="Sign out").click()

@@ -35,7 +35,9 @@ def test_cursor_may_stand_in_the_address(running: Running) -> None:
     first = running.begin()
     running.gate.open()
     whole(first)
-    response = running.person.client.get(f"/api/answers/{first.answer}/stream?after={len('Hello, ')}")
+    response = running.person.client.get(
+        f"/api/answers/{first.answer}/stream?after={len('Hello, ')}"
+    )
     assert text_of(Decoder().feed(response.content)) == "wörld."
 
 
@@ -83,7 +85,9 @@ def test_other_worker_follows_the_answer(running: Running, site2: Site) -> None:
     assert second.events[0].data == first.events[0].data
 
 
-def test_reader_on_another_worker_keeps_the_answer_alive(running: Running, site2: Site, upstream: Upstream) -> None:
+def test_reader_on_another_worker_keeps_the_answer_alive(
+    running: Running, site2: Site, upstream: Upstream
+) -> None:
     first = running.begin(running.person.client_on(site2))
     elsewhere = client_of_worker(running.person, site2, other_worker(site2, owner_pid(first)))
     with elsewhere.resume(first.answer) as second:
@@ -123,14 +127,18 @@ def test_twentyfirst_reader_is_refused_until_one_leaves(running: Running) -> Non
             reader.close()
 
 
-def test_stranger_finds_neither_stream_nor_stop_nor_conversation(running: Running, bob: Person) -> None:
+def test_stranger_finds_neither_stream_nor_stop_nor_conversation(
+    running: Running, bob: Person
+) -> None:
     with running.begin() as stream:
         with bob.client.resume(stream.answer) as refused:
             assert (refused.status, refused.json()["error"]["code"]) == (404, "not_found")
         assert bob.client.stop(stream.answer).status_code == 404
         attempts: list[dict[str, Any]] = [{}, {"parent": stream.answer}]
         for fields in attempts:
-            with bob.client.chat(content="Hello", conversation=stream.events[0].data["conversation"], **fields) as refused:
+            with bob.client.chat(
+                content="Hello", conversation=stream.events[0].data["conversation"], **fields
+            ) as refused:
                 assert refused.status == 404
         assert message(stream).status == "streaming"
         running.gate.open()

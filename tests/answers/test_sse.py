@@ -48,7 +48,9 @@ def test_short_tokens_cannot_be_told_apart_by_size() -> None:
     assert len({len(sse.delta("x" * length, 100)) for length in range(1, 16)}) == 1
 
 
-@given(st.dictionaries(texts, st.one_of(texts, st.none(), st.integers(-(2**53), 2**53), st.booleans())))
+@given(
+    st.dictionaries(texts, st.one_of(texts, st.none(), st.integers(-(2**53), 2**53), st.booleans()))
+)
 def test_event_carries_any_payload_exactly(payload: dict[str, object]) -> None:
     event = the_event(sse.event("status", payload))
     assert (event.name, event.id, event.data) == ("status", None, payload)
@@ -63,7 +65,10 @@ def test_frame_ends_in_one_blank_line_and_holds_no_other_line_end(text: str) -> 
 
 
 def test_event_with_a_cursor_names_it_as_id() -> None:
-    assert sse.event("done", {"status": "complete"}, 12) == b'event: done\nid: 12\ndata: {"status":"complete"}\n\n'
+    assert (
+        sse.event("done", {"status": "complete"}, 12)
+        == b'event: done\nid: 12\ndata: {"status":"complete"}\n\n'
+    )
 
 
 def test_end_is_the_frame_that_openai_clients_know() -> None:
@@ -76,9 +81,20 @@ def test_ping_is_a_comment_and_no_event() -> None:
 
 @pytest.mark.parametrize("size", [1, 2, 3, 5, 64])
 def test_frames_survive_any_cut_of_the_bytes(size: int) -> None:
-    stream = b"".join((sse.event("start", {"title": "é"}), *(sse.delta(text, 1) for text in TEXTS), sse.PING, sse.END))
+    stream = b"".join(
+        (
+            sse.event("start", {"title": "é"}),
+            *(sse.delta(text, 1) for text in TEXTS),
+            sse.PING,
+            sse.END,
+        )
+    )
     decoder = Decoder()
-    events = [event for start in range(0, len(stream), size) for event in decoder.feed(stream[start : start + size])]
+    events = [
+        event
+        for start in range(0, len(stream), size)
+        for event in decoder.feed(stream[start : start + size])
+    ]
     assert [event.data["text"] for event in events if event.name == "delta"] == TEXTS
     assert events[-1].is_end
 

@@ -55,16 +55,32 @@ def test_answer_and_ledger_are_saved_when_done_is_sent(alice: Person) -> None:
     with alice.client.chat(content="Hello") as stream:
         stream.until("done")
         answer, row = message(stream), ledger(stream)
-    assert (answer.status, answer.finish_reason, answer.content, answer.error_code) == ("complete", "stop", DEFAULT_TEXT, "")
-    assert (row.outcome, row.prompt_tokens, row.completion_tokens, row.estimated) == ("complete", 11, 7, False)
+    assert (answer.status, answer.finish_reason, answer.content, answer.error_code) == (
+        "complete",
+        "stop",
+        DEFAULT_TEXT,
+        "",
+    )
+    assert (row.outcome, row.prompt_tokens, row.completion_tokens, row.estimated) == (
+        "complete",
+        11,
+        7,
+        False,
+    )
     assert row.duration_ms is not None
     assert row.first_token_ms is not None
     assert row.duration_ms >= row.first_token_ms >= 0
-    assert (row.user_id, row.owner_key, row.quota) == (alice.user.pk, f"u:{alice.user.pk}", alice.quota.name)
+    assert (row.user_id, row.owner_key, row.quota) == (
+        alice.user.pk,
+        f"u:{alice.user.pk}",
+        alice.quota.name,
+    )
 
 
 @pytest.mark.parametrize("encodings", ["gzip, br", "gzip", "*", "identity"])
-def test_headers_are_exactly_those_of_the_contract_and_nothing_is_compressed(alice: Person, encodings: str) -> None:
+def test_headers_are_exactly_those_of_the_contract_and_nothing_is_compressed(
+    alice: Person, encodings: str
+) -> None:
     with alice.client.chat(content="Hello", headers={"Accept-Encoding": encodings}) as stream:
         posted = stream.headers
         answer = stream.answer
@@ -115,7 +131,9 @@ TEXTS = {
 
 @pytest.mark.parametrize("pieces", TEXTS.values(), ids=TEXTS)
 @pytest.mark.parametrize("escape", [False, True])
-def test_text_shown_is_text_stored_is_text_sent(alice: Person, upstream: Upstream, pieces: tuple[str, ...], escape: bool) -> None:
+def test_text_shown_is_text_stored_is_text_sent(
+    alice: Person, upstream: Upstream, pieces: tuple[str, ...], escape: bool
+) -> None:
     key = upstream.script(wire.answer(*pieces, escape=escape))
     stream = said(alice, key)
     sent = "".join(pieces)
@@ -126,15 +144,23 @@ def test_text_shown_is_text_stored_is_text_sent(alice: Person, upstream: Upstrea
 
 @pytest.mark.parametrize("size", [1, 2, 3, 5])
 @pytest.mark.parametrize("escape", [False, True])
-def test_text_survives_packets_of_a_few_bytes(alice: Person, upstream: Upstream, size: int, escape: bool) -> None:
+def test_text_survives_packets_of_a_few_bytes(
+    alice: Person, upstream: Upstream, size: int, escape: bool
+) -> None:
     text = " é\r\n[DONE]\u2028👩‍👧\\"
     key = upstream.script(wire.cut_every(size, wire.answer(text[:5], text[5:], escape=escape)))
     stream = said(alice, key)
     assert (stream.text, message(stream).content) == (text, text)
-    assert stream.named("done")[0]["usage"] == {"prompt_tokens": 11, "completion_tokens": 7, "estimated": False}
+    assert stream.named("done")[0]["usage"] == {
+        "prompt_tokens": 11,
+        "completion_tokens": 7,
+        "estimated": False,
+    }
 
 
-def test_every_place_to_cut_a_character_gives_the_same_text(alice: Person, upstream: Upstream) -> None:
+def test_every_place_to_cut_a_character_gives_the_same_text(
+    alice: Person, upstream: Upstream
+) -> None:
     text = "🙂é"
     data = wire.joined(wire.answer(text))
     first = data.index("🙂".encode())
@@ -142,20 +168,38 @@ def test_every_place_to_cut_a_character_gives_the_same_text(alice: Person, upstr
         assert said(alice, upstream.script([data[:place], data[place:]])).text == text
 
 
-def test_nul_and_lone_surrogates_are_replaced_before_they_are_shown(alice: Person, upstream: Upstream) -> None:
-    key = upstream.script(wire.answer("a\0b", "\ud83d", "\ude42", "\ud800", "c", "\udc00", escape=True))
+def test_nul_and_lone_surrogates_are_replaced_before_they_are_shown(
+    alice: Person, upstream: Upstream
+) -> None:
+    key = upstream.script(
+        wire.answer("a\0b", "\ud83d", "\ude42", "\ud800", "c", "\udc00", escape=True)
+    )
     stream = said(alice, key)
     assert stream.text == message(stream).content == "a\ufffdb🙂\ufffdc\ufffd"
 
 
-def test_upstream_with_crlf_comments_and_empty_chunks_is_understood(alice: Person, upstream: Upstream) -> None:
-    steps = [wire.HEADERS, wire.comment(), wire.role(), wire.null_content(), wire.empty_choices(), *wire.answer("a", "b")]
+def test_upstream_with_crlf_comments_and_empty_chunks_is_understood(
+    alice: Person, upstream: Upstream
+) -> None:
+    steps = [
+        wire.HEADERS,
+        wire.comment(),
+        wire.role(),
+        wire.null_content(),
+        wire.empty_choices(),
+        *wire.answer("a", "b"),
+    ]
     assert said(alice, upstream.script(wire.with_crlf(steps))).text == "ab"
 
 
 def test_long_answer_is_whole(alice: Person, upstream: Upstream) -> None:
     pieces = [f"line {number} 🙂\n" for number in range(20_000)]
-    key = upstream.script([wire.joined(wire.answer(*pieces[:10_000])[:-3]), wire.joined(wire.answer(*pieces[10_000:]))])
+    key = upstream.script(
+        [
+            wire.joined(wire.answer(*pieces[:10_000])[:-3]),
+            wire.joined(wire.answer(*pieces[10_000:])),
+        ]
+    )
     model = ChatModel.objects.create(slug=f"long-{uuid4()}", max_output_tokens=30_000)
     stream = said(alice, key, model=model.slug)
     assert stream.text == message(stream).content == "".join(pieces)
@@ -164,22 +208,35 @@ def test_long_answer_is_whole(alice: Person, upstream: Upstream) -> None:
 # --- Stateless ----------------------------------------------------------------------
 
 
-def test_stateless_turn_stores_no_text_and_is_in_the_ledger(alice: Person, upstream: Upstream) -> None:
+def test_stateless_turn_stores_no_text_and_is_in_the_ledger(
+    alice: Person, upstream: Upstream
+) -> None:
     key = upstream.script(wire.answer("forgotten"))
     messages = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "One"}]
     messages += [{"role": "assistant", "content": "1"}, {"role": "user", "content": key}]
     stream = whole(alice.client.chat(messages=messages))
-    assert (stream.text, event_names(stream), stream.ended) == ("forgotten", ["start", "delta", "done", "message"], True)
+    assert (stream.text, event_names(stream), stream.ended) == (
+        "forgotten",
+        ["start", "delta", "done", "message"],
+        True,
+    )
     start = stream.events[0].data
     assert (start["conversation"], start["message"], start["title"]) == (None, None, None)
     assert not Conversation.objects.filter(user=alice.user).exists()
     assert not Message.objects.filter(id=stream.answer).exists()
     row = ledger(stream)
-    assert (row.outcome, row.prompt_tokens, row.completion_tokens, row.estimated) == ("complete", 11, 7, False)
+    assert (row.outcome, row.prompt_tokens, row.completion_tokens, row.estimated) == (
+        "complete",
+        11,
+        7,
+        False,
+    )
     assert upstream.requests(key)[0].body["messages"] == messages
 
 
-def test_stateless_text_is_not_in_redis_either(alice: Person, upstream: Upstream, redis_client: redis.Redis) -> None:
+def test_stateless_text_is_not_in_redis_either(
+    alice: Person, upstream: Upstream, redis_client: redis.Redis
+) -> None:
     gate = wire.Gate()
     key = upstream.script([*wire.text("forgotten"), gate, *wire.answer()])
     with alice.client.chat(messages=[{"role": "user", "content": key}]) as stream:
@@ -197,13 +254,18 @@ def test_stateless_answer_is_stopped_by_its_id(alice: Person, upstream: Upstream
     with alice.client.chat(messages=[{"role": "user", "content": key}]) as stream:
         stream.until_text("some")
         response = alice.client.stop(stream.answer)
-        assert (response.status_code, response.json()) == (200, {"status": "stopped", "content": "some"})
+        assert (response.status_code, response.json()) == (
+            200,
+            {"status": "stopped", "content": "some"},
+        )
         assert whole(stream).named("done")[0]["status"] == "stopped"
     assert ledger(stream).outcome == "stopped"
     upstream.wait_for_close(upstream.requests(key)[0])
 
 
-def test_upstream_of_a_stateless_answer_closes_within_a_second_of_its_reader_leaving(alice: Person, upstream: Upstream) -> None:
+def test_upstream_of_a_stateless_answer_closes_within_a_second_of_its_reader_leaving(
+    alice: Person, upstream: Upstream
+) -> None:
     key = upstream.script([*wire.text("some"), wire.Stall()])
     stream = alice.client.chat(messages=[{"role": "user", "content": key}])
     stream.until_text("some")

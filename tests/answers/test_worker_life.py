@@ -1,4 +1,6 @@
-"""What becomes of answers when their worker is killed or told to stop, when their conversation is deleted, when Redis goes."""
+"""What becomes of answers when their worker is killed or told to stop, when their conversation is
+deleted, when Redis goes.
+"""
 
 import asyncio
 import os
@@ -33,7 +35,15 @@ from chat.models.conversations import MessageQuerySet
 from chat.models.usage import RunningRow, UsageQuerySet
 from chat.upstream.cost import Bill, RunningCost
 from tests.harness import wire
-from tests.harness.answers import client_of_worker, ledger, message, other_worker, owner_pid, serving_pid, wait_until
+from tests.harness.answers import (
+    client_of_worker,
+    ledger,
+    message,
+    other_worker,
+    owner_pid,
+    serving_pid,
+    wait_until,
+)
 from tests.harness.client import Client, Stream
 from tests.harness.ends import check_slot_is_free, whole
 from tests.harness.people import Person
@@ -62,7 +72,9 @@ async def locked_threads() -> AsyncIterator[threading.Event]:
     await asyncio.gather(*work)
 
 
-async def test_workers_name_fits_the_ledger_on_a_host_with_a_long_name(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_workers_name_fits_the_ledger_on_a_host_with_a_long_name(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(socket, "gethostname", lambda: "h" * 64)
     here = Worker()
     await here.stop()
@@ -94,7 +106,9 @@ async def test_readers_of_other_workers_answers_cost_one_look_at_the_database_a_
 # --- Killed -------------------------------------------------------------------
 
 
-def test_answer_of_a_killed_worker_is_claimed_by_another(person: Person, start_apart: "StartApart", upstream: Upstream) -> None:
+def test_answer_of_a_killed_worker_is_claimed_by_another(
+    person: Person, start_apart: "StartApart", upstream: Upstream
+) -> None:
     apart = start_apart(person, workers=2)
     key = upstream.script([*wire.text("some text"), wire.Stall()])
     stream = apart.client().chat(content=key)
@@ -118,7 +132,9 @@ def test_answer_of_a_killed_worker_is_claimed_by_another(person: Person, start_a
     check_slot_is_free(apart.client())
 
 
-def test_answer_of_the_only_worker_is_claimed_when_it_is_back(person: Person, start_apart: "StartApart", upstream: Upstream) -> None:
+def test_answer_of_the_only_worker_is_claimed_when_it_is_back(
+    person: Person, start_apart: "StartApart", upstream: Upstream
+) -> None:
     apart = start_apart(person)
     key = upstream.script([*wire.text("some text"), wire.Stall()])
     stream = apart.client().chat(content=key)
@@ -134,7 +150,11 @@ def test_answer_of_the_only_worker_is_claimed_when_it_is_back(person: Person, st
     assert apart.usage(answer) == ("interrupted", True)
     client = apart.client()
     again = whole(client.resume(answer, "5"))
-    assert (again.text, again.named("error")[0]["code"], again.ended) == ("text", "worker_lost", True)
+    assert (again.text, again.named("error")[0]["code"], again.ended) == (
+        "text",
+        "worker_lost",
+        True,
+    )
     check_slot_is_free(client)
 
 
@@ -174,7 +194,10 @@ def test_lost_answers_without_text_or_without_a_row_are_settled_too(
     stateless = client.chat(messages=[{"role": "user", "content": key}]).answer
     apart.site.kill9()
     apart.site.start()
-    wait_until(lambda: apart.usage(silent)[0] != "running" and apart.usage(stateless)[0] != "running", CLAIMED_SECONDS)
+    wait_until(
+        lambda: apart.usage(silent)[0] != "running" and apart.usage(stateless)[0] != "running",
+        CLAIMED_SECONDS,
+    )
     assert apart.answer(silent) == ("failed", "", "worker_lost")
     assert (apart.usage(silent), apart.usage(stateless)) == (("failed", True), ("failed", True))
     check_slot_is_free(apart.client())
@@ -182,7 +205,14 @@ def test_lost_answers_without_text_or_without_a_row_are_settled_too(
 
 def test_answer_of_a_host_whose_clock_was_ahead_is_claimed(person: Person) -> None:
     ahead = timezone.now() + timedelta(hours=1)
-    usage = Usage.objects.create(answer=uuid4(), owner_key="u:0", limit_key="u:0", model="gpt-4o-mini", worker="lost", created=ahead)
+    usage = Usage.objects.create(
+        answer=uuid4(),
+        owner_key="u:0",
+        limit_key="u:0",
+        model="gpt-4o-mini",
+        worker="lost",
+        created=ahead,
+    )
     assert recovery.claim(usage.answer, "some text", RunningCost("", Bill()))
     usage.refresh_from_db()
     assert (usage.outcome, usage.duration_ms) == ("interrupted", 0)
@@ -192,21 +222,39 @@ def test_lost_answer_of_which_no_text_is_kept_is_paid_for_as_far_as_it_came(
     make_user: "MakeUser", start_apart: "StartApart", upstream: Upstream
 ) -> None:
     apart = start_apart(make_user(concurrent_streams=2))
-    silent = upstream.script([wire.role(), *[wire.chunk({"reasoning_content": "hm "})] * 300, wire.Stall()])
-    spoken = [{"role": "user", "content": upstream.script([*wire.text("word " * 200), wire.Stall()])}]
-    with apart.client().chat(content=silent) as thinking, apart.client().chat(messages=spoken) as stateless:
-        wait_until(lambda: min(apart.tokens_so_far(stream.answer) for stream in (thinking, stateless)) >= 250)
+    silent = upstream.script(
+        [wire.role(), *[wire.chunk({"reasoning_content": "hm "})] * 300, wire.Stall()]
+    )
+    spoken = [
+        {"role": "user", "content": upstream.script([*wire.text("word " * 200), wire.Stall()])}
+    ]
+    with (
+        apart.client().chat(content=silent) as thinking,
+        apart.client().chat(messages=spoken) as stateless,
+    ):
+        wait_until(
+            lambda: (
+                min(apart.tokens_so_far(stream.answer) for stream in (thinking, stateless)) >= 250
+            )
+        )
         apart.site.kill9()
     apart.site.start()
     for stream in (thinking, stateless):
-        wait_until(lambda stream=stream: apart.usage(stream.answer) == ("failed", True), CLAIMED_SECONDS)
-        assert apart.rows("SELECT completion_tokens >= 250 FROM chat_usage WHERE answer = ?", UUID(stream.answer).hex) == [(1,)]
+        wait_until(
+            lambda stream=stream: apart.usage(stream.answer) == ("failed", True), CLAIMED_SECONDS
+        )
+        assert apart.rows(
+            "SELECT completion_tokens >= 250 FROM chat_usage WHERE answer = ?",
+            UUID(stream.answer).hex,
+        ) == [(1,)]
 
 
 # --- Told to stop -----------------------------------------------------------------
 
 
-def test_drain_lets_readers_go_and_finishes_the_answer(alice: Person, start_site: "StartSite", upstream: Upstream) -> None:
+def test_drain_lets_readers_go_and_finishes_the_answer(
+    alice: Person, start_site: "StartSite", upstream: Upstream
+) -> None:
     site, gate = start_site(), wire.Gate()
     key = upstream.script([*wire.text("some "), gate, *wire.answer("text")])
     stream = alice.client_on(site).chat(content=key)
@@ -224,7 +272,9 @@ def test_drain_lets_readers_go_and_finishes_the_answer(alice: Person, start_site
     assert (again.text, again.ended) == ("text", True)
 
 
-def test_drain_outlasts_the_grace_time_without_a_reader(alice: Person, start_site: "StartSite", upstream: Upstream) -> None:
+def test_drain_outlasts_the_grace_time_without_a_reader(
+    alice: Person, start_site: "StartSite", upstream: Upstream
+) -> None:
     site, gate = start_site(RESUME_GRACE_SECONDS="0"), wire.Gate()
     key = upstream.script([*wire.text("some "), gate, *wire.answer("text")])
     stream = alice.client_on(site).chat(content=key)
@@ -237,7 +287,9 @@ def test_drain_outlasts_the_grace_time_without_a_reader(alice: Person, start_sit
     assert message(stream).status == "complete"
 
 
-def test_answer_that_outlasts_the_drain_is_interrupted_and_saved(person: Person, start_site: "StartSite", upstream: Upstream) -> None:
+def test_answer_that_outlasts_the_drain_is_interrupted_and_saved(
+    person: Person, start_site: "StartSite", upstream: Upstream
+) -> None:
     site = start_site(DRAIN_SECONDS="1")
     key = upstream.script([*wire.text("some text"), wire.Stall()])
     stream = person.client_on(site).chat(content=key)
@@ -261,9 +313,13 @@ def ask_statelessly(client: Client, key: str) -> Stream:
     return client.chat(messages=[{"role": "user", "content": key}])
 
 
-def test_stateless_answer_is_read_to_its_end_while_the_site_drains(alice: Person, start_site: "StartSite", upstream: Upstream) -> None:
+def test_stateless_answer_is_read_to_its_end_while_the_site_drains(
+    alice: Person, start_site: "StartSite", upstream: Upstream
+) -> None:
     site, gate, last = start_site(), wire.Gate(), wire.Gate()
-    key = upstream.script([*wire.text("some "), gate, *wire.text("more "), last, *wire.answer("text")])
+    key = upstream.script(
+        [*wire.text("some "), gate, *wire.text("more "), last, *wire.answer("text")]
+    )
     stream = ask_statelessly(alice.client_on(site), key)
     stream.until_text("some ")
     site.terminate()
@@ -276,7 +332,9 @@ def test_stateless_answer_is_read_to_its_end_while_the_site_drains(alice: Person
     assert ledger(stream).outcome == "complete"
 
 
-def test_stateless_answer_that_outlasts_the_drain_ends_with_a_word(alice: Person, start_site: "StartSite", upstream: Upstream) -> None:
+def test_stateless_answer_that_outlasts_the_drain_ends_with_a_word(
+    alice: Person, start_site: "StartSite", upstream: Upstream
+) -> None:
     site = start_site(DRAIN_SECONDS="3")
     key = upstream.script([*wire.text("some text"), wire.Stall()])
     stream = ask_statelessly(alice.client_on(site), key)
@@ -313,14 +371,22 @@ def read_until(connection: socket.socket, end: bytes) -> None:
 
 
 class SlowRequest:
-    """A POST /api/chat whose body the server is waiting for: its connection is open and in use while the worker is told to stop."""
+    """A POST /api/chat whose body the server is waiting for: its connection is open and in use
+    while the worker is told to stop.
+    """
 
     def __init__(self, client: Client, site: Site, body: str, pid: int) -> None:
         self._body = body.encode()
         self._socket = self._connection_to(pid, site)
         cookies = "; ".join(f"{cookie.name}={cookie.value}" for cookie in client.http.cookies.jar)
-        head = f"POST /api/chat HTTP/1.1\r\nHost: 127.0.0.1:{site.port}\r\nCookie: {cookies}\r\nX-CSRFToken: {client.csrf}\r\n"
-        head += f"Content-Type: application/json\r\nContent-Length: {len(self._body)}\r\nExpect: 100-continue\r\n\r\n"
+        head = (
+            f"POST /api/chat HTTP/1.1\r\nHost: 127.0.0.1:{site.port}\r\nCookie:"
+            f" {cookies}\r\nX-CSRFToken: {client.csrf}\r\n"
+        )
+        head += (
+            f"Content-Type: application/json\r\nContent-Length: {len(self._body)}\r\nExpect:"
+            " 100-continue\r\n\r\n"
+        )
         self._socket.sendall(head.encode())
         read_until(self._socket, b" 100 Continue\r\n\r\n")  # the handler waits for the body
 
@@ -348,7 +414,9 @@ def test_draining_worker_refuses_a_new_turn_on_a_connection_it_still_has(
     site, gate, key = start_site(), wire.Gate(), upstream.key()
     client = alice.client_on(site)
     slow = SlowRequest(client, site, f'{{"content": "{key}"}}', site.process.pid)
-    running = client.chat(content=upstream.script([*wire.text("some "), gate, *wire.answer("text")]))
+    running = client.chat(
+        content=upstream.script([*wire.text("some "), gate, *wire.answer("text")])
+    )
     running.until_text("some ")
     site.terminate()
     whole(running)  # let go: it drains
@@ -361,14 +429,18 @@ def test_draining_worker_refuses_a_new_turn_on_a_connection_it_still_has(
     gate.open()
 
 
-def test_draining_worker_keeps_no_reader_of_another_workers_answer(alice: Person, start_site: "StartSite", upstream: Upstream) -> None:
+def test_draining_worker_keeps_no_reader_of_another_workers_answer(
+    alice: Person, start_site: "StartSite", upstream: Upstream
+) -> None:
     site, gate = start_site(workers=2), wire.Gate()
     key = upstream.script([*wire.text("some "), gate, *wire.answer("text")])
     turn = str(uuid4())
     first = alice.client_on(site).chat(content=key, turn=turn)
     first.until_text("some ")
     drained = other_worker(site, owner_pid(first))
-    slow = SlowRequest(alice.client_on(site), site, f'{{"content": "{key}", "turn": "{turn}"}}', drained)
+    slow = SlowRequest(
+        alice.client_on(site), site, f'{{"content": "{key}", "turn": "{turn}"}}', drained
+    )
     os.kill(drained, signal.SIGTERM)
     wait_until(lambda: "Shutting down" in site.log())
     assert "[DONE]" not in slow.finish()
@@ -388,7 +460,9 @@ def test_deleting_a_conversation_stops_its_answer_which_does_not_come_back(
     stream = client.chat(content=key)
     stream.until_text("some text")
     conversation, owner = stream.events[0].data["conversation"], owner_pid(stream)
-    deleting = client_of_worker(person, site2, owner if where == "here" else other_worker(site2, owner))
+    deleting = client_of_worker(
+        person, site2, owner if where == "here" else other_worker(site2, owner)
+    )
     answer = stream.answer
     assert deleting.post(f"/c/{conversation}/delete/").status_code in (200, 204, 302, 303)
     upstream.wait_for_close(upstream.requests(key)[0], timeout=2)
@@ -402,7 +476,9 @@ def test_deleting_a_conversation_stops_its_answer_which_does_not_come_back(
     check_slot_is_free(client)
 
 
-def test_answer_whose_conversation_vanishes_is_stopped_and_not_brought_back(person: Person, upstream: Upstream) -> None:
+def test_answer_whose_conversation_vanishes_is_stopped_and_not_brought_back(
+    person: Person, upstream: Upstream
+) -> None:
     key = upstream.script([*wire.text("some text"), wire.Stall()])
     stream = person.client.chat(content=key)
     stream.until_text("some text")
@@ -421,7 +497,9 @@ def test_reader_notices_nothing_when_redis_is_killed_and_the_answer_is_saved(
     alice: Person, start_apart: "StartApart", upstream: Upstream
 ) -> None:
     apart, gate, second_gate = start_apart(alice), wire.Gate(), wire.Gate()
-    key = upstream.script([*wire.text("some "), gate, *wire.text("more "), second_gate, *wire.answer("text")])
+    key = upstream.script(
+        [*wire.text("some "), gate, *wire.text("more "), second_gate, *wire.answer("text")]
+    )
     with apart.client().chat(content=key) as stream:
         stream.until_text("some ")
         apart.valkey.stop()
@@ -429,7 +507,10 @@ def test_reader_notices_nothing_when_redis_is_killed_and_the_answer_is_saved(
         stream.until_text("more ")
         second_gate.open()
         stream.read()
-    assert [event.name for event in stream.events if event.name not in ("start", "delta")] == ["done", "message"]
+    assert [event.name for event in stream.events if event.name not in ("start", "delta")] == [
+        "done",
+        "message",
+    ]
     assert stream.text == "some more text"
     assert apart.answer(stream.answer) == ("complete", "some more text", "")
     assert apart.usage(stream.answer) == ("complete", False)
@@ -452,7 +533,9 @@ def test_reader_on_another_worker_is_told_the_end_though_redis_is_gone(
         assert second.named("done") == first.named("done")
 
 
-def test_answer_is_stopped_from_another_worker_though_redis_is_gone(alice: Person, start_apart: "StartApart", upstream: Upstream) -> None:
+def test_answer_is_stopped_from_another_worker_though_redis_is_gone(
+    alice: Person, start_apart: "StartApart", upstream: Upstream
+) -> None:
     apart = start_apart(alice, workers=2)
     key = upstream.script([*wire.text("some text"), wire.Stall()])
     stream = apart.client().chat(content=key)
@@ -506,7 +589,9 @@ def test_reader_on_another_worker_gets_the_exact_text_after_redis_was_emptied(
     alice: Person, start_apart: "StartApart", upstream: Upstream
 ) -> None:
     apart, gate, last = start_apart(alice, workers=2), wire.Gate(), wire.Gate()
-    key = upstream.script([*wire.text("ab"), gate, *wire.text("0123456789"), last, *wire.answer("!")])
+    key = upstream.script(
+        [*wire.text("ab"), gate, *wire.text("0123456789"), last, *wire.answer("!")]
+    )
     first = apart.client().chat(content=key)
     first.until_text("ab")
     elsewhere = apart.client_elsewhere(first.answer)
@@ -522,7 +607,11 @@ def test_reader_on_another_worker_gets_the_exact_text_after_redis_was_emptied(
 
 async def test_text_on_its_way_from_redis_is_not_added_to_an_answer_that_ended_meanwhile() -> None:
     client, answer_id = chat_redis.async_client(), uuid4()
-    store, here, elsewhere = AnswerStore(client), LiveAnswer(answer_id, {}), LiveAnswer(answer_id, {})
+    store, here, elsewhere = (
+        AnswerStore(client),
+        LiveAnswer(answer_id, {}),
+        LiveAnswer(answer_id, {}),
+    )
     elsewhere.append("some text")
     pipeline = client.pipeline(transaction=False)
     store.queue_texts(pipeline, [elsewhere], verify=False)
@@ -536,7 +625,9 @@ async def test_text_on_its_way_from_redis_is_not_added_to_an_answer_that_ended_m
     assert here.text == b"some text"
 
 
-def test_emptied_redis_kills_no_living_answer(alice: Person, start_apart: "StartApart", upstream: Upstream) -> None:
+def test_emptied_redis_kills_no_living_answer(
+    alice: Person, start_apart: "StartApart", upstream: Upstream
+) -> None:
     apart, gate = start_apart(alice, workers=2), wire.Gate()
     key = upstream.script([*wire.text("some "), gate, *wire.answer("text")])
     with apart.client().chat(content=key) as stream:
@@ -550,10 +641,16 @@ def test_emptied_redis_kills_no_living_answer(alice: Person, start_apart: "Start
     assert apart.answer(stream.answer) == ("complete", "some text", "")
 
 
-async def test_worker_whose_own_lease_is_missing_takes_no_other_for_lost(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A Redis that is full, or a replica, is read as before and forgets every lease: nobody can write theirs again."""
+async def test_worker_whose_own_lease_is_missing_takes_no_other_for_lost(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A Redis that is full, or a replica, is read as before and forgets every lease: nobody can
+    write theirs again.
+    """
     here, answer, claimed = Worker(), uuid4(), []
-    monkeypatch.setattr(UsageQuerySet, "running_rows", lambda _: [RunningRow("another worker", answer, False)])
+    monkeypatch.setattr(
+        UsageQuerySet, "running_rows", lambda _: [RunningRow("another worker", answer, False)]
+    )
     monkeypatch.setattr(recovery, "claim", lambda answer, *left: claimed.append(answer))
     for _ in range(3):
         await here.recovery.recover()
@@ -584,7 +681,9 @@ def test_answers_that_end_while_redis_hangs_do_not_wait_for_each_other(
     apart.valkey.resume()
 
 
-async def test_leases_do_not_wait_for_a_locked_database(redis_client: redis.Redis, locked_threads: threading.Event) -> None:
+async def test_leases_do_not_wait_for_a_locked_database(
+    redis_client: redis.Redis, locked_threads: threading.Event
+) -> None:
     here, lease = Worker(), Lease(uuid4().hex, (f"readers:{uuid4()}",), 0, 0)
     await here.start()
     leases.take(redis_client, lease.subjects[0], lease, leases.Headroom())
@@ -610,7 +709,9 @@ def threads_of(pid: int) -> int:
     return len(os.listdir(f"/proc/{pid}/task"))
 
 
-def test_threads_do_not_grow_with_open_streams(alice: Person, start_site: "StartSite", upstream: Upstream) -> None:
+def test_threads_do_not_grow_with_open_streams(
+    alice: Person, start_site: "StartSite", upstream: Upstream
+) -> None:
     site, gate = start_site(), wire.Gate()
     (pid,) = site.worker_pids()
     client = alice.client_on(site)
@@ -618,7 +719,12 @@ def test_threads_do_not_grow_with_open_streams(alice: Person, start_site: "Start
     idle = threads_of(pid)
     key = upstream.script([*wire.text("some "), gate, *wire.answer("text")])
     streams = [
-        client.chat(content=key) if number % 2 else client.chat(messages=[{"role": "user", "content": key}]) for number in range(200)
+        (
+            client.chat(content=key)
+            if number % 2
+            else client.chat(messages=[{"role": "user", "content": key}])
+        )
+        for number in range(200)
     ]
     for stream in streams:
         stream.until_text("some ")

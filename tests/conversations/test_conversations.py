@@ -18,7 +18,9 @@ from tests.harness.visitor import all_at_once
 
 
 class Tree:
-    """Messages that follow each other a second apart; `tree("a", None)` adds one and returns its id."""
+    """Messages that follow each other a second apart; `tree("a", None)` adds one and returns its
+    id.
+    """
 
     def __init__(self) -> None:
         self.messages: list[Message] = []
@@ -38,7 +40,10 @@ class Tree:
         return path
 
     def shown(self, through: UUID | None = None) -> list[tuple[str, int, int]]:
-        return [(entry.message.content, entry.place, entry.count) for entry in entries(self.messages, through)]
+        return [
+            (entry.message.content, entry.place, entry.count)
+            for entry in entries(self.messages, through)
+        ]
 
 
 @pytest.fixture
@@ -82,7 +87,9 @@ def test_a_branch_through_an_unknown_message_is_the_newest(tree: Tree) -> None:
     assert tree.shown(uuid4()) == tree.shown()
 
 
-def test_the_pages_of_a_conversation_are_its_owners_alone(site: Site, alice: Person, bob: Person) -> None:
+def test_the_pages_of_a_conversation_are_its_owners_alone(
+    site: Site, alice: Person, bob: Person
+) -> None:
     conversation = Conversation.objects.create(user=alice.user, title="Hers")
     address = f"/c/{conversation.id}/"
     assert alice.client.get(address).status_code == 200
@@ -92,7 +99,9 @@ def test_the_pages_of_a_conversation_are_its_owners_alone(site: Site, alice: Per
     conversation.refresh_from_db()
     assert conversation.title == "Hers"
     assert "Hers" not in bob.client.get("/").text
-    assert alice.client.post(f"{address}rename/", data={"title": "  Still   hers "}).status_code == 302
+    assert (
+        alice.client.post(f"{address}rename/", data={"title": "  Still   hers "}).status_code == 302
+    )
     conversation.refresh_from_db()
     assert conversation.title == "Still hers"
     assert alice.client.post(f"{address}delete/").status_code == 302
@@ -102,22 +111,29 @@ def test_the_pages_of_a_conversation_are_its_owners_alone(site: Site, alice: Per
 def ask_anew(person: Person, conversation: Conversation) -> None:
     """Two turns at the conversation's beginning, one after the other, while it is there."""
     for _ in range(2):
-        with person.client.chat(content="Hello", conversation=str(conversation.id), parent=None) as stream:
+        with person.client.chat(
+            content="Hello", conversation=str(conversation.id), parent=None
+        ) as stream:
             stream.read()
 
 
 def test_a_conversation_to_which_turns_are_added_can_be_deleted_all_the_same(alice: Person) -> None:
     for _ in range(8):
         conversation = Conversation.objects.create(user=alice.user)
-        Message.objects.bulk_create([Message(conversation=conversation, content=str(number)) for number in range(400)])
+        Message.objects.bulk_create(
+            [Message(conversation=conversation, content=str(number)) for number in range(400)]
+        )
         outcomes: list[Any] = all_at_once(
-            [partial(alice.client.post, f"/c/{conversation.id}/delete/")] + [partial(ask_anew, alice, conversation)] * 3
+            [partial(alice.client.post, f"/c/{conversation.id}/delete/")]
+            + [partial(ask_anew, alice, conversation)] * 3
         )
         assert outcomes[0].status_code == 302
         assert not Conversation.objects.filter(id=conversation.id).exists()
 
 
-def test_a_very_long_conversation_shows_its_end_and_the_rest_by_steps(site: Site, alice: Person) -> None:
+def test_a_very_long_conversation_shows_its_end_and_the_rest_by_steps(
+    site: Site, alice: Person
+) -> None:
     conversation = Conversation.objects.create(user=alice.user, title="Long")
     tree = Tree()
     for number in range(PAGE_MESSAGES + 2 * PAGE_STEP + 10):
@@ -130,7 +146,9 @@ def test_a_very_long_conversation_shows_its_end_and_the_rest_by_steps(site: Site
     def shown(query: str) -> tuple[list[str], str | None]:
         page = alice.client.get(f"/c/{conversation.id}/{query}").text
         earlier = re.search(r'href="([^"#]+)#[^"]+">Show earlier', page)
-        return re.findall(r'<article class="message[^>]* id="(m-[^"]+)"', page), earlier and unescape(earlier[1])
+        return re.findall(
+            r'<article class="message[^>]* id="(m-[^"]+)"', page
+        ), earlier and unescape(earlier[1])
 
     newest, earlier = shown("")
     assert newest == wanted[2 * PAGE_STEP :]

@@ -30,13 +30,17 @@ class Talk:
     """A conversation whose messages are a minute apart."""
 
     def __init__(self, person: Person, title: str = "Cats & dogs") -> None:
-        self.conversation = Conversation.objects.create(user=person.user, title=title, created=START)
+        self.conversation = Conversation.objects.create(
+            user=person.user, title=title, created=START
+        )
         self._minutes = 0
 
     def ask(self, content: str, parent: Message | None = None) -> Message:
         return self._add("user", content, parent)
 
-    def answer(self, content: str, parent: Message, *, outcome: str = "complete", estimated: bool = False) -> Message:
+    def answer(
+        self, content: str, parent: Message, *, outcome: str = "complete", estimated: bool = False
+    ) -> Message:
         status = "streaming" if outcome == "running" else outcome
         message = self._add("assistant", content, parent, status=status, model="gpt-4o-mini")
         Usage.objects.create(
@@ -56,7 +60,14 @@ class Talk:
     def _add(self, role: str, content: str, parent: Message | None, **fields: str) -> Message:
         self._minutes += 1
         created = START + timedelta(minutes=self._minutes)
-        return Message.objects.create(conversation=self.conversation, parent=parent, role=role, content=content, created=created, **fields)
+        return Message.objects.create(
+            conversation=self.conversation,
+            parent=parent,
+            role=role,
+            content=content,
+            created=created,
+            **fields,
+        )
 
     def url(self, suffix: str) -> str:
         return f"/c/{self.conversation.pk}/export.{suffix}"
@@ -77,14 +88,37 @@ def test_json_holds_the_whole_tree_oldest_first(alice: Person) -> None:
     assert [list(message) for message in export["messages"]] == [
         ["id", "parent", "role", "content", "status", "model", "usage", "created"]
     ] * 5
-    assert [message["content"] for message in export["messages"]] == [TEXT, "one", "two", "and?", ""]
-    assert [message["parent"] for message in export["messages"]][:3] == [None, str(question.pk), str(question.pk)]
+    assert [message["content"] for message in export["messages"]] == [
+        TEXT,
+        "one",
+        "two",
+        "and?",
+        "",
+    ]
+    assert [message["parent"] for message in export["messages"]][:3] == [
+        None,
+        str(question.pk),
+        str(question.pk),
+    ]
     prompt, complete, stopped, _, streaming = export["messages"]
-    assert (prompt["id"], prompt["role"], prompt["status"], prompt["usage"]) == (str(question.pk), "user", "complete", None)
+    assert (prompt["id"], prompt["role"], prompt["status"], prompt["usage"]) == (
+        str(question.pk),
+        "user",
+        "complete",
+        None,
+    )
     assert complete["usage"] == {"prompt_tokens": 7, "completion_tokens": 5, "estimated": False}
-    assert (complete["id"], complete["model"], parse_datetime(complete["created"])) == (str(first.pk), "gpt-4o-mini", first.created)
+    assert (complete["id"], complete["model"], parse_datetime(complete["created"])) == (
+        str(first.pk),
+        "gpt-4o-mini",
+        first.created,
+    )
     assert (stopped["status"], stopped["usage"]["estimated"]) == ("stopped", True)
-    assert (streaming["id"], streaming["status"], streaming["usage"]) == (str(running.pk), "streaming", None)
+    assert (streaming["id"], streaming["status"], streaming["usage"]) == (
+        str(running.pk),
+        "streaming",
+        None,
+    )
 
 
 def test_a_prompt_stands_before_its_answer_of_the_same_instant(alice: Person) -> None:
@@ -105,8 +139,10 @@ def test_markdown_is_the_branch_that_ends_with_the_newest_message(alice: Person)
     talk.ask("Why?", cat)
     answer = visitor(alice.user).get(talk.url("md"))
     assert answer["Content-Type"] == "text/markdown; charset=utf-8"
-    assert answer.content.decode() == (
-        "# Cats & dogs\n\n## You\n\nWhich pet?\n\n## gpt-4o-mini – stopped\n\nA cat, beca\n\n## You\n\nWhy?\n"
+    assert (
+        answer.content.decode()
+        == "# Cats & dogs\n\n## You\n\nWhich pet?\n\n## gpt-4o-mini – stopped\n\nA cat, beca\n\n##"
+        " You\n\nWhy?\n"
     )
 
 
@@ -141,23 +177,30 @@ NAMES = [
 
 
 @pytest.mark.parametrize(("title", "name", "whole"), NAMES)
-def test_a_downloads_name_is_the_title_as_far_as_that_is_safe(alice: Person, title: str, name: str, whole: str | None) -> None:
+def test_a_downloads_name_is_the_title_as_far_as_that_is_safe(
+    alice: Person, title: str, name: str, whole: str | None
+) -> None:
     talk = Talk(alice, title=title)
     client = visitor(alice.user)
     for suffix in ("md", "json"):
-        plain, _, extended = client.get(talk.url(suffix))["Content-Disposition"].partition("; filename*=UTF-8''")
+        plain, _, extended = client.get(talk.url(suffix))["Content-Disposition"].partition(
+            "; filename*=UTF-8''"
+        )
         assert plain == f'attachment; filename="{name}.{suffix}"'
         assert extended.isascii()
         assert not set(extended) & set(" \"'();,/\\*")
         assert unquote(extended) == (f"{whole}.{suffix}" if whole else "")
 
 
-def test_a_browser_saves_a_download_under_its_whole_name(alice: Person, site: Site, page: Page) -> None:
+def test_a_browser_saves_a_download_under_its_whole_name(
+    alice: Person, site: Site, page: Page
+) -> None:
     talk = Talk(alice, title="Über 日本語: Größe")
     page.context.add_cookies(alice.cookies(site))
     page.goto(site.url)
     page.evaluate(
-        "url => { const link = document.createElement('a'); link.href = url; document.body.append(link); link.id = 'save'; }",
+        "url => { const link = document.createElement('a'); link.href = url;"
+        " document.body.append(link); link.id = 'save'; }",
         talk.url("md"),
     )
     with page.expect_download() as download:
@@ -166,7 +209,9 @@ def test_a_browser_saves_a_download_under_its_whole_name(alice: Person, site: Si
 
 
 @pytest.mark.parametrize("suffix", ["md", "json"])
-def test_a_stranger_gets_404_as_for_what_does_not_exist(alice: Person, bob: Person, suffix: str) -> None:
+def test_a_stranger_gets_404_as_for_what_does_not_exist(
+    alice: Person, bob: Person, suffix: str
+) -> None:
     talk = Talk(alice)
     assert visitor(alice.user).get(talk.url(suffix)).status_code == 200
     assert visitor(bob.user).get(talk.url(suffix)).status_code == 404
@@ -198,14 +243,18 @@ def queries_of(call: Callable[[], Any]) -> int:
 
 
 @pytest.mark.parametrize("suffix", ["md", "json"])
-def test_the_number_of_queries_does_not_grow_with_the_conversation(alice: Person, suffix: str) -> None:
+def test_the_number_of_queries_does_not_grow_with_the_conversation(
+    alice: Person, suffix: str
+) -> None:
     client = visitor(alice.user)
     short, long = Talk(alice), Talk(alice)
     for talk, turns in ((short, 1), (long, 20)):
         last: Message | None = None
         for number in range(turns):
             last = talk.answer("yes", talk.ask(f"{number}?", last))
-    assert queries_of(lambda: client.get(short.url(suffix))) == queries_of(lambda: client.get(long.url(suffix)))
+    assert queries_of(lambda: client.get(short.url(suffix))) == queries_of(
+        lambda: client.get(long.url(suffix))
+    )
 
 
 def test_exporting_is_limited_by_person_whatever_the_form(alice: Person, bob: Person) -> None:

@@ -32,14 +32,32 @@ class Elements(HTMLParser):
 
 
 def test_badge_that_is_a_link_is_one_link() -> None:
-    page = Elements(render("[![build *ok*](https://i.example/c.svg)](https://l.example) ![x](https://i.example/x.png)"))
-    assert [link["href"] for link in page.named("a")] == ["https://l.example", "https://i.example/x.png"]
+    page = Elements(
+        render(
+            "[![build *ok*](https://i.example/c.svg)](https://l.example)"
+            " ![x](https://i.example/x.png)"
+        )
+    )
+    assert [link["href"] for link in page.named("a")] == [
+        "https://l.example",
+        "https://i.example/x.png",
+    ]
     assert page.text.strip() == "build ok x"
 
 
 def test_headings_lists_tables_and_strikethrough_are_rendered() -> None:
-    html = render("# Title\n\n3. three\n   - nested\n\n| a | b |\n|---|---|\n| 1 | ~~2~~ |\n\nline one\nline two")
-    for piece in ("<h1>Title</h1>", '<ol start="3">', "<li>nested</li>", "<td>1</td>", "<s>2</s>", "line one<br>\nline two"):
+    html = render(
+        "# Title\n\n3. three\n   - nested\n\n| a | b |\n|---|---|\n| 1 | ~~2~~ |\n\nline"
+        " one\nline two"
+    )
+    for piece in (
+        "<h1>Title</h1>",
+        '<ol start="3">',
+        "<li>nested</li>",
+        "<td>1</td>",
+        "<s>2</s>",
+        "line one<br>\nline two",
+    ):
         assert piece in html
 
 
@@ -51,7 +69,9 @@ def test_code_is_coloured_by_classes_under_its_language() -> None:
     assert "style=" not in html
 
 
-@pytest.mark.parametrize("language", ["python", "java", "c#", "JavaScript", "", "no-such-language", "html"])
+@pytest.mark.parametrize(
+    "language", ["python", "java", "c#", "JavaScript", "", "no-such-language", "html"]
+)
 def test_the_text_of_code_stays_exactly_as_it_was(language: str) -> None:
     code = '\n\n  <a href="x">&amp;</a>\n\tif (a && b) { return "é\u2028"; }  \n\n'
     shown = Elements(render(f"```{language}\n{code}```"))
@@ -91,11 +111,26 @@ def test_the_text_of_code_stays_exactly_as_it_was(language: str) -> None:
 )
 def test_hostile_text_is_shown_and_not_obeyed(hostile: str) -> None:
     found = Elements(render(hostile)).found
-    forbidden = {"script", "img", "svg", "iframe", "style", "link", "form", "object", "math", "base", "input", "video"}
+    forbidden = {
+        "script",
+        "img",
+        "svg",
+        "iframe",
+        "style",
+        "link",
+        "form",
+        "object",
+        "math",
+        "base",
+        "input",
+        "video",
+    }
     assert not forbidden & {tag for tag, _ in found}
     for tag, attributes in found:
         assert attributes.keys() <= ALLOWED_ATTRIBUTES, (tag, attributes)
-        assert str(attributes.get("href") or "https://").startswith(("https://", "http://", "mailto:")), attributes
+        assert str(attributes.get("href") or "https://").startswith(
+            ("https://", "http://", "mailto:")
+        ), attributes
 
 
 @pytest.mark.parametrize(
@@ -121,8 +156,25 @@ def test_hostile_text_is_shown_and_not_obeyed(hostile: str) -> None:
 )
 def test_a_formula_or_a_note_carries_nothing_but_itself(hostile: str) -> None:
     for tag, attributes in Elements(render(hostile)).found:
-        assert tag not in {"script", "img", "annotation-xml", "annotation", "maction", "semantics", "iframe"}
-        forbidden = {"href", "style", "actiontype", "encoding", "id", "xlink:href", "onmouseover", "onerror"}
+        assert tag not in {
+            "script",
+            "img",
+            "annotation-xml",
+            "annotation",
+            "maction",
+            "semantics",
+            "iframe",
+        }
+        forbidden = {
+            "href",
+            "style",
+            "actiontype",
+            "encoding",
+            "id",
+            "xlink:href",
+            "onmouseover",
+            "onerror",
+        }
         assert not attributes.keys() & (forbidden if tag != "a" else {"style"}), (tag, attributes)
         assert "900" not in str(attributes.get("width"))
         assert not tag.startswith("m") or "class" not in attributes
@@ -139,7 +191,11 @@ def test_an_image_becomes_a_link_and_loads_nothing() -> None:
 def test_links_open_elsewhere_and_tell_nothing_about_us() -> None:
     for text in ("[x](https://a.example)", "<https://a.example>", "see https://a.example."):
         (link,) = Elements(render(text)).named("a")
-        assert link == {"href": "https://a.example", "target": "_blank", "rel": "noopener noreferrer nofollow"}
+        assert link == {
+            "href": "https://a.example",
+            "target": "_blank",
+            "rel": "noopener noreferrer nofollow",
+        }
 
 
 @pytest.mark.parametrize(
@@ -207,11 +263,16 @@ def test_four_megabytes_of_anything_are_shown_in_time_and_whole(piece: str) -> N
     shown = render(text)
     assert process_time() - begin < SECONDS_FOR_200_KB
     assert shown.endswith(f"{text[-400_000:]}</code></pre>")
-    assert shown.count(piece.strip()) >= len(text) // len(piece) - 50_000  # the formatted ones lose marks
+    assert (
+        shown.count(piece.strip()) >= len(text) // len(piece) - 50_000
+    )  # the formatted ones lose marks
 
 
 def test_a_long_answer_is_rendered_all_the_same() -> None:
-    chapter = "## A heading\n\nSome *words* of prose, as a long answer has them, one sentence after the other.\n\n"
+    chapter = (
+        "## A heading\n\nSome *words* of prose, as a long answer has them, one sentence after the"
+        " other.\n\n"
+    )
     assert render(chapter * 2_000).count("<em>words</em>") == 2_000
 
 
@@ -242,7 +303,13 @@ def test_hostile_code_is_coloured_in_time_or_not_at_all(language: str, piece: st
         ("one<br>two", "one&lt;br&gt;two"),
         ("| a | b |\n|:-:|--:|\n| 1 | 2 |", '<td class="align-center">1</td>'),
         ("| a | b |\n|:-:|--:|\n| 1 | 2 |", '<td class="align-right">2</td>'),
-        ("- [ ] open", '<li class="task"><span class="task-box" role="img" aria-label="To do">☐</span> open</li>'),
+        (
+            "- [ ] open",
+            (
+                '<li class="task"><span class="task-box" role="img" aria-label="To do">☐</span>'
+                " open</li>"
+            ),
+        ),
         ("1. [X] done", '<span class="task-box" role="img" aria-label="Done">☑</span> done'),
         ("- [ ]", "<li>[ ]</li>"),
         ("a [ ] b", "a [ ] b"),
@@ -254,9 +321,15 @@ def test_text_means_what_its_writer_meant(text: str, piece: str) -> None:
 
 
 def test_a_note_stays_where_it_was_written_and_needs_no_id() -> None:
-    html = render("Used[^1], undefined[^9].\n\n[^1]: First *note*.\n\n    Its second paragraph.\n\n[^7]: Unused.")
+    html = render(
+        "Used[^1], undefined[^9].\n\n[^1]: First *note*.\n\n    Its second paragraph.\n\n[^7]:"
+        " Unused."
+    )
     assert '<sup class="footnote-mark">[1]</sup>, undefined[^9].' in html
-    assert '<span class="footnote-label">[1]</span><div>\n<p>First <em>note</em>.</p>\n<p>Its second paragraph.</p>' in html
+    assert (
+        '<span class="footnote-label">[1]</span><div>\n<p>First <em>note</em>.</p>\n<p>Its second'
+        " paragraph.</p>" in html
+    )
     assert "<p>Unused.</p>" in html
     assert " id=" not in html
 
@@ -264,7 +337,10 @@ def test_a_note_stays_where_it_was_written_and_needs_no_id() -> None:
 def test_a_definition_disappears_only_where_something_refers_to_it() -> None:
     text = "[used] is a link.\n\n[used]: https://u.example/\n[unused]: https://n.example/ 'Title'"
     html = render(text)
-    assert [link["href"] for link in Elements(html).named("a")] == ["https://u.example/", "https://n.example/"]
+    assert [link["href"] for link in Elements(html).named("a")] == [
+        "https://u.example/",
+        "https://n.example/",
+    ]
     assert "[used]:" not in html
     assert "[unused]: " in html
     assert "'Title'" in html
@@ -274,15 +350,27 @@ def test_a_definition_disappears_only_where_something_refers_to_it() -> None:
     ("text", "addresses"),
     [
         ("请看https://example.com/a。谢谢", ["https://example.com/a"]),
-        ("（https://example.com）「https://e.com/b」【https://f.com】", ["https://example.com", "https://e.com/b", "https://f.com"]),
+        (
+            "（https://example.com）「https://e.com/b」【https://f.com】",
+            ["https://example.com", "https://e.com/b", "https://f.com"],
+        ),
         ("访问https://example.com谢谢", ["https://example.com"]),
-        ("https://example.com는 ดูhttps://thai.example/xครับ", ["https://example.com", "https://thai.example/x"]),
+        (
+            "https://example.com는 ดูhttps://thai.example/xครับ",
+            ["https://example.com", "https://thai.example/x"],
+        ),
         ("(https://en.wikipedia.org/wiki/A_(b))", ["https://en.wikipedia.org/wiki/A_(b)"]),
         ("[https://a.example] {https://b.example}", ["https://a.example", "https://b.example"]),
-        ("**https://a.example**：字 ~~https://b.example~~", ["https://a.example", "https://b.example"]),
+        (
+            "**https://a.example**：字 ~~https://b.example~~",
+            ["https://a.example", "https://b.example"],
+        ),
         ("https://a.example/_x_/b*c*d", ["https://a.example/_x_/b*c*d"]),
         ("https://de.example/wiki/Zürich, danke", ["https://de.example/wiki/Z%C3%BCrich"]),
-        ("“https://a.example” ‘https://b.example’ …https://c.example…", ["https://a.example", "https://b.example", "https://c.example"]),
+        (
+            "“https://a.example” ‘https://b.example’ …https://c.example…",
+            ["https://a.example", "https://b.example", "https://c.example"],
+        ),
         ("http://[::1]:8000/x", ["http://[::1]:8000/x"]),
         ("https:// http://。 xhttps://no.example www.no.example me@no.example", []),
     ],
@@ -297,7 +385,10 @@ def test_a_bare_address_ends_where_other_writing_begins(text: str, addresses: li
         ("$x^2$ and \\(y\\), 设$a$为", ["x^2", "y", "a"]),
         ("$$z = 1$$ \\[ w^2 \\]", ["z = 1", "w^2"]),
         ("text\n$$\n\\frac{a}{b}\n- 1\n$$\nmore", ["\\frac{a}{b}\n- 1"]),
-        ("\\[\n\\begin{aligned}a&=b\\\\c&=d\\end{aligned}\n\\]", ["\\begin{aligned}a&=b\\\\c&=d\\end{aligned}"]),
+        (
+            "\\[\n\\begin{aligned}a&=b\\\\c&=d\\end{aligned}\n\\]",
+            ["\\begin{aligned}a&=b\\\\c&=d\\end{aligned}"],
+        ),
         ("It costs $5 and $10. US$5, $20/month or the other 30$, $5元和10$", []),
         ("$HOME/$USER \\$5 `$x$` ```$y$``` \\[1\\] $ x$ $x $", []),
         ("$$\nno\n\nformula $$", []),
@@ -307,7 +398,9 @@ def test_formulas_are_told_from_money_and_variables(text: str, formulas: list[st
     assert [math["alttext"] for math in Elements(render(text)).named("math")] == formulas
 
 
-@pytest.mark.parametrize("source", [r"\unknown{x}", r"\frac{a}", r"x^", "{" * 900, r"\sqrt{" * 100 + "}" * 100, "x & y"])
+@pytest.mark.parametrize(
+    "source", [r"\unknown{x}", r"\frac{a}", r"x^", "{" * 900, r"\sqrt{" * 100 + "}" * 100, "x & y"]
+)
 def test_a_formula_that_is_not_understood_is_shown_as_it_was_written(source: str) -> None:
     shown = Elements(render(f"${source}$"))
     assert not shown.named("math")
@@ -315,7 +408,20 @@ def test_a_formula_that_is_not_understood_is_shown_as_it_was_written(source: str
 
 
 @pytest.mark.parametrize(
-    "piece", ["$a^2$ ", "$a $", "$$x$$ ", "\\(", "\\[ x", "$$\n", "[^1]: a\n", "[^1]", "<br>", "- [ ] a\n", "https://a.b/) "]
+    "piece",
+    [
+        "$a^2$ ",
+        "$a $",
+        "$$x$$ ",
+        "\\(",
+        "\\[ x",
+        "$$\n",
+        "[^1]: a\n",
+        "[^1]",
+        "<br>",
+        "- [ ] a\n",
+        "https://a.b/) ",
+    ],
 )
 def test_two_hundred_kilobytes_of_the_newer_marks_are_rendered_in_time(piece: str) -> None:
     begin = process_time()

@@ -23,7 +23,13 @@ def stream_until_gate(page: Page, upstream: Upstream, text: str) -> wire.Gate:
     """Ask for `text` and return when the page shows all of it; the gate leads to its end."""
     gate = wire.Gate()
     pieces = [text[start : start + 7] for start in range(0, len(text), 7)]
-    end: wire.Script = [*wire.text("\n\nThe last words."), gate, wire.finish(), wire.usage(), wire.DONE]
+    end: wire.Script = [
+        *wire.text("\n\nThe last words."),
+        gate,
+        wire.finish(),
+        wire.usage(),
+        wire.DONE,
+    ]
     ask(page, upstream.script([wire.role(), *wire.text(*pieces), *end]))
     expect(page.locator("[data-body]").last).to_contain_text("The last words.")
     return gate
@@ -47,7 +53,9 @@ def test_an_answer_of_many_marks_is_formatted_as_far_on_the_page_as_on_the_serve
     assert disagreements(trees, text, list(range(5_000, len(text), 5_000))[-4:]) == []
 
 
-def test_the_end_of_an_answer_changes_nothing_but_formulas_and_the_colours_of_code(trees: Page, upstream: Upstream) -> None:
+def test_the_end_of_an_answer_changes_nothing_but_formulas_and_the_colours_of_code(
+    trees: Page, upstream: Upstream
+) -> None:
     gate = stream_until_gate(trees, upstream, WHOLE_ANSWER)
     body = trees.locator("[data-body]").last
     shown = tree_of_last(trees)
@@ -62,7 +70,9 @@ def test_the_end_of_an_answer_changes_nothing_but_formulas_and_the_colours_of_co
     assert tree_of_last(trees) == shown
 
 
-def test_what_is_selected_and_scrolled_stays_so_when_the_answer_ends(trees: Page, upstream: Upstream) -> None:
+def test_what_is_selected_and_scrolled_stays_so_when_the_answer_ends(
+    trees: Page, upstream: Upstream
+) -> None:
     gate = stream_until_gate(trees, upstream, "# Title\n\n- one **two** three\n- four\n\n$x$ text")
     trees.evaluate(
         """() => {
@@ -88,15 +98,21 @@ def test_a_copied_answer_keeps_the_source_of_its_formulas(trees: Page, upstream:
 
 LONG = {
     "prose": (WHOLE_ANSWER + "\n\n") * 60,
-    "one list": "".join(f"- **Item {n}**: some `code`, *words* and text {n} that goes on\n" for n in range(1_000)),
-    "one table": "| a | b | c |\n|---|---|---|\n" + "".join(f"| cell {n} | **bold** text {n} | `code {n}` |\n" for n in range(2_000)),
-    "one block of code": "```py\n" + "".join(f"value = call({n}, 'text')  # words\n" for n in range(2_000)),
+    "one list": "".join(
+        f"- **Item {n}**: some `code`, *words* and text {n} that goes on\n" for n in range(1_000)
+    ),
+    "one table": "| a | b | c |\n|---|---|---|\n"
+    + "".join(f"| cell {n} | **bold** text {n} | `code {n}` |\n" for n in range(2_000)),
+    "one block of code": "```py\n"
+    + "".join(f"value = call({n}, 'text')  # words\n" for n in range(2_000)),
     "one paragraph": "".join(f"word **bold {n}** and text, " for n in range(3_000)),
 }
 
 
 @pytest.mark.parametrize("kind", LONG)
-def test_fifty_thousand_characters_stream_without_holding_up_the_page(trees: Page, kind: str) -> None:
+def test_fifty_thousand_characters_stream_without_holding_up_the_page(
+    trees: Page, kind: str
+) -> None:
     text = LONG[kind][:50_000]
     # Browsers lay out a table anew for each row.
     limit = 100 if kind == "one table" else 50

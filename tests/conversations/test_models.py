@@ -54,7 +54,13 @@ def test_the_first_install_has_the_default_limits() -> None:
 
 
 @pytest.mark.parametrize(
-    "fields", [{"input_usd_per_million": -1}, {"output_usd_per_million": -1}, {"max_output_tokens": 0}, {"context_tokens": 0}]
+    "fields",
+    [
+        {"input_usd_per_million": -1},
+        {"output_usd_per_million": -1},
+        {"max_output_tokens": 0},
+        {"context_tokens": 0},
+    ],
 )
 def test_a_models_prices_and_limits_are_not_negative(fields: dict[str, int]) -> None:
     assert refused(ChatModel(slug=str(uuid4()), **fields))
@@ -138,13 +144,16 @@ def test_the_triggers_come_back_after_a_migration_that_dropped_them(alice: Perso
 # --- Ownership ----------------------------------------------------------------
 
 
-def test_everybody_reaches_their_own_conversations_and_no_others(alice: Person, bob: Person) -> None:
+def test_everybody_reaches_their_own_conversations_and_no_others(
+    alice: Person, bob: Person
+) -> None:
     guest, other_guest = (Requester(None, str(uuid4()), "198.18.0.1") for _ in range(2))
     mine = Conversation.objects.create(user=alice.user)
     guests = Conversation.objects.create(guest=guest.guest)
     Message.objects.create(conversation=mine, role="user")
     reachable = {
-        name: set(Conversation.objects.owned_by(requester)) for name, requester in (("alice", alice.requester), ("bob", bob.requester))
+        name: set(Conversation.objects.owned_by(requester))
+        for name, requester in (("alice", alice.requester), ("bob", bob.requester))
     }
     assert reachable == {"alice": {mine}, "bob": set()}
     assert list(Conversation.objects.owned_by(guest)) == [guests]
@@ -174,7 +183,9 @@ def test_a_quota_that_names_the_person_goes_before_one_of_their_group(alice: Per
     assert Quota.objects.for_requester(alice.requester) == alice.quota
 
 
-def test_of_several_groups_the_highest_priority_applies_and_before_the_default(alice: Person) -> None:
+def test_of_several_groups_the_highest_priority_applies_and_before_the_default(
+    alice: Person,
+) -> None:
     alice.quota.users.clear()
     groups = [Group.objects.create(name=str(uuid4())) for _ in range(3)]
     quotas = [named(priority=priority) for priority in (-5, 7, 3)]

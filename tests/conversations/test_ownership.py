@@ -1,4 +1,6 @@
-"""What is Alice's is Alice's: to Bob, and to somebody without an account, it does not exist, on any address of the site."""
+"""What is Alice's is Alice's: to Bob, and to somebody without an account, it does not exist, on any
+address of the site.
+"""
 
 import re
 from collections.abc import Iterator
@@ -77,7 +79,9 @@ def things(site: Site, alice: "Person", upstream: Upstream) -> Iterator[Things]:
     key = upstream.script([*wire.text(ANSWER), gate, *wire.answer("!")])
     with alice.client.chat(content=f"{SECRET} {key}", conversation=start["conversation"]) as stream:
         stream.until_text(ANSWER)
-        yield Things(start["conversation"], start["message"], start["answer"], stream.answer, stream)
+        yield Things(
+            start["conversation"], start["message"], start["answer"], stream.answer, stream
+        )
         gate.open()
         stream.read()
         assert stream.ended
@@ -96,7 +100,11 @@ def owned(things: Things) -> list[tuple[str, str]]:
 
 
 def arguments(name: str) -> set[str]:
-    pattern = next(pattern for pattern in get_resolver().url_patterns if isinstance(pattern, URLPattern) and pattern.name == name)
+    pattern = next(
+        pattern
+        for pattern in get_resolver().url_patterns
+        if isinstance(pattern, URLPattern) and pattern.name == name
+    )
     return set(pattern.pattern.converters)
 
 
@@ -111,12 +119,18 @@ def request(client: Client, method: str, path: str) -> Any:
 
 
 def shape(page: str) -> str:
-    """A page without what differs from one request to the next: ids, tokens, and the address itself."""
+    """A page without what differs from one request to the next: ids, tokens, and the address
+    itself.
+    """
     return re.sub(r'[0-9a-f]{8}-[0-9a-f-]{27}|value="[A-Za-z0-9]{64}"', "…", page)
 
 
 def test_every_address_is_known_to_these_tests() -> None:
-    names = {pattern.name for pattern in get_resolver().url_patterns if isinstance(pattern, URLPattern) and pattern.name}
+    names = {
+        pattern.name
+        for pattern in get_resolver().url_patterns
+        if isinstance(pattern, URLPattern) and pattern.name
+    }
     assert names == {*OWNED_PAGES, *OWNED_API, *PERSONAL, *OTHERS}
 
 
@@ -126,21 +140,31 @@ def test_the_owner_comes_to_all_of_it(alice: "Person", things: Things) -> None:
             assert alice.client.get(path, follow_redirects=True).status_code == 200, path
 
 
-def test_a_stranger_is_told_that_nothing_is_there_on_every_address(alice: "Person", bob: "Person", things: Things) -> None:
+def test_a_stranger_is_told_that_nothing_is_there_on_every_address(
+    alice: "Person", bob: "Person", things: Things
+) -> None:
     before, bobs = footprint(alice.requester), footprint(bob.requester)
     for method, path in owned(things):
-        answer, missing = request(bob.client, method, path), request(bob.client, method, nowhere(path))
+        answer, missing = (
+            request(bob.client, method, path),
+            request(bob.client, method, nowhere(path)),
+        )
         assert answer.status_code == 404, (method, path)
         assert SECRET not in answer.text
         assert ANSWER not in answer.text
         # Nothing tells somebody else's from nobody's.
-        assert (missing.status_code, shape(missing.text)) == (404, shape(answer.text)), (method, path)
+        assert (missing.status_code, shape(missing.text)) == (404, shape(answer.text)), (
+            method,
+            path,
+        )
         assert set(missing.headers) == set(answer.headers)
     assert (footprint(alice.requester), footprint(bob.requester)) == (before, bobs)
     assert SECRET in Conversation.objects.get(id=things.conversation).title
 
 
-def test_whoever_is_not_signed_in_is_sent_to_sign_in_or_told_nothing(site: Site, alice: "Person", things: Things) -> None:
+def test_whoever_is_not_signed_in_is_sent_to_sign_in_or_told_nothing(
+    site: Site, alice: "Person", things: Things
+) -> None:
     before = footprint(alice.requester)
     with Client(site.url) as nobody:
         for method, path in owned(things):
@@ -178,10 +202,19 @@ def test_a_turn_into_somebody_elses_conversation_is_404_like_one_into_nothing(
         {"conversation": own, "regenerate": things.answer},
     ]
     for body in bodies:
-        missing = {name: value if name == "content" or value == own else str(uuid4()) for name, value in body.items()}
-        errors = [assert_refused(post(bob.client, each), 404, "not_found") for each in (body, missing)]
+        missing = {
+            name: value if name == "content" or value == own else str(uuid4())
+            for name, value in body.items()
+        }
+        errors = [
+            assert_refused(post(bob.client, each), 404, "not_found") for each in (body, missing)
+        ]
         assert errors[0] == errors[1]
-    assert (footprint(alice.requester), footprint(bob.requester), upstream.requests(key)) == (before, bobs, [])
+    assert (footprint(alice.requester), footprint(bob.requester), upstream.requests(key)) == (
+        before,
+        bobs,
+        [],
+    )
 
 
 def test_a_stranger_neither_reads_nor_stops_a_running_answer(bob: "Person", things: Things) -> None:
@@ -193,7 +226,9 @@ def test_a_stranger_neither_reads_nor_stops_a_running_answer(bob: "Person", thin
     assert Message.objects.get(id=things.running).status == "streaming"
 
 
-def test_a_strangers_stateless_answer_is_nobody_elses_to_stop(bob: "Person", alice: "Person", upstream: Upstream) -> None:
+def test_a_strangers_stateless_answer_is_nobody_elses_to_stop(
+    bob: "Person", alice: "Person", upstream: Upstream
+) -> None:
     gate = wire.Gate()
     key = upstream.script([*wire.text("so"), gate, *wire.answer(" on")])
     with alice.client.chat({"messages": [{"role": "user", "content": key}]}) as stream:
@@ -210,10 +245,14 @@ def test_ones_own_pages_show_nothing_of_anybody_else(bob: "Person", things: Thin
         assert page.status_code == 200
         assert things.conversation not in page.text
         assert ANSWER not in page.text
-        assert SECRET not in page.text.replace(f'value="{SECRET}"', "").replace(f"“{SECRET}”", "").replace(f"<title>{SECRET}", "")
+        assert SECRET not in page.text.replace(f'value="{SECRET}"', "").replace(
+            f"“{SECRET}”", ""
+        ).replace(f"<title>{SECRET}", "")
 
 
-def test_an_answer_is_found_in_its_own_conversation_only(alice: "Person", bob: "Person", things: Things) -> None:
+def test_an_answer_is_found_in_its_own_conversation_only(
+    alice: "Person", bob: "Person", things: Things
+) -> None:
     with bob.client.chat(content="hello") as stream:
         stream.read()
         own = stream.named("start")[0]

@@ -51,7 +51,10 @@ def test_another_persons_conversations_are_never_found(alice: Person, bob: Perso
 def test_a_match_is_marked_and_all_around_it_escaped(alice: Person) -> None:
     talk(alice, "<b>title</b>", 'before <script>alert("1")</script> the <img src=x> after')
     page = visitor(alice.user).get("/search/", {"q": "<img src=x>"}).content.decode()
-    assert "&lt;script&gt;alert(&quot;1&quot;)&lt;/script&gt; the <mark>&lt;img src=x&gt;</mark> after" in page
+    assert (
+        "&lt;script&gt;alert(&quot;1&quot;)&lt;/script&gt; the <mark>&lt;img src=x&gt;</mark> after"
+        in page
+    )
     assert "&lt;b&gt;title&lt;/b&gt;" in page
     assert "<script>alert" not in page
 
@@ -80,7 +83,10 @@ def test_at_most_fifty_are_shown_and_the_latest_first(alice: Person) -> None:
     assert "50 or more" in visitor(alice.user).get("/search/?q=numbat").content.decode()
 
 
-@pytest.mark.parametrize(("typed", "searched"), [("  two\n words ", "two words"), ("a\0b", "a b"), ("x" * 500, "x" * 200), ("\0", "")])
+@pytest.mark.parametrize(
+    ("typed", "searched"),
+    [("  two\n words ", "two words"), ("a\0b", "a b"), ("x" * 500, "x" * 200), ("\0", "")],
+)
 def test_what_is_typed_is_made_searchable(typed: str, searched: str) -> None:
     assert clean_query(typed) == searched
 
@@ -146,17 +152,31 @@ SAME = [
 
 
 @pytest.mark.parametrize(("text", "query", "marked"), SAME)
-def test_letters_are_found_whatever_their_case_width_or_composition(alice: Person, text: str, query: str, marked: str) -> None:
+def test_letters_are_found_whatever_their_case_width_or_composition(
+    alice: Person, text: str, query: str, marked: str
+) -> None:
     talk(alice, "by text", f"before {text} after")
     talk(alice, f"{text} as a title", "nothing")
     assert found(alice, query) == [f"{text} as a title", "by text"]
     hit = search_conversations(alice.requester, query)[1]
     start = text.index(marked)
-    assert (hit.before, hit.match, hit.after) == (f"before {text[:start]}", marked, f"{text[start + len(marked) :]} after")
+    assert (hit.before, hit.match, hit.after) == (
+        f"before {text[:start]}",
+        marked,
+        f"{text[start + len(marked) :]} after",
+    )
 
 
 @pytest.mark.parametrize(
-    ("text", "query"), [("Привет", "Приветы"), ("café", "cafes"), ("STRASSE", "strase"), ("ΟΔΟΣ", "οδοί"), ("ä", "b"), ("50 % Ä", "50_%")]
+    ("text", "query"),
+    [
+        ("Привет", "Приветы"),
+        ("café", "cafes"),
+        ("STRASSE", "strase"),
+        ("ΟΔΟΣ", "οδοί"),
+        ("ä", "b"),
+        ("50 % Ä", "50_%"),
+    ],
 )
 def test_other_letters_are_not_found(alice: Person, text: str, query: str) -> None:
     talk(alice, text, text)
@@ -164,20 +184,27 @@ def test_other_letters_are_not_found(alice: Person, text: str, query: str) -> No
 
 
 @pytest.mark.parametrize("wildcard", ["%", "_", "\\"])
-def test_wildcards_are_only_themselves_beside_other_scripts_too(alice: Person, wildcard: str) -> None:
+def test_wildcards_are_only_themselves_beside_other_scripts_too(
+    alice: Person, wildcard: str
+) -> None:
     talk(alice, "Plain", "сто процентов")
     talk(alice, "Special", f"СТО{wildcard} процентов")
     assert found(alice, f"сто{wildcard} п") == ["Special"]
 
 
-def test_what_a_turn_writes_is_found_by_prompt_answer_and_title(alice: Person, upstream: Upstream) -> None:
+def test_what_a_turn_writes_is_found_by_prompt_answer_and_title(
+    alice: Person, upstream: Upstream
+) -> None:
     key = upstream.script(wire.answer("Ответ ", "МОДЕЛИ"))
     with alice.client.chat(content=f"ВОПРОС {key}") as stream:
         stream.read()
         conversation = stream.events[0].data["conversation"]
     for query in ("вопрос", "ответ модели"):
         assert conversation in alice.client.get("/search/", params={"q": query}).text
-    assert alice.client.post(f"/c/{conversation}/rename/", data={"title": "НОВОЕ имя"}).status_code < 400
+    assert (
+        alice.client.post(f"/c/{conversation}/rename/", data={"title": "НОВОЕ имя"}).status_code
+        < 400
+    )
     page = alice.client.get("/search/", params={"q": "новое"}).text
     assert conversation in page
     page = alice.client.get("/search/", params={"q": "модели"}).text
@@ -186,7 +213,9 @@ def test_what_a_turn_writes_is_found_by_prompt_answer_and_title(alice: Person, u
 
 def test_the_fold_follows_its_text_however_that_is_written(alice: Person) -> None:
     conversation = talk(alice, "Один")
-    message, other = Message.objects.bulk_create([Message(conversation=conversation, role="user", content=text) for text in ("ДВА", "ТРИ")])
+    message, other = Message.objects.bulk_create(
+        [Message(conversation=conversation, role="user", content=text) for text in ("ДВА", "ТРИ")]
+    )
     assert found(alice, "два") == ["Один"]
     Message.objects.filter(pk=message.pk).update(content="ЧЕТЫРЕ")
     assert (found(alice, "два"), found(alice, "четыре")) == ([], ["Один"])
@@ -205,7 +234,9 @@ def test_the_fold_follows_its_text_however_that_is_written(alice: Person) -> Non
         Message.objects.filter(pk=message.pk).update(content=Value("x"))
 
 
-@pytest.mark.parametrize("text", ["ßx", "xß", "ßß", "e\u0301e", "İi", "ﷺ", "ｶﾞx", "x\u0323\u0307y", ""])
+@pytest.mark.parametrize(
+    "text", ["ßx", "xß", "ßß", "e\u0301e", "İi", "ﷺ", "ｶﾞx", "x\u0323\u0307y", ""]
+)
 def test_every_piece_of_a_text_is_found_where_it_stands(text: str) -> None:
     assert fold(fold(text)) == fold(text)
     for start in range(len(text)):

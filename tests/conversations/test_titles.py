@@ -91,7 +91,10 @@ def test_long_prompt_is_cut_near_the_limit_and_nowhere_inside_of_a_character(pro
     ("prompt", "title"),
     [
         ("word " * 30, "word " * 11 + "word…"),
-        ("请帮我写一篇关于人工智能的文章，要求内容详实。" * 9, ("请帮我写一篇关于人工智能的文章，要求内容详实。" * 9)[:45] + "…"),
+        (
+            "请帮我写一篇关于人工智能的文章，要求内容详实。" * 9,
+            ("请帮我写一篇关于人工智能的文章，要求内容详实。" * 9)[:45] + "…",
+        ),
         ("世" * 57 + "「界」" * 20, "世" * 57 + "…"),
         ("世" * 58 + "界。" + "世" * 60, "世" * 58 + "…"),
         ("世" * 50 + "kubernetes" * 9, "世" * 50 + "…"),
@@ -102,8 +105,13 @@ def test_place_to_end_is_a_sensible_one(prompt: str, title: str) -> None:
     assert title_of(prompt) == title
 
 
-@pytest.mark.parametrize("prompt", ["请帮我写一篇关于人工智能在医疗领域应用的文章" * 9, "```python\nprint(1)\n```", FAMILY * 50])
-def test_conversation_is_named_so_on_the_page_too(alice: Person, prompt: str, upstream: Upstream) -> None:
+@pytest.mark.parametrize(
+    "prompt",
+    ["请帮我写一篇关于人工智能在医疗领域应用的文章" * 9, "```python\nprint(1)\n```", FAMILY * 50],
+)
+def test_conversation_is_named_so_on_the_page_too(
+    alice: Person, prompt: str, upstream: Upstream
+) -> None:
     with alice.client.chat(content=prompt) as stream:
         stream.read()
         start: dict[str, Any] = stream.events[0].data
@@ -118,7 +126,13 @@ def test_a_text_that_fits_is_left_alone(measure: Callable[[str, int], str]) -> N
 
 
 @pytest.mark.parametrize(
-    ("text", "most", "kept"), [("日本語", 8, "日本"), ("aé", 2, "a"), ("e\u0301e\u0301", 5, "e\u0301"), (f"a{FAMILY}", 20, "a")]
+    ("text", "most", "kept"),
+    [
+        ("日本語", 8, "日本"),
+        ("aé", 2, "a"),
+        ("e\u0301e\u0301", 5, "e\u0301"),
+        (f"a{FAMILY}", 20, "a"),
+    ],
 )
 def test_bytes_are_counted_and_no_character_is_cut_in_two(text: str, most: int, kept: str) -> None:
     assert cut_bytes(text, most) == kept

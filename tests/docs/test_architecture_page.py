@@ -8,7 +8,9 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "docs" / "architecture.md").read_text()
-CONTRACTS = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
+CONTRACTS = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"][
+    "contracts"
+]
 
 
 def section(title: str) -> str:
@@ -32,7 +34,9 @@ def contract_layers() -> list[set[str]]:
 
 
 def page_layers() -> list[set[str]]:
-    [block] = re.findall(r"^```\nchatsite\n(.+?)^```", section("Layers"), flags=re.MULTILINE | re.DOTALL)
+    [block] = re.findall(
+        r"^```\nchatsite\n(.+?)^```", section("Layers"), flags=re.MULTILINE | re.DOTALL
+    )
     return [set(re.split(r"[\s|]+", line.strip())) for line in block.splitlines()]
 
 

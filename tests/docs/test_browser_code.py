@@ -89,7 +89,9 @@ def test_classes_have_few_methods(name: str) -> None:
 
 @pytest.mark.parametrize("name", modules())
 def test_nothing_touches_the_page_or_keeps_state_at_import(name: str) -> None:
-    outside = [line for line in lines_of(name) if re.match(r"(const|let|var|document|window)\b", line)]
+    outside = [
+        line for line in lines_of(name) if re.match(r"(const|let|var|document|window)\b", line)
+    ]
     assert [line for line in outside if re.match(r"(let|var)\b", line)] == []
     assert [line for line in outside if re.search(r"\b(document|window)\b", line)] == []
 

@@ -1,4 +1,6 @@
-"""The operator's pages say what the code does: every setting, every default, every file and command named."""
+"""The operator's pages say what the code does: every setting, every default, every file and command
+named.
+"""
 
 import ast
 import re
@@ -24,17 +26,31 @@ def settings_in_code() -> dict[str, Setting]:
     found: dict[str, Setting] = {}
     for source in SOURCES:
         for node in ast.walk(ast.parse(source.read_text())):
-            if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and ast.unparse(node.func.value) == "env":
+            if (
+                isinstance(node, ast.Call)
+                and isinstance(node.func, ast.Attribute)
+                and ast.unparse(node.func.value) == "env"
+            ):
                 name, *defaults = node.args
-                assert isinstance(name, ast.Constant), f"{source}: the name of a setting is computed"
-                default = defaults[0].value if defaults and isinstance(defaults[0], ast.Constant) else None
+                assert isinstance(name, ast.Constant), (
+                    f"{source}: the name of a setting is computed"
+                )
+                default = (
+                    defaults[0].value
+                    if defaults and isinstance(defaults[0], ast.Constant)
+                    else None
+                )
                 found[str(name.value)] = Setting(node.func.attr == "secret", default)
     return found
 
 
 def settings_in_docs() -> dict[str, tuple[str, str]]:
     """Name to its default and its meaning, as the tables have them."""
-    rows = re.findall(r"^\| `([A-Z_]+)` \| (.+?) \| (.+) \|$", (ROOT / "docs" / "settings.md").read_text(), re.MULTILINE)
+    rows = re.findall(
+        r"^\| `([A-Z_]+)` \| (.+?) \| (.+) \|$",
+        (ROOT / "docs" / "settings.md").read_text(),
+        re.MULTILINE,
+    )
     return {name: (default, meaning) for name, default, meaning in rows}
 
 
@@ -66,9 +82,13 @@ def test_commands_that_the_readme_names_exist() -> None:
 
 
 def test_environment_example_names_only_settings_that_exist() -> None:
-    names = re.findall(r"^#?\s?([A-Z_]+)=", (ROOT / "deploy" / "chatsite.env").read_text(), re.MULTILINE)
+    names = re.findall(
+        r"^#?\s?([A-Z_]+)=", (ROOT / "deploy" / "chatsite.env").read_text(), re.MULTILINE
+    )
     assert names
-    assert set(names) <= {variant for name in settings_in_code() for variant in (name, f"{name}_FILE")}
+    assert set(names) <= {
+        variant for name in settings_in_code() for variant in (name, f"{name}_FILE")
+    }
 
 
 def test_service_waits_longer_than_a_drain_may_take() -> None:
@@ -82,13 +102,28 @@ def test_service_waits_longer_than_a_drain_may_take() -> None:
 def test_nginx_accepts_its_configuration(tmp_path: Path) -> None:
     config = (ROOT / "deploy" / "nginx.conf").read_text()
     key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
-    make = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-subj", "/CN=localhost"]
+    make = [
+        "openssl",
+        "req",
+        "-x509",
+        "-newkey",
+        "ec",
+        "-pkeyopt",
+        "ec_paramgen_curve:prime256v1",
+        "-nodes",
+        "-subj",
+        "/CN=localhost",
+    ]
     subprocess.run([*make, "-keyout", key, "-out", certificate], check=True, capture_output=True)
     config = re.sub(r"ssl_certificate\s+\S+;", f"ssl_certificate {certificate};", config)
     config = re.sub(r"ssl_certificate_key\s+\S+;", f"ssl_certificate_key {key};", config)
     config = re.sub(r"access_log\s+/\S+", f"access_log {tmp_path}/access.log", config)
     whole = tmp_path / "nginx.conf"
-    whole.write_text(f"pid {tmp_path}/pid;\nerror_log stderr;\nevents {{}}\nhttp {{\n{config}\n}}\n")
-    checked = subprocess.run(["/usr/sbin/nginx", "-t", "-c", whole, "-p", tmp_path], capture_output=True, text=True)
+    whole.write_text(
+        f"pid {tmp_path}/pid;\nerror_log stderr;\nevents {{}}\nhttp {{\n{config}\n}}\n"
+    )
+    checked = subprocess.run(
+        ["/usr/sbin/nginx", "-t", "-c", whole, "-p", tmp_path], capture_output=True, text=True
+    )
     assert checked.returncode == 0, checked.stderr
     assert "[warn]" not in checked.stderr

@@ -1,4 +1,6 @@
-"""docs/operate.md is what an operator goes by: each field, rate, button and permission of it is the site's, and none is missing."""
+"""docs/operate.md is what an operator goes by: each field, rate, button and permission of it is the
+site's, and none is missing.
+"""
 
 import importlib
 import pkgutil
@@ -29,21 +31,32 @@ RATES = {
     "searches": action_limits.SEARCHES,
     "exports": action_limits.EXPORTS,
 }
-ACTIONS = [person_actions.RESET, person_actions.GRANT, person_actions.PAUSE, person_actions.UNPAUSE, person_actions.STOP]
+ACTIONS = [
+    person_actions.RESET,
+    person_actions.GRANT,
+    person_actions.PAUSE,
+    person_actions.UNPAUSE,
+    person_actions.STOP,
+]
 # Figures in running text, each in the words around it.
 SENTENCES = [
     f"One solution opens {proof_of_work.MAX_TURNS} turns within an hour",
     f"At most {reader_leases.MAX_READERS} connections at once follow the answers of one person.",
     f"No request may be larger than {settings.MAX_BODY_BYTES // 1024**2} MiB.",
     f"(`UPSTREAM_RETRIES`, {waits.RETRY_BUDGET_SECONDS:.0f} s in all)",
-    f"adds the ledger up for {periods.DAYS[0]}, {periods.DAYS[1]} or {periods.DAYS[2]} days or a month",
+    (
+        f"adds the ledger up for {periods.DAYS[0]}, {periods.DAYS[1]} or {periods.DAYS[2]} days or"
+        " a month"
+    ),
     f"of the last {refusal_counts.KEPT_DAYS} days.",
 ]
 
 
 def table(heading: str) -> list[list[str]]:
     """Returns the cells of the first table under a heading, without its head."""
-    section = re.search(rf"^## {re.escape(heading)}\n(.*?)(?=^## |\Z)", PAGE, re.MULTILINE | re.DOTALL)
+    section = re.search(
+        rf"^## {re.escape(heading)}\n(.*?)(?=^## |\Z)", PAGE, re.MULTILINE | re.DOTALL
+    )
     assert section, f"the page has no {heading!r}"
     lines = re.findall(r"^\| (.*) \|$", section[1], re.MULTILINE)
     return [line.split(" | ") for line in lines[1:]]
@@ -56,12 +69,21 @@ def fields(model: type[Model]) -> set[str]:
 
 
 def rates_in_code() -> list[Rate]:
-    modules = [importlib.import_module(f"chat.abuse.{module.name}") for module in pkgutil.iter_modules(chat.abuse.__path__)]
-    return [value for module in modules for value in vars(module).values() if isinstance(value, Rate)]
+    modules = [
+        importlib.import_module(f"chat.abuse.{module.name}")
+        for module in pkgutil.iter_modules(chat.abuse.__path__)
+    ]
+    return [
+        value for module in modules for value in vars(module).values() if isinstance(value, Rate)
+    ]
 
 
-@pytest.mark.parametrize(("heading", "model"), [("Quotas", Quota), ("Models", ChatModel), ("Site policy", SitePolicy)])
-def test_tables_name_the_fields_of_the_admin_and_no_others(heading: str, model: type[Model]) -> None:
+@pytest.mark.parametrize(
+    ("heading", "model"), [("Quotas", Quota), ("Models", ChatModel), ("Site policy", SitePolicy)]
+)
+def test_tables_name_the_fields_of_the_admin_and_no_others(
+    heading: str, model: type[Model]
+) -> None:
     cells = [cells[0] for cells in table(heading)]
     # The labels of prices have a comma of their own.
     named = [name for cell in cells for name in re.split("; " if "USD per" in cell else ", ", cell)]
@@ -77,12 +99,16 @@ def test_rates_are_those_of_the_code_and_none_is_missing() -> None:
 
 
 def test_buttons_are_the_actions_on_people() -> None:
-    assert [name for cells in table("Current use") for name in cells[0].split(", ")] == [action.title for action in ACTIONS]
+    assert [name for cells in table("Current use") for name in cells[0].split(", ")] == [
+        action.title for action in ACTIONS
+    ]
 
 
 def test_permissions_that_the_page_names_exist() -> None:
     metas = [model._meta for model in apps.get_models()]
-    names = {f"Can {action} {meta.verbose_name}" for meta in metas for action in meta.default_permissions}
+    names = {
+        f"Can {action} {meta.verbose_name}" for meta in metas for action in meta.default_permissions
+    }
     names |= {str(name) for meta in metas for _, name in meta.permissions}
     named = {name for cells in table("Current use") for name in cells[2].split(", ")}
     named |= set(re.findall(r"“(Can [^”]+)”", " ".join(PAGE.split())))

@@ -1,4 +1,6 @@
-"""docs/protocol.md is the contract: each code, event, field and address stands there and in the code alike."""
+"""docs/protocol.md is the contract: each code, event, field and address stands there and in the
+code alike.
+"""
 
 import ast
 import re
@@ -32,7 +34,9 @@ CODE = [path for path in (ROOT / "chat").rglob("*.py") if path.name != "probe.py
 
 def section(heading: str) -> str:
     """Returns the text under a heading of the page, up to the next heading."""
-    found = re.search(rf"^## {re.escape(heading)}\n(.*?)(?=^## |\Z)", PAGE, re.MULTILINE | re.DOTALL)
+    found = re.search(
+        rf"^## {re.escape(heading)}\n(.*?)(?=^## |\Z)", PAGE, re.MULTILINE | re.DOTALL
+    )
     assert found, f"the page has no {heading!r}"
     return found[1]
 
@@ -87,7 +91,9 @@ def fields(payload: object, path: str = "") -> set[str]:
         return set().union(*(fields(item, path) for item in payload))
     if not isinstance(payload, dict):
         return set()
-    return {f"{path}{name}" for name in payload}.union(*(fields(value, f"{path}{name}.") for name, value in payload.items()))
+    return {f"{path}{name}" for name in payload}.union(
+        *(fields(value, f"{path}{name}.") for name, value in payload.items())
+    )
 
 
 def calls() -> Iterator[tuple[str, ast.Call]]:
@@ -106,7 +112,12 @@ def literals(node: ast.expr) -> set[str]:
 
 
 def first_arguments(name: str) -> set[str]:
-    return {text for called, node in calls() if called == name and node.args for text in literals(node.args[0])}
+    return {
+        text
+        for called, node in calls()
+        if called == name and node.args
+        for text in literals(node.args[0])
+    }
 
 
 # --- Refusals -----------------------------------------------------------------
@@ -145,22 +156,31 @@ def test_every_event_stands_on_the_page_and_no_other_does() -> None:
 
 
 def test_every_error_code_of_events_stands_on_the_page_and_no_other_does() -> None:
-    # A request that is refused is an AnswerError of its own, `Refused`; a stream's failure is made by `_failure`.
-    in_code = first_arguments("AnswerError") | first_arguments("_failure") | {Refused(UpstreamRefusal(Kind.KEY)).code}
+    # A request that is refused is an AnswerError of its own, `Refused`; a stream's failure is made
+    # by `_failure`.
+    in_code = (
+        first_arguments("AnswerError")
+        | first_arguments("_failure")
+        | {Refused(UpstreamRefusal(Kind.KEY)).code}
+    )
     assert words(line_with("Codes in events:", section("Events"))) == in_code
 
 
 def test_every_state_and_every_status_stands_on_the_page_and_no_other_does() -> None:
     shapes = event_shapes()
     assert shapes["status"].values["state"] == first_arguments("tell") | {"retrying", "saving"}
-    assert shapes["done"].values["status"] == set(Message.Status.values) - {Message.Status.STREAMING}
+    assert shapes["done"].values["status"] == set(Message.Status.values) - {
+        Message.Status.STREAMING
+    }
 
 
 @pytest.fixture
 def events(alice: Person, upstream: Upstream) -> list[Event]:
     """Returns the events of turns: retried and cut short, trimmed, given up, refused, and as usual."""
     client = alice.client
-    first = client.chat(content=upstream.script(wire.refused(503), wire.answer("one", reason="length")))
+    first = client.chat(
+        content=upstream.script(wire.refused(503), wire.answer("one", reason="length"))
+    )
     first.read()
     talk = first.named("start")[0]["conversation"]
     too_long = wire.refused(400, code="context_length_exceeded")
@@ -192,7 +212,9 @@ def test_each_shape_of_a_turn_takes_the_fields_that_the_page_names() -> None:
         assert words(re.sub(r"\{.*?\}", "", rows[row])) | {"altcha"} == set(shape.__struct_fields__)
 
 
-def test_limits_have_the_fields_that_the_page_names(make_user: "MakeUser", upstream: Upstream) -> None:
+def test_limits_have_the_fields_that_the_page_names(
+    make_user: "MakeUser", upstream: Upstream
+) -> None:
     client = make_user(requests="1/d").client
     client.chat(content=upstream.script(wire.answer("one"))).read()
     assert fields(client.get("/api/limits").json()) == Shape.of_block("GET /api/limits").names
@@ -208,5 +230,7 @@ def test_export_has_the_fields_that_the_page_names(alice: Person, upstream: Upst
 
 def test_every_address_of_the_api_stands_on_the_page_and_no_other_does() -> None:
     routes = {str(pattern.pattern) for pattern in get_resolver().url_patterns}
-    in_code = {re.sub(r"<.*?>", "{id}", f"/{route}") for route in routes if route.startswith("api/")}
+    in_code = {
+        re.sub(r"<.*?>", "{id}", f"/{route}") for route in routes if route.startswith("api/")
+    }
     assert set(re.findall(r"(/api/[a-z{}/]+)", PAGE)) == in_code

@@ -1,4 +1,6 @@
-"""What is installed: everything that is imported is named, everything named is pinned, everything pinned has hashes."""
+"""What is installed: everything that is imported is named, everything named is pinned, everything
+pinned has hashes.
+"""
 
 import ast
 import re
@@ -16,13 +18,19 @@ LOADED = {"hiredis", "psycopg", "servestatic", "django-cors-headers", "openai"}
 def named(file: str) -> dict[str, str]:
     """The packages that a short file names, by their normal names, with their versions."""
     lines = (ROOT / file).read_text().splitlines()
-    found = (re.fullmatch(r"([A-Za-z0-9._-]+)(?:\[[a-z,]+\])?==(\S+)", line) for line in lines if line and line[0] not in "#-")
+    found = (
+        re.fullmatch(r"([A-Za-z0-9._-]+)(?:\[[a-z,]+\])?==(\S+)", line)
+        for line in lines
+        if line and line[0] not in "#-"
+    )
     return {normal(match[1]): match[2] for match in found if match}
 
 
 def resolved(file: str) -> dict[str, str]:
     """Every requirement of a resolved file, by its normal name, with all that is written of it."""
-    text = re.sub(r"^ *#.*\n", "", (ROOT / file).read_text(), flags=re.MULTILINE).replace("\\\n", " ")
+    text = re.sub(r"^ *#.*\n", "", (ROOT / file).read_text(), flags=re.MULTILINE).replace(
+        "\\\n", " "
+    )
     return {normal(line.partition("==")[0]): line for line in text.splitlines()}
 
 
@@ -51,14 +59,19 @@ def test_every_package_that_the_site_imports_is_named() -> None:
 
 def test_every_package_that_the_tests_import_is_named() -> None:
     # uvloop comes with uvicorn[standard], where there is one.
-    assert imported("tests", "bench") - {"uvloop"} <= set(named("requirements.in")) | set(named("requirements-dev.in"))
+    assert imported("tests", "bench") - {"uvloop"} <= set(named("requirements.in")) | set(
+        named("requirements-dev.in")
+    )
 
 
 @pytest.mark.parametrize("file", ["requirements", "requirements-dev"])
 def test_every_package_is_pinned_and_has_its_hashes(file: str) -> None:
     found = resolved(f"{file}.txt")
     for name, line in found.items():
-        assert re.fullmatch(r"[A-Za-z0-9._-]+(\[[a-z,]+\])?==[^ ;]+( ; [^-]+?)?( +--hash=sha256:[0-9a-f]{64})+ *", line), name
+        assert re.fullmatch(
+            r"[A-Za-z0-9._-]+(\[[a-z,]+\])?==[^ ;]+( ; [^-]+?)?( +--hash=sha256:[0-9a-f]{64})+ *",
+            line,
+        ), name
     for name, version in named(f"{file}.in").items():
         assert found[name].split("==")[1].split()[0] == version, "run make requirements"
 
@@ -70,4 +83,6 @@ def test_the_tests_run_on_what_the_site_runs_on() -> None:
 
 @pytest.mark.parametrize("file", ["requirements.txt", "requirements-dev.txt"])
 def test_no_package_index_and_no_folder_is_named(file: str) -> None:
-    assert not re.search(r"://|^ *-[a-z-]*(index|find)|(^|[\s=])[./~]*/\w", (ROOT / file).read_text(), re.MULTILINE)
+    assert not re.search(
+        r"://|^ *-[a-z-]*(index|find)|(^|[\s=])[./~]*/\w", (ROOT / file).read_text(), re.MULTILINE
+    )

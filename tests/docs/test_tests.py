@@ -23,11 +23,16 @@ def imports(tree: ast.Module) -> Iterator[tuple[str, str]]:
 
 def is_private(name: str) -> bool:
     """Returns whether it is; Django documents `_meta`, and `_default_manager` with it."""
-    return name.startswith("_") and not name.startswith("__") and name not in ("_meta", "_default_manager")
+    return (
+        name.startswith("_")
+        and not name.startswith("__")
+        and name not in ("_meta", "_default_manager")
+    )
 
 
 def private_uses(tree: ast.Module) -> Iterator[str]:
-    """Yields private names of the project: imported, patched by name, or read of a module or object.
+    """Yields private names of the project: imported, patched by name, or read of a module or
+    object.
 
     An object's own (`self`) and those of other packages are not meant.
     """
@@ -41,7 +46,10 @@ def private_uses(tree: ast.Module) -> Iterator[str]:
         match node:
             case (
                 ast.Attribute(value=ast.Name(id=owner), attr=name)
-                | ast.Call(func=ast.Attribute(attr="setattr"), args=[ast.Name(id=owner), ast.Constant(value=str(name)), *_])
+                | ast.Call(
+                    func=ast.Attribute(attr="setattr"),
+                    args=[ast.Name(id=owner), ast.Constant(value=str(name)), *_],
+                )
             ) if owner not in foreign and is_private(name):
                 yield f"{owner}.{name}"
 

@@ -1,4 +1,6 @@
-"""Third-party files under static/vendor are what their publishers sent, and the README says which these are."""
+"""Third-party files under static/vendor are what their publishers sent, and the README says which
+these are.
+"""
 
 import hashlib
 import re
@@ -9,7 +11,9 @@ OURS = {"README.md", "source-sans-3/font.css"}
 
 
 def test_every_vendored_file_has_the_checksum_that_is_written_down() -> None:
-    rows = re.findall(r"^\| `([^`]+)` .* `([0-9a-f]{64})` \|$", (VENDOR / "README.md").read_text(), re.MULTILINE)
+    rows = re.findall(
+        r"^\| `([^`]+)` .* `([0-9a-f]{64})` \|$", (VENDOR / "README.md").read_text(), re.MULTILINE
+    )
     assert rows
     for name, digest in rows:
         assert hashlib.sha256((VENDOR / name).read_bytes()).hexdigest() == digest, name

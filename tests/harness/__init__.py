@@ -1,1 +1,3 @@
-"""Real parts for the tests: an upstream that misbehaves on demand, site processes, a client, a Valkey."""
+"""Real parts for the tests: an upstream that misbehaves on demand, site processes, a client, a
+Valkey.
+"""

@@ -1,4 +1,6 @@
-"""Every page of the admin with something on it: rows of each registered model, and the addresses that show them."""
+"""Every page of the admin with something on it: rows of each registered model, and the addresses
+that show them.
+"""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -16,7 +18,18 @@ from django.urls import URLPattern, reverse
 from django.utils import timezone
 
 from chat.limits import refusal_counts
-from chat.models import ChatModel, ContentAccess, Conversation, Grant, Invitation, Message, Pause, Quota, SitePolicy, Usage
+from chat.models import (
+    ChatModel,
+    ContentAccess,
+    Conversation,
+    Grant,
+    Invitation,
+    Message,
+    Pause,
+    Quota,
+    SitePolicy,
+    Usage,
+)
 from chat.requester import Requester
 
 _STANDARD = {"changelist", "add", "history", "delete", "change"}
@@ -34,14 +47,22 @@ class Rows:
 
 
 def make_rows(person: User, operator: User) -> Rows:
-    """Makes a row of every model that the admin shows: KeyError from `pages` for one that is registered later and forgotten here."""
+    """Makes a row of every model that the admin shows: KeyError from `pages` for one that is
+    registered later and forgotten here.
+    """
     group = Group.objects.create(name=f"Group {uuid4()}")
     person.groups.add(group)
     conversation = Conversation.objects.create(user=person, title="A title")
     prompt = Message.objects.create(conversation=conversation, role="user", content="A question?")
-    answer = "An *answer* with `code`:\n\n```python\nprint(1)\n```\n\n| a | b |\n|---|---|\n| 1 | 2 |\n"
-    Message.objects.create(conversation=conversation, parent=prompt, role="assistant", content=answer)
-    quota = Quota.objects.create(name=f"Quota {uuid4()}", requests="10/m", tokens_per_day=1_000, spend_per_month_usd=5)
+    answer = (
+        "An *answer* with `code`:\n\n```python\nprint(1)\n```\n\n| a | b |\n|---|---|\n| 1 | 2 |\n"
+    )
+    Message.objects.create(
+        conversation=conversation, parent=prompt, role="assistant", content=answer
+    )
+    quota = Quota.objects.create(
+        name=f"Quota {uuid4()}", requests="10/m", tokens_per_day=1_000, spend_per_month_usd=5
+    )
     quota.users.add(person)
     quota.groups.add(group)
     for gate in ("rate_limited", "tokens_exhausted"):
@@ -49,9 +70,15 @@ def make_rows(person: User, operator: User) -> Rows:
     refusal_counts.write()
     kind = ContentType.objects.get_for_model(Quota)
     words = {"object_repr": str(quota), "action_flag": 2, "change_message": "Priority: 0 → 1."}
-    access = {"operator_name": operator.username, "conversation": conversation.pk, "owner_key": f"u:{person.pk}"}
+    access = {
+        "operator_name": operator.username,
+        "conversation": conversation.pk,
+        "owner_key": f"u:{person.pk}",
+    }
     # A turn that no quota bounded: an empty value among the list's filters.
-    Usage.objects.create(answer=uuid4(), owner_key="g:0", limit_key="g:0", model="m", quota="", outcome="complete")
+    Usage.objects.create(
+        answer=uuid4(), owner_key="g:0", limit_key="g:0", model="m", quota="", outcome="complete"
+    )
     rows: list[Model] = [
         person,
         group,
@@ -71,8 +98,20 @@ def make_rows(person: User, operator: User) -> Rows:
 
 def settled_usage(person: User, quota: Quota) -> Usage:
     key = f"u:{person.pk}"
-    figures: dict[str, Any] = {"prompt_tokens": 10, "completion_tokens": 20, "cost_usd": 1, "first_token_ms": 300, "duration_ms": 900}
-    row = {"owner_key": key, "limit_key": key, "model": "m", "quota": quota.name, "outcome": "complete"}
+    figures: dict[str, Any] = {
+        "prompt_tokens": 10,
+        "completion_tokens": 20,
+        "cost_usd": 1,
+        "first_token_ms": 300,
+        "duration_ms": 900,
+    }
+    row = {
+        "owner_key": key,
+        "limit_key": key,
+        "model": "m",
+        "quota": quota.name,
+        "outcome": "complete",
+    }
     return Usage.objects.create(answer=uuid4(), user=person, **row, **figures)
 
 
@@ -82,7 +121,9 @@ def registered() -> list[type[Model]]:
 
 @dataclass(frozen=True)
 class AdminPage:
-    """`kind` is the last word of the address's name: changelist, add, change, delete, history, or one of our own."""
+    """`kind` is the last word of the address's name: changelist, add, change, delete, history, or
+    one of our own.
+    """
 
     model: type[Model] | None
     kind: str
@@ -91,12 +132,21 @@ class AdminPage:
 
 def pages(rows: Rows) -> Iterator[AdminPage]:
     """Every page there is: the site's own, and each model's with its row."""
-    for name in ("index", "password_change", "password_change_done", "jsi18n", "autocomplete", "logout"):
+    for name in (
+        "index",
+        "password_change",
+        "password_change_done",
+        "jsi18n",
+        "autocomplete",
+        "logout",
+    ):
         yield AdminPage(None, name, reverse(f"admin:{name}"))
     for label in sorted({model._meta.app_label for model in registered()}):
         yield AdminPage(None, "app_list", reverse("admin:app_list", args=[label]))
     kind = ContentType.objects.get_for_model(User)
-    yield AdminPage(None, "view_on_site", reverse("admin:view_on_site", args=[kind.pk, rows.person.pk]))
+    yield AdminPage(
+        None, "view_on_site", reverse("admin:view_on_site", args=[kind.pk, rows.person.pk])
+    )
     for model in registered():
         for pattern in admin.site.get_model_admin(model).get_urls():
             if isinstance(pattern, URLPattern) and pattern.name:

@@ -16,7 +16,9 @@ _ESTABLISHED = "01"
 
 
 def wait_until(condition: Callable[[], Any], timeout: float = 10) -> float:
-    """Returns when the condition holds, with the monotonic time; for what nobody can be told of, such as another process' rows."""
+    """Returns when the condition holds, with the monotonic time; for what nobody can be told of,
+    such as another process' rows.
+    """
     deadline = monotonic() + timeout
     while not condition():
         assert monotonic() < deadline, f"it does not hold after {timeout} s"
@@ -53,9 +55,11 @@ class HasClients(Protocol):
 
 
 def client_of_worker(person: HasClients, site: Site, pid: int) -> Client:
-    """A client whose one open connection is to that worker: its requests, one after the other, go there.
+    """A client whose one open connection is to that worker: its requests, one after the other, go
+    there.
 
-    The kernel gives an idle site's connections to the same worker again and again, so the others stand still meanwhile.
+    The kernel gives an idle site's connections to the same worker again and again, so the others
+    stand still meanwhile.
     """
     client = person.client_on(site)
     others = [other for other in site.worker_pids() if other != pid]
@@ -66,7 +70,10 @@ def client_of_worker(person: HasClients, site: Site, pid: int) -> Client:
     finally:
         for other in others:
             os.kill(other, signal.SIGCONT)
-    assert serving_pid(site, response.extensions["network_stream"].get_extra_info("client_addr")[1]) == pid
+    assert (
+        serving_pid(site, response.extensions["network_stream"].get_extra_info("client_addr")[1])
+        == pid
+    )
     return client
 
 

@@ -1,4 +1,6 @@
-"""A site with a database and a Valkey of its own: no other site's worker sees what is done to it, and Redis can be taken from it."""
+"""A site with a database and a Valkey of its own: no other site's worker sees what is done to it,
+and Redis can be taken from it.
+"""
 
 import contextlib
 import sqlite3
@@ -19,7 +21,9 @@ from tests.harness.valkey import Valkey
 
 
 def copy_of_database(environment: Environment) -> Path:
-    """A copy of the common SQLite database, as it is now, people and sessions included, what they said left out."""
+    """A copy of the common SQLite database, as it is now, people and sessions included, what they
+    said left out.
+    """
     copy = environment.folder / f"apart-{uuid4()}.sqlite3"
     with contextlib.closing(sqlite3.connect(environment.folder / "db.sqlite3")) as common:
         common.execute("VACUUM INTO ?", [str(copy)])
@@ -59,17 +63,23 @@ class Apart:
 
     def answer(self, answer: str) -> tuple[str, str, str]:
         """Status, text and error code of an answer's row."""
-        status, content, code = self._row("SELECT status, content, error_code FROM chat_message WHERE id = ?", answer)
+        status, content, code = self._row(
+            "SELECT status, content, error_code FROM chat_message WHERE id = ?", answer
+        )
         return status, content, code
 
     def usage(self, answer: str) -> tuple[str, bool]:
         """Outcome of the ledger row, and whether its figures are an estimate."""
-        outcome, estimated = self._row("SELECT outcome, estimated FROM chat_usage WHERE answer = ?", answer)
+        outcome, estimated = self._row(
+            "SELECT outcome, estimated FROM chat_usage WHERE answer = ?", answer
+        )
         return outcome, bool(estimated)
 
     def owner(self, answer: str) -> int:
         """The process that generates the answer."""
-        return int(self._row("SELECT worker FROM chat_usage WHERE answer = ?", answer)[0].split(":")[1])
+        return int(
+            self._row("SELECT worker FROM chat_usage WHERE answer = ?", answer)[0].split(":")[1]
+        )
 
     def mirrored(self, answer: str) -> bytes:
         """The text of the answer in Redis."""
@@ -95,7 +105,9 @@ class Apart:
     @contextlib.contextmanager
     def locked_database(self) -> Iterator[None]:
         """Nobody else can write while the block runs."""
-        with contextlib.closing(sqlite3.connect(self._database, timeout=20, isolation_level=None)) as connection:
+        with contextlib.closing(
+            sqlite3.connect(self._database, timeout=20, isolation_level=None)
+        ) as connection:
             connection.execute("BEGIN IMMEDIATE")
             yield
             connection.execute("ROLLBACK")

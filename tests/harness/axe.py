@@ -1,4 +1,6 @@
-"""axe-core in a page: what of WCAG 2.2 A and AA, and of its makers' best practice, a page does not keep to."""
+"""axe-core in a page: what of WCAG 2.2 A and AA, and of its makers' best practice, a page does not
+keep to.
+"""
 
 from functools import cache
 from importlib.resources import files
@@ -29,7 +31,11 @@ def violations(page: Page, *, colours_only: bool = False) -> list[str]:
     """One line for each element at fault, as the page stands: its width and theme too."""
     if not page.evaluate("typeof axe === 'object'"):
         page.evaluate(_source())
-    chosen: dict[str, Any] = {"type": "rule", "values": COLOUR_RULES} if colours_only else {"type": "tag", "values": TAGS}
+    chosen: dict[str, Any] = (
+        {"type": "rule", "values": COLOUR_RULES}
+        if colours_only
+        else {"type": "tag", "values": TAGS}
+    )
     found: list[str] = page.evaluate(_RUN, {"runOnly": chosen})
     return found
 
@@ -37,8 +43,16 @@ def violations(page: Page, *, colours_only: bool = False) -> list[str]:
 def violations_everywhere(page: Page) -> list[str]:
     """The same in both themes, wide and on a phone, each line with where it was seen."""
     found = []
-    for size, scheme, colours_only in ((WIDE, "light", False), (WIDE, "dark", True), (PHONE, "dark", False), (PHONE, "light", True)):
+    for size, scheme, colours_only in (
+        (WIDE, "light", False),
+        (WIDE, "dark", True),
+        (PHONE, "dark", False),
+        (PHONE, "light", True),
+    ):
         page.set_viewport_size(size)  # type: ignore[arg-type]
         page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
-        found += [f"{size['width']} {scheme}: {line}" for line in violations(page, colours_only=colours_only)]
+        found += [
+            f"{size['width']} {scheme}: {line}"
+            for line in violations(page, colours_only=colours_only)
+        ]
     return found

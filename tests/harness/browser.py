@@ -34,14 +34,19 @@ class BrowserHost:
     def _launch(self) -> Browser:
         # The same engine without the windows that nobody sees: a quarter of the processor time.
         executable = shutil.which("chromium-headless-shell") or shutil.which("chromium")
-        assert executable, "the tests of the page need Chromium: apt-get install chromium-headless-shell"
+        assert executable, (
+            "the tests of the page need Chromium: apt-get install chromium-headless-shell"
+        )
         return self._playwright.chromium.launch(
-            executable_path=executable, args=["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"]
+            executable_path=executable,
+            args=["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"],
         )
 
     @contextlib.contextmanager
     def held(self) -> Iterator[Browser]:
-        """While open, Playwright may be called, and so may the ORM: Django would refuse it in a thread with a running loop."""
+        """While open, Playwright may be called, and so may the ORM: Django would refuse it in a
+        thread with a running loop.
+        """
         asyncio._set_running_loop(self._loop)
         os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
         try:
@@ -72,7 +77,8 @@ def new_context(browser: Browser, **options: Any) -> Iterator[BrowserContext]:
 
 @contextlib.contextmanager
 def _not_for_ever(browser: Browser) -> Iterator[None]:
-    """For what closes. Now and then, on a busy machine, Chromium does not come back from that, and Playwright would wait for ever.
+    """For what closes. Now and then, on a busy machine, Chromium does not come back from that, and
+    Playwright would wait for ever.
 
     It is ended then, and the next test starts another.
     """
@@ -106,8 +112,15 @@ def _program(pid: int) -> bytes:
 
 
 def watch_problems(page: Page) -> list[str]:
-    """A list that fills with what no page of ours may do: uncaught errors, and what the content security policy refused."""
+    """A list that fills with what no page of ours may do: uncaught errors, and what the content
+    security policy refused.
+    """
     problems: list[str] = []
     page.on("pageerror", lambda error: problems.append(f"uncaught: {error}"))
-    page.on("console", lambda message: problems.append(message.text) if "Content Security Policy" in message.text else None)
+    page.on(
+        "console",
+        lambda message: (
+            problems.append(message.text) if "Content Security Policy" in message.text else None
+        ),
+    )
     return problems

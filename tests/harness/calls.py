@@ -1,4 +1,6 @@
-"""One answer's call of the upstream in the test process: no site, no database, but the real client, Valkey and wire."""
+"""One answer's call of the upstream in the test process: no site, no database, but the real client,
+Valkey and wire.
+"""
 
 from collections.abc import Awaitable, Callable, Sequence
 from decimal import Decimal
@@ -12,7 +14,9 @@ from chat.upstream.cost import Bill, CostMeter, Reserved
 from chat.upstream.retry import CompletionCall, CompletionRequest, Upstream
 from tests.harness.upstream import Upstream as FakeUpstream
 
-DEAR = Prices(Decimal(1000), Decimal(2000))  # USD per million tokens: a tenth and a fifth of a cent each
+DEAR = Prices(
+    Decimal(1000), Decimal(2000)
+)  # USD per million tokens: a tenth and a fifth of a cent each
 CHEAP = Prices(Decimal(10), Decimal(20))
 
 
@@ -22,9 +26,14 @@ def target(most: int = 1000) -> Target:
 
 
 def prompt(key: str, *earlier: str) -> list[dict[str, str]]:
-    """The messages of a conversation: earlier prompts and answers in turn, then the prompt that the script is for."""
+    """The messages of a conversation: earlier prompts and answers in turn, then the prompt that the
+    script is for.
+    """
     texts = [*earlier, key]
-    return [{"role": "assistant" if number % 2 else "user", "content": text} for number, text in enumerate(texts)]
+    return [
+        {"role": "assistant" if number % 2 else "user", "content": text}
+        for number, text in enumerate(texts)
+    ]
 
 
 class Asked(CompletionSink):
@@ -45,7 +54,9 @@ class Asked(CompletionSink):
         self.error: AnswerError | None = None
         by_slug = dict(zip((target.slug for target in targets), prices, strict=False))
         self.cost_meter = CostMeter(by_slug, reserved)
-        self.call = CompletionCall(upstream, CompletionRequest(targets, messages, stored), self.cost_meter, self)
+        self.call = CompletionCall(
+            upstream, CompletionRequest(targets, messages, stored), self.cost_meter, self
+        )
 
     async def run(self) -> "Asked":
         try:
@@ -80,4 +91,7 @@ Ask = Callable[..., Awaitable[Asked]]
 
 def sent(upstream: FakeUpstream, key: str) -> list[list[str]]:
     """Returns the texts of the messages of each request that came for `key`."""
-    return [[message["content"] for message in request.body["messages"]] for request in upstream.requests(key)]
+    return [
+        [message["content"] for message in request.body["messages"]]
+        for request in upstream.requests(key)
+    ]

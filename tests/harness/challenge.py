@@ -9,7 +9,9 @@ from typing import Any
 def solution(challenge: dict[str, Any], /, **changed: Any) -> str:
     """The solution as the site takes it; `changed`: what a forger writes instead."""
     payload = {name: challenge[name] for name in ("algorithm", "challenge", "salt", "signature")}
-    return base64.b64encode(json.dumps(payload | {"number": _number(challenge)} | changed).encode()).decode()
+    return base64.b64encode(
+        json.dumps(payload | {"number": _number(challenge)} | changed).encode()
+    ).decode()
 
 
 def solved() -> str:
@@ -20,7 +22,10 @@ def solved() -> str:
 
 
 def _number(challenge: dict[str, Any]) -> int:
-    start, wanted = hashlib.sha256(challenge["salt"].encode()), bytes.fromhex(challenge["challenge"])
+    start, wanted = (
+        hashlib.sha256(challenge["salt"].encode()),
+        bytes.fromhex(challenge["challenge"]),
+    )
     for number in range(challenge["maxnumber"] + 1):
         attempt = start.copy()
         attempt.update(b"%d" % number)

@@ -45,7 +45,11 @@ def conversation_of(page: Page) -> Conversation:
 
 def source(page: Page) -> str:
     """The last answer's text, exactly as it came."""
-    return str(page.locator("template[data-source]").last.evaluate("template => template.content.textContent"))
+    return str(
+        page.locator("template[data-source]").last.evaluate(
+            "template => template.content.textContent"
+        )
+    )
 
 
 def stored_answer(page: Page) -> Message:

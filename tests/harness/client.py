@@ -1,4 +1,7 @@
-"""A client of the site's API: cookies, CSRF, event streams. Blocking; several streams may run at once in threads."""
+"""A client of the site's API: cookies, CSRF, event streams.
+
+Blocking; several streams may run at once in threads.
+"""
 
 import secrets
 import string
@@ -14,7 +17,10 @@ _CSRF_ALPHABET = string.ascii_letters + string.digits
 
 
 class Stream:
-    """An open response: `status`, `headers`, and the events as they come. Every event read is kept in `events`, comments in `comments`."""
+    """An open response: `status`, `headers`, and the events as they come.
+
+    Every event read is kept in `events`, comments in `comments`.
+    """
 
     def __init__(self, response: httpx2.Response) -> None:
         self.response = response
@@ -26,7 +32,12 @@ class Stream:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
         self.close()
 
     @property
@@ -51,12 +62,16 @@ class Stream:
         return self._pending
 
     def until(self, name: str) -> Event:
-        """Reads on to the next event of that name ("comment" for a comment); AssertionError when the stream ends before it."""
+        """Reads on to the next event of that name ("comment" for a comment); AssertionError when
+        the stream ends before it.
+        """
         for event in self._pending:
             if event.name == name:
                 return event
         sent = [event.name for event in self.events]
-        raise AssertionError(f"the stream ({self.status}) ended without {name!r}; it sent {sent} and {self.rest!r}")
+        raise AssertionError(
+            f"the stream ({self.status}) ended without {name!r}; it sent {sent} and {self.rest!r}"
+        )
 
     def until_text(self, text: str) -> None:
         """Reads on until the answer so far contains `text`."""
@@ -112,10 +127,14 @@ class Stream:
 
 
 class Client:
-    """One browser: its cookies and connections. `base_url` is the site's; `timeout` bounds each read, in seconds."""
+    """One browser: its cookies and connections.
+
+    `base_url` is the site's; `timeout` bounds each read, in seconds.
+    """
 
     def __init__(self, base_url: str, timeout: float = 20) -> None:
-        # The site is on loopback without TLS: no certificates are loaded, and no proxy of the environment is asked.
+        # The site is on loopback without TLS: no certificates are loaded, and no proxy of the
+        # environment is asked.
         self.http = httpx2.Client(
             base_url=base_url,
             timeout=timeout,
@@ -124,12 +143,19 @@ class Client:
             limits=httpx2.Limits(max_connections=None, max_keepalive_connections=20),
         )
         # A CSRF cookie is any random word that comes back in the header.
-        self.http.cookies.set("csrftoken", "".join(secrets.choice(_CSRF_ALPHABET) for _ in range(32)))
+        self.http.cookies.set(
+            "csrftoken", "".join(secrets.choice(_CSRF_ALPHABET) for _ in range(32))
+        )
 
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
         self.close()
 
     def close(self) -> None:
@@ -137,10 +163,14 @@ class Client:
 
     @property
     def csrf(self) -> str:
-        return next(cookie.value or "" for cookie in self.http.cookies.jar if cookie.name == "csrftoken")
+        return next(
+            cookie.value or "" for cookie in self.http.cookies.jar if cookie.name == "csrftoken"
+        )
 
     def sign_in(self, username: str, password: str) -> httpx2.Response:
-        """Through the site's own form; the answer is a redirect on success, the form again or 429 otherwise."""
+        """Through the site's own form; the answer is a redirect on success, the form again or 429
+        otherwise.
+        """
         self.get("/accounts/login/")
         return self.post("/accounts/login/", data={"username": username, "password": password})
 
@@ -148,22 +178,43 @@ class Client:
         return self.http.get(path, **options)
 
     def post(self, path: str, **options: Any) -> httpx2.Response:
-        """A POST with the CSRF header; options as httpx2 takes them (`json`, `data`, `content`, `headers`)."""
+        """A POST with the CSRF header; options as httpx2 takes them (`json`, `data`, `content`,
+        `headers`).
+        """
         headers = {"X-CSRFToken": self.csrf, **options.pop("headers", {})}
         return self.http.post(path, headers=headers, **options)
 
-    def chat(self, body: dict[str, Any] | None = None, *, headers: dict[str, str] | None = None, **fields: Any) -> Stream:
+    def chat(
+        self,
+        body: dict[str, Any] | None = None,
+        *,
+        headers: dict[str, str] | None = None,
+        **fields: Any,
+    ) -> Stream:
         """POST /api/chat with this JSON; returns when the headers have come, whatever the status."""
-        return self._stream("POST", "/api/chat", headers={"X-CSRFToken": self.csrf, **(headers or {})}, json={**(body or {}), **fields})
+        return self._stream(
+            "POST",
+            "/api/chat",
+            headers={"X-CSRFToken": self.csrf, **(headers or {})},
+            json={**(body or {}), **fields},
+        )
 
-    def resume(self, answer: str, after: str | None = None, *, headers: dict[str, str] | None = None) -> Stream:
-        """GET the answer's stream from the cursor `after` on (as Last-Event-ID), or from its beginning."""
+    def resume(
+        self, answer: str, after: str | None = None, *, headers: dict[str, str] | None = None
+    ) -> Stream:
+        """GET the answer's stream from the cursor `after` on (as Last-Event-ID), or from its
+        beginning.
+        """
         cursor = {} if after is None else {"Last-Event-ID": after}
-        return self._stream("GET", f"/api/answers/{answer}/stream", headers={**cursor, **(headers or {})})
+        return self._stream(
+            "GET", f"/api/answers/{answer}/stream", headers={**cursor, **(headers or {})}
+        )
 
     def follow(self, *items: str) -> Stream:
         """GET the stream of several answers, each given as `id:cursor`."""
-        return self._stream("GET", "/api/answers/streams", params=[("follow", item) for item in items])
+        return self._stream(
+            "GET", "/api/answers/streams", params=[("follow", item) for item in items]
+        )
 
     def stop(self, answer: str) -> httpx2.Response:
         """POST …/stop; returns when the end is saved."""

@@ -1,4 +1,6 @@
-"""A big site's rows: 10,000 people, 100,000 answers in the ledger, and what was refused; made in a few seconds, removed without a trace."""
+"""A big site's rows: 10,000 people, 100,000 answers in the ledger, and what was refused; made in a
+few seconds, removed without a trace.
+"""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,7 +23,13 @@ _GROUPS = 10
 _NAMED = 200
 _REFUSED = 5_000
 _MODELS = ("gpt-4o-mini", "gpt-4o", "o4-mini", "demo")
-_CODES = ("rate_limited", "too_many_streams", "tokens_exhausted", "spend_exhausted", "prompt_too_long")
+_CODES = (
+    "rate_limited",
+    "too_many_streams",
+    "tokens_exhausted",
+    "spend_exhausted",
+    "prompt_too_long",
+)
 _SAMPLE = 1_000
 _BATCH = 5_000
 _NEW_UUID = {"sqlite": "lower(hex(randomblob(16)))", "postgresql": "gen_random_uuid()"}
@@ -52,37 +60,65 @@ def crowd() -> Iterator[Crowd]:
 
 def _people(random: Random) -> Crowd:
     names = (f"crowd-{number:05}" for number in range(PEOPLE))
-    people = User.objects.bulk_create([User(username=name, email=f"{name}@example.org") for name in names], batch_size=_BATCH)
+    people = User.objects.bulk_create(
+        [User(username=name, email=f"{name}@example.org") for name in names], batch_size=_BATCH
+    )
     groups = Group.objects.bulk_create([Group(name=f"Crowd {number}") for number in range(_GROUPS)])
-    limits = {"requests": "10/m, 500/d", "concurrent_streams": 3, "tokens_per_day": 20_000, "spend_per_month_usd": Decimal(5)}
-    quotas = Quota.objects.bulk_create([Quota(name=f"Crowd {number}", priority=number, **limits) for number in range(_GROUPS + 1)])
+    limits = {
+        "requests": "10/m, 500/d",
+        "concurrent_streams": 3,
+        "tokens_per_day": 20_000,
+        "spend_per_month_usd": Decimal(5),
+    }
+    quotas = Quota.objects.bulk_create(
+        [Quota(name=f"Crowd {number}", priority=number, **limits) for number in range(_GROUPS + 1)]
+    )
     Quota.groups.through.objects.bulk_create(
-        [Quota.groups.through(quota=quota, group=group) for quota, group in zip(quotas, groups, strict=False)]
+        [
+            Quota.groups.through(quota=quota, group=group)
+            for quota, group in zip(quotas, groups, strict=False)
+        ]
     )
     through = User.groups.through
     # Half of them are in one group, some in two, the others have the default.
-    members = [through(user=person, group=random.choice(groups)) for person in people[: PEOPLE // 2]]
+    members = [
+        through(user=person, group=random.choice(groups)) for person in people[: PEOPLE // 2]
+    ]
     through.objects.bulk_create(members, batch_size=_BATCH, ignore_conflicts=True)
-    second = [through(user=person, group=random.choice(groups)) for person in people[: PEOPLE // 10]]
+    second = [
+        through(user=person, group=random.choice(groups)) for person in people[: PEOPLE // 10]
+    ]
     through.objects.bulk_create(second, batch_size=_BATCH, ignore_conflicts=True)
     named = random.sample(people, _NAMED)
-    Quota.users.through.objects.bulk_create([Quota.users.through(quota=quotas[-1], user=person) for person in named])
+    Quota.users.through.objects.bulk_create(
+        [Quota.users.through(quota=quotas[-1], user=person) for person in named]
+    )
     return Crowd(people, groups, quotas)
 
 
 def _answers(random: Random, made: Crowd) -> None:
-    """A sample by way of Django, and then ten answers of it for everybody by the database itself: that is ten times as fast."""
-    sample = Usage.objects.bulk_create([_answer(random, made, number) for number in range(_SAMPLE)], batch_size=_BATCH)
+    """A sample by way of Django, and then ten answers of it for everybody by the database itself:
+    that is ten times as fast.
+    """
+    sample = Usage.objects.bulk_create(
+        [_answer(random, made, number) for number in range(_SAMPLE)], batch_size=_BATCH
+    )
     person = f"'u:' || {User._meta.db_table}.id"
-    values = {"answer": _NEW_UUID[connection.vendor], "user_id": f"{User._meta.db_table}.id", "owner_key": person, "limit_key": person}
+    values = {
+        "answer": _NEW_UUID[connection.vendor],
+        "user_id": f"{User._meta.db_table}.id",
+        "owner_key": person,
+        "limit_key": person,
+    }
     columns = [field.column for field in Usage._meta.concrete_fields if field.column]
     table, share = Usage._meta.db_table, ANSWERS // PEOPLE
     with connection.cursor() as cursor:
         cursor.execute(
-            f"INSERT INTO {table} ({', '.join(columns)}) "
-            f"SELECT {', '.join(values.get(column, f'{table}.{column}') for column in columns)} "
-            f"FROM {User._meta.db_table} JOIN {table} ON {table}.first_token_ms / {share} = {User._meta.db_table}.id %% {_SAMPLE // share} "
-            f"WHERE {table}.owner_key = 'sample' AND {User._meta.db_table}.id BETWEEN %s AND %s",
+            f"INSERT INTO {table} ({', '.join(columns)}) SELECT"
+            f" {', '.join(values.get(column, f'{table}.{column}') for column in columns)} FROM"
+            f" {User._meta.db_table} JOIN {table} ON {table}.first_token_ms / {share} ="
+            f" {User._meta.db_table}.id %% {_SAMPLE // share} WHERE {table}.owner_key = 'sample'"
+            f" AND {User._meta.db_table}.id BETWEEN %s AND %s",
             [made.people[0].pk, made.people[-1].pk],
         )
     Usage.objects.filter(pk__in=[row.pk for row in sample]).delete()
@@ -99,7 +135,9 @@ def _answer(random: Random, made: Crowd, number: int) -> Usage:
         prompt_tokens=random.randrange(2_000),
         completion_tokens=random.randrange(2_000),
         cost_usd=Decimal(random.randrange(10_000_000)).scaleb(-8),
-        outcome=random.choice(("complete", "complete", "complete", "stopped", "interrupted", "failed")),
+        outcome=random.choice(
+            ("complete", "complete", "complete", "stopped", "interrupted", "failed")
+        ),
         estimated=random.random() < 0.1,
         first_token_ms=number,
         duration_ms=random.randrange(1_000, 60_000),
@@ -130,11 +168,15 @@ def _refusals(random: Random, made: Crowd) -> None:
 
 
 def _remove(made: Crowd) -> None:
-    """By the keys' range: ten thousand keys in a query are too many for some, and a cascade would look for what is not there."""
+    """By the keys' range: ten thousand keys in a query are too many for some, and a cascade would
+    look for what is not there.
+    """
     first, last = made.people[0].pk, made.people[-1].pk
     with transaction.atomic():
         for table in (RefusalCount, Usage, User.groups.through, Quota.users.through):
-            table._default_manager.filter(user_id__gte=first, user_id__lte=last).order_by()._raw_delete("default")
+            table._default_manager.filter(
+                user_id__gte=first, user_id__lte=last
+            ).order_by()._raw_delete("default")
         User.objects.filter(pk__range=(first, last))._raw_delete("default")
         Quota.objects.filter(pk__in=[quota.pk for quota in made.quotas]).delete()
         Group.objects.filter(pk__in=[group.pk for group in made.groups]).delete()

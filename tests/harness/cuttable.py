@@ -27,7 +27,12 @@ class CuttableNetwork:
         threading.Thread(target=self._accept, name="cuttable network", daemon=True).start()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
         self.cut()
         self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
@@ -44,12 +49,16 @@ class CuttableNetwork:
             self._is_cut = False
 
     def silence(self) -> None:
-        """Nothing comes down any connection there is now, and none is closed until it is used: what a network does that forgot them."""
+        """Nothing comes down any connection there is now, and none is closed until it is used: what
+        a network does that forgot them.
+        """
         with self._lock:
             self._silenced = set(self._open)
 
     def cut_after(self, *counts: int) -> None:
-        """The next connections that bring something from the site each break after that many more bytes; those after them do not."""
+        """The next connections that bring something from the site each break after that many more
+        bytes; those after them do not.
+        """
         self._limits = list(counts)
 
     def _accept(self) -> None:
@@ -61,7 +70,11 @@ class CuttableNetwork:
             threading.Thread(target=self._relay, args=(client,), daemon=True).start()
 
     def _relay(self, client: socket.socket) -> None:
-        with client, contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self._port)) as server:
+        with (
+            client,
+            contextlib.suppress(OSError),
+            socket.create_connection(("127.0.0.1", self._port)) as server,
+        ):
             with self._lock:
                 if self._is_cut:
                     return

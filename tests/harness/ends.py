@@ -13,7 +13,15 @@ def whole(stream: Stream) -> Stream:
     return stream
 
 
-def check_end(stream: Stream, client: Client, upstream: Upstream, status: str, code: str = "", *, finish: str | None = None) -> Usage:
+def check_end(
+    stream: Stream,
+    client: Client,
+    upstream: Upstream,
+    status: str,
+    code: str = "",
+    *,
+    finish: str | None = None,
+) -> Usage:
     """What every end has in common; the ledger row, for what differs."""
     names = [event.name for event in stream.events]
     assert names[0] == "start"
@@ -26,10 +34,19 @@ def check_end(stream: Stream, client: Client, upstream: Upstream, status: str, c
     (done,) = stream.named("done")
     assert (done["status"], done["finish_reason"]) == (status, finish)
     answer = message(stream)
-    assert (answer.status, answer.content, answer.error_code, answer.finish_reason) == (status, stream.text, code, finish or "")
+    assert (answer.status, answer.content, answer.error_code, answer.finish_reason) == (
+        status,
+        stream.text,
+        code,
+        finish or "",
+    )
     row = ledger(stream)
     assert (row.outcome, row.model) == (status, answer.model)
-    assert done["usage"] == {"prompt_tokens": row.prompt_tokens, "completion_tokens": row.completion_tokens, "estimated": row.estimated}
+    assert done["usage"] == {
+        "prompt_tokens": row.prompt_tokens,
+        "completion_tokens": row.completion_tokens,
+        "estimated": row.estimated,
+    }
     wait_until(lambda: upstream.running(message(str(answer.parent_id)).content) == 0)
     check_slot_is_free(client)
     return row

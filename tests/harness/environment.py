@@ -1,4 +1,6 @@
-"""What the test process and every site process share: a data folder, a database in it, a Valkey, the fake upstream."""
+"""What the test process and every site process share: a data folder, a database in it, a Valkey,
+the fake upstream.
+"""
 
 import os
 import re
@@ -49,7 +51,10 @@ class Environment:
         shutil.rmtree(self.folder)
 
     def settings(self) -> dict[str, str]:
-        """The settings of every test site, before what a test adds. Waits are short, but not so short that a busy machine fails a test."""
+        """The settings of every test site, before what a test adds.
+
+        Waits are short, but not so short that a busy machine fails a test.
+        """
         return {
             "DJANGO_SETTINGS_MODULE": "chatsite.settings",
             "DATA_DIR": str(self.folder),
@@ -58,7 +63,8 @@ class Environment:
             "OPENAI_BASE_URL": self.upstream.url,
             "OPENAI_API_KEY": API_KEY,
             "SECRET_KEY": SECRET_KEY,
-            # The same on every port, so that a test can make a session's cookie without asking where it is sent.
+            # The same on every port, so that a test can make a session's cookie without asking
+            # where it is sent.
             "SESSION_COOKIE_NAME": "sessionid",
             "CSRF_COOKIE_NAME": "csrftoken",
             "RESUME_GRACE_SECONDS": "2",
@@ -68,7 +74,9 @@ class Environment:
         }
 
     def start_site(self, *, workers: int = 1, **env: str) -> Site:
-        """A new site with these settings beyond the common ones; it is stopped at the end of the run if not before."""
+        """A new site with these settings beyond the common ones; it is stopped at the end of the
+        run if not before.
+        """
         self.collect_static()
         log = self.folder / f"site-{next(self._numbers)}.log"
         site = Site(self._inherited() | self.settings() | env, log, workers=workers)
@@ -84,10 +92,14 @@ class Environment:
 
     def _inherited(self) -> dict[str, str]:
         """This process's environment without what browser tests allow themselves."""
-        return {name: value for name, value in os.environ.items() if name != "DJANGO_ALLOW_ASYNC_UNSAFE"}
+        return {
+            name: value for name, value in os.environ.items() if name != "DJANGO_ALLOW_ASYNC_UNSAFE"
+        }
 
     def collect_static(self) -> None:
-        """Pages name static files by their hashes, so they are collected once, as a deployment does."""
+        """Pages name static files by their hashes, so they are collected once, as a deployment
+        does.
+        """
         if not self._static_collected:
             from django.core.management import call_command
 
@@ -96,6 +108,10 @@ class Environment:
 
 
 def _without_settings() -> dict[str, str]:
-    """Every setting of the site, empty, which counts as unset: neither the developer's shell nor a .env file reaches the tests."""
-    names = re.findall(r'\benv\.\w+\(\s*"([A-Z_]+)"', (ROOT / "chatsite" / "settings.py").read_text())
+    """Every setting of the site, empty, which counts as unset: neither the developer's shell nor a
+    .env file reaches the tests.
+    """
+    names = re.findall(
+        r'\benv\.\w+\(\s*"([A-Z_]+)"', (ROOT / "chatsite" / "settings.py").read_text()
+    )
     return {variant: "" for name in names for variant in (name, f"{name}_FILE")}

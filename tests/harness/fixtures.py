@@ -23,7 +23,10 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def make_user(request: pytest.FixtureRequest, db_ready: None) -> "Iterator[MakeUser]":
-    """Makes people: `make_user("carol", requests="10/m", concurrent_streams=1)`. Their quota has no limits but these."""
+    """Makes people: `make_user("carol", requests="10/m", concurrent_streams=1)`.
+
+    Their quota has no limits but these.
+    """
     from tests.harness.people import create_person
 
     people: list[Person] = []
@@ -74,8 +77,13 @@ def operator(alice: "Person") -> "DjangoClient":
 
 @pytest.fixture
 def fast_passwords(settings: "Settings") -> None:
-    """For tests of the forms in this process: a password takes a third of a second to hash, which is its purpose, but not theirs."""
-    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher", *settings.PASSWORD_HASHERS]
+    """For tests of the forms in this process: a password takes a third of a second to hash, which
+    is its purpose, but not theirs.
+    """
+    settings.PASSWORD_HASHERS = [
+        "django.contrib.auth.hashers.MD5PasswordHasher",
+        *settings.PASSWORD_HASHERS,
+    ]
 
 
 # --- What the operator has set ----------------------------------------------
@@ -154,7 +162,9 @@ def small_model(db_ready: None) -> "Iterator[ChatModel]":
     from tests.harness.turns import MAX_OUTPUT_TOKENS
 
     prices = {"input_usd_per_million": Decimal(10), "output_usd_per_million": Decimal(10)}
-    model = ChatModel.objects.create(slug=f"priced-{uuid4().hex[:8]}", max_output_tokens=MAX_OUTPUT_TOKENS, **prices)
+    model = ChatModel.objects.create(
+        slug=f"priced-{uuid4().hex[:8]}", max_output_tokens=MAX_OUTPUT_TOKENS, **prices
+    )
     yield model
     model.delete()
 

@@ -1,4 +1,6 @@
-"""What a person has used at every gate and written anywhere: the same before and after a turn that was refused."""
+"""What a person has used at every gate and written anywhere: the same before and after a turn that
+was refused.
+"""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -16,7 +18,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Footprint:
-    """Uses counted in each window, running slots and reservations, rows of the ledger, of conversations, of messages."""
+    """Uses counted in each window, running slots and reservations, rows of the ledger, of
+    conversations, of messages.
+    """
 
     windows: list[int]
     slots: int
@@ -27,7 +31,9 @@ class Footprint:
 
 
 def footprint(requester: Requester, rates: str = "10/d") -> Footprint:
-    """What the requester has left behind on the common Valkey and in the database, counted in the windows of `rates`."""
+    """What the requester has left behind on the common Valkey and in the database, counted in the
+    windows of `rates`.
+    """
     key = requester.limit_key
     return Footprint(
         windows=used(requester, rates),

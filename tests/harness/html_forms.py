@@ -4,7 +4,9 @@ from html.parser import HTMLParser
 
 
 class Form:
-    """`fields` are the pairs that a submit would send, unticked boxes left out; `names` are those of all its fields."""
+    """`fields` are the pairs that a submit would send, unticked boxes left out; `names` are those
+    of all its fields.
+    """
 
     def __init__(self, action: str, method: str) -> None:
         self.action = action

@@ -42,8 +42,10 @@ TABLES = [
     "para\n| a |\n|---| x\nmore",
 ]
 NOTES = [
-    "Used[^1], twice[^1] and named[^long-name].\n\n[^1]: First note.\n[^long-name]: Second *note*\n"
-    "    goes on.\n\n    And on.\n\nText after.",
+    (
+        "Used[^1], twice[^1] and named[^long-name].\n\n[^1]: First note.\n[^long-name]: Second"
+        " *note*\n    goes on.\n\n    And on.\n\nText after."
+    ),
     "Undefined[^9] mark, [^] and [^ a].",
     "Nothing refers to this.\n\n[^7]: A lonely note.",
     "[^a]: Before its mark.\n\nThen the mark[^a].",
@@ -81,13 +83,19 @@ BLOCKS = [
     "# One\n## Two ##\n### 三\n#hashtag\n\nSetext\n======\nTwo\nlines\n---\n\n***\n___",
     "para\n#\nmore\n#hash more",
     "> quote\n> > nested\nlazy\n\n> new\n\n>no space",
-    "```python title=\"x\"\nprint('<b>')\n```\n\n~~~\ntilde ``` inside\n~~~\n\n````md\n```\nin\n```\n````",
+    (
+        "```python title=\"x\"\nprint('<b>')\n```\n\n~~~\ntilde ```"
+        " inside\n~~~\n\n````md\n```\nin\n```\n````"
+    ),
     "before\n```js\nunclosed {\n  **x** $y$ [z]\n",
     "- list\n  ```sh\n  echo $HOME\n  ```\n- next",
     "    indented code\n\n    more\n\ntext\n    lazy",
     "line one\nline two  \nhard\\\nback \\\\ slash",
     "&amp; &copy; &#35; &#x22; &nope; \\* \\_ \\` \\# &lt;b&gt; \\[1\\] \\(",
-    "<div>html</div>\n\n<!-- comment -->\n\n<details>\n<summary>S</summary>\n\ntext **b**\n\n</details>",
+    (
+        "<div>html</div>\n\n<!-- comment -->\n\n<details>\n<summary>S</summary>\n\ntext"
+        " **b**\n\n</details>"
+    ),
     "text <b>bold</b> <img src=x onerror=alert(1)> <br> a < b > c",
     "مرحبا **بالعالم** https://example.com/\u0645؟\n\n- שלום *עולם*\n\nabc אבג",
     "a" * 3000 + " **b** " + "字" * 2000,
@@ -103,7 +111,10 @@ BLOCKS = [
 LINKS = [
     "请看https://example.com/a。谢谢",
     "（https://example.com）「https://example.com/b」『https://e.com』【https://e.com/?a=1&b=2】",
-    "https://en.wikipedia.org/wiki/A_(b) (https://en.wikipedia.org/wiki/A_(b)) (see https://a.example/b).",
+    (
+        "https://en.wikipedia.org/wiki/A_(b) (https://en.wikipedia.org/wiki/A_(b)) (see"
+        " https://a.example/b)."
+    ),
     "访问https://example.com谢谢，ดูhttps://example.comครับ https://example.com는",
     "**https://a.example** *https://a.example* ~~https://a.example/x~~ `https://a.example`",
     "**见https://a.example/**：正文 “https://a.example” ‘https://b.example’",
@@ -111,13 +122,22 @@ LINKS = [
     "https://a.example/_x_/a_b*c*d~e http://[::1]:8000/x http:// https://",
     "xhttps://no.example HTTPS://YES.example/A ftp://no.example www.no.example me@no.example",
     "https://a.example/{id}/[x] https://de.example/wiki/Zürich, https://ru.example/Привет!",
-    "[a [b](https://b.example) c](https://a.example) ![img](https://i.example/x.png) [x](/relative)",
+    (
+        "[a [b](https://b.example) c](https://a.example) ![img](https://i.example/x.png)"
+        " [x](/relative)"
+    ),
     "[text](https://a.example/very/long",
     "[text]( https://a.example 'title' ) [](https://e.example)",
     "https://a.example/path?x=1#frag... https://a.example! https://a.example/a,b;c: end",
     "|https://a.example|b|\n|---|---|\n|https://b.example/|c|",
-    "[![build](https://i.example/c.svg)](https://l.example) [![](https://i.example/d.svg)][r] end\n\n[r]: https://r.example/",
-    "[a <https://b.example> **![i *j*](https://k.example)** c](https://d.example) <https://e.example> ![]()",
+    (
+        "[![build](https://i.example/c.svg)](https://l.example) [![](https://i.example/d.svg)][r]"
+        " end\n\n[r]: https://r.example/"
+    ),
+    (
+        "[a <https://b.example> **![i *j*](https://k.example)** c](https://d.example)"
+        " <https://e.example> ![]()"
+    ),
 ]
 MATH = [
     "Inline $x^2 + y_1$ and $\\alpha$ 设$x$为 \\(a*b*c\\) and \\( \\frac{1}{2} \\).",

@@ -75,7 +75,11 @@ def disagreements(page: Page, text: str, cuts: list[int]) -> list[dict[str, Any]
     parts = zip(starts, ends, strict=True)
     steps = [[text[start:end], render(text[:end])] for start, end in parts]
     found = page.evaluate("steps => compareAgreement(steps)", steps)
-    return [{"text": text[:end], "shown": pair[0], "final": pair[1]} for end, pair in zip(ends, found, strict=True) if pair is not None]
+    return [
+        {"text": text[:end], "shown": pair[0], "final": pair[1]}
+        for end, pair in zip(ends, found, strict=True)
+        if pair is not None
+    ]
 
 
 def tree_of_last(page: Page) -> str:

@@ -23,14 +23,33 @@ class Nginx:
         self._process: subprocess.Popen[bytes] | None = None
 
     def start_deployed(self, site_ports: list[int], static: Path) -> None:
-        """Serves deploy/nginx.conf with https on `port`, with as many instances behind it; only names, ports and paths are exchanged."""
+        """Serves deploy/nginx.conf with https on `port`, with as many instances behind it; only
+        names, ports and paths are exchanged.
+        """
         key = self.folder / "key.pem"
-        make = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-subj", "/CN=localhost"]
+        make = [
+            "openssl",
+            "req",
+            "-x509",
+            "-newkey",
+            "ec",
+            "-pkeyopt",
+            "ec_paramgen_curve:prime256v1",
+            "-nodes",
+            "-subj",
+            "/CN=localhost",
+        ]
         names = ["-addext", "subjectAltName=IP:127.0.0.1,DNS:localhost"]
-        subprocess.run([*make, *names, "-keyout", key, "-out", self.certificate], check=True, capture_output=True)
+        subprocess.run(
+            [*make, *names, "-keyout", key, "-out", self.certificate],
+            check=True,
+            capture_output=True,
+        )
         config = (ROOT / "deploy" / "nginx.conf").read_text()
         for pattern, value in {
-            r"server 127\.0\.0\.1:8000( max_fails=0);": " ".join(f"server 127.0.0.1:{port}\\1;" for port in site_ports),
+            r"server 127\.0\.0\.1:8000( max_fails=0);": " ".join(
+                f"server 127.0.0.1:{port}\\1;" for port in site_ports
+            ),
             r"listen 80;": f"listen 127.0.0.1:{free_port()};",
             r"listen 443 ssl http2;": f"listen 127.0.0.1:{self.port} ssl http2;",
             r"listen \[::\]:\S+( ssl http2)?;": "",
@@ -45,7 +64,10 @@ class Nginx:
 
     def start_with(self, site_port: int, directives: str) -> None:
         """Serves http on `port`, passing everything on to the site under these directives."""
-        self._start(f"server {{ listen 127.0.0.1:{self.port}; {directives} location / {{ proxy_pass http://127.0.0.1:{site_port}; }} }}")
+        self._start(
+            f"server {{ listen 127.0.0.1:{self.port}; {directives} location / {{ proxy_pass"
+            f" http://127.0.0.1:{site_port}; }} }}"
+        )
 
     def stop(self) -> None:
         if self._process is not None:
@@ -56,12 +78,22 @@ class Nginx:
     def _start(self, servers: str) -> None:
         temp = "".join(f"{name}_temp_path {self.folder}/{name};" for name in _TEMP_PATHS)
         config = self.folder / "nginx.conf"
-        # Without a master process it keeps the rights of whoever runs the tests, and one signal ends all of it.
+        # Without a master process it keeps the rights of whoever runs the tests, and one signal
+        # ends all of it.
         config.write_text(
-            f"daemon off; master_process off; pid {self.folder}/pid; error_log {self.folder}/error.log; events {{}}\n"
-            f"http {{ include /etc/nginx/mime.types; access_log off; {temp}\n{servers}\n}}\n"
+            f"daemon off; master_process off; pid {self.folder}/pid; error_log"
+            f" {self.folder}/error.log; events {{}}\nhttp {{ include /etc/nginx/mime.types;"
+            f" access_log off; {temp}\n{servers}\n}}\n"
         )
-        command = ["/usr/sbin/nginx", "-c", str(config), "-p", str(self.folder), "-e", str(self.folder / "error.log")]
+        command = [
+            "/usr/sbin/nginx",
+            "-c",
+            str(config),
+            "-p",
+            str(self.folder),
+            "-e",
+            str(self.folder / "error.log"),
+        ]
         self._process = subprocess.Popen(command, start_new_session=True)
         deadline = monotonic() + _START_SECONDS
         while not self._answers():
@@ -72,7 +104,9 @@ class Nginx:
     def _answers(self) -> bool:
         scheme = "https" if self.certificate.exists() else "http"
         try:
-            httpx2.get(f"{scheme}://127.0.0.1:{self.port}/", timeout=5, verify=False, trust_env=False)
+            httpx2.get(
+                f"{scheme}://127.0.0.1:{self.port}/", timeout=5, verify=False, trust_env=False
+            )
         except httpx2.TransportError:
             return False
         return True

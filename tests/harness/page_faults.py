@@ -1,6 +1,7 @@
 """A script that finds what a page lacks for keyboard and ear."""
 
-# What a screen reader would have no name for, and headings of the page's own (not of an answer's text) that skip a level.
+# What a screen reader would have no name for, and headings of the page's own (not of an answer's
+# text) that skip a level.
 FAULTS = """() => {
     const faults = [];
     const seen = (element) => element.checkVisibility({ visibilityProperty: true });

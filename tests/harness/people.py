@@ -1,4 +1,6 @@
-"""People for tests: an account with a quota of its own, so that no limit of one test is felt by another."""
+"""People for tests: an account with a quota of its own, so that no limit of one test is felt by
+another.
+"""
 
 from collections.abc import Callable
 from functools import cache
@@ -20,7 +22,9 @@ _numbers = count(1)
 
 
 class Person:
-    """An account (`user`, `password`), the quota that names it, and clients that are signed in as it."""
+    """An account (`user`, `password`), the quota that names it, and clients that are signed in as
+    it.
+    """
 
     def __init__(self, user: User, quota: Quota, default_site: Callable[[], Site]) -> None:
         self.user = user
@@ -69,14 +73,21 @@ class Person:
 
 @cache
 def _password_hash() -> str:
-    """One hash for everybody: it takes a third of a second to make, and the site must not find it weak and replace it."""
+    """One hash for everybody: it takes a third of a second to make, and the site must not find it
+    weak and replace it.
+    """
     return make_password(PASSWORD, hasher=PBKDF2PasswordHasher())
 
 
 def create_person(name: str, default_site: Callable[[], Site], **quota_fields: Any) -> Person:
-    """A person called `name` and a number. Their quota has no limits but the fields given (many-to-many `models` as a list)."""
+    """A person called `name` and a number.
+
+    Their quota has no limits but the fields given (many-to-many `models` as a list).
+    """
     username = f"{name}-{next(_numbers)}"
-    user = User.objects.create(username=username, email=f"{username}@example.org", password=_password_hash())
+    user = User.objects.create(
+        username=username, email=f"{username}@example.org", password=_password_hash()
+    )
     models = quota_fields.pop("models", [])
     quota = Quota.objects.create(name=f"Quota of {username}", **quota_fields)
     quota.users.add(user)

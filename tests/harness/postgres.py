@@ -18,7 +18,9 @@ _ACCOUNT = "postgres"
 
 
 class Postgres:
-    """An empty cluster in a folder of its own, trusted by whoever is on this machine; gone when it is stopped."""
+    """An empty cluster in a folder of its own, trusted by whoever is on this machine; gone when it
+    is stopped.
+    """
 
     def __init__(self) -> None:
         self.port = free_port()
@@ -32,17 +34,49 @@ class Postgres:
         if self._account:
             shutil.chown(self._folder, self._account)
         data = self._folder / "data"
-        initdb = [_program("initdb"), "-D", str(data), "-U", _ACCOUNT, "-A", "trust", "--encoding=UTF8", "--no-sync"]
-        subprocess.run(initdb, check=True, stdout=subprocess.DEVNULL, user=self._account, cwd=self._folder)
+        initdb = [
+            _program("initdb"),
+            "-D",
+            str(data),
+            "-U",
+            _ACCOUNT,
+            "-A",
+            "trust",
+            "--encoding=UTF8",
+            "--no-sync",
+        ]
+        subprocess.run(
+            initdb, check=True, stdout=subprocess.DEVNULL, user=self._account, cwd=self._folder
+        )
         self.run()
 
     def run(self) -> None:
-        """Starts the server on what is in the folder: again, after `shut_down`. Returns when it answers."""
-        options = {"port": self.port, "listen_addresses": "127.0.0.1", "unix_socket_directories": self._folder, "fsync": "off"}
+        """Starts the server on what is in the folder: again, after `shut_down`.
+
+        Returns when it answers.
+        """
+        options = {
+            "port": self.port,
+            "listen_addresses": "127.0.0.1",
+            "unix_socket_directories": self._folder,
+            "fsync": "off",
+        }
         data = str(self._folder / "data")
-        command = [_program("postgres"), "-D", data, *(word for name, value in options.items() for word in ("-c", f"{name}={value}"))]
+        command = [
+            _program("postgres"),
+            "-D",
+            data,
+            *(word for name, value in options.items() for word in ("-c", f"{name}={value}")),
+        ]
         with (self._folder / "log").open("ab") as log:
-            self._process = subprocess.Popen(command, stdout=log, stderr=log, user=self._account, cwd=self._folder, start_new_session=True)
+            self._process = subprocess.Popen(
+                command,
+                stdout=log,
+                stderr=log,
+                user=self._account,
+                cwd=self._folder,
+                start_new_session=True,
+            )
         deadline = monotonic() + _START_SECONDS
         while not self._answers():
             ended = self._process.poll() is not None or monotonic() > deadline
@@ -71,7 +105,9 @@ class Postgres:
 
 def _program(name: str) -> str:
     """The newest one installed; Debian keeps them out of PATH."""
-    found = sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{name}"), key=lambda path: int(path.parts[4]))
+    found = sorted(
+        Path("/usr/lib/postgresql").glob(f"*/bin/{name}"), key=lambda path: int(path.parts[4])
+    )
     program = str(found[-1]) if found else shutil.which(name)
     assert program, f"PostgreSQL's {name} is not installed (on Debian: apt-get install postgresql)"
     return program

@@ -1,4 +1,6 @@
-"""A proxy on loopback that leads every request to one server, and a listener that only writes down what it is sent."""
+"""A proxy on loopback that leads every request to one server, and a listener that only writes down
+what it is sent.
+"""
 
 import contextlib
 import socket
@@ -13,7 +15,9 @@ _READ_BYTES = 65536
 
 
 class Listener:
-    """`with Listener() as listener`: takes connections at `port`, answers nothing, and keeps what came in `received`."""
+    """`with Listener() as listener`: takes connections at `port`, answers nothing, and keeps what
+    came in `received`.
+    """
 
     def __init__(self) -> None:
         self.received = b""
@@ -26,7 +30,12 @@ class Listener:
         threading.Thread(target=self._accept, daemon=True).start()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
         self._server.shutdown(socket.SHUT_RDWR)
         self._server.close()
         for connection in self._open:
@@ -56,7 +65,9 @@ class Proxy(Listener):
     tunnel it speaks TLS with `certificate` and its key. `refusing`: 407 for all.
     """
 
-    def __init__(self, target: int, certificate: Path | None = None, *, refusing: bool = False) -> None:
+    def __init__(
+        self, target: int, certificate: Path | None = None, *, refusing: bool = False
+    ) -> None:
         super().__init__()
         self.heads: list[str] = []
         self._target = target
@@ -71,7 +82,9 @@ class Proxy(Listener):
             asked += data
         self.heads.append(asked.partition(b"\r\n\r\n")[0].decode("latin-1"))
         if self._refusing:
-            connection.sendall(b"HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n")
+            connection.sendall(
+                b"HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n"
+            )
         elif asked.startswith(b"CONNECT "):
             connection.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -105,8 +118,21 @@ def _shut(connection: socket.socket) -> None:
 def certificate_for(host: str, folder: Path) -> Path:
     """A self-signed certificate and its key, in one file."""
     path = folder / f"{host}.pem"
-    make = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"]
+    make = [
+        "openssl",
+        "req",
+        "-x509",
+        "-newkey",
+        "ec",
+        "-pkeyopt",
+        "ec_paramgen_curve:prime256v1",
+        "-nodes",
+        "-days",
+        "2",
+    ]
     name = ["-subj", f"/CN={host}", "-addext", f"subjectAltName=DNS:{host}"]
-    subprocess.run([*make, *name, "-keyout", str(path), "-out", f"{path}.crt"], check=True, capture_output=True)
+    subprocess.run(
+        [*make, *name, "-keyout", str(path), "-out", f"{path}.crt"], check=True, capture_output=True
+    )
     path.write_text(path.read_text() + Path(f"{path}.crt").read_text())
     return path

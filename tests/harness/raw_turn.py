@@ -17,7 +17,12 @@ def raw_post(site: Site, person: Person, headers: dict[str, str]) -> Iterator[so
     """A connection on which the head of a POST was sent; the body is the test's."""
     head = {"Host": f"127.0.0.1:{site.port}", **JSON, "X-CSRFToken": person.client.csrf, **headers}
     head["Cookie"] = f"sessionid={person.new_session()}; csrftoken={person.client.csrf}"
-    lines = ["POST /api/chat HTTP/1.1", *(f"{name}: {value}" for name, value in head.items()), "", ""]
+    lines = [
+        "POST /api/chat HTTP/1.1",
+        *(f"{name}: {value}" for name, value in head.items()),
+        "",
+        "",
+    ]
     with socket.create_connection(("127.0.0.1", site.port), timeout=10) as connection:
         connection.sendall("\r\n".join(lines).encode())
         yield connection

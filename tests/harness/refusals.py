@@ -9,7 +9,13 @@ JSON = {"Content-Type": "application/json"}
 
 
 def assert_refused(
-    answer: Any, status: int, code: str, *, retry_after: range | None = None, limit: str | None = None, word: str = ""
+    answer: Any,
+    status: int,
+    code: str,
+    *,
+    retry_after: range | None = None,
+    limit: str | None = None,
+    word: str = "",
 ) -> dict[str, Any]:
     """The answer is the refusal, in exactly the shape of the contract; returns its `error`."""
     headers = answer.headers
@@ -18,7 +24,9 @@ def assert_refused(
     error: dict[str, Any] = body["error"]
     got = getattr(answer, "status_code", None) or answer.status
     assert (got, error["code"]) == (status, code), error
-    assert set(error) == {"code", "message"} | ({"retry_after"} if retry_after else set()) | ({"limit"} if limit else set())
+    assert set(error) == {"code", "message"} | ({"retry_after"} if retry_after else set()) | (
+        {"limit"} if limit else set()
+    )
     assert isinstance(error["message"], str)
     assert word in error["message"]
     assert error.get("limit") == limit
@@ -33,4 +41,6 @@ def assert_refused(
 
 def post(client: Client, body: bytes | dict[str, Any], **options: Any) -> Any:
     content = body if isinstance(body, bytes) else json.dumps(body).encode()
-    return client.post("/api/chat", content=content, headers={**JSON, **options.pop("headers", {})}, **options)
+    return client.post(
+        "/api/chat", content=content, headers={**JSON, **options.pop("headers", {})}, **options
+    )

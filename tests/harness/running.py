@@ -13,7 +13,15 @@ class Running:
 
     def __init__(self, person: Person, upstream: Upstream) -> None:
         self.gate = wire.Gate()
-        self.key = upstream.script([wire.role(), *wire.text("Hello, "), self.gate, *wire.text("wörld."), *wire.answer()[1:]])
+        self.key = upstream.script(
+            [
+                wire.role(),
+                *wire.text("Hello, "),
+                self.gate,
+                *wire.text("wörld."),
+                *wire.answer()[1:],
+            ]
+        )
         self.person = person
 
     def begin(self, client: Client | None = None, **fields: Any) -> Stream:

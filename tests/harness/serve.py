@@ -30,10 +30,19 @@ PASSWORD = "correct horse battery staple"
 
 def clean_environment(data_dir: Path, **settings: str) -> dict[str, str]:
     """No setting of the developer's shell or `.env` file, but those given; a port that is free."""
-    names = re.findall(r'\benv\.\w+\(\s*"([A-Z_]+)"', (ROOT / "chatsite" / "settings.py").read_text())
+    names = re.findall(
+        r'\benv\.\w+\(\s*"([A-Z_]+)"', (ROOT / "chatsite" / "settings.py").read_text()
+    )
     unset = {variant: "" for name in names for variant in (name, f"{name}_FILE")}
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith("DJANGO_")}
-    return inherited | unset | {"DATA_DIR": str(data_dir), "PORT": str(free_port()), "DRAIN_SECONDS": "20"} | settings
+    inherited = {
+        name: value for name, value in os.environ.items() if not name.startswith("DJANGO_")
+    }
+    return (
+        inherited
+        | unset
+        | {"DATA_DIR": str(data_dir), "PORT": str(free_port()), "DRAIN_SECONDS": "20"}
+        | settings
+    )
 
 
 class Serve:
@@ -94,7 +103,9 @@ class Serve:
 
     def sweep(self) -> None:
         """Leaves nothing behind, whatever a test has found."""
-        remaining = descendants(self.process.pid) | ({self.process.pid} if self.process.poll() is None else set())
+        remaining = descendants(self.process.pid) | (
+            {self.process.pid} if self.process.poll() is None else set()
+        )
         for pid in remaining:
             os.kill(pid, signal.SIGKILL)
         self.process.wait()

@@ -13,11 +13,18 @@ ROOT = Path(__file__).resolve().parents[2]
 
 def start(data_dir: Path, names: list[str], **settings: str) -> subprocess.CompletedProcess[str]:
     """A process that loads the settings and prints those named, as JSON."""
-    known = re.findall(r'\benv\.\w+\(\s*"([A-Z_]+)"', (ROOT / "chatsite" / "settings.py").read_text())
+    known = re.findall(
+        r'\benv\.\w+\(\s*"([A-Z_]+)"', (ROOT / "chatsite" / "settings.py").read_text()
+    )
     unset = {variant: "" for name in known for variant in (name, f"{name}_FILE")}
     env = os.environ | unset | {"DATA_DIR": str(data_dir)} | settings
-    code = f"import json; from chatsite import settings; print(json.dumps([getattr(settings, name) for name in {names!r}], default=str))"
-    return subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=env, capture_output=True, text=True, timeout=30)
+    code = (
+        "import json; from chatsite import settings; print(json.dumps([getattr(settings, name) for"
+        f" name in {names!r}], default=str))"
+    )
+    return subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, env=env, capture_output=True, text=True, timeout=30
+    )
 
 
 def load(data_dir: Path, *names: str, **settings: str) -> list[Any]:
@@ -31,4 +38,8 @@ def refusal(data_dir: Path, **settings: str) -> str:
     """The sentence with which the settings stop the start."""
     done = start(data_dir, [], **settings)
     assert done.returncode == 1
-    return done.stderr.strip().splitlines()[-1].removeprefix("django.core.exceptions.ImproperlyConfigured: ")
+    return (
+        done.stderr.strip()
+        .splitlines()[-1]
+        .removeprefix("django.core.exceptions.ImproperlyConfigured: ")
+    )

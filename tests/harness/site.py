@@ -31,17 +31,47 @@ class Site:
         self.log_path = log
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
-        own = {"SITE_URL": env.get("SITE_URL") or self.url, "PORT": str(self.port), "WORKERS": str(workers)}
+        own = {
+            "SITE_URL": env.get("SITE_URL") or self.url,
+            "PORT": str(self.port),
+            "WORKERS": str(workers),
+        }
         self._env = {**env, **own}
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        """Returns when /healthz answers; AssertionError with the log when the process ends or is not up in START_SECONDS."""
-        command = [sys.executable, "-m", "uvicorn", "chatsite.asgi:application", "--host", "127.0.0.1", "--port", str(self.port)]
-        command += ["--workers", str(self.workers), "--lifespan", "on", "--no-proxy-headers", "--no-access-log"]
+        """Returns when /healthz answers; AssertionError with the log when the process ends or is
+        not up in START_SECONDS.
+        """
+        command = [
+            sys.executable,
+            "-m",
+            "uvicorn",
+            "chatsite.asgi:application",
+            "--host",
+            "127.0.0.1",
+            "--port",
+            str(self.port),
+        ]
+        command += [
+            "--workers",
+            str(self.workers),
+            "--lifespan",
+            "on",
+            "--no-proxy-headers",
+            "--no-access-log",
+        ]
         with self.log_path.open("ab") as log:
-            # A session of its own: Ctrl-C in the test run does not reach it, and kill9 reaches all of it.
-            self._process = subprocess.Popen(command, cwd=ROOT, env=self._env, stdout=log, stderr=subprocess.STDOUT, start_new_session=True)
+            # A session of its own: Ctrl-C in the test run does not reach it, and kill9 reaches all
+            # of it.
+            self._process = subprocess.Popen(
+                command,
+                cwd=ROOT,
+                env=self._env,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
         try:
             self._wait_until_healthy(monotonic() + START_SECONDS)
         except BaseException:
@@ -51,7 +81,9 @@ class Site:
     def _wait_until_healthy(self, deadline: float) -> None:
         while monotonic() < deadline:
             if self.process.poll() is not None:
-                raise AssertionError(f"the site ended with {self.process.returncode} at its start:\n{self.log()}")
+                raise AssertionError(
+                    f"the site ended with {self.process.returncode} at its start:\n{self.log()}"
+                )
             if self._is_healthy() and len(self.worker_pids()) == self.workers:
                 return
             sleep(0.05)
@@ -59,7 +91,12 @@ class Site:
 
     def _is_healthy(self) -> bool:
         try:
-            return httpx2.get(f"{self.url}/healthz", timeout=5, verify=False, trust_env=False).status_code == 200
+            return (
+                httpx2.get(
+                    f"{self.url}/healthz", timeout=5, verify=False, trust_env=False
+                ).status_code
+                == 200
+            )
         except httpx2.TransportError:
             return False
 
@@ -80,14 +117,22 @@ class Site:
         """The processes that serve requests: the one, or uvicorn's children."""
         if self.workers == 1:
             return [self.process.pid]
-        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
+        children = (
+            Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
+        )
         return [int(pid) for pid in children if b"spawn_main" in _command_line(pid)]
 
     def wait_for_workers(self, without: int) -> None:
         """Returns when all workers serve again and none of them has that pid."""
         deadline = monotonic() + START_SECONDS
-        while without in (pids := self.worker_pids()) or len(pids) < self.workers or not self._is_healthy():
-            assert monotonic() < deadline, f"the workers were not replaced within {START_SECONDS} s:\n{self.log()}"
+        while (
+            without in (pids := self.worker_pids())
+            or len(pids) < self.workers
+            or not self._is_healthy()
+        ):
+            assert monotonic() < deadline, (
+                f"the workers were not replaced within {START_SECONDS} s:\n{self.log()}"
+            )
             sleep(0.05)
 
     def terminate(self) -> None:
@@ -101,7 +146,9 @@ class Site:
             code = self.process.wait(timeout)
         except subprocess.TimeoutExpired:
             self.kill9()
-            raise AssertionError(f"the site did not end within {timeout} s of SIGTERM:\n{self.log()}") from None
+            raise AssertionError(
+                f"the site did not end within {timeout} s of SIGTERM:\n{self.log()}"
+            ) from None
         # A single uvicorn raises the signal again when it has shut down.
         assert code in (0, -signal.SIGTERM), f"the site ended with {code}:\n{self.log()}"
 

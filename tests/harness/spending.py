@@ -10,8 +10,15 @@ from tests.harness.people import Person
 
 def spent(person: Person, tokens: int = 0, usd: str = "0", **fields: object) -> Usage:
     key = person.requester.limit_key
-    defaults: dict[str, object] = {"outcome": "complete", "model": "m", "prompt_tokens": tokens, "cost_usd": Decimal(usd)}
-    return Usage.objects.create(answer=uuid4(), user=person.user, owner_key=key, limit_key=key, **defaults | fields)
+    defaults: dict[str, object] = {
+        "outcome": "complete",
+        "model": "m",
+        "prompt_tokens": tokens,
+        "cost_usd": Decimal(usd),
+    }
+    return Usage.objects.create(
+        answer=uuid4(), user=person.user, owner_key=key, limit_key=key, **defaults | fields
+    )
 
 
 def take(person: Person) -> bool:

@@ -9,7 +9,9 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Event:
-    """One frame: `name` is "message" where the frame names none, and "comment" for a comment, whose words are in `raw`."""
+    """One frame: `name` is "message" where the frame names none, and "comment" for a comment, whose
+    words are in `raw`.
+    """
 
     name: str
     raw: str
@@ -28,7 +30,8 @@ class Event:
 
 
 class Decoder:
-    """Fed bytes cut anywhere, gives the events they complete; `rest` is what no blank line has ended yet.
+    """Fed bytes cut anywhere, gives the events they complete; `rest` is what no blank line has
+    ended yet.
 
     Raises ValueError for a field that the grammar does not know and for bytes that are not UTF-8.
     """

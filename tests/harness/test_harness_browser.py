@@ -12,7 +12,9 @@ if TYPE_CHECKING:
     from tests.harness.browser import BrowserHost
 
 
-def test_browser_that_does_not_close_is_ended_and_another_started(browser_host: "BrowserHost", monkeypatch: pytest.MonkeyPatch) -> None:
+def test_browser_that_does_not_close_is_ended_and_another_started(
+    browser_host: "BrowserHost", monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(harness, "_CLOSE_SECONDS", 0.5)
     with browser_host.held() as browser, harness.new_context(browser) as context:
         context.new_page().set_content("<h1>Here</h1>")

@@ -33,7 +33,9 @@ def test_two_workers_are_two_processes(site2: Site) -> None:
 
 
 @pytest.mark.parametrize("workers", [1, 2])
-def test_site_ends_cleanly_on_sigterm_and_leaves_no_process(start_site: "StartSite", workers: int) -> None:
+def test_site_ends_cleanly_on_sigterm_and_leaves_no_process(
+    start_site: "StartSite", workers: int
+) -> None:
     site = start_site(workers=workers)
     pids = site.worker_pids()
     site.stop()
@@ -53,7 +55,9 @@ def test_killed_worker_is_gone_and_replaced(start_site: "StartSite") -> None:
     assert killed not in site.worker_pids()
 
 
-def test_people_have_accounts_and_quotas_of_their_own(alice: Person, bob: Person, make_user: "MakeUser") -> None:
+def test_people_have_accounts_and_quotas_of_their_own(
+    alice: Person, bob: Person, make_user: "MakeUser"
+) -> None:
     carol = make_user("carol", requests="10/m", concurrent_streams=1)
     assert len({alice.user.pk, bob.user.pk, carol.user.pk}) == 3
     assert Quota.objects.for_requester(carol.requester) == carol.quota
@@ -99,7 +103,9 @@ def test_streams_of_one_client_run_side_by_side(alice: Person, upstream: Upstrea
     assert texts == ["Hello from the fake model."] * 5
 
 
-def test_valkey_of_a_tests_own_can_be_stopped_and_started_empty(start_valkey: Callable[[], Valkey]) -> None:
+def test_valkey_of_a_tests_own_can_be_stopped_and_started_empty(
+    start_valkey: Callable[[], Valkey],
+) -> None:
     import redis
 
     valkey = start_valkey()
@@ -132,7 +138,11 @@ async def test_async_test_runs_after_the_browser(upstream: Upstream) -> None:
 def test_decoder_reads_events_from_bytes_cut_anywhere(size: int) -> None:
     data = ': hi\r\n\r\nevent: delta\nid: 4\ndata: {"text":"é\\n"}\n\ndata: [DONE]\n\ndata: half'.encode()
     decoder = Decoder()
-    events = [event for start in range(0, len(data), size) for event in decoder.feed(data[start : start + size])]
+    events = [
+        event
+        for start in range(0, len(data), size)
+        for event in decoder.feed(data[start : start + size])
+    ]
     assert [event.name for event in events] == ["comment", "delta", "message"]
     assert (events[1].id, events[1].data["text"], events[2].is_end) == ("4", "é\n", True)
     assert decoder.rest == b"data: half"

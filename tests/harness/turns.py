@@ -22,13 +22,17 @@ def held_open(upstream: Upstream, gate: wire.Gate) -> str:
 
 
 def bound(prompt: str) -> int:
-    """What a turn with this prompt alone reserves of tokens: a token a byte, a frame, and the whole output."""
+    """What a turn with this prompt alone reserves of tokens: a token a byte, a frame, and the whole
+    output.
+    """
     return len(prompt.encode()) + 16 + MAX_OUTPUT_TOKENS
 
 
 @contextmanager
 def asked_at_once(client: Client, times: int, **fields: Any) -> Iterator[list[Stream]]:
-    """That many turns sent at the same moment; their streams once all have been answered, open until the end of the block."""
+    """That many turns sent at the same moment; their streams once all have been answered, open
+    until the end of the block.
+    """
     barrier, streams = Barrier(times), list[Stream]()
 
     def ask() -> None:
@@ -49,7 +53,9 @@ def asked_at_once(client: Client, times: int, **fields: Any) -> Iterator[list[St
 
 def outcomes(streams: list[Stream]) -> Counter[str]:
     """How often a turn passed ("passed"), and how often it was refused with which code."""
-    return Counter("passed" if stream.status == 200 else stream.json()["error"]["code"] for stream in streams)
+    return Counter(
+        "passed" if stream.status == 200 else stream.json()["error"]["code"] for stream in streams
+    )
 
 
 def finish(streams: list[Stream]) -> None:

@@ -50,7 +50,14 @@ class Request:
     def prompt(self) -> str:
         """The text of the last user message; empty when there is none."""
         messages = self.body.get("messages", []) if isinstance(self.body, dict) else []
-        return next((str(message.get("content", "")) for message in reversed(messages) if message.get("role") == "user"), "")
+        return next(
+            (
+                str(message.get("content", ""))
+                for message in reversed(messages)
+                if message.get("role") == "user"
+            ),
+            "",
+        )
 
 
 class _Closed(Exception):
@@ -63,7 +70,13 @@ class Upstream:
     def __init__(self) -> None:
         self.port = 0
         self.connections_made = 0
-        self.models = wire.Http(200, {"object": "list", "data": [{"id": wire.MODEL, "object": "model", "created": 0, "owned_by": "fake"}]})
+        self.models = wire.Http(
+            200,
+            {
+                "object": "list",
+                "data": [{"id": wire.MODEL, "object": "model", "created": 0, "owned_by": "fake"}],
+            },
+        )
         self._changed = threading.Condition()
         self._requests: list[Request] = []
         self._scripts: dict[str, list[wire.Script]] = {}
@@ -77,7 +90,12 @@ class Upstream:
         self.start()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
         self.stop()
 
     def start(self) -> None:
@@ -103,7 +121,11 @@ class Upstream:
         return f"key-{next(self._keys):05d}"
 
     def script(self, *answers: Sequence[wire.Step], key: str | None = None) -> str:
-        """The first request whose prompt contains the key gets the first answer, and so on; the last answer repeats. Returns the key."""
+        """The first request whose prompt contains the key gets the first answer, and so on; the
+        last answer repeats.
+
+        Returns the key.
+        """
         key = key or self.key()
         with self._changed:
             self._scripts[key] = [list(answer) for answer in answers]
@@ -114,8 +136,11 @@ class Upstream:
             keys = [key for key in self._scripts if key in request.prompt]
             if not keys:
                 return wire.answer(*DEFAULT_PIECES)
-            # A prompt that got no answer stands before the next one in the same message: the last key is what is asked.
-            answers = self._scripts[max(keys, key=lambda key: (request.prompt.rfind(key), len(key)))]
+            # A prompt that got no answer stands before the next one in the same message: the last
+            # key is what is asked.
+            answers = self._scripts[
+                max(keys, key=lambda key: (request.prompt.rfind(key), len(key)))
+            ]
             return answers.pop(0) if len(answers) > 1 else answers[0]
 
     # --- watching -----------------------------------------------------------
@@ -126,19 +151,28 @@ class Upstream:
             return [request for request in self._requests if key in request.prompt]
 
     def wait_for_request(self, key: str = "", count: int = 1, timeout: float = 10) -> Request:
-        """The request number `count` with that key, as soon as it has arrived; AssertionError after `timeout` seconds."""
+        """The request number `count` with that key, as soon as it has arrived; AssertionError after
+        `timeout` seconds.
+        """
         with self._changed:
             arrived = self._changed.wait_for(lambda: len(self.requests(key)) >= count, timeout)
-        assert arrived, f"{len(self.requests(key))} of {count} requests reached the upstream within {timeout} s"
+        assert arrived, (
+            f"{len(self.requests(key))} of {count} requests reached the upstream within {timeout} s"
+        )
         return self.requests(key)[count - 1]
 
     def wait_for_close(self, request: Request, timeout: float = 10) -> float:
         """When the client closed the connection in the middle of this answer (monotonic seconds).
 
-        AssertionError when it has not within `timeout` seconds, or when the answer was sent to its end.
+        AssertionError when it has not within `timeout` seconds, or when the answer was sent to its
+        end.
         """
-        assert request.over.wait(timeout), f"the client has not closed the connection within {timeout} s"
-        assert request.closed_at is not None, "the answer was sent to its end: the client closed nothing"
+        assert request.over.wait(timeout), (
+            f"the client has not closed the connection within {timeout} s"
+        )
+        assert request.closed_at is not None, (
+            "the answer was sent to its end: the client closed nothing"
+        )
         return request.closed_at
 
     @property
@@ -190,11 +224,14 @@ class Upstream:
 class _Connection:
     """One TCP connection: requests one after the other, each answered by its script."""
 
-    def __init__(self, upstream: Upstream, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    def __init__(
+        self, upstream: Upstream, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
         self._upstream = upstream
         self._reader = reader
         self._writer = writer
-        # What the client sends is read all the time, so that its leaving is seen at once; requests are parsed from this copy.
+        # What the client sends is read all the time, so that its leaving is seen at once; requests
+        # are parsed from this copy.
         self._inbox = asyncio.StreamReader()
         self._left_at: float | None = None
         self._answering: asyncio.Task[None] | None = None
@@ -236,7 +273,10 @@ class _Connection:
             return None
         first, *lines = head.rstrip().split("\r\n")
         method, path, _ = first.split(" ", 2)
-        headers = {name.strip().lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
+        headers = {
+            name.strip().lower(): value.strip()
+            for name, _, value in (line.partition(":") for line in lines)
+        }
         body = await self._inbox.readexactly(int(headers.get("content-length", 0)))
         return Request(method, path, headers, json.loads(body) if body else None, monotonic())
 
@@ -263,7 +303,12 @@ class _Connection:
         if request.method == "GET" and request.path.endswith("/models"):
             return [self._upstream.models]
         if request.method != "POST" or not request.path.endswith("/chat/completions"):
-            return [wire.Http(404, wire.error(f"Unknown address {request.path}.", kind="invalid_request_error"))]
+            return [
+                wire.Http(
+                    404,
+                    wire.error(f"Unknown address {request.path}.", kind="invalid_request_error"),
+                )
+            ]
         return self._upstream.script_for(request)
 
     async def _play(self, request: Request, script: wire.Script) -> None:
@@ -291,13 +336,16 @@ class _Connection:
         await self._send(request, head + _STREAM_END)
 
     async def _send(self, request: Request, data: bytes) -> None:
-        # One write, one packet: asyncio sets TCP_NODELAY, and the turn of the loop keeps writes apart.
+        # One write, one packet: asyncio sets TCP_NODELAY, and the turn of the loop keeps writes
+        # apart.
         self._writer.write(data)
         request.bytes_sent += len(data)
         await self._writer.drain()
         await asyncio.sleep(0)
 
-    async def _misbehave(self, step: wire.Gate | wire.Reset | wire.Cut | wire.Stall | wire.Pause) -> None:
+    async def _misbehave(
+        self, step: wire.Gate | wire.Reset | wire.Cut | wire.Stall | wire.Pause
+    ) -> None:
         if isinstance(step, wire.Gate):
             step.reached.set()
             await asyncio.shield(asyncio.wrap_future(step.opened))
@@ -316,8 +364,8 @@ class _Connection:
 
 
 _STREAM_HEAD = (
-    b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream; charset=utf-8\r\nx-request-id: req_fake\r\n"
-    b"cache-control: no-cache\r\ntransfer-encoding: chunked\r\n\r\n"
+    b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream; charset=utf-8\r\nx-request-id:"
+    b" req_fake\r\ncache-control: no-cache\r\ntransfer-encoding: chunked\r\n\r\n"
 )
 _STREAM_END = b"0\r\n\r\n"
 
@@ -329,5 +377,8 @@ def _http_chunk(data: bytes) -> bytes:
 def _response(step: wire.Http) -> bytes:
     body = step.body if isinstance(step.body, bytes) else json.dumps(step.body).encode()
     headers = {"content-type": "application/json", **step.headers, "content-length": str(len(body))}
-    lines = [f"HTTP/1.1 {step.status} {_REASONS.get(step.status, 'Status')}", *(f"{name}: {value}" for name, value in headers.items())]
+    lines = [
+        f"HTTP/1.1 {step.status} {_REASONS.get(step.status, 'Status')}",
+        *(f"{name}: {value}" for name, value in headers.items()),
+    ]
     return "\r\n".join(lines).encode("latin-1") + b"\r\n\r\n" + body

@@ -1,4 +1,6 @@
-"""Visitors without a server: Django's test client, each at an address of its own, so that no limit of one test is felt by another."""
+"""Visitors without a server: Django's test client, each at an address of its own, so that no limit
+of one test is felt by another.
+"""
 
 import threading
 from collections.abc import Callable, Sequence
@@ -43,7 +45,9 @@ def text(answer: Page) -> str:
 
 
 def all_at_once(calls: Sequence[Callable[[], T]]) -> list[T]:
-    """Makes the calls in as many threads, none of which starts before all are there; their results in order."""
+    """Makes the calls in as many threads, none of which starts before all are there; their results
+    in order.
+    """
     barrier = threading.Barrier(len(calls))
 
     def run(call: Callable[[], T]) -> T:

@@ -1,4 +1,5 @@
-"""What an upstream may put on the wire: frames of OpenAI's chat-completions stream, and the steps of a script.
+"""What an upstream may put on the wire: frames of OpenAI's chat-completions stream, and the steps
+of a script.
 
 A script is a list of steps. Bytes are sent in one write of their own, `Gate`
 waits for the test, `Http` answers without a stream, and the others end the
@@ -18,7 +19,9 @@ MODEL = "gpt-4o-mini"
 
 
 class Gate:
-    """A step that waits until the test opens it; what stands before it in the script has been sent when it is reached."""
+    """A step that waits until the test opens it; what stands before it in the script has been sent
+    when it is reached.
+    """
 
     def __init__(self) -> None:
         self.opened: Future[None] = Future()
@@ -38,7 +41,9 @@ class Gate:
 
 @dataclass(frozen=True)
 class Http:
-    """Answers with a plain HTTP response instead of a stream; `body` that is not bytes is sent as JSON."""
+    """Answers with a plain HTTP response instead of a stream; `body` that is not bytes is sent as
+    JSON.
+    """
 
     status: int
     body: object = b""
@@ -69,7 +74,10 @@ class Pause:
 
 @dataclass(frozen=True)
 class Raw:
-    """Sends these bytes as they are, `times` times: status line, headers and framing are theirs. The script's end closes the connection."""
+    """Sends these bytes as they are, `times` times: status line, headers and framing are theirs.
+
+    The script's end closes the connection.
+    """
 
     data: bytes
     times: int = 1
@@ -80,15 +88,40 @@ Script = list[Step]
 
 
 def frame(payload: object, *, escape: bool = False) -> bytes:
-    """One `data:` frame with the payload as JSON; `escape` writes everything beyond ASCII as \\uXXXX."""
-    return b"data: " + json.dumps(payload, ensure_ascii=escape, separators=(",", ":")).encode() + b"\n\n"
+    """One `data:` frame with the payload as JSON; `escape` writes everything beyond ASCII as
+    \\uXXXX.
+    """
+    return (
+        b"data: "
+        + json.dumps(payload, ensure_ascii=escape, separators=(",", ":")).encode()
+        + b"\n\n"
+    )
 
 
-def chunk(delta: Mapping[str, object] | None, *, finish_reason: str | None = None, escape: bool = False, **fields: object) -> bytes:
-    """One chat.completion.chunk; `delta=None` leaves `choices` empty, `fields` are added to the top level."""
-    choices = [] if delta is None else [{"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish_reason}]
+def chunk(
+    delta: Mapping[str, object] | None,
+    *,
+    finish_reason: str | None = None,
+    escape: bool = False,
+    **fields: object,
+) -> bytes:
+    """One chat.completion.chunk; `delta=None` leaves `choices` empty, `fields` are added to the top
+    level.
+    """
+    choices = (
+        []
+        if delta is None
+        else [{"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish_reason}]
+    )
     return frame(
-        {"id": "chatcmpl-fake", "object": "chat.completion.chunk", "created": 1_700_000_000, "model": MODEL, "choices": choices, **fields},
+        {
+            "id": "chatcmpl-fake",
+            "object": "chat.completion.chunk",
+            "created": 1_700_000_000,
+            "model": MODEL,
+            "choices": choices,
+            **fields,
+        },
         escape=escape,
     )
 
@@ -118,25 +151,40 @@ def finish(reason: str = "stop") -> bytes:
 
 def usage(prompt: int = 11, completion: int = 7) -> bytes:
     """The chunk that `stream_options.include_usage` asks for."""
-    return chunk(None, usage={"prompt_tokens": prompt, "completion_tokens": completion, "total_tokens": prompt + completion})
+    return chunk(
+        None,
+        usage={
+            "prompt_tokens": prompt,
+            "completion_tokens": completion,
+            "total_tokens": prompt + completion,
+        },
+    )
 
 
 def comment(words: str = "OPENROUTER PROCESSING") -> bytes:
     return f": {words}\n\n".encode()
 
 
-def error(message: str = "The server had an error.", code: str | None = None, kind: str = "server_error") -> dict[str, object]:
+def error(
+    message: str = "The server had an error.", code: str | None = None, kind: str = "server_error"
+) -> dict[str, object]:
     """OpenAI's error object: the body of an `Http`, or of a `frame` inside a stream."""
     return {"error": {"message": message, "type": kind, "param": None, "code": code}}
 
 
-def answer(*pieces: str, reason: str = "stop", prompt: int = 11, completion: int = 7, escape: bool = False) -> Script:
+def answer(
+    *pieces: str, reason: str = "stop", prompt: int = 11, completion: int = 7, escape: bool = False
+) -> Script:
     """A whole well-behaved answer in these pieces."""
     return [role(), *text(*pieces, escape=escape), finish(reason), usage(prompt, completion), DONE]
 
 
-def refused(status: int, *, code: str | None = None, kind: str = "server_error", **headers: str) -> Script:
-    """An error before the stream: `refused(429, retry_after="2")`, `refused(503)`, `refused(400, code="…")`."""
+def refused(
+    status: int, *, code: str | None = None, kind: str = "server_error", **headers: str
+) -> Script:
+    """An error before the stream: `refused(429, retry_after="2")`, `refused(503)`, `refused(400,
+    code="…")`.
+    """
     names = {name.replace("_", "-"): value for name, value in headers.items()}
     return [Http(status, error(f"Refused with {status}.", code, kind), names)]
 
@@ -151,7 +199,9 @@ def joined(steps: Iterable[Step]) -> bytes:
 
 
 def cut_every(size: int, steps: Iterable[Step]) -> Script:
-    """The same bytes in writes of `size` bytes: frames, JSON escapes and UTF-8 characters are cut in two."""
+    """The same bytes in writes of `size` bytes: frames, JSON escapes and UTF-8 characters are cut
+    in two.
+    """
     data = joined(steps)
     return [data[start : start + size] for start in range(0, len(data), size)]
 

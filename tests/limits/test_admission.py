@@ -1,4 +1,8 @@
-"""May this turn run? Request limits, slots and budgets with real workers: never one more, nothing lost, nothing charged to the refused."""
+"""May this turn run?
+
+Request limits, slots and budgets with real workers: never one more, nothing lost, nothing charged
+to the refused.
+"""
 
 from time import monotonic, sleep
 from typing import TYPE_CHECKING, Any
@@ -21,7 +25,9 @@ if TYPE_CHECKING:
 # --- Requests -------------------------------------------------------------------------
 
 
-def test_of_sixty_turns_at_once_on_two_workers_exactly_ten_pass(site2: Site, make_user: "MakeUser", upstream: Upstream) -> None:
+def test_of_sixty_turns_at_once_on_two_workers_exactly_ten_pass(
+    site2: Site, make_user: "MakeUser", upstream: Upstream
+) -> None:
     person = with_time_left(make_user, 25, requests="10/m")
     key = upstream.key()
     with asked_at_once(person.client_on(site2), 60, content=key) as streams:
@@ -29,11 +35,24 @@ def test_of_sixty_turns_at_once_on_two_workers_exactly_ten_pass(site2: Site, mak
         finish(streams)
         for stream in streams:
             if stream.status == 429:
-                assert_refused(stream, 429, "rate_limited", retry_after=range(1, 61), limit="10/m", word="10 a minute")
+                assert_refused(
+                    stream,
+                    429,
+                    "rate_limited",
+                    retry_after=range(1, 61),
+                    limit="10/m",
+                    word="10 a minute",
+                )
                 assert stream.headers["RateLimit"].startswith('"m";r=0;t=')
     assert len(upstream.requests(key)) == 10
     after = footprint(person.requester, "10/m")
-    assert (after.windows, after.slots, after.reservations, after.ledger, after.messages) == ([10], 0, 0, 10, 20)
+    assert (after.windows, after.slots, after.reservations, after.ledger, after.messages) == (
+        [10],
+        0,
+        0,
+        10,
+        20,
+    )
 
 
 def test_a_changed_quota_holds_for_the_next_request_on_every_worker_and_keeps_what_is_used(
@@ -53,7 +72,9 @@ def test_a_changed_quota_holds_for_the_next_request_on_every_worker_and_keeps_wh
     assert len(upstream.requests(key)) == 45
 
 
-def test_the_window_that_refuses_takes_nothing_from_the_others(site2: Site, make_user: "MakeUser", upstream: Upstream) -> None:
+def test_the_window_that_refuses_takes_nothing_from_the_others(
+    site2: Site, make_user: "MakeUser", upstream: Upstream
+) -> None:
     person = make_user(requests="50/h, 3/d")
     key = upstream.key()
     with asked_at_once(person.client_on(site2), 12, content=key) as streams:
@@ -63,7 +84,9 @@ def test_the_window_that_refuses_takes_nothing_from_the_others(site2: Site, make
     assert len(upstream.requests(key)) == 3
 
 
-@pytest.mark.parametrize("nothing", [{"requests": "0/d"}, {"requests": "5/m, 0/d"}, {"concurrent_streams": 0}])
+@pytest.mark.parametrize(
+    "nothing", [{"requests": "0/d"}, {"requests": "5/m, 0/d"}, {"concurrent_streams": 0}]
+)
 def test_a_limit_of_none_at_all_is_forbidden_and_not_a_retry_that_never_passes(
     site: Site, make_user: "MakeUser", upstream: Upstream, nothing: dict[str, Any]
 ) -> None:
@@ -74,18 +97,24 @@ def test_a_limit_of_none_at_all_is_forbidden_and_not_a_retry_that_never_passes(
     assert footprint(person.requester).ledger == 0
 
 
-def test_stateless_turns_and_answers_given_again_are_counted_like_any_other(site: Site, make_user: "MakeUser") -> None:
+def test_stateless_turns_and_answers_given_again_are_counted_like_any_other(
+    site: Site, make_user: "MakeUser"
+) -> None:
     person = make_user(requests="3/d")
     start = ask(person.client).named("start")[0]
     assert ask(person.client, conversation=start["conversation"]).status == 200
     with person.client.chat({"messages": [{"role": "user", "content": "hi"}]}) as stateless:
         finish([stateless])
     again = {"conversation": start["conversation"], "regenerate": start["answer"]}
-    assert_refused(post(person.client, again), 429, "rate_limited", retry_after=range(1, 86401), limit="3/d")
+    assert_refused(
+        post(person.client, again), 429, "rate_limited", retry_after=range(1, 86401), limit="3/d"
+    )
     assert used(person.requester, "3/d") == [3]
 
 
-def test_a_turn_that_cannot_be_written_gives_back_what_it_took(site: Site, make_user: "MakeUser", upstream: Upstream) -> None:
+def test_a_turn_that_cannot_be_written_gives_back_what_it_took(
+    site: Site, make_user: "MakeUser", upstream: Upstream
+) -> None:
     """The same turn comes twice at once; the one that loses the race had been admitted."""
     person = make_user(requests="10/d", concurrent_streams=2, tokens_per_day=1_000_000)
     key = upstream.key()
@@ -94,7 +123,13 @@ def test_a_turn_that_cannot_be_written_gives_back_what_it_took(site: Site, make_
         finish(streams)
     assert len({stream.answer for stream in streams}) == 1
     after = footprint(person.requester)
-    assert (after.windows, after.slots, after.reservations, after.ledger, after.messages) == ([1], 0, 0, 1, 2)
+    assert (after.windows, after.slots, after.reservations, after.ledger, after.messages) == (
+        [1],
+        0,
+        0,
+        1,
+        2,
+    )
     assert len(upstream.requests(key)) == 1
 
 
@@ -109,9 +144,20 @@ def test_three_answers_at_once_on_two_workers_and_never_one_more(
     with asked_at_once(client, 20, content=key) as streams:
         assert outcomes(streams) == {"passed": 3, "too_many_streams": 17}
         refusals = [stream for stream in streams if stream.status == 429]
-        assert_refused(refusals[0], 429, "too_many_streams", retry_after=range(2, 3), limit="concurrent_streams")
+        assert_refused(
+            refusals[0],
+            429,
+            "too_many_streams",
+            retry_after=range(2, 3),
+            limit="concurrent_streams",
+        )
         running = footprint(person.requester, "100/d")
-        assert (running.windows, running.slots, running.reservations, running.ledger) == ([3], 3, 3, 3)
+        assert (running.windows, running.slots, running.reservations, running.ledger) == (
+            [3],
+            3,
+            3,
+            3,
+        )
         gate.open()
         finish(streams)
     assert len(upstream.requests(key)) == 3
@@ -140,10 +186,15 @@ def test_a_slot_is_free_when_the_answer_has_ended_however_it_ended(
     key = upstream.script(script)
     for _ in range(2):
         assert ask(person.client, content=key).ended
-        assert (footprint(person.requester).slots, footprint(person.requester).reservations) == (0, 0)
+        assert (footprint(person.requester).slots, footprint(person.requester).reservations) == (
+            0,
+            0,
+        )
 
 
-def test_a_slot_is_free_when_stop_has_answered(make_user: "MakeUser", site2: Site, upstream: Upstream, gate: wire.Gate) -> None:
+def test_a_slot_is_free_when_stop_has_answered(
+    make_user: "MakeUser", site2: Site, upstream: Upstream, gate: wire.Gate
+) -> None:
     person = make_user(concurrent_streams=1)
     client, key = person.client_on(site2), held_open(upstream, gate)
     for _ in range(4):
@@ -153,7 +204,9 @@ def test_a_slot_is_free_when_stop_has_answered(make_user: "MakeUser", site2: Sit
             assert footprint(person.requester).slots == 0
 
 
-def test_a_slot_whose_lease_has_run_out_is_free(make_user: "MakeUser", site: Site, upstream: Upstream, redis_client: redis.Redis) -> None:
+def test_a_slot_whose_lease_has_run_out_is_free(
+    make_user: "MakeUser", site: Site, upstream: Upstream, redis_client: redis.Redis
+) -> None:
     """What a worker that was lost leaves behind: nobody renews it and nobody gives it back."""
     person = make_user(concurrent_streams=1)
     key = f"chatsite:{{{person.requester.limit_key}}}:slots"
@@ -161,14 +214,24 @@ def test_a_slot_whose_lease_has_run_out_is_free(make_user: "MakeUser", site: Sit
     seconds, microseconds = redis_client.time()
     now = seconds * 1000 + microseconds // 1000
     redis_client.zadd(key, {str(uuid4()): now + 5000})
-    assert_refused(post(person.client, {"content": "hi"}), 429, "too_many_streams", retry_after=range(2, 3), limit="concurrent_streams")
+    assert_refused(
+        post(person.client, {"content": "hi"}),
+        429,
+        "too_many_streams",
+        retry_after=range(2, 3),
+        limit="concurrent_streams",
+    )
     members: list[Any] = redis_client.zrange(key, 0, -1)
     redis_client.zadd(key, dict.fromkeys(members, now - 1))
     assert ask(person.client).status == 200
 
 
 def test_a_running_answer_keeps_its_slot_for_longer_than_a_lease(
-    make_user: "MakeUser", site: Site, upstream: Upstream, gate: wire.Gate, redis_client: redis.Redis
+    make_user: "MakeUser",
+    site: Site,
+    upstream: Upstream,
+    gate: wire.Gate,
+    redis_client: redis.Redis,
 ) -> None:
     """The worker renews it: a lease about to run out is soon a long one again."""
     person = make_user(concurrent_streams=1)
@@ -180,4 +243,10 @@ def test_a_running_answer_keeps_its_slot_for_longer_than_a_lease(
         while (redis_client.zscore(slots, answer) or 0) == 1:
             assert monotonic() < deadline, "the lease was not renewed"
             sleep(0.05)
-        assert_refused(post(person.client, {"content": "hi"}), 429, "too_many_streams", retry_after=range(2, 3), limit="concurrent_streams")
+        assert_refused(
+            post(person.client, {"content": "hi"}),
+            429,
+            "too_many_streams",
+            retry_after=range(2, 3),
+            limit="concurrent_streams",
+        )

@@ -1,6 +1,8 @@
-"""Admission against a model of it that a person can check: random turns, ends, crashes, clock steps, emptied Redis, changed quotas.
+"""Admission against a model of it that a person can check: random turns, ends, crashes, clock
+steps, emptied Redis, changed quotas.
 
-The gates run as they are, on a Redis and a clock inside this process: only so can a test wait for midnight.
+The gates run as they are, on a Redis and a clock inside this process: only so can a test wait for
+midnight.
 """
 
 from collections.abc import Iterator
@@ -34,7 +36,8 @@ from chat.requester import Requester
 from chat.upstream.cost import Bill, RunningCost
 
 WAITING_HELPS = {"rate_limited", "tokens_exhausted", "spend_exhausted"}
-# Far from the days of any other test's rows; a month with a 31st, so that days and months end in different steps.
+# Far from the days of any other test's rows; a month with a 31st, so that days and months end in
+# different steps.
 BEGINNING = datetime(2040, 1, 30, 22, tzinfo=UTC)
 
 
@@ -46,7 +49,10 @@ class Clock:
 
     @contextmanager
     def running(self) -> Iterator[None]:
-        with mock.patch("time.time", self._seconds), mock.patch("django.utils.timezone.now", self._moment):
+        with (
+            mock.patch("time.time", self._seconds),
+            mock.patch("django.utils.timezone.now", self._moment),
+        ):
             yield
 
     def _seconds(self) -> float:
@@ -62,7 +68,9 @@ class Clock:
 
 @dataclass
 class Turn:
-    """A turn that was admitted: what it reserved, and until when its lease holds (None: it is set up again by the next look)."""
+    """A turn that was admitted: what it reserved, and until when its lease holds (None: it is set
+    up again by the next look).
+    """
 
     person: str
     tokens: int
@@ -89,7 +97,8 @@ class Gates(RuleBasedStateMachine):
         self.turns: dict[str, Turn] = {}
         self.ledger: list[Settled] = []
         self.counted: dict[tuple[str, int, int], int] = {}
-        # In a transaction that is never committed: the sites of other tests would claim these answers, which no worker holds.
+        # In a transaction that is never committed: the sites of other tests would claim these
+        # answers, which no worker holds.
         self.patches: list[AbstractContextManager[object]] = [
             self.clock.running(),
             override_settings(REDIS_IN_PROCESS=True),
@@ -123,7 +132,14 @@ class Gates(RuleBasedStateMachine):
         usd=st.sampled_from([None, Decimal("0.0003"), Decimal("0.001")]),
         site=st.sampled_from([None, 300]),
     )
-    def configure(self, requests: str, most: int | None, tokens: int | None, usd: Decimal | None, site: int | None) -> None:
+    def configure(
+        self,
+        requests: str,
+        most: int | None,
+        tokens: int | None,
+        usd: Decimal | None,
+        site: int | None,
+    ) -> None:
         self._change(requests, most, tokens, usd, site)
 
     @rule(
@@ -133,16 +149,44 @@ class Gates(RuleBasedStateMachine):
         usd=st.sampled_from([None, Decimal("0.0003")]),
         site=st.sampled_from([None, 300]),
     )
-    def change_the_quota(self, requests: str, most: int | None, tokens: int | None, usd: Decimal | None, site: int | None) -> None:
+    def change_the_quota(
+        self,
+        requests: str,
+        most: int | None,
+        tokens: int | None,
+        usd: Decimal | None,
+        site: int | None,
+    ) -> None:
         self._change(requests, most, tokens, usd, site)
 
-    def _change(self, requests: str, most: int | None, tokens: int | None, usd: Decimal | None, site: int | None) -> None:
-        self.quota = Quota(name="model", requests=requests, concurrent_streams=most, tokens_per_day=tokens, spend_per_month_usd=usd)
+    def _change(
+        self,
+        requests: str,
+        most: int | None,
+        tokens: int | None,
+        usd: Decimal | None,
+        site: int | None,
+    ) -> None:
+        self.quota = Quota(
+            name="model",
+            requests=requests,
+            concurrent_streams=most,
+            tokens_per_day=tokens,
+            spend_per_month_usd=usd,
+        )
         self.policy = SitePolicy(tokens_per_day=site)
 
     def _ask(self, person: str, tokens: int) -> AdmissionRequest:
         requester = Requester(user_id=None, guest="", ip=person)
-        return AdmissionRequest(str(next(self.ids)), requester, self.quota, self.policy, tokens, tokens * 2, timezone.localdate())
+        return AdmissionRequest(
+            str(next(self.ids)),
+            requester,
+            self.quota,
+            self.policy,
+            tokens,
+            tokens * 2,
+            timezone.localdate(),
+        )
 
     @staticmethod
     def _key(person: str) -> str:
@@ -156,10 +200,11 @@ class Gates(RuleBasedStateMachine):
 
     @rule(who=st.integers(0, 1), tokens=st.integers(1, 100))
     def ask_wait_as_told_and_ask_again(self, who: int, tokens: int) -> None:
-        """J5: when Retry-After has passed and nobody else asked, the turn passes; but for slots, whose time nobody knows.
+        """J5: when Retry-After has passed and nobody else asked, the turn passes; but for slots,
+        whose time nobody knows.
 
-        Nor does anybody know, where all slots are taken, what those answers will have cost by then; or, where a clock was set
-        back, whether the windows to come were used already.
+        Nor does anybody know, where all slots are taken, what those answers will have cost by then;
+        or, where a clock was set back, whether the windows to come were used already.
         """
         known = not self._slots_are_taken(self.people[who]) and self.clock.now >= self.latest
         refusal = self._ask_as_the_model_says(self.people[who], tokens)
@@ -208,19 +253,28 @@ class Gates(RuleBasedStateMachine):
             cost_usd=Decimal(asked.micro_usd).scaleb(-6),
             day=asked.day,
         )
-        self.turns[asked.id] = Turn(person, asked.tokens, asked.micro_usd, self.clock.today, self._lease(), taken)
+        self.turns[asked.id] = Turn(
+            person, asked.tokens, asked.micro_usd, self.clock.today, self._lease(), taken
+        )
         for rate in self.quota.rates:
             window = (person, rate.period, self._window(person, rate.period))
             self.counted[window] = self.counted.get(window, 0) + 1
 
     @precondition(lambda self: self.turns)
-    @rule(data=st.data(), share=st.sampled_from([Decimal(0), Decimal("0.3"), Decimal(1), Decimal("1.5")]))
+    @rule(
+        data=st.data(),
+        share=st.sampled_from([Decimal(0), Decimal("0.3"), Decimal(1), Decimal("1.5")]),
+    )
     def end_an_answer(self, data: st.DataObject, share: Decimal) -> None:
-        """It cost less than was reserved, or as much, or an upstream sent more than it was allowed to."""
+        """It cost less than was reserved, or as much, or an upstream sent more than it was allowed
+        to.
+        """
         answer = data.draw(st.sampled_from(sorted(self.turns)))
         turn = self.turns.pop(answer)
         tokens, micro_usd = int(turn.tokens * share), int(turn.micro_usd * share)
-        Usage.objects.filter(answer=answer).update(outcome="complete", prompt_tokens=tokens, cost_usd=Decimal(micro_usd).scaleb(-6))
+        Usage.objects.filter(answer=answer).update(
+            outcome="complete", prompt_tokens=tokens, cost_usd=Decimal(micro_usd).scaleb(-6)
+        )
         reservations.free(turn.taken.lease)
         self.ledger.append(Settled(turn.person, tokens, micro_usd, turn.day))
 
@@ -264,7 +318,9 @@ class Gates(RuleBasedStateMachine):
                 assert recovery.claim(UUID(answer), "", RunningCost("", Bill()))
                 row = Usage.objects.get(answer=answer)
                 spent = budgets.micro_usd(row.cost_usd)
-                self.ledger.append(Settled(turn.person, row.prompt_tokens + row.completion_tokens, spent, turn.day))
+                self.ledger.append(
+                    Settled(turn.person, row.prompt_tokens + row.completion_tokens, spent, turn.day)
+                )
                 del self.turns[answer]
 
     # --- What should be ---------------------------------------------------------------
@@ -273,14 +329,22 @@ class Gates(RuleBasedStateMachine):
         return self.clock.now + timedelta(seconds=leases.LEASE_SECONDS)
 
     def _set_up(self, person: str) -> None:
-        """What the first look at a limited subject does after Redis was emptied: from the ledger it knows again what runs."""
+        """What the first look at a limited subject does after Redis was emptied: from the ledger it
+        knows again what runs.
+        """
         if self.quota.concurrent_streams is not None or reservations.has_budget(self.quota):
-            leases.version(redis_client.client(), self._key(person), lambda: reservations.running(self._key(person)))
+            leases.version(
+                redis_client.client(),
+                self._key(person),
+                lambda: reservations.running(self._key(person)),
+            )
             for turn in self.turns.values():
                 if turn.lease is None and turn.person == person:
                     turn.lease = self._lease()
         if reservations.has_budget(self.policy):
-            leases.version(redis_client.client(), reservations.SITE, lambda: reservations.running(None))
+            leases.version(
+                redis_client.client(), reservations.SITE, lambda: reservations.running(None)
+            )
 
     def _window(self, person: str, period: int) -> int:
         return int(_get_window(self._key(person), period))
@@ -289,15 +353,18 @@ class Gates(RuleBasedStateMachine):
         """The codes of all gates that have no room for the turn."""
         codes = set()
         for rate in self.quota.rates:
-            if self.counted.get((person, rate.period, self._window(person, rate.period)), 0) >= rate.limit:
+            if (
+                self.counted.get((person, rate.period, self._window(person, rate.period)), 0)
+                >= rate.limit
+            ):
                 codes.add("rate_limited")
         if self._slots_are_taken(person):
             codes.add("too_many_streams")
         if self._over(self.quota.tokens_per_day, self._tokens(person) + asked.tokens):
             codes.add("tokens_exhausted")
-        if self.quota.spend_per_month_usd is not None and self._micro_usd(person) + asked.micro_usd > budgets.micro_usd(
-            self.quota.spend_per_month_usd
-        ):
+        if self.quota.spend_per_month_usd is not None and self._micro_usd(
+            person
+        ) + asked.micro_usd > budgets.micro_usd(self.quota.spend_per_month_usd):
             codes.add("spend_exhausted")
         if self._over(self.policy.tokens_per_day, self._tokens(None) + asked.tokens):
             codes.add("tokens_exhausted")
@@ -306,7 +373,10 @@ class Gates(RuleBasedStateMachine):
     def _slots_are_taken(self, person: str) -> bool:
         mine = [turn for turn in self.turns.values() if turn.person == person]
         running = [turn for turn in mine if turn.lease is None or turn.lease > self.clock.now]
-        return self.quota.concurrent_streams is not None and len(running) >= self.quota.concurrent_streams
+        return (
+            self.quota.concurrent_streams is not None
+            and len(running) >= self.quota.concurrent_streams
+        )
 
     @staticmethod
     def _over(limit: int | None, tokens: int) -> bool:
@@ -317,7 +387,11 @@ class Gates(RuleBasedStateMachine):
         return sum(part.tokens for part in self._parts(person) if part.day == self.clock.today)
 
     def _micro_usd(self, person: str | None) -> int:
-        return sum(part.micro_usd for part in self._parts(person) if part.day // 100 == self.clock.today // 100)
+        return sum(
+            part.micro_usd
+            for part in self._parts(person)
+            if part.day // 100 == self.clock.today // 100
+        )
 
     def _parts(self, person: str | None) -> list[Settled | Turn]:
         parts: list[Settled | Turn] = [*self.ledger, *self.turns.values()]
@@ -330,7 +404,11 @@ class Gates(RuleBasedStateMachine):
         for person in self.people:
             key = self._key(person)
             used = windows.peek(windows.TURNS, key, self.quota.rates)
-            seen[person] = ([window.used for window in used], self._held(key), leases.in_use(redis_client.client(), key))
+            seen[person] = (
+                [window.used for window in used],
+                self._held(key),
+                leases.in_use(redis_client.client(), key),
+            )
         return seen | {"site": self._held(reservations.SITE)}
 
     @staticmethod
@@ -341,10 +419,15 @@ class Gates(RuleBasedStateMachine):
     @invariant()
     def nothing_is_left_when_nothing_runs(self) -> None:
         if not self.turns:
-            assert all(not self._held(subject) for subject in (*map(self._key, self.people), reservations.SITE))
+            assert all(
+                not self._held(subject)
+                for subject in (*map(self._key, self.people), reservations.SITE)
+            )
 
 
-Gates.TestCase.settings = hypothesis_settings(max_examples=100, stateful_step_count=30, deadline=None, phases=[Phase.generate])
+Gates.TestCase.settings = hypothesis_settings(
+    max_examples=100, stateful_step_count=30, deadline=None, phases=[Phase.generate]
+)
 
 
 @pytest.mark.usefixtures("db_ready")

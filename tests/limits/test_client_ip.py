@@ -23,7 +23,9 @@ if TYPE_CHECKING:
     from tests.conftest import MakeUser
     from tests.harness.environment import Environment
 
-PROXIES: list[Network] = [ipaddress.ip_network(text) for text in ("10.0.0.0/8", "::1/128", "127.0.0.1/32")]
+PROXIES: list[Network] = [
+    ipaddress.ip_network(text) for text in ("10.0.0.0/8", "::1/128", "127.0.0.1/32")
+]
 
 
 @pytest.mark.parametrize(
@@ -45,7 +47,19 @@ def test_an_address_is_read_in_every_form_it_comes_in(text: str, address: str) -
     assert str(parse_address(text)) == address
 
 
-@pytest.mark.parametrize("text", ["", "unknown", "_hidden", "203.0.113", "203.0.113.256", "::g", "localhost", "203.0.113.7, 1.1.1.1"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "unknown",
+        "_hidden",
+        "203.0.113",
+        "203.0.113.256",
+        "::g",
+        "localhost",
+        "203.0.113.7, 1.1.1.1",
+    ],
+)
 def test_what_is_no_address_is_none(text: str) -> None:
     assert parse_address(text) is None
 
@@ -77,7 +91,9 @@ def test_a_stranger_is_not_believed_whatever_they_send(headers: list[str]) -> No
         (["[2001:db8::1]:80"], "2001:db8::1"),
     ],
 )
-def test_what_trusted_proxies_say_is_read_from_the_right(forwarded: list[str], address: str) -> None:
+def test_what_trusted_proxies_say_is_read_from_the_right(
+    forwarded: list[str], address: str
+) -> None:
     assert client_address("10.0.0.1", forwarded, PROXIES) == address
 
 
@@ -91,7 +107,9 @@ def test_a_mapped_peer_is_the_proxy_that_it_is() -> None:
 
 
 @pytest.mark.parametrize(("proxies", "address"), [([], "0.0.0.0"), (PROXIES, "203.0.113.7")])
-def test_a_unix_sockets_peer_is_trusted_as_soon_as_any_proxy_is(proxies: list[Network], address: str) -> None:
+def test_a_unix_sockets_peer_is_trusted_as_soon_as_any_proxy_is(
+    proxies: list[Network], address: str
+) -> None:
     assert client_address(None, ["203.0.113.7"], proxies) == address
     assert client_address("", ["203.0.113.7"], proxies) == address
 
@@ -118,7 +136,11 @@ CLAIMS = [
     {"X-Forwarded-For": "127.0.0.1, 203.0.113.8"},
     {"X-Real-IP": "203.0.113.9"},
     {"Forwarded": "for=203.0.113.10"},
-    {"True-Client-IP": "203.0.113.11", "CF-Connecting-IP": "203.0.113.11", "X-Client-IP": "203.0.113.11"},
+    {
+        "True-Client-IP": "203.0.113.11",
+        "CF-Connecting-IP": "203.0.113.11",
+        "X-Client-IP": "203.0.113.11",
+    },
     {"X-Forwarded-Host": "elsewhere.example", "X-Forwarded-Port": "443"},
 ]
 _hours = count(2)
@@ -143,9 +165,16 @@ def proxied(environment: "Environment", db_ready: None) -> Iterator[Site]:
 def ask_as_guest(site: Site, *headers: tuple[str, str]) -> int:
     """The status of one turn by somebody new."""
     with SiteClient(site.url) as guest:
-        sent = [("X-CSRFToken", guest.csrf), ("Cookie", f"csrftoken={guest.csrf}"), ("Content-Type", "application/json"), *headers]
+        sent = [
+            ("X-CSRFToken", guest.csrf),
+            ("Cookie", f"csrftoken={guest.csrf}"),
+            ("Content-Type", "application/json"),
+            *headers,
+        ]
         raw = [(name.encode(), value.encode("latin-1")) for name, value in sent]
-        return guest.http.post("/api/chat", headers=raw, content=json.dumps({"content": "hello", "altcha": solved()})).status_code
+        return guest.http.post(
+            "/api/chat", headers=raw, content=json.dumps({"content": "hello", "altcha": solved()})
+        ).status_code
 
 
 def uses(guests: Quota, address: str) -> int:
@@ -153,24 +182,38 @@ def uses(guests: Quota, address: str) -> int:
 
 
 def test_no_header_of_a_client_gives_it_another_allowance(site: Site, guests: Quota) -> None:
-    assert [ask_as_guest(site, *claim.items()) for claim in CLAIMS] == [200, 200] + [429] * (len(CLAIMS) - 2)
+    assert [ask_as_guest(site, *claim.items()) for claim in CLAIMS] == [200, 200] + [429] * (
+        len(CLAIMS) - 2
+    )
     assert uses(guests, "127.0.0.1") == 2
     assert {uses(guests, f"203.0.113.{number}") for number in range(7, 12)} == {0}
 
 
-def test_behind_a_trusted_proxy_the_hop_that_it_saw_is_counted(proxied: Site, guests: Quota) -> None:
+def test_behind_a_trusted_proxy_the_hop_that_it_saw_is_counted(
+    proxied: Site, guests: Quota
+) -> None:
     seen = ("X-Forwarded-For", "203.0.113.20")
     assert [ask_as_guest(proxied, seen) for _ in range(3)] == [200, 200, 429]
     assert ask_as_guest(proxied, ("X-Forwarded-For", "203.0.113.21")) == 200
-    assert (uses(guests, "203.0.113.20"), uses(guests, "203.0.113.21"), uses(guests, "127.0.0.1")) == (2, 1, 0)
+    assert (
+        uses(guests, "203.0.113.20"),
+        uses(guests, "203.0.113.21"),
+        uses(guests, "127.0.0.1"),
+    ) == (2, 1, 0)
 
 
-def test_behind_a_trusted_proxy_a_clients_own_claims_change_nothing(proxied: Site, guests: Quota) -> None:
+def test_behind_a_trusted_proxy_a_clients_own_claims_change_nothing(
+    proxied: Site, guests: Quota
+) -> None:
     forged = [
         [("X-Forwarded-For", "203.0.113.31, 203.0.113.30")],
         [("X-Forwarded-For", "203.0.113.32"), ("X-Forwarded-For", "203.0.113.30")],
         [("X-Forwarded-For", "unknown, 203.0.113.30, 127.0.0.1")],
-        [("X-Forwarded-For", "203.0.113.30:4711"), ("X-Real-IP", "203.0.113.33"), ("Forwarded", "for=203.0.113.33")],
+        [
+            ("X-Forwarded-For", "203.0.113.30:4711"),
+            ("X-Real-IP", "203.0.113.33"),
+            ("Forwarded", "for=203.0.113.33"),
+        ],
         [("X-Forwarded-For", "::ffff:203.0.113.30")],
     ]
     assert [ask_as_guest(proxied, *headers) for headers in forged] == [200, 200, 429, 429, 429]
@@ -178,18 +221,32 @@ def test_behind_a_trusted_proxy_a_clients_own_claims_change_nothing(proxied: Sit
     assert {uses(guests, f"203.0.113.{number}") for number in (31, 32, 33)} == {0}
 
 
-def test_behind_a_trusted_proxy_what_is_no_address_counts_for_the_proxy(proxied: Site, guests: Quota) -> None:
+def test_behind_a_trusted_proxy_what_is_no_address_counts_for_the_proxy(
+    proxied: Site, guests: Quota
+) -> None:
     for garbage in ("", "unknown", "_secret", "203.0.113.300", "203.0.113.40, nobody", "\xff"):
         ask_as_guest(proxied, ("X-Forwarded-For", garbage))
     assert (uses(guests, "127.0.0.1"), uses(guests, "203.0.113.40")) == (2, 0)
 
 
 def test_a_household_of_ipv6_has_one_allowance(proxied: Site, guests: Quota) -> None:
-    addresses = ["2001:db8:1:2::1", "2001:db8:1:2:ffff::9", "[2001:db8:1:2::3]:443", "2001:db8:1:3::1"]
-    assert [ask_as_guest(proxied, ("X-Forwarded-For", address)) for address in addresses] == [200, 200, 429, 200]
+    addresses = [
+        "2001:db8:1:2::1",
+        "2001:db8:1:2:ffff::9",
+        "[2001:db8:1:2::3]:443",
+        "2001:db8:1:3::1",
+    ]
+    assert [ask_as_guest(proxied, ("X-Forwarded-For", address)) for address in addresses] == [
+        200,
+        200,
+        429,
+        200,
+    ]
 
 
-def test_a_signed_in_person_is_counted_by_who_they_are_and_not_where(proxied: Site, make_user: "MakeUser", guests: Quota) -> None:
+def test_a_signed_in_person_is_counted_by_who_they_are_and_not_where(
+    proxied: Site, make_user: "MakeUser", guests: Quota
+) -> None:
     person = make_user(requests="2/d")
     client = person.client_on(proxied)
 
@@ -199,7 +256,9 @@ def test_a_signed_in_person_is_counted_by_who_they_are_and_not_where(proxied: Si
             return stream.status
 
     assert [ask(f"203.0.113.{number}") for number in (50, 51)] == [200, 200]
-    refused = client.post("/api/chat", json={"content": "hello"}, headers={"X-Forwarded-For": "203.0.113.52"})
+    refused = client.post(
+        "/api/chat", json={"content": "hello"}, headers={"X-Forwarded-For": "203.0.113.52"}
+    )
     assert refused.status_code == 429
     assert uses(guests, "203.0.113.50") == 0
 
@@ -216,13 +275,18 @@ def test_a_refused_guest_leaves_no_session_behind(site: Site, guests: Quota) -> 
     guests.save()
     before = Session.objects.count()
     with SiteClient(site.url) as guest:
-        assert guest.post("/api/chat", json={"content": "hello", "altcha": solved()}).status_code == 403
+        assert (
+            guest.post("/api/chat", json={"content": "hello", "altcha": solved()}).status_code
+            == 403
+        )
         assert guest.post("/api/chat", json={"content": ""}).status_code == 400
         assert "sessionid" not in guest.http.cookies
     assert Session.objects.count() == before
 
 
-def test_a_guest_comes_back_to_what_is_theirs_and_to_nothing_else(site: Site, guests: Quota) -> None:
+def test_a_guest_comes_back_to_what_is_theirs_and_to_nothing_else(
+    site: Site, guests: Quota
+) -> None:
     guests.requests = ""
     guests.save()
     with SiteClient(site.url) as one, SiteClient(site.url) as other:
@@ -239,4 +303,9 @@ def test_a_guest_comes_back_to_what_is_theirs_and_to_nothing_else(site: Site, gu
             stream.read()
         assert one.get(f"/api/answers/{foreign['answer']}/stream").status_code == 404
         assert one.stop(foreign["answer"]).status_code == 404
-        assert one.post("/api/chat", json={"content": "hi", "conversation": foreign["conversation"]}).status_code == 404
+        assert (
+            one.post(
+                "/api/chat", json={"content": "hi", "conversation": foreign["conversation"]}
+            ).status_code
+            == 404
+        )

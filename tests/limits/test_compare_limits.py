@@ -39,16 +39,21 @@ def test_running_and_ended_answers_agree(alice: "Person", upstream: Upstream) ->
     assert differences(stream.answer) == []
 
 
-def test_reservation_of_nothing_that_runs_is_told(alice: "Person", redis_client: redis.Redis) -> None:
+def test_reservation_of_nothing_that_runs_is_told(
+    alice: "Person", redis_client: redis.Redis
+) -> None:
     key = f"chatsite:{{{alice.requester.limit_key}}}:reserved"
     redis_client.hset(key, "some-answer", "1:2:20261122")
     assert differences("some-answer") == [
-        f"{alice.requester.limit_key}: a reservation for answer some-answer, which the ledger does not have as running"
+        f"{alice.requester.limit_key}: a reservation for answer some-answer, which the ledger does"
+        " not have as running"
     ]
     redis_client.delete(key)
 
 
-def test_running_answers_without_a_reservation_or_with_another_are_told(alice: "Person", upstream: Upstream) -> None:
+def test_running_answers_without_a_reservation_or_with_another_are_told(
+    alice: "Person", upstream: Upstream
+) -> None:
     with running(alice, upstream) as stream:
         # The worker goes on renewing what it holds; the row says something else.
         Usage.objects.filter(answer=stream.answer).update(prompt_tokens=1, limit_key="u:nobody")

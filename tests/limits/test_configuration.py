@@ -1,4 +1,6 @@
-"""What the operator has set holds for the next turn, however and by whichever process it was changed."""
+"""What the operator has set holds for the next turn, however and by whichever process it was
+changed.
+"""
 
 from typing import TYPE_CHECKING, Any
 
@@ -85,7 +87,9 @@ def test_policy_changed_holds_at_once() -> None:
     assert configuration.current().policy().notice == ""
 
 
-def test_change_by_hand_in_sql_holds_after_a_moment(alice: Person, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_change_by_hand_in_sql_holds_after_a_moment(
+    alice: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert allowed(alice) == ""
     with connection.cursor() as cursor:
         cursor.execute("UPDATE chat_quota SET requests = '4/m' WHERE id = %s", [alice.quota.pk])
@@ -93,7 +97,9 @@ def test_change_by_hand_in_sql_holds_after_a_moment(alice: Person, monkeypatch: 
     assert allowed(alice) == "4/m"
 
 
-def test_emptied_redis_does_not_bring_back_what_was_known(alice: Person, redis_client: redis.Redis) -> None:
+def test_emptied_redis_does_not_bring_back_what_was_known(
+    alice: Person, redis_client: redis.Redis
+) -> None:
     before = configuration.current()
     redis_client.delete("chatsite:configuration")
     assert configuration.current() is not before

@@ -56,7 +56,11 @@ def test_paused_person_may_read_and_begins_no_turn(make_user: "MakeUser") -> Non
     assert turn_status(person) == 200
     pause = Pause.objects.create(user=person.user, note="Come and talk to us.")
     refused = person.client.chat(content="hello")
-    assert (refused.status, refused.json()["error"]["code"], refused.json()["error"]["message"]) == (503, "paused", "Come and talk to us.")
+    assert (
+        refused.status,
+        refused.json()["error"]["code"],
+        refused.json()["error"]["message"],
+    ) == (503, "paused", "Come and talk to us.")
     assert person.client.get("/usage/").status_code == 200
     assert turn_status(other) == 200
     pause.delete()

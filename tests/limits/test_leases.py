@@ -1,4 +1,6 @@
-"""Slots and reservations in Redis: all or nothing, on its own clock, and never against a ledger that was read too early."""
+"""Slots and reservations in Redis: all or nothing, on its own clock, and never against a ledger
+that was read too early.
+"""
 
 from collections.abc import Callable
 from itertools import count
@@ -27,7 +29,9 @@ def take(subject: str, redis_client: redis.Redis) -> Take:
     """Takes for the subject under an id: `take("a", Headroom(slots=1), tokens=5)`."""
 
     def take(answer: str, headroom: Headroom, tokens: int = 0, micro_usd: int = 0) -> str:
-        return leases.take(redis_client, subject, Lease(answer, (subject,), tokens, micro_usd), headroom)
+        return leases.take(
+            redis_client, subject, Lease(answer, (subject,), tokens, micro_usd), headroom
+        )
 
     return take
 
@@ -46,14 +50,23 @@ def expire(client: redis.Redis, subject: str, answer: str, seconds_ago: int) -> 
     client.zadd(f"chatsite:{{{subject}}}:slots", {answer: (seconds - seconds_ago) * 1000})
 
 
-def test_of_many_at_once_as_many_as_there_are_slots_pass(take: Take, subject: str, redis_client: redis.Redis) -> None:
-    results = all_at_once([lambda number=number: take(str(number), Headroom(slots=3)) for number in range(20)])
+def test_of_many_at_once_as_many_as_there_are_slots_pass(
+    take: Take, subject: str, redis_client: redis.Redis
+) -> None:
+    results = all_at_once(
+        [lambda number=number: take(str(number), Headroom(slots=3)) for number in range(20)]
+    )
     assert sorted(results) == ["ok"] * 3 + ["slots"] * 17
     assert leases.in_use(redis_client, subject) == 3
 
 
 def test_of_many_at_once_as_many_as_there_is_room_for_pass(take: Take) -> None:
-    results = all_at_once([lambda number=number: take(str(number), Headroom(tokens=35, micro_usd=1000), 10, 1) for number in range(12)])
+    results = all_at_once(
+        [
+            lambda number=number: take(str(number), Headroom(tokens=35, micro_usd=1000), 10, 1)
+            for number in range(12)
+        ]
+    )
     assert sorted(results) == ["ok"] * 3 + ["tokens reserved"] * 9
 
 
@@ -66,10 +79,15 @@ def test_of_many_at_once_as_many_as_there_is_room_for_pass(take: Take) -> None:
         (Headroom(slots=0), "slots"),
     ],
 )
-def test_whoever_is_refused_takes_nothing(take: Take, subject: str, redis_client: redis.Redis, headroom: Headroom, refusal: str) -> None:
+def test_whoever_is_refused_takes_nothing(
+    take: Take, subject: str, redis_client: redis.Redis, headroom: Headroom, refusal: str
+) -> None:
     assert take("a", Headroom(), 10, 15) == "ok"
     assert take("b", headroom, 10, 15) == refusal
-    assert (leases.in_use(redis_client, subject), reserved(redis_client, subject)) == (1, {b"a": b"10:15:0"})
+    assert (leases.in_use(redis_client, subject), reserved(redis_client, subject)) == (
+        1,
+        {b"a": b"10:15:0"},
+    )
 
 
 def test_room_is_used_to_the_last_token_and_a_room_of_less_than_nothing_is_none(take: Take) -> None:
@@ -79,7 +97,9 @@ def test_room_is_used_to_the_last_token_and_a_room_of_less_than_nothing_is_none(
     assert take("d", Headroom(tokens=10), 0) == "ok"
 
 
-def test_what_is_released_can_be_taken_again_and_releasing_twice_does_no_harm(take: Take, subject: str, redis_client: redis.Redis) -> None:
+def test_what_is_released_can_be_taken_again_and_releasing_twice_does_no_harm(
+    take: Take, subject: str, redis_client: redis.Redis
+) -> None:
     for answer in ("a", "b"):
         assert take(answer, Headroom(slots=1, tokens=10), 10) == "ok"
         for _ in range(2):
@@ -87,7 +107,9 @@ def test_what_is_released_can_be_taken_again_and_releasing_twice_does_no_harm(ta
     assert (leases.in_use(redis_client, subject), reserved(redis_client, subject)) == (0, {})
 
 
-def test_a_ledger_that_was_read_before_an_answer_was_settled_decides_nothing(take: Take, subject: str, redis_client: redis.Redis) -> None:
+def test_a_ledger_that_was_read_before_an_answer_was_settled_decides_nothing(
+    take: Take, subject: str, redis_client: redis.Redis
+) -> None:
     """Between the reading and the taking a reservation became use: the sum of both would miss it."""
     before = version(redis_client, subject)
     assert take("a", Headroom(tokens=100, version=before), 60) == "ok"
@@ -96,13 +118,17 @@ def test_a_ledger_that_was_read_before_an_answer_was_settled_decides_nothing(tak
     assert take("b", Headroom(tokens=40, version=version(redis_client, subject)), 60) == "tokens"
 
 
-def test_an_emptied_redis_makes_what_was_read_before_stale(take: Take, subject: str, redis_client: redis.Redis) -> None:
+def test_an_emptied_redis_makes_what_was_read_before_stale(
+    take: Take, subject: str, redis_client: redis.Redis
+) -> None:
     before = version(redis_client, subject)
     redis_client.delete(f"chatsite:{{{subject}}}:version")
     assert take("a", Headroom(tokens=100, version=before), 60) == "stale"
 
 
-def test_what_runs_is_set_up_again_once_and_not_over_what_there_is(take: Take, subject: str, redis_client: redis.Redis) -> None:
+def test_what_runs_is_set_up_again_once_and_not_over_what_there_is(
+    take: Take, subject: str, redis_client: redis.Redis
+) -> None:
     assert take("a", Headroom(), 5, 5) == "ok"
     running = [Lease("a", (), 70, 7), Lease("b", (), 20, 2)]
     first = version(redis_client, subject, *running)
@@ -112,14 +138,18 @@ def test_what_runs_is_set_up_again_once_and_not_over_what_there_is(take: Take, s
     assert b"c" not in reserved(redis_client, subject)
 
 
-def test_of_two_who_set_up_at_once_one_does_and_both_know_the_same(subject: str, redis_client: redis.Redis) -> None:
+def test_of_two_who_set_up_at_once_one_does_and_both_know_the_same(
+    subject: str, redis_client: redis.Redis
+) -> None:
     assert len(set(all_at_once([lambda: version(redis_client, subject)] * 8))) == 1
 
 
 def test_a_lease_that_ran_out_frees_the_slot_and_keeps_the_reservation_until_the_claim(
     take: Take, subject: str, redis_client: redis.Redis
 ) -> None:
-    """In between the answer is neither reserved nor used up otherwise, and a budget could be passed."""
+    """In between the answer is neither reserved nor used up otherwise, and a budget could be
+    passed.
+    """
     assert take("lost", Headroom(), 50) == "ok"
     expire(redis_client, subject, "lost", 1)
     assert leases.in_use(redis_client, subject) == 0
@@ -127,22 +157,31 @@ def test_a_lease_that_ran_out_frees_the_slot_and_keeps_the_reservation_until_the
     assert take("b", Headroom(slots=1, tokens=100), 50) == "ok"
 
 
-def test_a_reservation_that_nobody_claims_is_forgotten_in_the_end(take: Take, subject: str, redis_client: redis.Redis) -> None:
+def test_a_reservation_that_nobody_claims_is_forgotten_in_the_end(
+    take: Take, subject: str, redis_client: redis.Redis
+) -> None:
     assert take("lost", Headroom(), 50) == "ok"
     expire(redis_client, subject, "lost", 30)
     assert take("b", Headroom(tokens=100), 60) == "ok"
     assert set(reserved(redis_client, subject)) == {b"b"}
 
 
-def test_a_lease_that_redis_lost_is_written_again_by_its_renewal(take: Take, subject: str, redis_client: redis.Redis) -> None:
+def test_a_lease_that_redis_lost_is_written_again_by_its_renewal(
+    take: Take, subject: str, redis_client: redis.Redis
+) -> None:
     lease = Lease("a", (subject,), 10, 15)
     pipeline: Any = redis_client.pipeline()
     leases.renew(pipeline, lease)
     pipeline.execute()
-    assert (leases.in_use(redis_client, subject), reserved(redis_client, subject)) == (1, {b"a": b"10:15:0"})
+    assert (leases.in_use(redis_client, subject), reserved(redis_client, subject)) == (
+        1,
+        {b"a": b"10:15:0"},
+    )
 
 
-def test_nothing_of_a_subject_is_kept_for_more_than_an_hour(take: Take, subject: str, redis_client: redis.Redis) -> None:
+def test_nothing_of_a_subject_is_kept_for_more_than_an_hour(
+    take: Take, subject: str, redis_client: redis.Redis
+) -> None:
     version(redis_client, subject)
     take("a", Headroom(), 1, 1)
     leases.release(redis_client, Lease("b", (subject,), 0, 0))
@@ -150,9 +189,16 @@ def test_nothing_of_a_subject_is_kept_for_more_than_an_hour(take: Take, subject:
         assert 0 < redis_client.ttl(key) <= 3600
 
 
-def test_a_reservation_counts_in_its_own_day_and_month(subject: str, redis_client: redis.Redis) -> None:
+def test_a_reservation_counts_in_its_own_day_and_month(
+    subject: str, redis_client: redis.Redis
+) -> None:
     def take(answer: str, day: int) -> str:
-        return leases.take(redis_client, subject, Lease(answer, (subject,), 10, 10, day), Headroom(tokens=10, micro_usd=20))
+        return leases.take(
+            redis_client,
+            subject,
+            Lease(answer, (subject,), 10, 10, day),
+            Headroom(tokens=10, micro_usd=20),
+        )
 
     assert take("yesterday", 20261129) == "ok"
     assert take("today", 20261130) == "ok"

@@ -23,7 +23,13 @@ def warnings(person: Person) -> list[str]:
 
 def test_windows_are_told_when_a_fifth_is_left(make_user: "MakeUser") -> None:
     person = make_user(requests="5/d, 100/h")
-    for expected in ([], [], [], ["1 of your 5 requests a day left."], ["None of your 5 requests a day left."]):
+    for expected in (
+        [],
+        [],
+        [],
+        ["1 of your 5 requests a day left."],
+        ["None of your 5 requests a day left."],
+    ):
         turn_status(person)
         assert warnings(person) == expected
 
@@ -48,7 +54,9 @@ def test_quota_in_shadow_mode_and_one_without_limits_say_nothing(make_user: "Mak
         assert warnings(person) == []
 
 
-def test_page_says_it_under_the_composer_after_the_turn_that_brings_it_about(site: Site, make_user: "MakeUser", page: Page) -> None:
+def test_page_says_it_under_the_composer_after_the_turn_that_brings_it_about(
+    site: Site, make_user: "MakeUser", page: Page
+) -> None:
     person = make_user(requests="2/d")
     open_chat(page, site, person)
     line = page.locator("[data-limit-warning]")

@@ -41,18 +41,26 @@ def staff(person: Person, *permissions: str) -> Person:
 
 def test_the_notice_stands_on_top_of_every_page(alice: Person, policy: Callable[..., None]) -> None:
     policy(notice="Back at <noon>.")
-    pages = [(visitor(alice.user), path) for path in ("/", "/search/", "/usage/", "/accounts/password/", "/nothing/")]
+    pages = [
+        (visitor(alice.user), path)
+        for path in ("/", "/search/", "/usage/", "/accounts/password/", "/nothing/")
+    ]
     for client, path in [*pages, (visitor(), "/accounts/login/")]:
         assert client.get(path).content.decode().count("Back at &lt;noon&gt;.") == 1, path
     policy(notice="")
     assert "site-notice" not in visitor(alice.user).get("/").content.decode()
 
 
-def test_the_composer_says_why_nothing_can_be_asked(alice: Person, policy: Callable[..., None]) -> None:
+def test_the_composer_says_why_nothing_can_be_asked(
+    alice: Person, policy: Callable[..., None]
+) -> None:
     client = visitor(alice.user)
     assert GOES_ON not in client.get("/").content.decode()
     policy(paused=True)
-    assert f"The site is paused. Try again later. Until then you can read what there is; {GOES_ON}." in client.get("/").content.decode()
+    assert (
+        f"The site is paused. Try again later. Until then you can read what there is; {GOES_ON}."
+        in client.get("/").content.decode()
+    )
     policy(paused=False)
     Pause.objects.create(user=alice.user, note="Come and talk to us.")
     assert "Come and talk to us. Until then" in client.get("/").content.decode()
@@ -84,7 +92,9 @@ def test_a_pause_stops_no_answer_and_keeps_the_prompt(
     assert page.locator("[data-alert]").is_hidden()
 
 
-def test_a_button_pauses_the_site_and_the_history_says_who_pressed_it(alice: Person, bob: Person, policy: Callable[..., None]) -> None:
+def test_a_button_pauses_the_site_and_the_history_says_who_pressed_it(
+    alice: Person, bob: Person, policy: Callable[..., None]
+) -> None:
     operator = visitor(staff(alice, "change_sitepolicy").user)
     assert "Pause the site" in operator.get("/admin/").content.decode()
     for wanted, button in (("yes", "Go on"), ("yes", "Go on"), ("no", "Pause the site")):
@@ -92,11 +102,16 @@ def test_a_button_pauses_the_site_and_the_history_says_who_pressed_it(alice: Per
         assert button in answer.content.decode()
         assert SitePolicy.current().paused is (wanted == "yes")
     told = LogEntry.objects.filter(user=alice.user).order_by("action_time")
-    assert [entry.get_change_message() for entry in told] == ["Paused: no → yes.", "Paused: yes → no."]
+    assert [entry.get_change_message() for entry in told] == [
+        "Paused: no → yes.",
+        "Paused: yes → no.",
+    ]
     assert operator.get(PAUSE).status_code == 405
 
 
-def test_whoever_may_not_change_the_policy_pauses_nothing(alice: Person, bob: Person, policy: Callable[..., None]) -> None:
+def test_whoever_may_not_change_the_policy_pauses_nothing(
+    alice: Person, bob: Person, policy: Callable[..., None]
+) -> None:
     looker = visitor(staff(alice, "view_sitepolicy", "view_usage").user)
     first = looker.get("/admin/").content.decode()
     assert "Running answers" in first
@@ -104,4 +119,7 @@ def test_whoever_may_not_change_the_policy_pauses_nothing(alice: Person, bob: Pe
     assert looker.post(PAUSE, {"paused": "yes"}).status_code == 403
     assert visitor(bob.user).post(PAUSE, {"paused": "yes"}).status_code == 302
     assert SitePolicy.current().paused is False
-    assert "The site</h2>" not in visitor(staff(bob, "view_quota").user).get("/admin/").content.decode()
+    assert (
+        "The site</h2>"
+        not in visitor(staff(bob, "view_quota").user).get("/admin/").content.decode()
+    )

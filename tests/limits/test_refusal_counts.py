@@ -17,7 +17,11 @@ if TYPE_CHECKING:
 
 
 def counts(key: str) -> list[tuple[str, str, bool, int]]:
-    return list(RefusalCount.objects.filter(limit_key=key).order_by("code").values_list("quota", "code", "shadow", "count"))
+    return list(
+        RefusalCount.objects.filter(limit_key=key)
+        .order_by("code")
+        .values_list("quota", "code", "shadow", "count")
+    )
 
 
 def test_refused_turns_are_counted_by_gate(make_user: "MakeUser") -> None:
@@ -34,7 +38,9 @@ def test_refused_turns_are_counted_by_gate(make_user: "MakeUser") -> None:
 def test_shadow_quota_counts_whom_it_would_have_refused(make_user: "MakeUser") -> None:
     person = make_user(requests="1/h", mode="shadow")
     assert [turn_status(person) for _ in range(3)] == [200] * 3
-    wait_until(lambda: counts(person.requester.limit_key) == [(person.quota.name, "rate_limited", True, 2)])
+    wait_until(
+        lambda: counts(person.requester.limit_key) == [(person.quota.name, "rate_limited", True, 2)]
+    )
 
 
 def test_counts_of_one_hour_add_up(alice: "Person") -> None:
@@ -45,7 +51,9 @@ def test_counts_of_one_hour_add_up(alice: "Person") -> None:
     assert counts(alice.requester.limit_key) == [("Some quota", "rate_limited", False, 3)]
 
 
-def test_what_the_database_did_not_take_is_written_later(alice: "Person", monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_the_database_did_not_take_is_written_later(
+    alice: "Person", monkeypatch: pytest.MonkeyPatch
+) -> None:
     refusal_counts.record(alice.requester, "Some quota", "rate_limited")
     with monkeypatch.context() as patch:
         patch.setattr(RefusalCount.objects, "get_or_create", _fails)

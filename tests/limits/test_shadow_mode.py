@@ -40,11 +40,17 @@ def test_a_quota_in_shadow_mode_lets_through_counts_and_records(
         finish(streams)
     assert upstream.requests(key)[0].body["max_completion_tokens"] > 5
     assert used(person.requester, "9/d") == [4]
-    recorded = Counter(line.rpartition(": ")[2] for line in site.log().splitlines() if f"Shadow quota {person.quota.name!r}" in line)
+    recorded = Counter(
+        line.rpartition(": ")[2]
+        for line in site.log().splitlines()
+        if f"Shadow quota {person.quota.name!r}" in line
+    )
     assert recorded == {"too_many_streams": 2, "prompt_too_long": 1, "rate_limited": 1}
 
 
-def test_a_quota_that_leaves_shadow_mode_knows_what_was_used(site: Site, make_user: "MakeUser") -> None:
+def test_a_quota_that_leaves_shadow_mode_knows_what_was_used(
+    site: Site, make_user: "MakeUser"
+) -> None:
     person = make_user(mode="shadow", requests="2/d")
     assert [ask(person.client).status for _ in range(3)] == [200] * 3
     person.quota.mode = "enforce"
@@ -57,7 +63,14 @@ def test_the_sites_own_budget_holds_in_shadow_mode_too(
 ) -> None:
     person = make_user(mode="shadow", requests="9/d", models=[small_model])
     site_budget(tokens=200)
-    Usage.objects.create(answer=uuid4(), owner_key="test", limit_key="test", model="x", prompt_tokens=200, outcome="complete")
+    Usage.objects.create(
+        answer=uuid4(),
+        owner_key="test",
+        limit_key="test",
+        model="x",
+        prompt_tokens=200,
+        outcome="complete",
+    )
     refused = post(person.client, {"content": "hi", "model": small_model.slug})
     assert_refused(refused, 429, "tokens_exhausted", retry_after=midnight(), limit="tokens_per_day")
     assert used(person.requester, "9/d") == [0]
@@ -67,7 +80,11 @@ def test_the_sites_own_budget_holds_in_shadow_mode_too(
 
 
 def test_the_same_limits_hold_with_a_redis_inside_the_process(
-    start_site: "StartSite", make_user: "MakeUser", small_model: ChatModel, upstream: Upstream, gate: wire.Gate
+    start_site: "StartSite",
+    make_user: "MakeUser",
+    small_model: ChatModel,
+    upstream: Upstream,
+    gate: wire.Gate,
 ) -> None:
     key = held_open(upstream, gate)
     own_site = start_site(REDIS_URL="memory://")

@@ -1,4 +1,6 @@
-"""Request windows: exact under any number of threads, free for the refused, and true about when they are empty again."""
+"""Request windows: exact under any number of threads, free for the refused, and true about when
+they are empty again.
+"""
 
 from collections.abc import Callable
 from itertools import count
@@ -53,11 +55,15 @@ def test_of_many_threads_at_once_exactly_the_limit_passes(take: Take) -> None:
 
 
 def test_the_uses_that_pass_are_counted_one_by_one(take: Take) -> None:
-    assert sorted(uses(result) for result in all_at_once([lambda: take("50/d")] * 20)) == [[number] for number in range(1, 21)]
+    assert sorted(uses(result) for result in all_at_once([lambda: take("50/d")] * 20)) == [
+        [number] for number in range(1, 21)
+    ]
 
 
 def test_two_windows_never_refuse_each_other_their_last_use(take: Take) -> None:
-    """If both were taken before either is given back, two threads could each have one, and nobody would pass."""
+    """If both were taken before either is given back, two threads could each have one, and nobody
+    would pass.
+    """
     for number in range(1, 31):
         rates = f"{number}/h, {number}/d"
         assert sum(map(passed, all_at_once([lambda rates=rates: take(rates)] * 4))) == 1
@@ -115,7 +121,9 @@ def test_a_use_that_is_given_back_can_be_taken_again(take: Take) -> None:
     assert passed(take("1/h, 1/d"))
 
 
-def test_a_counter_that_has_expired_is_not_brought_back(take: Take, redis_client: redis.Redis) -> None:
+def test_a_counter_that_has_expired_is_not_brought_back(
+    take: Take, redis_client: redis.Redis
+) -> None:
     keys = take("5/h, 5/d").keys
     redis_client.delete(*keys)
     windows.give_back(keys)
@@ -128,7 +136,9 @@ def test_no_counter_falls_below_zero(take: Take) -> None:
     assert uses(take("5/d")) == [1]
 
 
-def test_a_counter_that_redis_loses_between_two_commands_is_no_free_use(take: Take, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_counter_that_redis_loses_between_two_commands_is_no_free_use(
+    take: Take, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """django-ratelimit says -1 seconds then; nothing may stay counted in the windows before."""
     from chat.limits.counting_cache import CountingCache
 
@@ -147,7 +157,10 @@ def test_a_counter_that_redis_loses_between_two_commands_is_no_free_use(take: Ta
 def test_looking_counts_nothing() -> None:
     value = f"test-windows-{next(_numbers)}"
     for _ in range(3):
-        assert [window.used for window in windows.peek("test", value, parse_rates("2/h, 0/d"))] == [0, 0]
+        assert [window.used for window in windows.peek("test", value, parse_rates("2/h, 0/d"))] == [
+            0,
+            0,
+        ]
 
 
 # --- The clock ------------------------------------------------------------------------
@@ -158,13 +171,16 @@ def wait_for(moment: float) -> None:
         sleep(left)
 
 
-def test_a_use_passes_when_retry_after_is_over_and_not_one_second_before(site: Site, make_user: "MakeUser") -> None:
+def test_a_use_passes_when_retry_after_is_over_and_not_one_second_before(
+    site: Site, make_user: "MakeUser"
+) -> None:
     person = make_user(requests="2/3s")
     # A window's end is a whole second; we begin with a fresh one.
     start = int(time()) + seconds_left(person.requester, "2/3s")
     wait_for(start + 0.05)
     assert [ask(person).status for _ in range(2)] == [200, 200]
-    # At the beginning of a second, so that most of one is left for the attempt that must come too early.
+    # At the beginning of a second, so that most of one is left for the attempt that must come too
+    # early.
     wait_for(start + 1.05)
     refused = ask(person)
     at = time()
@@ -198,7 +214,9 @@ def test_an_answer_says_what_is_left_of_every_window(site: Site, make_user: "Mak
     person = with_time_left(make_user, 15, requests="10/m, 500/d")
     stream = ask(person)
     assert stream.headers["RateLimit-Policy"] == '"m";q=10;w=60, "d";q=500;w=86400'
-    minute, day = (int(item.partition(";t=")[2]) for item in stream.headers["RateLimit"].split(", "))
+    minute, day = (
+        int(item.partition(";t=")[2]) for item in stream.headers["RateLimit"].split(", ")
+    )
     assert stream.headers["RateLimit"] == f'"m";r=9;t={minute}, "d";r=499;t={day}'
     assert 1 <= minute <= 60
     assert 1 <= day <= 86400
@@ -218,7 +236,9 @@ def test_a_refusal_says_what_is_left_of_every_window(site: Site, make_user: "Mak
 
 
 @pytest.mark.parametrize("requests", ["9/m", "1/m"])
-def test_a_refusal_by_another_gate_says_it_too(site: Site, make_user: "MakeUser", requests: str) -> None:
+def test_a_refusal_by_another_gate_says_it_too(
+    site: Site, make_user: "MakeUser", requests: str
+) -> None:
     person = with_time_left(make_user, 15, requests=requests, tokens_per_day=2_000)
     assert ask(person).status == 200
     Usage.objects.filter(user=person.user).update(prompt_tokens=1_990)
@@ -229,7 +249,9 @@ def test_a_refusal_by_another_gate_says_it_too(site: Site, make_user: "MakeUser"
     assert refused.headers["RateLimit"].startswith(f'"m";r={left};t=')
 
 
-def test_a_turn_that_is_sent_again_says_what_is_left_and_uses_nothing(site: Site, make_user: "MakeUser") -> None:
+def test_a_turn_that_is_sent_again_says_what_is_left_and_uses_nothing(
+    site: Site, make_user: "MakeUser"
+) -> None:
     person = with_time_left(make_user, 15, requests="5/d")
     turn = str(uuid4())
     for _ in range(2):
@@ -248,4 +270,7 @@ def test_without_a_limit_there_is_no_header(site: Site, make_user: "MakeUser") -
 def test_headers_of_no_window_are_none() -> None:
     assert windows.headers([]) == {}
     rate = parse_rates("3/s")[0]
-    assert windows.headers([Window(rate, 1, 1)]) == {"RateLimit-Policy": '"s";q=3;w=1', "RateLimit": '"s";r=2;t=1'}
+    assert windows.headers([Window(rate, 1, 1)]) == {
+        "RateLimit-Policy": '"s";q=3;w=1',
+        "RateLimit": '"s";r=2;t=1',
+    }

@@ -1,4 +1,6 @@
-"""Operators do not read along: what was said is shown only where the policy lets them, to whom it lets, and never unrecorded."""
+"""Operators do not read along: what was said is shown only where the policy lets them, to whom it
+lets, and never unrecorded.
+"""
 
 from collections.abc import Iterator
 from typing import Any
@@ -41,10 +43,18 @@ def reader(alice: Person) -> Client:
 @pytest.fixture
 def conversation(bob: Person) -> Conversation:
     """Bob's: a prompt, an answer and another version of it."""
-    made = Conversation.objects.create(user=bob.user, title="private title", system_prompt="private rule")
+    made = Conversation.objects.create(
+        user=bob.user, title="private title", system_prompt="private rule"
+    )
     prompt = Message.objects.create(conversation=made, role="user", content="private <b>prompt</b>")
     for number in (1, 2):
-        Message.objects.create(conversation=made, parent=prompt, role="assistant", content=f"private **answer** {number}", model="m")
+        Message.objects.create(
+            conversation=made,
+            parent=prompt,
+            role="assistant",
+            content=f"private **answer** {number}",
+            model="m",
+        )
     return made
 
 
@@ -57,10 +67,16 @@ def read(client: Client, conversation: Conversation) -> Any:
 
 
 def accesses(conversation: Conversation) -> list[tuple[str, str]]:
-    return list(ContentAccess.objects.filter(conversation=conversation.pk).values_list("operator_name", "owner_key"))
+    return list(
+        ContentAccess.objects.filter(conversation=conversation.pk).values_list(
+            "operator_name", "owner_key"
+        )
+    )
 
 
-def test_nobody_reads_while_the_policy_is_closed(reader: Client, bob: Person, conversation: Conversation) -> None:
+def test_nobody_reads_while_the_policy_is_closed(
+    reader: Client, bob: Person, conversation: Conversation
+) -> None:
     assert "Record my access" not in reader.get(page_of(conversation)).content.decode()
     answer = read(reader, conversation)
     assert answer.status_code == 404
@@ -77,7 +93,13 @@ def test_an_access_shows_all_of_it_and_is_recorded(
     assert "Record my access" in shut
     assert "private" not in shut
     text = read(reader, conversation).content.decode()
-    for part in ("private title", "private rule", "private &lt;b&gt;prompt", "private <strong>answer</strong> 1", "version 2 of 2"):
+    for part in (
+        "private title",
+        "private rule",
+        "private &lt;b&gt;prompt",
+        "private <strong>answer</strong> 1",
+        "version 2 of 2",
+    ):
         assert part in text
     assert "<script>" not in text
     assert accesses(conversation) == [(alice.user.username, f"u:{bob.user.pk}")]
@@ -85,7 +107,9 @@ def test_an_access_shows_all_of_it_and_is_recorded(
     assert len(accesses(conversation)) == 2
 
 
-def test_whoever_lacks_the_permission_sees_nothing(bob: Person, alice: Person, conversation: Conversation, open_policy: None) -> None:
+def test_whoever_lacks_the_permission_sees_nothing(
+    bob: Person, alice: Person, conversation: Conversation, open_policy: None
+) -> None:
     without = staff(alice.user, "view_conversation", "view_usage", "change_sitepolicy")
     assert "Record my access" not in without.get(page_of(conversation)).content.decode()
     answer = read(without, conversation)
@@ -95,7 +119,9 @@ def test_whoever_lacks_the_permission_sees_nothing(bob: Person, alice: Person, c
     assert accesses(conversation) == []
 
 
-def test_following_an_address_is_no_access(reader: Client, conversation: Conversation, open_policy: None) -> None:
+def test_following_an_address_is_no_access(
+    reader: Client, conversation: Conversation, open_policy: None
+) -> None:
     answer = reader.get(f"/admin/chat/conversation/{conversation.pk}/read/")
     assert answer.headers["Location"] == page_of(conversation)
     guarded = Client(enforce_csrf_checks=True, REMOTE_ADDR="198.51.100.7")
@@ -144,9 +170,14 @@ def test_accesses_are_there_for_every_operator_and_for_no_one_to_change(
     assert bob.user.username in text
     assert everybody.get(f"{ACCESSES}{access.pk}/change/").status_code == 200
     assert everybody.get(f"{ACCESSES}add/").status_code == 403
-    assert everybody.post(f"{ACCESSES}{access.pk}/change/", {"operator_name": "nobody"}).status_code == 403
+    assert (
+        everybody.post(f"{ACCESSES}{access.pk}/change/", {"operator_name": "nobody"}).status_code
+        == 403
+    )
     assert everybody.post(f"{ACCESSES}{access.pk}/delete/", {"post": "yes"}).status_code == 403
-    everybody.post(ACCESSES, {"action": "delete_selected", "_selected_action": [str(access.pk)], "post": "yes"})
+    everybody.post(
+        ACCESSES, {"action": "delete_selected", "_selected_action": [str(access.pk)], "post": "yes"}
+    )
     assert accesses(conversation) == [(alice.user.username, f"u:{bob.user.pk}")]
 
 
@@ -159,7 +190,10 @@ def test_an_access_outlives_the_operators_account_and_the_conversation(
     assert len(accesses(conversation)) == 1
     bob.user.is_staff = bob.user.is_superuser = True
     bob.user.save()
-    assert alice.user.username in visitor(bob.user).get(ACCESSES, {"q": str(conversation.pk)}).content.decode()
+    assert (
+        alice.user.username
+        in visitor(bob.user).get(ACCESSES, {"q": str(conversation.pk)}).content.decode()
+    )
 
 
 def test_a_guests_conversation_is_a_guests(reader: Client, open_policy: None) -> None:
@@ -177,11 +211,24 @@ def test_a_conversation_that_is_not_there_is_no_access(reader: Client, open_poli
 
 def test_letting_operators_read_is_in_the_history(alice: Person, open_policy: None) -> None:
     client = staff(alice.user, is_superuser=True)
-    fields = {"notice": "", "signup": SitePolicy.current().signup, "tokens_per_day": "", "spend_per_month_usd": ""}
+    fields = {
+        "notice": "",
+        "signup": SitePolicy.current().signup,
+        "tokens_per_day": "",
+        "spend_per_month_usd": "",
+    }
     assert client.post("/admin/chat/sitepolicy/1/change/", fields).status_code == 302
     assert SitePolicy.current().content_access is False
-    assert client.post("/admin/chat/sitepolicy/1/change/", fields | {"content_access": "on"}).status_code == 302
-    told = [entry.get_change_message() for entry in LogEntry.objects.filter(user=alice.user).order_by("action_time")]
+    assert (
+        client.post(
+            "/admin/chat/sitepolicy/1/change/", fields | {"content_access": "on"}
+        ).status_code
+        == 302
+    )
+    told = [
+        entry.get_change_message()
+        for entry in LogEntry.objects.filter(user=alice.user).order_by("action_time")
+    ]
     assert [words.lower() for words in told] == [
         "operators may read conversations: yes → no.",
         "operators may read conversations: no → yes.",

@@ -1,4 +1,6 @@
-"""Whatever is sent to the admin: a page, a form's error or a refusal, and never a fault of the site."""
+"""Whatever is sent to the admin: a page, a form's error or a refusal, and never a fault of the
+site.
+"""
 
 import logging
 import random
@@ -19,7 +21,10 @@ from chat.models import Grant, Pause, Quota, SitePolicy
 from tests.harness.admin_pages import AdminPage, Rows, make_rows, pages
 from tests.harness.html_forms import forms_of
 
-pytestmark = [pytest.mark.usefixtures("static_files", "own_database"), pytest.mark.filterwarnings("ignore:DateTimeField")]
+pytestmark = [
+    pytest.mark.usefixtures("static_files", "own_database"),
+    pytest.mark.filterwarnings("ignore:DateTimeField"),
+]
 
 # The same in every run, as far as a slow machine comes with them.
 SEED, MAX_REQUESTS = 7, 1_200
@@ -32,7 +37,18 @@ TEXTS = ["a\0b", "x" * 70_000, "é" * 300, "a b " * 3_000, "'\";--", "(", "[", "
 DATES = ["0000-00-00", "0001-01-01", "9999-12-31", "10000-01-01", "-1-01-01", "2026-02-30", "2026-13-01", "9" * 20, "9999-12-31 23:59:59",
          "0001-01-01 00:00:00", "24:00", "10000", "12", "9999"]  # fmt: skip
 VALUES = [*IDS, *TEXTS, *DATES]
-LIST_NAMES = ["q", "p", "o", "all", "e", "_popup", "_to_field", "_changelist_filters", "_facets", "nope"]
+LIST_NAMES = [
+    "q",
+    "p",
+    "o",
+    "all",
+    "e",
+    "_popup",
+    "_to_field",
+    "_changelist_filters",
+    "_facets",
+    "nope",
+]
 LOOKUPS = [
     "",
     "__exact",
@@ -50,7 +66,17 @@ LOOKUPS = [
 ]
 FORM_NAMES = ["_popup", "_to_field", "_changelist_filters", "_save", "_saveasnew", "action", "index", "select_across", "_selected_action",
               "form-TOTAL_FORMS", "form-INITIAL_FORMS", "form-0-id", "groups-TOTAL_FORMS", "sure", "back", "paused", "answer"]  # fmt: skip
-ACTION_NAMES = ["_selected_action", "index", "select_across", "action", "sure", "tokens", "note", "back", "post"]
+ACTION_NAMES = [
+    "_selected_action",
+    "index",
+    "select_across",
+    "action",
+    "sure",
+    "tokens",
+    "note",
+    "back",
+    "post",
+]
 
 
 @dataclass(frozen=True)
@@ -65,7 +91,9 @@ _dice = random.Random(SEED)
 
 
 def some(values: list[str]) -> list[str]:
-    """A few of them, others for each field: all of them for each would be two hundred thousand requests."""
+    """A few of them, others for each field: all of them for each would be two hundred thousand
+    requests.
+    """
     return _dice.sample(values, 4)
 
 
@@ -74,15 +102,26 @@ def some(values: list[str]) -> list[str]:
 
 def queries(page: AdminPage, html: str) -> Iterator[Case]:
     """Each parameter that the page's own links have, and each that a list takes, with each value."""
-    own = {name for query in re.findall(r'href="\?([^"]*)"', html) for name, _ in parse_qsl(unescape(query), keep_blank_values=True)}
+    own = {
+        name
+        for query in re.findall(r'href="\?([^"]*)"', html)
+        for name, _ in parse_qsl(unescape(query), keep_blank_values=True)
+    }
     names = sorted(own | {"period", "table", "next"})
     if page.kind == "changelist" and page.model:
-        names += [*LIST_NAMES, *(field.name + lookup for field in page.model._meta.get_fields() for lookup in LOOKUPS)]
+        names += [
+            *LIST_NAMES,
+            *(field.name + lookup for field in page.model._meta.get_fields() for lookup in LOOKUPS),
+        ]
     fixed = {}
     if page.kind == "autocomplete":
         fixed = {"app_label": "chat", "model_name": "grant", "field_name": "user", "term": "a"}
         names = [*fixed, "page"]
-    yield from (Case(f"{page.path}?{urlencode(fixed | {name: value})}") for name in names for value in some(VALUES))
+    yield from (
+        Case(f"{page.path}?{urlencode(fixed | {name: value})}")
+        for name in names
+        for value in some(VALUES)
+    )
 
 
 def submits(page: AdminPage, html: str) -> Iterator[Case]:
@@ -101,7 +140,10 @@ def actions(page: AdminPage, html: str, key: str) -> Iterator[Case]:
     chosen = {"_selected_action": key, "sure": "yes", "tokens": "5", "post": "yes"}
     for action in [*re.findall(r'<option value="(\w+)"', html), "nope"]:
         for name in ACTION_NAMES:
-            yield from (Case(page.path, tuple({**chosen, "action": action, name: value}.items())) for value in some(VALUES))
+            yield from (
+                Case(page.path, tuple({**chosen, "action": action, name: value}.items()))
+                for value in some(VALUES)
+            )
 
 
 def others(page: AdminPage, key: str) -> Iterator[Case]:
@@ -114,8 +156,16 @@ def others(page: AdminPage, key: str) -> Iterator[Case]:
 def elsewhere() -> Iterator[Case]:
     for value in VALUES:
         quoted = quote(value[:3_000], safe="")
-        yield from (Case(f"/admin/login/?next={quoted}"), Case(f"/admin/{quoted}/"), Case(f"/admin/chat/quota/{quoted}/nope/"))
-        yield from (Case(f"/admin/r/{quoted}/1/"), Case(f"/admin/r/4/{quoted}/"), Case("/admin/login/", (("next", value),)))
+        yield from (
+            Case(f"/admin/login/?next={quoted}"),
+            Case(f"/admin/{quoted}/"),
+            Case(f"/admin/chat/quota/{quoted}/nope/"),
+        )
+        yield from (
+            Case(f"/admin/r/{quoted}/1/"),
+            Case(f"/admin/r/4/{quoted}/"),
+            Case("/admin/login/", (("next", value),)),
+        )
 
 
 def cases_of(page: AdminPage, html: str, rows: Rows) -> Iterator[Case]:
@@ -133,7 +183,9 @@ def cases_of(page: AdminPage, html: str, rows: Rows) -> Iterator[Case]:
 
 
 class Faults(logging.Handler):
-    """What stands in the log that no client may bring about: an error, but not that a lookup was refused."""
+    """What stands in the log that no client may bring about: an error, but not that a lookup was
+    refused.
+    """
 
     def __init__(self) -> None:
         super().__init__(logging.ERROR)
@@ -154,15 +206,23 @@ class Attacker:
         self.enter()
 
     def enter(self) -> None:
-        self.user = User.objects.create(username=f"operator-{User.objects.count()}-{monotonic()}", is_staff=True, is_superuser=True)
+        self.user = User.objects.create(
+            username=f"operator-{User.objects.count()}-{monotonic()}",
+            is_staff=True,
+            is_superuser=True,
+        )
         self._client.force_login(self.user)
 
     def is_in(self) -> bool:
-        return User.objects.filter(pk=self.user.pk, is_staff=True, is_superuser=True, is_active=True).exists()
+        return User.objects.filter(
+            pk=self.user.pk, is_staff=True, is_superuser=True, is_active=True
+        ).exists()
 
     def page(self, path: str) -> str:
         response = self._client.get(path, headers={"host": "localhost"})
-        return "" if response.streaming or response.status_code != 200 else response.content.decode()
+        return (
+            "" if response.streaming or response.status_code != 200 else response.content.decode()
+        )
 
     def fault(self, case: Case) -> str:
         """What went wrong, or an empty string."""
@@ -172,10 +232,22 @@ class Attacker:
         if case.fields is None:
             response = self._client.get(case.path, headers={"host": "localhost"})
         else:
-            form = {"content_type": "application/x-www-form-urlencoded", "headers": {"host": "localhost"}}
+            form = {
+                "content_type": "application/x-www-form-urlencoded",
+                "headers": {"host": "localhost"},
+            }
             response = self._client.post(case.path, urlencode(case.fields), **form)  # type: ignore[arg-type]
-        bad = response.status_code >= 500 or self._faults.lines or is_away(response.get("Location", "/"))
-        return f"{response.status_code} {case.path[:150]} {str(case.fields)[-150:]} {self._faults.lines}" if bad else ""
+        bad = (
+            response.status_code >= 500
+            or self._faults.lines
+            or is_away(response.get("Location", "/"))
+        )
+        return (
+            f"{response.status_code} {case.path[:150]} {str(case.fields)[-150:]}"
+            f" {self._faults.lines}"
+            if bad
+            else ""
+        )
 
 
 def is_away(location: str) -> bool:
@@ -190,11 +262,15 @@ def close() -> None:
 
 @pytest.fixture(scope="module")
 def own_database(db_ready: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """A database that only this process has: whatever the forms write or delete, no other test's rows are among it."""
+    """A database that only this process has: whatever the forms write or delete, no other test's
+    rows are among it.
+    """
     name = connection.settings_dict["NAME"]
     if connection.vendor == "sqlite":
         # A file: Django never closes one in memory, and the tests after this would go on with it.
-        connection.settings_dict["TEST"]["NAME"] = str(tmp_path_factory.mktemp("own") / "db.sqlite3")
+        connection.settings_dict["TEST"]["NAME"] = str(
+            tmp_path_factory.mktemp("own") / "db.sqlite3"
+        )
     close()
     connection.creation.create_test_db(verbosity=0, autoclobber=True, serialize=False)
     yield
@@ -232,7 +308,9 @@ def put_back(rows: Iterable[Model]) -> None:
 
 
 def test_no_mutated_request_is_a_fault(attacker: Attacker, rows: Rows) -> None:
-    cases = [case for page in pages(rows) for case in cases_of(page, attacker.page(page.path), rows)] + list(elsewhere())
+    cases = [
+        case for page in pages(rows) for case in cases_of(page, attacker.page(page.path), rows)
+    ] + list(elsewhere())
     _dice.shuffle(cases)
     found = []
     for case in cases[:MAX_REQUESTS]:
@@ -246,15 +324,35 @@ NUMBERS_THAT_ARE_NONE = ["½", "²", "١", "on", "", "1_0", "+1", str(2**63), st
 
 
 @pytest.mark.parametrize("key", NUMBERS_THAT_ARE_NONE)
-def test_row_that_is_none_is_told_and_nothing_is_done(attacker: Attacker, person: User, key: str) -> None:
+def test_row_that_is_none_is_told_and_nothing_is_done(
+    attacker: Attacker, person: User, key: str
+) -> None:
     before = (User.objects.count(), Group.objects.count(), Quota.objects.count())
-    for path, action in (("auth/user", "delete_selected"), ("auth/user", "pause"), ("auth/group", "delete_selected")):
-        chosen = (("_selected_action", str(person.pk)), ("_selected_action", key), ("post", "yes"), ("sure", "yes"))
+    for path, action in (
+        ("auth/user", "delete_selected"),
+        ("auth/user", "pause"),
+        ("auth/group", "delete_selected"),
+    ):
+        chosen = (
+            ("_selected_action", str(person.pk)),
+            ("_selected_action", key),
+            ("post", "yes"),
+            ("sure", "yes"),
+        )
         assert attacker.fault(Case(f"/admin/{path}/", (("action", action), *chosen))) == ""
-    for fields in ((("user", key), ("note", "")), (("user", key), ("day", "2026-01-01"), ("tokens", "1"), ("usd", "0"))):
+    for fields in (
+        (("user", key), ("note", "")),
+        (("user", key), ("day", "2026-01-01"), ("tokens", "1"), ("usd", "0")),
+    ):
         for path in ("pause", "grant"):
             assert attacker.fault(Case(f"/admin/chat/{path}/add/", fields)) == ""
-    quota = (("name", "none of it"), ("mode", "enforce"), ("priority", "0"), ("users", key), ("groups", key))
+    quota = (
+        ("name", "none of it"),
+        ("mode", "enforce"),
+        ("priority", "0"),
+        ("users", key),
+        ("groups", key),
+    )
     assert attacker.fault(Case("/admin/chat/quota/add/", quota)) == ""
     assert (User.objects.count(), Group.objects.count(), Quota.objects.count()) == before
     assert not Pause.objects.filter(user=person).exists()
@@ -263,10 +361,26 @@ def test_row_that_is_none_is_told_and_nothing_is_done(attacker: Attacker, person
 
 @pytest.mark.parametrize(
     "query",
-    ["q=" + "x" * 70_000, "q=" + "a+" * 3_000, "q=%00", "quota=99", "quota=%C2%BD", "paused=maybe", "is_staff__exact=maybe", "id=%C2%BD"],
+    [
+        "q=" + "x" * 70_000,
+        "q=" + "a+" * 3_000,
+        "q=%00",
+        "quota=99",
+        "quota=%C2%BD",
+        "paused=maybe",
+        "is_staff__exact=maybe",
+        "id=%C2%BD",
+    ],
 )
-def test_list_that_shows_nobody_acts_on_nobody(attacker: Attacker, person: User, query: str) -> None:
-    chosen = (("action", "pause"), ("_selected_action", str(person.pk)), ("select_across", "1"), ("sure", "yes"))
+def test_list_that_shows_nobody_acts_on_nobody(
+    attacker: Attacker, person: User, query: str
+) -> None:
+    chosen = (
+        ("action", "pause"),
+        ("_selected_action", str(person.pk)),
+        ("select_across", "1"),
+        ("sure", "yes"),
+    )
     before = Pause.objects.count()
     assert attacker.fault(Case(f"/admin/auth/user/?{query}", chosen)) == ""
     assert Pause.objects.count() == before
@@ -275,7 +389,12 @@ def test_list_that_shows_nobody_acts_on_nobody(attacker: Attacker, person: User,
 def test_only_1_means_all_rows(attacker: Attacker, person: User) -> None:
     other = User.objects.create(username=f"other-{monotonic()}")
     for across in ("maybe", "on", "true", "2", "-1"):
-        chosen = (("action", "pause"), ("_selected_action", str(person.pk)), ("select_across", across), ("sure", "yes"))
+        chosen = (
+            ("action", "pause"),
+            ("_selected_action", str(person.pk)),
+            ("select_across", across),
+            ("sure", "yes"),
+        )
         assert attacker.fault(Case("/admin/auth/user/", chosen)) == ""
         assert not Pause.objects.filter(user=other).exists()
 
@@ -288,7 +407,13 @@ def test_site_is_paused_and_unpaused_by_yes_and_no_only(attacker: Attacker) -> N
 
 
 @pytest.mark.parametrize(
-    "table", ["admin/logentry/?action_time", "chat/contentaccess/?created", "chat/grant/?day", "auth/user/?date_joined"]
+    "table",
+    [
+        "admin/logentry/?action_time",
+        "chat/contentaccess/?created",
+        "chat/grant/?day",
+        "auth/user/?date_joined",
+    ],
 )
 def test_date_that_is_none_leads_to_the_whole_list(attacker: Attacker, table: str) -> None:
     for lookup in ("__year", "__month", "__day", "__gte", "__date", ""):
@@ -320,7 +445,17 @@ def test_next_of_the_sign_in_page_stays_on_this_site(attacker: Attacker, target:
 
 
 def test_name_that_is_taken_is_an_error_of_the_form(attacker: Attacker) -> None:
-    """A clean() of our own had taken the place of Django's, and with it the question whether a name is taken."""
+    """A clean() of our own had taken the place of Django's, and with it the question whether a name
+    is taken.
+    """
     quota = Quota.objects.create(name=f"Taken {monotonic()}")
-    assert attacker.fault(Case("/admin/chat/quota/add/", (("name", quota.name), ("mode", "enforce"), ("priority", "0")))) == ""
+    assert (
+        attacker.fault(
+            Case(
+                "/admin/chat/quota/add/",
+                (("name", quota.name), ("mode", "enforce"), ("priority", "0")),
+            )
+        )
+        == ""
+    )
     assert Quota.objects.filter(name=quota.name).count() == 1

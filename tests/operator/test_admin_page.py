@@ -21,7 +21,9 @@ def operator(alice: "Person") -> "Person":
     return alice
 
 
-def test_person_is_searched_for_and_named_by_a_quota(site: Site, operator: "Person", make_user: "MakeUser", page: Page) -> None:
+def test_person_is_searched_for_and_named_by_a_quota(
+    site: Site, operator: "Person", make_user: "MakeUser", page: Page
+) -> None:
     person, wanted = make_user("first"), make_user("wanted")
     page.context.add_cookies(operator.cookies(site))
     page.goto(f"{site.url}/admin/chat/quota/{person.quota.pk}/change/")
@@ -32,7 +34,9 @@ def test_person_is_searched_for_and_named_by_a_quota(site: Site, operator: "Pers
     assert set(person.quota.users.all()) == {person.user, wanted.user}
 
 
-def test_person_is_paused_and_unpaused_by_the_buttons(site: Site, operator: "Person", bob: "Person", page: Page) -> None:
+def test_person_is_paused_and_unpaused_by_the_buttons(
+    site: Site, operator: "Person", bob: "Person", page: Page
+) -> None:
     page.context.add_cookies(operator.cookies(site))
     page.set_viewport_size({"width": 390, "height": 844})
     page.goto(f"{site.url}/admin/auth/user/{bob.user.pk}/change/")
@@ -47,7 +51,9 @@ def test_person_is_paused_and_unpaused_by_the_buttons(site: Site, operator: "Per
     assert not Pause.objects.filter(user=bob.user).exists()
 
 
-def test_bars_and_tables_of_our_own_have_names(site: Site, operator: "Person", make_user: "MakeUser", page: Page) -> None:
+def test_bars_and_tables_of_our_own_have_names(
+    site: Site, operator: "Person", make_user: "MakeUser", page: Page
+) -> None:
     person = make_user(requests="10/m", tokens_per_day=100)
     page.context.add_cookies(operator.cookies(site))
     for path in (f"auth/user/{person.user.pk}", f"chat/quota/{person.quota.pk}"):
@@ -55,4 +61,6 @@ def test_bars_and_tables_of_our_own_have_names(site: Site, operator: "Person", m
         panel = page.locator(".panel")
         assert panel.locator("table").count() == panel.locator("table > caption").count()
         assert panel.locator("meter").count() == panel.locator("meter[aria-label]").count()
-        assert [fault for fault in page.evaluate(FAULTS) if "panel" in fault or "meter" in fault] == []
+        assert [
+            fault for fault in page.evaluate(FAULTS) if "panel" in fault or "meter" in fault
+        ] == []

@@ -43,14 +43,24 @@ def page_of(client: Client, person: "Person") -> str:
 
 
 def told(person: "Person") -> list[str]:
-    return list(LogEntry.objects.filter(object_id=str(person.user.pk)).order_by("pk").values_list("change_message", flat=True))
+    return list(
+        LogEntry.objects.filter(object_id=str(person.user.pk))
+        .order_by("pk")
+        .values_list("change_message", flat=True)
+    )
 
 
 # --- What applies, and why -------------------------------------------------------
 
 
 def test_page_of_person_says_what_applies_and_why(operator: Client, make_user: "MakeUser") -> None:
-    person = make_user("una", requests="10/m", concurrent_streams=3, tokens_per_day=4_000, spend_per_month_usd=Decimal(20))
+    person = make_user(
+        "una",
+        requests="10/m",
+        concurrent_streams=3,
+        tokens_per_day=4_000,
+        spend_per_month_usd=Decimal(20),
+    )
     take(person)
     spent(person, tokens=3_200, usd="5")
     spent(person, tokens=99, outcome="running", model="slow-model")
@@ -59,7 +69,14 @@ def test_page_of_person_says_what_applies_and_why(operator: Client, make_user: "
     refusal_counts.write()
     page = page_of(operator, person)
     assert f">{person.quota.name}</a>: it names them." in page
-    for words in ("Requests a minute", "3,200 of 5,000", "$5.00 of $20.00", "asked nicely", "slow-model", "running answers"):
+    for words in (
+        "Requests a minute",
+        "3,200 of 5,000",
+        "$5.00 of $20.00",
+        "asked nicely",
+        "slow-model",
+        "running answers",
+    ):
         assert words in page
     assert page.count("<meter") == 4
     assert 'value="64" aria-label="Tokens today"' in page
@@ -75,14 +92,18 @@ def test_page_of_person_tells_of_a_pause(operator: Client, bob: "Person") -> Non
     assert 'value="pause"' not in page
 
 
-def test_page_of_person_is_there_while_redis_is_away(operator: Client, make_user: "MakeUser", redis_away: None) -> None:
+def test_page_of_person_is_there_while_redis_is_away(
+    operator: Client, make_user: "MakeUser", redis_away: None
+) -> None:
     person = make_user(requests="10/m", tokens_per_day=100)
     page = page_of(operator, person)
     assert "Redis does not answer" in page
     assert "Requests a minute" in page
 
 
-def test_page_of_person_takes_as_many_queries_with_many_rows_as_with_few(operator: Client, make_user: "MakeUser") -> None:
+def test_page_of_person_takes_as_many_queries_with_many_rows_as_with_few(
+    operator: Client, make_user: "MakeUser"
+) -> None:
     person = make_user(requests="10/m", tokens_per_day=100, spend_per_month_usd=Decimal(1))
 
     def queries() -> int:
@@ -105,14 +126,18 @@ def test_page_of_person_shows_no_title_and_no_text(operator: Client, bob: "Perso
     assert "private" not in page_of(operator, bob)
 
 
-def test_list_of_people_is_filtered_by_quota_and_by_pause(operator: Client, alice: "Person", bob: "Person") -> None:
+def test_list_of_people_is_filtered_by_quota_and_by_pause(
+    operator: Client, alice: "Person", bob: "Person"
+) -> None:
     Pause.objects.create(user=bob.user)
     listed = text(operator.get(PEOPLE, {"quota": bob.quota.pk}))
     assert f">{bob.user.username}</a>" in listed
     assert f">{alice.user.username}</a>" not in listed
     paused = text(operator.get(PEOPLE, {"paused": "yes", "q": bob.user.username}))
     assert f">{bob.user.username}</a>" in paused
-    assert f">{bob.user.username}</a>" not in text(operator.get(PEOPLE, {"paused": "no", "q": bob.user.username}))
+    assert f">{bob.user.username}</a>" not in text(
+        operator.get(PEOPLE, {"paused": "no", "q": bob.user.username})
+    )
     for nonsense in ("x", "9" * 30, "-1"):
         text(operator.get(PEOPLE, {"quota": nonsense}))
 
@@ -130,7 +155,9 @@ def test_each_action_that_does_harm_is_asked_about_first(operator: Client, bob: 
     assert told(bob) == []
 
 
-def test_reset_empties_the_windows_and_grants_what_was_used(operator: Client, alice: "Person", make_user: "MakeUser") -> None:
+def test_reset_empties_the_windows_and_grants_what_was_used(
+    operator: Client, alice: "Person", make_user: "MakeUser"
+) -> None:
     person = make_user(requests="2/h, 3/d", tokens_per_day=100, spend_per_month_usd=Decimal(1))
     other = make_user(requests="1/h")
     assert [take(person), take(person), take(person), take(other)] == [True, True, False, True]
@@ -139,11 +166,18 @@ def test_reset_empties_the_windows_and_grants_what_was_used(operator: Client, al
     act(operator, "reset_counters", person, sure="yes")
     assert [take(person), take(person), take(person), take(other)] == [True, True, False, False]
     grant = Grant.objects.get(user=person.user)
-    assert (grant.tokens, grant.usd, grant.reason, grant.created_by) == (70, Decimal("0.1235"), resets.REASON, alice.user)
+    assert (grant.tokens, grant.usd, grant.reason, grant.created_by) == (
+        70,
+        Decimal("0.1235"),
+        resets.REASON,
+        alice.user,
+    )
     found = report(person.requester)
     assert found.quota is not None
     assert (found.tokens, found.quota.tokens_per_day) == (70, 170)
-    assert told(person) == ["Counters reset: request windows emptied; 70 tokens and $0.1235 granted again."]
+    assert told(person) == [
+        "Counters reset: request windows emptied; 70 tokens and $0.1235 granted again."
+    ]
     assert Usage.objects.get(pk=row.pk).prompt_tokens == 70
 
 
@@ -155,7 +189,9 @@ def test_reset_twice_grants_nothing_twice(operator: Client, make_user: "MakeUser
         act(operator, "reset_counters", person, sure="yes")
     spent(person, tokens=12)
     act(operator, "reset_counters", person, sure="yes")
-    assert list(Grant.objects.filter(user=person.user).order_by("pk").values_list("tokens", flat=True)) == [50, 30, 12]
+    assert list(
+        Grant.objects.filter(user=person.user).order_by("pk").values_list("tokens", flat=True)
+    ) == [50, 30, 12]
 
 
 def test_operators_who_reset_at_once_grant_it_once(alice: "Person", make_user: "MakeUser") -> None:
@@ -166,7 +202,9 @@ def test_operators_who_reset_at_once_grant_it_once(alice: "Person", make_user: "
     assert list(Grant.objects.filter(user=person.user).values_list("tokens", flat=True)) == [30]
 
 
-def test_reset_while_redis_is_away_does_nothing_and_says_so(operator: Client, bob: "Person", redis_away: None) -> None:
+def test_reset_while_redis_is_away_does_nothing_and_says_so(
+    operator: Client, bob: "Person", redis_away: None
+) -> None:
     spent(bob, tokens=30)
     assert "Nothing was done." in text(act(operator, "reset_counters", bob, sure="yes"))
     assert not Grant.objects.filter(user=bob.user).exists()
@@ -177,25 +215,38 @@ def test_many_are_reset_at_once(operator: Client, make_user: "MakeUser") -> None
     for number, person in enumerate(people):
         assert take(person)
         spent(person, tokens=number)
-    assert "The counters of 3 people are reset." in text(act(operator, "reset_counters", *people, sure="yes"))
+    assert "The counters of 3 people are reset." in text(
+        act(operator, "reset_counters", *people, sure="yes")
+    )
     assert all(take(person) for person in people)
     assert [Grant.objects.filter(user=person.user).count() for person in people] == [0, 1, 1]
 
 
-def test_extra_tokens_are_asked_for_and_granted_for_today(operator: Client, alice: "Person", make_user: "MakeUser") -> None:
+def test_extra_tokens_are_asked_for_and_granted_for_today(
+    operator: Client, alice: "Person", make_user: "MakeUser"
+) -> None:
     person = make_user(tokens_per_day=100)
     for tokens in ("", "0", "-5", "1.5", "9" * 30):
         assert "errorlist" in text(act(operator, "grant_tokens", person, sure="yes", tokens=tokens))
     assert not Grant.objects.filter(user=person.user).exists()
     act(operator, "grant_tokens", person, sure="yes", tokens="5000", reason="a busy day")
     grant = Grant.objects.get(user=person.user)
-    assert (grant.tokens, grant.usd, grant.day, grant.created_by) == (5000, 0, timezone.localdate(), alice.user)
+    assert (grant.tokens, grant.usd, grant.day, grant.created_by) == (
+        5000,
+        0,
+        timezone.localdate(),
+        alice.user,
+    )
     assert told(person) == [f"Granted 5,000 tokens for {timezone.localdate()} (a busy day)."]
 
 
 @pytest.mark.parametrize("tokens", ["9223372036854775807", "99999999999999999999"])
-def test_grant_that_no_sum_could_hold_is_refused(operator: Client, bob: "Person", tokens: str) -> None:
-    """Two of them, and the database could not add up what the person was granted: no turn would pass any more."""
+def test_grant_that_no_sum_could_hold_is_refused(
+    operator: Client, bob: "Person", tokens: str
+) -> None:
+    """Two of them, and the database could not add up what the person was granted: no turn would
+    pass any more.
+    """
     fields = {"user": str(bob.user.pk), "day": "2026-11-23", "tokens": tokens, "usd": "0"}
     assert "less than or equal to" in text(operator.post("/admin/chat/grant/add/", fields))
     assert not Grant.objects.filter(user=bob.user).exists()
@@ -222,7 +273,9 @@ def test_button_leads_back_to_the_page_of_the_person(operator: Client, bob: "Per
 def test_all_that_a_filter_shows_are_acted_upon(operator: Client, make_user: "MakeUser") -> None:
     person = make_user("everyone")
     chosen = {"action": "pause", "_selected_action": [str(person.user.pk)], "select_across": "1"}
-    User.objects.bulk_create([User(username=f"{person.user.username}-{number}") for number in range(30)])
+    User.objects.bulk_create(
+        [User(username=f"{person.user.username}-{number}") for number in range(30)]
+    )
     path = f"{PEOPLE}?q={person.user.username}"
     page = text(operator.post(path, chosen))
     assert "31 people" in page
@@ -231,26 +284,43 @@ def test_all_that_a_filter_shows_are_acted_upon(operator: Client, make_user: "Ma
     assert Pause.objects.filter(user__username__startswith=person.user.username).count() == 31
 
 
-def test_grants_and_pauses_have_lists_and_remember_who_made_them(operator: Client, alice: "Person", bob: "Person") -> None:
+def test_grants_and_pauses_have_lists_and_remember_who_made_them(
+    operator: Client, alice: "Person", bob: "Person"
+) -> None:
     day = timezone.localdate().isoformat()
-    made = operator.post("/admin/chat/grant/add/", {"user": str(bob.user.pk), "day": day, "tokens": "0", "usd": "2.5", "reason": "more"})
+    made = operator.post(
+        "/admin/chat/grant/add/",
+        {"user": str(bob.user.pk), "day": day, "tokens": "0", "usd": "2.5", "reason": "more"},
+    )
     assert made.status_code == 302
     grant = Grant.objects.get(user=bob.user)
     assert (grant.usd, grant.created_by) == (Decimal("2.5"), alice.user)
-    assert operator.post("/admin/chat/pause/add/", {"user": str(bob.user.pk), "note": "n"}).status_code == 302
+    assert (
+        operator.post("/admin/chat/pause/add/", {"user": str(bob.user.pk), "note": "n"}).status_code
+        == 302
+    )
     assert Pause.objects.get(user=bob.user).created_by == alice.user
     for path in ("grant", "pause"):
-        assert bob.user.username in text(operator.get(f"/admin/chat/{path}/", {"q": bob.user.username}))
-    assert operator.post(f"/admin/chat/grant/{grant.pk}/change/", {"tokens": "5"}).status_code == 403
+        assert bob.user.username in text(
+            operator.get(f"/admin/chat/{path}/", {"q": bob.user.username})
+        )
+    assert (
+        operator.post(f"/admin/chat/grant/{grant.pk}/change/", {"tokens": "5"}).status_code == 403
+    )
 
 
 # --- On the next request, on every worker ---------------------------------------------
 
 
-def test_actions_hold_on_every_worker_at_once(site2: Site, alice: "Person", make_user: "MakeUser") -> None:
+def test_actions_hold_on_every_worker_at_once(
+    site2: Site, alice: "Person", make_user: "MakeUser"
+) -> None:
     User.objects.filter(pk=alice.user.pk).update(is_staff=True, is_superuser=True)
     person = make_user(requests="1/h", tokens_per_day=10**6)
-    operator, *workers = alice.client_on(site2), *(client_of_worker(person, site2, pid) for pid in site2.worker_pids())
+    operator, *workers = (
+        alice.client_on(site2),
+        *(client_of_worker(person, site2, pid) for pid in site2.worker_pids()),
+    )
 
     def statuses() -> list[int]:
         found = []
@@ -274,7 +344,9 @@ def test_actions_hold_on_every_worker_at_once(site2: Site, alice: "Person", make
     assert statuses() == [200, 429]
 
 
-def test_running_answers_are_stopped_on_whichever_worker(site2: Site, alice: "Person", bob: "Person", upstream: Upstream) -> None:
+def test_running_answers_are_stopped_on_whichever_worker(
+    site2: Site, alice: "Person", bob: "Person", upstream: Upstream
+) -> None:
     User.objects.filter(pk=alice.user.pk).update(is_staff=True, is_superuser=True)
     for pid in site2.worker_pids():
         key = upstream.script([*wire.text("on and on"), wire.Gate()])
@@ -309,7 +381,9 @@ def helper(alice: "Person") -> Client:
 
 
 def may(person: "Person", *codenames: str) -> None:
-    person.user.user_permissions.add(*Permission.objects.filter(codename__in=codenames, content_type__app_label="chat"))
+    person.user.user_permissions.add(
+        *Permission.objects.filter(codename__in=codenames, content_type__app_label="chat")
+    )
 
 
 @pytest.mark.parametrize(
@@ -322,7 +396,9 @@ def may(person: "Person", *codenames: str) -> None:
         ("stop_running", "stop_answers"),
     ],
 )
-def test_action_needs_its_permission(helper: Client, alice: "Person", make_user: "MakeUser", action: str, permission: str) -> None:
+def test_action_needs_its_permission(
+    helper: Client, alice: "Person", make_user: "MakeUser", action: str, permission: str
+) -> None:
     person = make_user()
     if action == "unpause":
         Pause.objects.create(user=person.user)
@@ -335,7 +411,9 @@ def test_action_needs_its_permission(helper: Client, alice: "Person", make_user:
     assert f'value="{action}"' in text(helper.get(PEOPLE))
 
 
-def test_limits_of_a_person_are_for_those_who_may_see_the_ledger(helper: Client, alice: "Person", bob: "Person") -> None:
+def test_limits_of_a_person_are_for_those_who_may_see_the_ledger(
+    helper: Client, alice: "Person", bob: "Person"
+) -> None:
     refusal_counts.record(bob.requester, bob.quota.name, "rate_limited")
     refusal_counts.write()
     assert "What applies to" not in page_of(helper, bob)
@@ -350,5 +428,10 @@ def test_limits_of_a_person_are_for_those_who_may_see_the_ledger(helper: Client,
 def test_action_needs_the_forms_token(alice: "Person", bob: "Person") -> None:
     User.objects.filter(pk=alice.user.pk).update(is_staff=True, is_superuser=True)
     strict = visitor(alice.user, enforce_csrf_checks=True)
-    assert strict.post(PEOPLE, {"action": "pause", "_selected_action": str(bob.user.pk), "sure": "yes"}).status_code == 403
+    assert (
+        strict.post(
+            PEOPLE, {"action": "pause", "_selected_action": str(bob.user.pk), "sure": "yes"}
+        ).status_code
+        == 403
+    )
     assert not Pause.objects.filter(user=bob.user).exists()

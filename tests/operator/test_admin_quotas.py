@@ -1,4 +1,6 @@
-"""What the operator sees of a quota: to whom it applies, who is nearest to its limits, whom it refused; and the site's budgets."""
+"""What the operator sees of a quota: to whom it applies, who is nearest to its limits, whom it
+refused; and the site's budgets.
+"""
 
 import re
 from datetime import timedelta
@@ -62,7 +64,9 @@ def test_counts_and_lists_agree_with_what_applies_to_each(db_ready: None) -> Non
     random = Random(7)
     people = User.objects.bulk_create([User(username=f"{uuid4()}") for _ in range(40)])
     groups = Group.objects.bulk_create([Group(name=f"{uuid4()}") for _ in range(4)])
-    quotas = Quota.objects.bulk_create([Quota(name=f"{uuid4()}", priority=random.randrange(3)) for _ in range(6)])
+    quotas = Quota.objects.bulk_create(
+        [Quota(name=f"{uuid4()}", priority=random.randrange(3)) for _ in range(6)]
+    )
     for person in people:
         person.groups.set(random.sample(groups, random.randrange(3)))
     for quota in quotas:
@@ -82,10 +86,14 @@ def test_counts_and_lists_agree_with_what_applies_to_each(db_ready: None) -> Non
     assert before[default.pk] == default.people().count()
 
 
-def test_list_of_quotas_counts_people_and_leads_to_them(operator: Client, make_user: "MakeUser") -> None:
+def test_list_of_quotas_counts_people_and_leads_to_them(
+    operator: Client, make_user: "MakeUser"
+) -> None:
     quota, _ = shared(make_user, 3)
     page = text(operator.get(QUOTAS, {"q": quota.name}))
-    link = re.search(rf'<a href="([^"]*)" aria-label="3 people with the quota {quota.name}">3</a>', page)
+    link = re.search(
+        rf'<a href="([^"]*)" aria-label="3 people with the quota {quota.name}">3</a>', page
+    )
     assert link is not None
     assert text(operator.get(link[1])).count('class="field-quota"') == 3
 
@@ -105,7 +113,9 @@ def test_list_of_quotas_takes_as_many_queries_for_many_as_for_one(operator: Clie
     assert queries() == one
 
 
-def test_people_of_a_quota_are_searched_for_and_not_all_listed(operator: Client, bob: "Person") -> None:
+def test_people_of_a_quota_are_searched_for_and_not_all_listed(
+    operator: Client, bob: "Person"
+) -> None:
     page = page_of(operator, bob.quota)
     (people,) = re.findall(r'<select name="users".*?</select>', page, re.DOTALL)
     assert people.count("<option") == 1
@@ -118,7 +128,13 @@ def test_people_of_a_quota_are_searched_for_and_not_all_listed(operator: Client,
 def test_quota_that_names_thousands_is_saved(operator: Client, make_user: "MakeUser") -> None:
     quota = make_user().quota
     named = User.objects.bulk_create([User(username=f"{uuid4()}") for _ in range(2_000)])
-    fields = {"name": quota.name, "mode": "enforce", "priority": "0", "requests": "7/m", "users": [str(user.pk) for user in named]}
+    fields = {
+        "name": quota.name,
+        "mode": "enforce",
+        "priority": "0",
+        "requests": "7/m",
+        "users": [str(user.pk) for user in named],
+    }
     assert operator.post(f"{QUOTAS}{quota.pk}/change/", fields).status_code == 302
     quota.refresh_from_db()
     assert (quota.requests, quota.users.count()) == ("7/m", 2_000)
@@ -127,24 +143,48 @@ def test_quota_that_names_thousands_is_saved(operator: Client, make_user: "MakeU
 
 def test_page_shows_who_is_nearest_to_a_limit(operator: Client, make_user: "MakeUser") -> None:
     quota, (much, little, none) = shared(
-        make_user, 3, requests="10/m", concurrent_streams=2, tokens_per_day=1_000, spend_per_month_usd=Decimal(4)
+        make_user,
+        3,
+        requests="10/m",
+        concurrent_streams=2,
+        tokens_per_day=1_000,
+        spend_per_month_usd=Decimal(4),
     )
     take(much)
     spent(much, tokens=900, usd="1.23456")
     spent(little, tokens=100, usd="2")
-    leases.take(redis_client.client(), much.requester.limit_key, leases.Lease("a", (much.requester.limit_key,), 1, 1), leases.Headroom())
+    leases.take(
+        redis_client.client(),
+        much.requester.limit_key,
+        leases.Lease("a", (much.requester.limit_key,), 1, 1),
+        leases.Headroom(),
+    )
     page = page_of(operator, quota)
     assert "It applies to <a" in page
     assert ">3 people</a>" in page
     assert page.index(f">{much.user.username}</a>") < page.index(f">{little.user.username}</a>")
     assert f">{none.user.username}</a></th>" not in page
-    for words in ("1 of 10", "1 of 2", "900 of 1,000", "$1.23 of $4.00", "100 of 1,000", "$2.00 of $4.00"):
+    for words in (
+        "1 of 10",
+        "1 of 2",
+        "900 of 1,000",
+        "$1.23 of $4.00",
+        "100 of 1,000",
+        "$2.00 of $4.00",
+    ):
         assert words in page
     assert page.count("<meter") == 8
 
 
 def test_rank_is_by_the_limit_that_is_nearest(make_user: "MakeUser") -> None:
-    quota, people = shared(make_user, 4, requests="10/h", concurrent_streams=4, tokens_per_day=1_000, spend_per_month_usd=Decimal(10))
+    quota, people = shared(
+        make_user,
+        4,
+        requests="10/h",
+        concurrent_streams=4,
+        tokens_per_day=1_000,
+        spend_per_month_usd=Decimal(10),
+    )
     spent(people[0], tokens=300)
     spent(people[1], usd="9")
     spent(people[2], outcome="running", tokens=5_000, usd="50")
@@ -174,7 +214,14 @@ def test_grants_are_in_the_limits_that_are_shown(make_user: "MakeUser") -> None:
 def test_guests_are_shown_by_their_address(operator: Client) -> None:
     quota = Quota.objects.create(name=f"Guests {uuid4()}", for_guests=True, tokens_per_day=1_000)
     try:
-        Usage.objects.create(answer=uuid4(), owner_key="g:x", limit_key="ip:198.51.100.7", model="m", prompt_tokens=5, outcome="complete")
+        Usage.objects.create(
+            answer=uuid4(),
+            owner_key="g:x",
+            limit_key="ip:198.51.100.7",
+            model="m",
+            prompt_tokens=5,
+            outcome="complete",
+        )
         page = page_of(operator, quota)
         assert "and to guests" in page
         assert "ip:198.51.100.7" in page
@@ -182,7 +229,9 @@ def test_guests_are_shown_by_their_address(operator: Client) -> None:
         quota.delete()
 
 
-def test_no_more_than_the_first_ten_are_shown_in_a_fixed_number_of_queries(make_user: "MakeUser") -> None:
+def test_no_more_than_the_first_ten_are_shown_in_a_fixed_number_of_queries(
+    make_user: "MakeUser",
+) -> None:
     quota, people = shared(make_user, MAX_SHOWN + 2, tokens_per_day=1_000)
 
     def queries() -> int:
@@ -198,14 +247,20 @@ def test_no_more_than_the_first_ten_are_shown_in_a_fixed_number_of_queries(make_
     assert queries() == one
 
 
-@pytest.mark.parametrize("limits", [{}, {"requests": "0/m"}, {"tokens_per_day": 0}, {"spend_per_month_usd": Decimal(0)}])
-def test_quota_without_limits_or_with_limits_of_0_has_its_page(operator: Client, make_user: "MakeUser", limits: dict[str, object]) -> None:
+@pytest.mark.parametrize(
+    "limits", [{}, {"requests": "0/m"}, {"tokens_per_day": 0}, {"spend_per_month_usd": Decimal(0)}]
+)
+def test_quota_without_limits_or_with_limits_of_0_has_its_page(
+    operator: Client, make_user: "MakeUser", limits: dict[str, object]
+) -> None:
     quota, (person,) = shared(make_user, 1, **limits)
     spent(person, tokens=5, usd="1")
     assert f">{person.user.username}</a>" in page_of(operator, quota)
 
 
-def test_page_is_there_while_redis_is_away(operator: Client, make_user: "MakeUser", redis_away: None) -> None:
+def test_page_is_there_while_redis_is_away(
+    operator: Client, make_user: "MakeUser", redis_away: None
+) -> None:
     quota, (person,) = shared(make_user, 1, requests="10/m", tokens_per_day=100)
     spent(person, tokens=5)
     page = page_of(operator, quota)
@@ -223,9 +278,13 @@ def test_bar_is_full_only_where_nothing_is_left() -> None:
     assert LimitMeter("", Decimal("4.9999"), Decimal(5)).used_words == "$4.99"
 
 
-def test_page_of_the_site_policy_shows_the_sites_budgets(operator: Client, bob: "Person", policy_kept: None) -> None:
+def test_page_of_the_site_policy_shows_the_sites_budgets(
+    operator: Client, bob: "Person", policy_kept: None
+) -> None:
     SitePolicy.objects.get_or_create(pk=1)
-    SitePolicy.objects.filter(pk=1).update(tokens_per_day=10**9, spend_per_month_usd=Decimal(12_345))
+    SitePolicy.objects.filter(pk=1).update(
+        tokens_per_day=10**9, spend_per_month_usd=Decimal(12_345)
+    )
     spent(bob, tokens=7)
     page = text(operator.get("/admin/chat/sitepolicy/1/change/"))
     assert page.count("<meter") == 2
@@ -236,7 +295,9 @@ def test_page_of_the_site_policy_shows_the_sites_budgets(operator: Client, bob: 
 # --- Whom it refused -------------------------------------------------------------------
 
 
-def refused(person: "Person", code: str, count: int, days_ago: int = 0, shadow: bool = False) -> None:
+def refused(
+    person: "Person", code: str, count: int, days_ago: int = 0, shadow: bool = False
+) -> None:
     moment = timezone.now() - timedelta(days=days_ago)
     RefusalCount.objects.create(
         hour=moment,
@@ -258,9 +319,15 @@ def test_refusals_are_told_by_gate_and_by_person(operator: Client, make_user: "M
     refused(one, "rate_limited", 100, days_ago=8)
     refused(two, "rate_limited", 10)
     refused(two, "spend_exhausted", 2, days_ago=2)
-    gates = [(row["code"], row["people"], row["last_day"], row["last_week"]) for row in refusal_counts.by_gate(quota=quota.name)]
+    gates = [
+        (row["code"], row["people"], row["last_day"], row["last_week"])
+        for row in refusal_counts.by_gate(quota=quota.name)
+    ]
     assert gates == [("rate_limited", 2, 13, 17), ("spend_exhausted", 1, 0, 2)]
-    people = [(row["user__username"], row["code"], row["last_day"], row["last_week"]) for row in refusal_counts.by_person(quota=quota.name)]
+    people = [
+        (row["user__username"], row["code"], row["last_day"], row["last_week"])
+        for row in refusal_counts.by_person(quota=quota.name)
+    ]
     assert people == [
         (two.user.username, "rate_limited", 10, 10),
         (one.user.username, "rate_limited", 3, 7),
@@ -272,7 +339,9 @@ def test_refusals_are_told_by_gate_and_by_person(operator: Client, make_user: "M
     assert "Would have been refused" not in page
 
 
-def test_shadow_quota_tells_whom_it_would_have_refused(operator: Client, make_user: "MakeUser") -> None:
+def test_shadow_quota_tells_whom_it_would_have_refused(
+    operator: Client, make_user: "MakeUser"
+) -> None:
     quota, (person,) = shared(make_user, 1, requests="1/m", mode="shadow")
     assert "Would have been refused in the last 7 days: nobody." in page_of(operator, quota)
     refused(person, "too_many_streams", 5, shadow=True)
@@ -287,7 +356,9 @@ def test_shadow_quota_tells_whom_it_would_have_refused(operator: Client, make_us
 # --- Who may ---------------------------------------------------------------------------
 
 
-def test_use_and_refusals_are_for_those_who_may_see_them(alice: "Person", make_user: "MakeUser") -> None:
+def test_use_and_refusals_are_for_those_who_may_see_them(
+    alice: "Person", make_user: "MakeUser"
+) -> None:
     User.objects.filter(pk=alice.user.pk).update(is_staff=True)
     helper = visitor(alice.user)
     quota, (person,) = shared(make_user, 1, tokens_per_day=100)
@@ -295,7 +366,9 @@ def test_use_and_refusals_are_for_those_who_may_see_them(alice: "Person", make_u
     refused(person, "rate_limited", 1)
 
     def may(codename: str) -> str:
-        alice.user.user_permissions.add(Permission.objects.get(codename=codename, content_type__app_label="chat"))
+        alice.user.user_permissions.add(
+            Permission.objects.get(codename=codename, content_type__app_label="chat")
+        )
         return page_of(helper, quota)
 
     assert helper.get(f"{QUOTAS}{quota.pk}/change/").status_code == 403
@@ -315,16 +388,34 @@ def test_windows_are_not_used_up_by_looking(operator: Client, make_user: "MakeUs
     spent(person)
     for _ in range(3):
         page_of(operator, quota)
-    assert [window.used for window in windows.peek(windows.TURNS, person.requester.limit_key, quota.rates)] == [0]
+    assert [
+        window.used
+        for window in windows.peek(windows.TURNS, person.requester.limit_key, quota.rates)
+    ] == [0]
 
 
-@pytest.mark.parametrize("wrong", [{"requests": "ten a minute"}, {"tokens_per_day": "-1"}, {"spend_per_month_usd": "NaN"}, {"name": ""}])
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"requests": "ten a minute"},
+        {"tokens_per_day": "-1"},
+        {"spend_per_month_usd": "NaN"},
+        {"name": ""},
+    ],
+)
 def test_form_with_a_wrong_value_says_so_and_shows_the_use_of_the_limits_that_hold(
     operator: Client, make_user: "MakeUser", wrong: dict[str, str]
 ) -> None:
     person = make_user(requests="10/m", tokens_per_day=1000)
     quota = person.quota
-    form = {"name": quota.name, "mode": "enforce", "priority": "0", "requests": "10/m", "users": str(person.user.pk), **wrong}
+    form = {
+        "name": quota.name,
+        "mode": "enforce",
+        "priority": "0",
+        "requests": "10/m",
+        "users": str(person.user.pk),
+        **wrong,
+    }
     page = text(operator.post(f"{QUOTAS}{quota.pk}/change/", form))
     assert "errorlist" in page
     assert person.user.username in page

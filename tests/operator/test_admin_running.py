@@ -1,4 +1,6 @@
-"""The operator's page of running answers: whose, how far, on which worker; and the Stop that reaches every worker."""
+"""The operator's page of running answers: whose, how far, on which worker; and the Stop that
+reaches every worker.
+"""
 
 import re
 from collections.abc import Iterator
@@ -63,13 +65,18 @@ def history(operator: Person) -> list[str]:
     return [entry.get_change_message() for entry in LogEntry.objects.filter(user=operator.user)]
 
 
-def test_a_running_answer_is_shown_on_every_worker(operator: Person, bob: Person, site2: Site, running: Stream) -> None:
+def test_a_running_answer_is_shown_on_every_worker(
+    operator: Person, bob: Person, site2: Site, running: Stream
+) -> None:
     pid, tokens = owner_pid(running), -(-len(WORDS) // 4)
     for worker in site2.worker_pids():
         client = client_of_worker(operator, site2, worker)
         wait_until(lambda client=client: f"about {tokens}" in client.get(RUNNING).text)
         row = row_of(client.get(RUNNING).text, running.answer)
-        assert re.search(rf" {bob.user.username} .*gpt-4o-mini .*\d+ seconds? .*about {tokens} .*:{pid} .*Stop", row)
+        assert re.search(
+            rf" {bob.user.username} .*gpt-4o-mini .*\d+ seconds? .*about {tokens} .*:{pid} .*Stop",
+            row,
+        )
         assert "no sign of life" not in row
 
 
@@ -78,7 +85,9 @@ def test_stop_reaches_the_worker_that_runs_it(
     operator: Person, bob: Person, site2: Site, upstream: Upstream, running: Stream, where: str
 ) -> None:
     owner = owner_pid(running)
-    client = client_of_worker(operator, site2, owner if where == "here" else other_worker(site2, owner))
+    client = client_of_worker(
+        operator, site2, owner if where == "here" else other_worker(site2, owner)
+    )
     begun = monotonic()
     answer = client.post(STOP, data={"answer": running.answer})
     assert answer.status_code == 302
@@ -92,7 +101,9 @@ def test_stop_reaches_the_worker_that_runs_it(
     assert history(operator) == [f"Stopped the running answer of {bob.user.username}."]
 
 
-def test_stop_all_ends_the_answers_of_all_workers(operator: Person, bob: Person, site2: Site, upstream: Upstream) -> None:
+def test_stop_all_ends_the_answers_of_all_workers(
+    operator: Person, bob: Person, site2: Site, upstream: Upstream
+) -> None:
     key = upstream.script([wire.role(), *wire.text("so"), wire.Stall()])
     streams = [client_of_worker(bob, site2, pid).chat(content=key) for pid in site2.worker_pids()]
     for stream in streams:
@@ -106,7 +117,9 @@ def test_stop_all_ends_the_answers_of_all_workers(operator: Person, bob: Person,
     assert len(history(operator)) >= 2
 
 
-def test_whoever_may_only_look_stops_nothing(alice: Person, bob: Person, site2: Site, running: Stream) -> None:
+def test_whoever_may_only_look_stops_nothing(
+    alice: Person, bob: Person, site2: Site, running: Stream
+) -> None:
     looker = staff(alice, "view_usage").client_on(site2)
     row = row_of(looker.get(RUNNING).text, running.answer)
     assert "Stop" not in row
@@ -115,7 +128,10 @@ def test_whoever_may_only_look_stops_nothing(alice: Person, bob: Person, site2: 
     nobody = staff(alice, "view_quota", "view_user").client_on(site2)
     assert nobody.get(RUNNING).status_code == 403
     stranger = bob.client_on(site2)
-    assert [stranger.get(RUNNING).status_code, stranger.post(STOP, data={"all": "1"}).status_code] == [302, 302]
+    assert [
+        stranger.get(RUNNING).status_code,
+        stranger.post(STOP, data={"all": "1"}).status_code,
+    ] == [302, 302]
     assert ledger(running).outcome == "running"
     assert history(alice) == []
 
@@ -134,12 +150,18 @@ def test_stopping_what_has_ended_is_said_and_no_error(operator: Person, site2: S
     assert history(operator) == []
 
 
-def test_a_stateless_answer_is_shown_and_stopped_like_any_other(operator: Person, bob: Person, site2: Site, upstream: Upstream) -> None:
+def test_a_stateless_answer_is_shown_and_stopped_like_any_other(
+    operator: Person, bob: Person, site2: Site, upstream: Upstream
+) -> None:
     key = upstream.script([wire.role(), *wire.text(WORDS), wire.Stall()])
     with bob.client_on(site2).chat({"messages": [{"role": "user", "content": key}]}) as stream:
         stream.until("delta")
         client = operator.client_on(site2)
-        wait_until(lambda: f"about {-(-len(WORDS) // 4)} " in row_of(client.get(RUNNING).text, stream.answer))
+        wait_until(
+            lambda: (
+                f"about {-(-len(WORDS) // 4)} " in row_of(client.get(RUNNING).text, stream.answer)
+            )
+        )
         client.post(STOP, data={"answer": stream.answer})
         stream.read()
     assert ledger(stream).outcome == "stopped"
@@ -148,7 +170,14 @@ def test_a_stateless_answer_is_shown_and_stopped_like_any_other(operator: Person
 @pytest.fixture
 def lost(bob: Person) -> Iterator[Usage]:
     key = f"u:{bob.user.pk}"
-    row = Usage.objects.create(answer=uuid4(), user=bob.user, owner_key=key, limit_key=key, model="m", worker=f"gone:17:{uuid4().hex[:8]}")
+    row = Usage.objects.create(
+        answer=uuid4(),
+        user=bob.user,
+        owner_key=key,
+        limit_key=key,
+        model="m",
+        worker=f"gone:17:{uuid4().hex[:8]}",
+    )
     yield row
     row.delete()
 
@@ -158,7 +187,9 @@ def test_an_answer_whose_worker_is_lost_is_told_as_such(operator: Person, lost: 
     assert "gone:17 no sign of life" in row
 
 
-def test_the_page_says_when_redis_does_not_answer(operator: Person, lost: Usage, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_page_says_when_redis_does_not_answer(
+    operator: Person, lost: Usage, monkeypatch: pytest.MonkeyPatch
+) -> None:
     away = redis_py.Redis(host="127.0.0.1", port=1, retry=Retry(NoBackoff(), 0))
     monkeypatch.setattr(redis_client, "client", lambda: away)
     text = visitor(operator.user).get(RUNNING).content.decode()

@@ -62,7 +62,12 @@ def few(operator: Client, static_files: None) -> dict[str, int]:
     """The number of queries of each page before the crowd is there."""
     default = Quota.objects.get(is_default=True).pk
     person = User.objects.get(username="operator-of-many").pk
-    rows = {"default_quota": default, "group_quota": default, "naming_quota": default, "person": person}
+    rows = {
+        "default_quota": default,
+        "group_quota": default,
+        "naming_quota": default,
+        "person": person,
+    }
     return {name: len(queries(operator, *page(name, rows))) for name in PAGES}
 
 
@@ -104,10 +109,13 @@ def queries(client: Client, path: str, query: dict[str, Any]) -> list[str]:
 
 
 @pytest.mark.parametrize("name", PAGES)
-def test_page_takes_few_queries_and_little_time_with_many_rows(operator: Client, few: dict[str, int], many: Crowd, name: str) -> None:
+def test_page_takes_few_queries_and_little_time_with_many_rows(
+    operator: Client, few: dict[str, int], many: Crowd, name: str
+) -> None:
     path, query = page(name, rows_of(many))
     found = queries(operator, path, query)
-    # Lists show rows that are new: the few queries that come with the first of them do not grow with more.
+    # Lists show rows that are new: the few queries that come with the first of them do not grow
+    # with more.
     assert len(found) <= few[name] + 6, found
     # The best of three: one that is fast enough needs no other.
     seconds = [inf]

@@ -62,8 +62,16 @@ def month() -> Iterator[Period]:
 def use(day: date, who: Person | User | None = None, **fields: Any) -> Usage:
     user = who.user if isinstance(who, Person) else who
     key = f"u:{user.pk}" if user else "ip:198.51.100.1"
-    plain = {"model": "m", "outcome": "complete", "prompt_tokens": 10, "completion_tokens": 5, "cost_usd": Decimal("0.1")}
-    return Usage.objects.create(answer=uuid4(), user=user, owner_key=key, limit_key=key, day=day, **plain | fields)
+    plain = {
+        "model": "m",
+        "outcome": "complete",
+        "prompt_tokens": 10,
+        "completion_tokens": 5,
+        "cost_usd": Decimal("0.1"),
+    }
+    return Usage.objects.create(
+        answer=uuid4(), user=user, owner_key=key, limit_key=key, day=day, **plain | fields
+    )
 
 
 def opened(client: Client, period: Period) -> str:
@@ -81,9 +89,15 @@ def table(client: Client, period: Period, name: str) -> list[list[str]]:
 # --- Sums ------------------------------------------------------------------------
 
 
-def test_the_figures_of_a_period_are_the_sum_of_its_rows_to_the_last_cent(month: Period, alice: Person, bob: Person) -> None:
+def test_the_figures_of_a_period_are_the_sum_of_its_rows_to_the_last_cent(
+    month: Period, alice: Person, bob: Person
+) -> None:
     for number in range(30):
-        use(month.first + timedelta(days=number % 3), (alice, bob)[number % 2], cost_usd=Decimal("0.10000001"))
+        use(
+            month.first + timedelta(days=number % 3),
+            (alice, bob)[number % 2],
+            cost_usd=Decimal("0.10000001"),
+        )
     use(month.first, alice, outcome="failed", cost_usd=Decimal(0))
     use(month.first, alice, outcome="running", cost_usd=Decimal(99))
     use(month.last + timedelta(days=1), alice).delete()
@@ -92,7 +106,9 @@ def test_the_figures_of_a_period_are_the_sum_of_its_rows_to_the_last_cent(month:
     assert days[0].outcomes == {"complete": 10, "failed": 1}
     whole = reports.total(day.figures for day in days)
     assert whole == reports.Figures(31, 310, 155, Decimal("3.00000030"))
-    assert [share.figures for share in models] == [reports.Figures(31, 310, 155, Decimal("3.00000030"))]
+    assert [share.figures for share in models] == [
+        reports.Figures(31, 310, 155, Decimal("3.00000030"))
+    ]
     people, _ = reports.by_person_and_group(month, whole)
     assert [(share.name, share.key, share.figures.answers) for share in people] == [
         (alice.user.username, alice.user.pk, 16),
@@ -100,7 +116,9 @@ def test_the_figures_of_a_period_are_the_sum_of_its_rows_to_the_last_cent(month:
     ]
 
 
-def test_people_count_in_each_of_their_groups_and_guests_in_none(month: Period, alice: Person, bob: Person) -> None:
+def test_people_count_in_each_of_their_groups_and_guests_in_none(
+    month: Period, alice: Person, bob: Person
+) -> None:
     groups = [Group.objects.create(name=f"{name} {uuid4()}") for name in "ab"]
     alice.user.groups.set(groups)
     bob.user.groups.set(groups[:1])
@@ -116,10 +134,19 @@ def test_people_count_in_each_of_their_groups_and_guests_in_none(month: Period, 
 
 
 def test_who_costs_most_is_named_and_the_others_are_one(month: Period) -> None:
-    users = User.objects.bulk_create([User(username=f"many-{uuid4()}") for _ in range(reports.MAX_PEOPLE + 5)])
+    users = User.objects.bulk_create(
+        [User(username=f"many-{uuid4()}") for _ in range(reports.MAX_PEOPLE + 5)]
+    )
     rows = [
         Usage(
-            answer=uuid4(), user=user, owner_key="u", limit_key="u", model="m", outcome="complete", day=month.first, completion_tokens=cost
+            answer=uuid4(),
+            user=user,
+            owner_key="u",
+            limit_key="u",
+            model="m",
+            outcome="complete",
+            day=month.first,
+            completion_tokens=cost,
         )
         for cost, user in enumerate(users)
     ]
@@ -136,7 +163,13 @@ def nearest_rank(values: list[int], percent: int) -> int:
 
 
 def test_percentiles_are_those_of_the_nearest_rank(month: Period) -> None:
-    samples = {1: [700], 2: [100, 900], 3: [300, 100, 200], 4: list(range(20)), 5: [(number * 7919) % 4001 for number in range(137)]}
+    samples = {
+        1: [700],
+        2: [100, 900],
+        3: [300, 100, 200],
+        4: list(range(20)),
+        5: [(number * 7919) % 4001 for number in range(137)],
+    }
     for day, values in samples.items():
         for value in values:
             use(month.first + timedelta(days=day), first_token_ms=value)
@@ -145,13 +178,26 @@ def test_percentiles_are_those_of_the_nearest_rank(month: Period) -> None:
     assert list(waits) == month.days
     for day, values in samples.items():
         wait = waits[month.first + timedelta(days=day)]
-        assert (wait.answers, wait.median, wait.p95) == (len(values), nearest_rank(values, 50), nearest_rank(values, 95))
+        assert (wait.answers, wait.median, wait.p95) == (
+            len(values),
+            nearest_rank(values, 50),
+            nearest_rank(values, 95),
+        )
     assert waits[month.first].median is None
 
 
 def refuse(day: date, code: str, count: int, shadow: bool = False) -> None:
     now = timezone.now()
-    RefusalCount.objects.create(hour=now, day=day, limit_key=str(uuid4()), quota="q", code=code, shadow=shadow, count=count, last=now)
+    RefusalCount.objects.create(
+        hour=now,
+        day=day,
+        limit_key=str(uuid4()),
+        quota="q",
+        code=code,
+        shadow=shadow,
+        count=count,
+        last=now,
+    )
 
 
 def test_refusals_are_told_apart_from_those_of_shadow_mode(month: Period, operator: Client) -> None:
@@ -159,8 +205,14 @@ def test_refusals_are_told_apart_from_those_of_shadow_mode(month: Period, operat
     refuse(month.last, "rate_limited", 4)
     refuse(month.last, "rate_limited", 5, shadow=True)
     refuse(month.last, "tokens_exhausted", 1)
-    assert reports.refusals(month) == [reports.Refusals("rate_limited", 7, 5), reports.Refusals("tokens_exhausted", 1, 0)]
-    assert table(operator, month, "refusals")[1:] == [["requests", "7", "5"], ["tokens today", "1", "0"]]
+    assert reports.refusals(month) == [
+        reports.Refusals("rate_limited", 7, 5),
+        reports.Refusals("tokens_exhausted", 1, 0),
+    ]
+    assert table(operator, month, "refusals")[1:] == [
+        ["requests", "7", "5"],
+        ["tokens today", "1", "0"],
+    ]
 
 
 # --- Periods ---------------------------------------------------------------------
@@ -187,7 +239,9 @@ def test_a_period_is_whole_days_up_to_today(key: str, first: str, last: str) -> 
 
 
 @pytest.mark.parametrize("key", ["7", "30", "90", "0001-01", "9999-12", "\0", "٣٠", "<script>", ""])
-def test_the_page_opens_for_every_period_that_an_address_may_name(operator: Client, key: str) -> None:
+def test_the_page_opens_for_every_period_that_an_address_may_name(
+    operator: Client, key: str
+) -> None:
     answer = operator.get(REPORT, {"period": key})
     assert answer.status_code == 200
     assert "<script>alert" not in answer.content.decode()
@@ -201,7 +255,10 @@ def test_each_chart_has_its_table(operator: Client, month: Period, alice: Person
     text = opened(operator, month)
     assert text.count('<svg class="chart"') == 4
     assert text.count('<table class="report-table"') >= 4 + 3
-    assert f"{month.first.day} {month.first:%b}: complete 1, stopped 0, interrupted 0, failed 0" in text
+    assert (
+        f"{month.first.day} {month.first:%b}: complete 1, stopped 0, interrupted 0, failed 0"
+        in text
+    )
     assert alice.user.username in text
     assert not re.search(r"<style|\sstyle=|\son\w+=\"", text)
 
@@ -234,7 +291,12 @@ def test_the_page_takes_as_many_queries_for_many_rows_as_for_one(
     few = queries()
     users = User.objects.bulk_create([User(username=f"row-{uuid4()}") for _ in range(40)])
     for number, user in enumerate(users):
-        use(month.first + timedelta(days=number % 20), user, model=f"m{number}", first_token_ms=number)
+        use(
+            month.first + timedelta(days=number % 20),
+            user,
+            model=f"m{number}",
+            first_token_ms=number,
+        )
     assert queries() == few
 
 
@@ -250,10 +312,17 @@ def test_the_ledgers_list_leads_to_the_charts(operator: Client) -> None:
 
 
 @pytest.mark.parametrize("width", [390, 1366])
-def test_the_page_fits_a_phone_and_has_a_name_for_everything(site: Site, alice: Person, month: Period, page: "Page", width: int) -> None:
+def test_the_page_fits_a_phone_and_has_a_name_for_everything(
+    site: Site, alice: Person, month: Period, page: "Page", width: int
+) -> None:
     staff(alice.user, "view_usage", "change_sitepolicy")
     for number in range(40):
-        use(month.first + timedelta(days=number % 25), alice, first_token_ms=number * 100, model=f"a-model-with-a-long-name-{number % 9}")
+        use(
+            month.first + timedelta(days=number % 25),
+            alice,
+            first_token_ms=number * 100,
+            model=f"a-model-with-a-long-name-{number % 9}",
+        )
     page.set_viewport_size({"width": width, "height": 800})
     page.context.add_cookies(alice.cookies(site))
     page.goto(f"{site.url}{REPORT}?period={month.key}")
@@ -282,7 +351,9 @@ def test_each_table_can_be_taken_along(operator: Client, month: Period, alice: P
     for name in ("cost", "tokens", "first-token", "models", "groups", "refusals"):
         assert table(operator, month, name)
     assert operator.get(EXPORT, {"period": month.key, "table": "nothing"}).status_code == 404
-    named = operator.get(EXPORT, {"period": month.key, "table": "cost"}).headers["Content-Disposition"]
+    named = operator.get(EXPORT, {"period": month.key, "table": "cost"}).headers[
+        "Content-Disposition"
+    ]
     assert named == f'attachment; filename="chatsite-cost-{month.first}-to-{month.last}.csv"'
 
 
@@ -297,7 +368,9 @@ def test_the_whole_ledger_can_be_taken_along(alice: Person, bob: Person, month: 
     assert (found[0]["username"], found[0]["cost_usd"]) == (bob.user.username, "0.10000000")
 
 
-def test_the_ledger_comes_in_batches_and_every_row_once(month: Period, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_ledger_comes_in_batches_and_every_row_once(
+    month: Period, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(usage_charts, "LEDGER_BATCH", 2)
     moments = [timezone.now() - timedelta(seconds=second) for second in (9, 5, 5, 5, 5, 1)]
     rows = [use(day, created=moment) for day in (month.first, month.last) for moment in moments]
@@ -309,10 +382,18 @@ def test_the_ledger_comes_in_batches_and_every_row_once(month: Period, monkeypat
     assert len(parts) == 1 + 3 + 3
     found = list(csv.DictReader(io.StringIO("".join(parts))))
     assert sorted(row["answer"] for row in found) == sorted(str(row.answer) for row in rows)
-    assert [(row["day"], row["created"]) for row in found] == sorted((row["day"], row["created"]) for row in found)
+    assert [(row["day"], row["created"]) for row in found] == sorted(
+        (row["day"], row["created"]) for row in found
+    )
 
 
 @pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r"])
 def test_no_cell_is_a_formula_to_a_spreadsheet(start: str) -> None:
     text = csv_export.format_rows([[f"{start}cmd", Decimal("-1"), -1, "plain", None]])
-    assert next(csv.reader(io.StringIO(text, newline=""))) == [f"'{start}cmd", "-1", "-1", "plain", ""]
+    assert next(csv.reader(io.StringIO(text, newline=""))) == [
+        f"'{start}cmd",
+        "-1",
+        "-1",
+        "plain",
+        "",
+    ]

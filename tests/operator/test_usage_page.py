@@ -28,9 +28,21 @@ pytestmark = pytest.mark.usefixtures("static_files")
 
 
 def spend(person: Person, cost: str = "0.5", **fields: object) -> Usage:
-    defaults = {"prompt_tokens": 1000, "completion_tokens": 234, "outcome": "complete", "model": "gpt-4o-mini"}
+    defaults = {
+        "prompt_tokens": 1000,
+        "completion_tokens": 234,
+        "outcome": "complete",
+        "model": "gpt-4o-mini",
+    }
     key = person.requester.limit_key
-    return Usage.objects.create(answer=uuid4(), user=person.user, owner_key=key, limit_key=key, cost_usd=Decimal(cost), **defaults | fields)
+    return Usage.objects.create(
+        answer=uuid4(),
+        user=person.user,
+        owner_key=key,
+        limit_key=key,
+        cost_usd=Decimal(cost),
+        **defaults | fields,
+    )
 
 
 def page_of(person: Person) -> str:
@@ -40,19 +52,40 @@ def page_of(person: Person) -> str:
 
 
 def test_what_is_used_is_shown_beside_its_limit(make_user: "MakeUser") -> None:
-    person = make_user("una", requests="10/m, 500/d", concurrent_streams=3, tokens_per_day=9999, spend_per_month_usd=Decimal("20"))
+    person = make_user(
+        "una",
+        requests="10/m, 500/d",
+        concurrent_streams=3,
+        tokens_per_day=9999,
+        spend_per_month_usd=Decimal("20"),
+    )
     for _ in range(4):
         windows.take(windows.TURNS, person.requester.limit_key, person.quota.rates)
     spend(person, "0.000405")
     leases.take(
-        redis_client.client(), person.requester.limit_key, leases.Lease("a", (person.requester.limit_key,), 1, 1), leases.Headroom()
+        redis_client.client(),
+        person.requester.limit_key,
+        leases.Lease("a", (person.requester.limit_key,), 1, 1),
+        leases.Headroom(),
     )
     found = report(person.requester)
-    assert [(window.used, window.rate.limit) for window in found.windows or []] == [(4, 10), (4, 500)]
+    assert [(window.used, window.rate.limit) for window in found.windows or []] == [
+        (4, 10),
+        (4, 500),
+    ]
     assert (found.streams, found.tokens, found.spend) == (1, 1234, Decimal("0.000405"))
     page = page_of(person)
     assert f"“Quota of {person.user.username}” applies to you: it names you" in page
-    for text in ("Requests a minute", "Requests a day", ">4<", ">500<", ">1,234<", ">9,999<", "$0.000405", "$20.00"):
+    for text in (
+        "Requests a minute",
+        "Requests a day",
+        ">4<",
+        ">500<",
+        ">1,234<",
+        ">9,999<",
+        "$0.000405",
+        "$20.00",
+    ):
         assert text in page
 
 
@@ -134,9 +167,18 @@ def test_a_length_of_time_is_never_shown_shorter_than_it_is(seconds: int, words:
 
 
 @pytest.mark.parametrize(
-    ("amount", "words"), [("0", "$0.00"), ("1.2", "$1.20"), ("0.00000405", "$0.00000405"), ("20.0000", "$20.00"), ("1E+2", "$100.00")]
+    ("amount", "words"),
+    [
+        ("0", "$0.00"),
+        ("1.2", "$1.20"),
+        ("0.00000405", "$0.00000405"),
+        ("20.0000", "$20.00"),
+        ("1E+2", "$100.00"),
+    ],
 )
-def test_money_is_shown_to_the_cent_and_further_where_there_is_more(amount: str, words: str) -> None:
+def test_money_is_shown_to_the_cent_and_further_where_there_is_more(
+    amount: str, words: str
+) -> None:
     assert usd(Decimal(amount)) == words
 
 

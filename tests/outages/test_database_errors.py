@@ -1,4 +1,6 @@
-"""A database that is away, one that refuses what it was asked, and what we asked wrongly are three things."""
+"""A database that is away, one that refuses what it was asked, and what we asked wrongly are three
+things.
+"""
 
 import json
 import sqlite3
@@ -7,7 +9,16 @@ from typing import Any
 
 import psycopg
 import pytest
-from django.db import DatabaseError, DataError, Error, IntegrityError, InterfaceError, InternalError, OperationalError, ProgrammingError
+from django.db import (
+    DatabaseError,
+    DataError,
+    Error,
+    IntegrityError,
+    InterfaceError,
+    InternalError,
+    OperationalError,
+    ProgrammingError,
+)
 from django.db import connection as database
 from django.http import HttpRequest, HttpResponse
 from django.test import RequestFactory
@@ -37,7 +48,10 @@ def sqlite(kind: type[Error], code: int, words: str = "") -> Error:
 def postgresql(state: str) -> Error:
     cause = psycopg.errors.lookup(state)("words")
     kinds = (IntegrityError, DataError, InternalError, ProgrammingError, OperationalError)
-    kind = next((kind for kind in kinds if isinstance(cause, getattr(psycopg, kind.__name__))), DatabaseError)
+    kind = next(
+        (kind for kind in kinds if isinstance(cause, getattr(psycopg, kind.__name__))),
+        DatabaseError,
+    )
     return caused(kind("words"), cause)
 
 
@@ -50,12 +64,32 @@ AWAY = {
     "disk full": sqlite(OperationalError, 13, "database or disk is full"),
     "damaged": sqlite(DatabaseError, 11, "database disk image is malformed"),
     "no database": sqlite(DatabaseError, 26, "file is not a database"),
-    "no connection": caused(OperationalError("connection failed"), psycopg.OperationalError("connection failed")),
-    "pool used up": caused(OperationalError("couldn't get a connection"), psycopg.OperationalError("couldn't get a connection")),
-    "closed": caused(InterfaceError("connection already closed"), psycopg.InterfaceError("connection already closed")),
+    "no connection": caused(
+        OperationalError("connection failed"), psycopg.OperationalError("connection failed")
+    ),
+    "pool used up": caused(
+        OperationalError("couldn't get a connection"),
+        psycopg.OperationalError("couldn't get a connection"),
+    ),
+    "closed": caused(
+        InterfaceError("connection already closed"),
+        psycopg.InterfaceError("connection already closed"),
+    ),
     **{
         state: postgresql(state)
-        for state in ("08006", "53300", "53100", "57P01", "57P03", "57014", "25006", "40P01", "55P03", "58030", "XX000")
+        for state in (
+            "08006",
+            "53300",
+            "53100",
+            "57P01",
+            "57P03",
+            "57014",
+            "25006",
+            "40P01",
+            "55P03",
+            "58030",
+            "XX000",
+        )
     },
 }
 REFUSED = {
@@ -63,9 +97,18 @@ REFUSED = {
     "values": sqlite(OperationalError, 1, "too many SQL variables"),
     "depth": sqlite(OperationalError, 1, "Expression tree is too large (maximum depth 1000)"),
     "size": sqlite(DataError, 18, "string or blob too big"),
-    "NUL": caused(DataError("text fields cannot contain NUL"), psycopg.DataError("text fields cannot contain NUL (0x00) bytes")),
-    "number of values": caused(OperationalError("x"), psycopg.OperationalError("number of parameters must be between 0 and 65535")),
-    **{state: postgresql(state) for state in ("22001", "22003", "22021", "22P02", "2201B", "54000", "54001", "42601")},
+    "NUL": caused(
+        DataError("text fields cannot contain NUL"),
+        psycopg.DataError("text fields cannot contain NUL (0x00) bytes"),
+    ),
+    "number of values": caused(
+        OperationalError("x"),
+        psycopg.OperationalError("number of parameters must be between 0 and 65535"),
+    ),
+    **{
+        state: postgresql(state)
+        for state in ("22001", "22003", "22021", "22P02", "2201B", "54000", "54001", "42601")
+    },
 }
 REFUSED["number of values"].args = ("number of parameters must be between 0 and 65535",)
 NEITHER = {
@@ -106,7 +149,9 @@ def run(sql: str, *values: Any) -> None:
 REAL = {
     "sqlite": {
         "a pattern": lambda: run("SELECT %s LIKE %s", SECRET, SECRET * 5000),
-        "many values": lambda: list(Message.objects.filter(content__in=[str(number) for number in range(300_000)])),
+        "many values": lambda: list(
+            Message.objects.filter(content__in=[str(number) for number in range(300_000)])
+        ),
         "a deep expression": lambda: run("SELECT " + "+".join(["1"] * 2000)),
         "a large value": lambda: run("SELECT zeroblob(2000000000)"),
     },
@@ -119,7 +164,9 @@ REAL = {
 
 
 @pytest.mark.parametrize("ask", REAL.values(), ids=REAL)
-def test_query_that_this_database_refuses_is_told_from_one_that_is_away(ask: Callable[[], Any]) -> None:
+def test_query_that_this_database_refuses_is_told_from_one_that_is_away(
+    ask: Callable[[], Any],
+) -> None:
     with pytest.raises(Error) as raised:
         ask()
     assert database_errors.is_refused(raised.value)
@@ -145,7 +192,9 @@ async def answer_of(error: Exception) -> HttpResponse:
         (caused(IntegrityError(SECRET), sqlite3.IntegrityError(SECRET)), 500, "internal_error"),
     ],
 )
-async def test_api_says_which_it_is(error: Exception, status: int, code: str, caplog: pytest.LogCaptureFixture) -> None:
+async def test_api_says_which_it_is(
+    error: Exception, status: int, code: str, caplog: pytest.LogCaptureFixture
+) -> None:
     answer = await answer_of(error)
     assert (answer.status_code, json.loads(answer.content)["error"]["code"]) == (status, code)
     assert len(caplog.records) == 1
@@ -167,7 +216,9 @@ def test_page_that_asks_too_much_is_no_database_that_is_away(
 
 @pytest.mark.usefixtures("static_files")
 @pytest.mark.parametrize("letter", ["x", "ж", "%", "☃", "ﷺ"])
-def test_search_of_seventy_thousand_characters_is_one_of_its_beginning(alice: Person, letter: str) -> None:
+def test_search_of_seventy_thousand_characters_is_one_of_its_beginning(
+    alice: Person, letter: str
+) -> None:
     answer = visitor(alice.user).get("/search/", {"q": letter * 70_000})
     assert answer.status_code == 200
     assert "0 conversations" in answer.content.decode()

@@ -37,7 +37,10 @@ def test_full_disk_is_a_clear_error_and_loses_no_word_that_was_shown(
             stream.until_text("text")
             assert stream.until("status").data["state"] == "saving"
             refused = client.post("/api/chat", json={"content": "Next, please"})
-            assert (refused.status_code, refused.json()["error"]["code"]) == (503, "database_unavailable")
+            assert (refused.status_code, refused.json()["error"]["code"]) == (
+                503,
+                "database_unavailable",
+            )
             assert client.get("/").status_code in (200, 503)
         stream.read()
     assert (stream.text, stream.ended) == ("some text", True)

@@ -64,7 +64,9 @@ def read_whole(client: Client, prompt: str) -> None:
 
 
 def warm_up(person: Person, site: Site, pid: int, prompt: str) -> None:
-    """What a worker opens once, for its threads and for as many requests at a time, is open before anything is counted."""
+    """What a worker opens once, for its threads and for as many requests at a time, is open before
+    anything is counted.
+    """
     clients = [client_of_worker(person, site, pid) for _ in range(AT_ONCE)]
     with ThreadPoolExecutor(AT_ONCE) as pool:
         list(pool.map(lambda client: read_whole(client, prompt), clients))
@@ -100,13 +102,29 @@ def delete_it(client: Client, prompt: str) -> None:
         assert client.post(f"/c/{conversation}/delete/").status_code == 302
 
 
-DEEDS: list[Callable[[Client, str], None]] = [read_whole, leave_early, stop_it, leave_a_stateless_one, send_it_twice, delete_it]
+DEEDS: list[Callable[[Client, str], None]] = [
+    read_whole,
+    leave_early,
+    stop_it,
+    leave_a_stateless_one,
+    send_it_twice,
+    delete_it,
+]
 
 
 def test_nothing_is_left_behind_after_two_hundred_turns_with_every_kind_of_end(
-    make_user: "MakeUser", start_site: "StartSite", upstream: Upstream, scripts: list[str], redis_client: redis.Redis
+    make_user: "MakeUser",
+    start_site: "StartSite",
+    upstream: Upstream,
+    scripts: list[str],
+    redis_client: redis.Redis,
 ) -> None:
-    site = start_site(workers=2, RESUME_GRACE_SECONDS="1", UPSTREAM_IDLE_SECONDS="2", UPSTREAM_FIRST_TOKEN_SECONDS="2")
+    site = start_site(
+        workers=2,
+        RESUME_GRACE_SECONDS="1",
+        UPSTREAM_IDLE_SECONDS="2",
+        UPSTREAM_FIRST_TOKEN_SECONDS="2",
+    )
     person = make_user("alice")
     dice = random.Random(7)
     clients = [person.client_on(site) for _ in range(AT_ONCE)]
@@ -120,14 +138,25 @@ def test_nothing_is_left_behind_after_two_hundred_turns_with_every_kind_of_end(
             with suppress(httpx2.RemoteProtocolError):
                 deed(client, prompt)
 
-    plans = [[(dice.choice(DEEDS), dice.choice(scripts)) for _ in range(TURNS // AT_ONCE)] for _ in range(AT_ONCE)]
+    plans = [
+        [(dice.choice(DEEDS), dice.choice(scripts)) for _ in range(TURNS // AT_ONCE)]
+        for _ in range(AT_ONCE)
+    ]
     with ThreadPoolExecutor(AT_ONCE) as pool:
         list(pool.map(play, clients, plans))
 
     mine = Usage.objects.filter(owner_key=person.requester.owner_key)
     wait_until(lambda: not mine.filter(outcome=Usage.Outcome.RUNNING).exists(), 20)
-    assert not Message.objects.owned_by(person.requester).filter(status=Message.Status.STREAMING).exists()
-    wait_until(lambda: footprint(person.requester).slots == 0 and footprint(person.requester).reservations == 0)
+    assert (
+        not Message.objects.owned_by(person.requester)
+        .filter(status=Message.Status.STREAMING)
+        .exists()
+    )
+    wait_until(
+        lambda: (
+            footprint(person.requester).slots == 0 and footprint(person.requester).reservations == 0
+        )
+    )
     wait_until(lambda: not any(upstream.running(prompt) for prompt in scripts))
     assert mine.count() >= TURNS - AT_ONCE
     for client in clients:
@@ -136,7 +165,11 @@ def test_nothing_is_left_behind_after_two_hundred_turns_with_every_kind_of_end(
         # The thread of the last request ends a moment after it.
         wait_until(lambda pid=pid, most=threads_before + 8 + _LOOP_THREADS: threads(pid) <= most)
         wait_until(lambda pid=pid, most=descriptors_before + _FEW: descriptors(pid) <= most)
-    made = [key for key in set(redis_client.keys("chatsite:{*")) - keys_before if redis_client.exists(key)]
+    made = [
+        key
+        for key in set(redis_client.keys("chatsite:{*")) - keys_before
+        if redis_client.exists(key)
+    ]
     assert [key for key in made if not 0 < redis_client.ttl(key) <= 3600] == []
     log = site.log()
     assert "Traceback" not in log

@@ -1,4 +1,6 @@
-"""The database away at the worst moment: stopped (PostgreSQL, where these tests run a second time), or locked (SQLite)."""
+"""The database away at the worst moment: stopped (PostgreSQL, where these tests run a second time),
+or locked (SQLite).
+"""
 
 import threading
 from time import monotonic

@@ -22,7 +22,9 @@ if TYPE_CHECKING:
 PAGES = ["/", "/usage/", "/search/?q=word", "/admin/", "/api/limits"]
 
 
-def test_pages_say_that_the_database_is_away_and_are_back_at_once_when_it_is(database: Database, alice: Person, site: Site) -> None:
+def test_pages_say_that_the_database_is_away_and_are_back_at_once_when_it_is(
+    database: Database, alice: Person, site: Site
+) -> None:
     client = alice.client
     before = {path: client.get(path).status_code for path in PAGES}
     database.leave()
@@ -38,17 +40,25 @@ def test_pages_say_that_the_database_is_away_and_are_back_at_once_when_it_is(dat
     assert "Traceback" not in site.log()
 
 
-def test_turns_and_stops_are_refused_with_their_reason(database: Database, alice: Person, site: Site) -> None:
+def test_turns_and_stops_are_refused_with_their_reason(
+    database: Database, alice: Person, site: Site
+) -> None:
     client = alice.client
     with client.chat(content="Hello") as stream:
         stream.read()
     database.leave()
-    refused = [client.post("/api/chat", json={"content": "Hello again"}), client.stop(stream.answer)]
+    refused = [
+        client.post("/api/chat", json={"content": "Hello again"}),
+        client.stop(stream.answer),
+    ]
     ready = client.get("/readyz")
     alive = client.get("/healthz")
     database.come_back()
     for response in refused:
-        assert (response.status_code, response.json()["error"]["code"]) == (503, "database_unavailable")
+        assert (response.status_code, response.json()["error"]["code"]) == (
+            503,
+            "database_unavailable",
+        )
         assert int(response.headers["Retry-After"]) > 0
     assert (ready.status_code, ready.json()["database"]) == (503, "unavailable")
     assert alive.status_code == 200
@@ -61,17 +71,24 @@ def test_turns_and_stops_are_refused_with_their_reason(database: Database, alice
 def test_database_that_takes_no_writes_is_one_that_is_away(
     environment: Environment, alice: Person, start_site: "StartSite", upstream: Upstream
 ) -> None:
-    """So is a standby after a failover, and a server that was made read-only because its disk is full."""
+    """So is a standby after a failover, and a server that was made read-only because its disk is
+    full.
+    """
     site, gate = start_site(), wire.Gate()
     key = upstream.script([*wire.text("some "), gate, *wire.answer("text")])
     client = alice.client_on(site)
     assert environment.postgres
-    with psycopg.connect(environment.postgres.url, autocommit=True) as server, client.chat(content=key) as stream:
+    with (
+        psycopg.connect(environment.postgres.url, autocommit=True) as server,
+        client.chat(content=key) as stream,
+    ):
         stream.until_text("some ")
         server.execute("ALTER SYSTEM SET default_transaction_read_only = on")
         server.execute("SELECT pg_reload_conf()")
         wait_until(lambda: client.chat(content="Hello").status == 503)
-        renamed = client.post(f"/c/{stream.events[0].data['conversation']}/rename/", data={"title": "New"})
+        renamed = client.post(
+            f"/c/{stream.events[0].data['conversation']}/rename/", data={"title": "New"}
+        )
         gate.open()
         stream.until("status")
         server.execute("ALTER SYSTEM RESET default_transaction_read_only")

@@ -1,4 +1,6 @@
-"""PostgreSQL that gives no connection, or no answer: it is the database that is unavailable, never the limits."""
+"""PostgreSQL that gives no connection, or no answer: it is the database that is unavailable, never
+the limits.
+"""
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
@@ -23,7 +25,11 @@ _OTHERS = """
 SELECT pg_terminate_backend(pid) FROM pg_stat_activity
 WHERE backend_type = 'client backend' AND application_name <> 'filler' AND pid <> pg_backend_pid()
 """
-BUDGETS = [{"tokens_per_day": 10**9}, {"spend_per_month_usd": 1000}, {"concurrent_streams": 3, "tokens_per_day": 10**9}]
+BUDGETS = [
+    {"tokens_per_day": 10**9},
+    {"spend_per_month_usd": 1000},
+    {"concurrent_streams": 3, "tokens_per_day": 10**9},
+]
 
 
 @contextmanager
@@ -52,11 +58,15 @@ def connections_used_up(environment: Environment) -> Iterator[None]:
         def take_all() -> None:
             while True:
                 try:
-                    taken.enter_context(psycopg.connect(url, application_name="filler", autocommit=True))
+                    taken.enter_context(
+                        psycopg.connect(url, application_name="filler", autocommit=True)
+                    )
                 except psycopg.OperationalError:
                     return
 
-        server = taken.enter_context(psycopg.connect(url, application_name="filler", autocommit=True))
+        server = taken.enter_context(
+            psycopg.connect(url, application_name="filler", autocommit=True)
+        )
 
         def are_taken() -> bool:
             others = server.execute(_OTHERS).fetchall()
@@ -76,7 +86,9 @@ def test_turn_whose_budget_cannot_be_read_is_refused_for_the_database(
     clients = [person.client_on(site) for _ in range(4)]
     with ledger_locked(environment):
         since = monotonic()
-        refused = all_at_once([partial(client.post, "/api/chat", json={"content": "Hello"}) for client in clients])
+        refused = all_at_once(
+            [partial(client.post, "/api/chat", json={"content": "Hello"}) for client in clients]
+        )
         assert monotonic() - since < 8
         for answer in refused:
             assert_refused(answer, 503, "database_unavailable", retry_after=range(1, 6))
@@ -93,7 +105,9 @@ def test_turn_that_cannot_be_checked_in_time_is_refused_for_the_database_and_cos
         stream.read()
     with locked(environment, "chat_conversation"):
         since = monotonic()
-        refused = client.post("/api/chat", json={"content": "Hello again", "conversation": conversation})
+        refused = client.post(
+            "/api/chat", json={"content": "Hello again", "conversation": conversation}
+        )
         assert monotonic() - since < 8
         assert_refused(refused, 503, "database_unavailable", retry_after=range(1, 6))
     assert client.chat(content="Hello again", conversation=conversation).status == 200
@@ -104,7 +118,12 @@ def test_where_limits_are_let_through_without_redis_a_silent_database_still_refu
 ) -> None:
     client = make_user(tokens_per_day=10**9).client_on(start_site(LIMITS_WHEN_REDIS_DOWN="allow"))
     with ledger_locked(environment):
-        assert_refused(client.post("/api/chat", json={"content": "Hello"}), 503, "database_unavailable", retry_after=range(1, 6))
+        assert_refused(
+            client.post("/api/chat", json={"content": "Hello"}),
+            503,
+            "database_unavailable",
+            retry_after=range(1, 6),
+        )
 
 
 def test_server_that_has_no_connection_left_is_a_database_that_is_unavailable(
@@ -115,7 +134,11 @@ def test_server_that_has_no_connection_left_is_a_database_that_is_unavailable(
     with client.chat(content="Hello") as stream:
         stream.read()
     with connections_used_up(environment):
-        refused = [client.post("/api/chat", json={"content": "Hello"}), client.get("/api/limits"), client.stop(stream.answer)]
+        refused = [
+            client.post("/api/chat", json={"content": "Hello"}),
+            client.get("/api/limits"),
+            client.stop(stream.answer),
+        ]
         page = client.get("/usage/")
     for answer in refused:
         assert_refused(answer, 503, "database_unavailable", retry_after=range(1, 6))

@@ -1,4 +1,6 @@
-"""Redis emptied, ended or hanging: what was used still counts, and whoever asks is told within two seconds."""
+"""Redis emptied, ended or hanging: what was used still counts, and whoever asks is told within two
+seconds.
+"""
 
 from collections.abc import Callable, Iterator
 from time import monotonic, sleep
@@ -40,7 +42,11 @@ def empty(valkey: Valkey) -> None:
 
 
 def test_what_the_ledger_has_still_counts_when_redis_was_emptied(
-    start_site: "StartSite", valkey: Valkey, make_user: "MakeUser", small_model: ChatModel, upstream: Upstream
+    start_site: "StartSite",
+    valkey: Valkey,
+    make_user: "MakeUser",
+    small_model: ChatModel,
+    upstream: Upstream,
 ) -> None:
     key = upstream.script(wire.answer("dear", prompt=900, completion=900))
     person = make_user(requests="100/d", tokens_per_day=1800 + bound(key) - 1, models=[small_model])
@@ -51,7 +57,12 @@ def test_what_the_ledger_has_still_counts_when_redis_was_emptied(
 
 
 def test_reservations_of_running_answers_still_count_when_redis_was_emptied(
-    start_site: "StartSite", valkey: Valkey, make_user: "MakeUser", small_model: ChatModel, upstream: Upstream, gate: wire.Gate
+    start_site: "StartSite",
+    valkey: Valkey,
+    make_user: "MakeUser",
+    small_model: ChatModel,
+    upstream: Upstream,
+    gate: wire.Gate,
 ) -> None:
     """At once, not only when the next renewal has come: the ledger knows what runs."""
     key = held_open(upstream, gate)
@@ -67,7 +78,11 @@ def test_reservations_of_running_answers_still_count_when_redis_was_emptied(
 
 
 def test_slots_of_running_answers_are_still_taken_when_redis_was_emptied(
-    start_site: "StartSite", valkey: Valkey, make_user: "MakeUser", upstream: Upstream, gate: wire.Gate
+    start_site: "StartSite",
+    valkey: Valkey,
+    make_user: "MakeUser",
+    upstream: Upstream,
+    gate: wire.Gate,
 ) -> None:
     key = held_open(upstream, gate)
     person = make_user(concurrent_streams=2)
@@ -100,7 +115,8 @@ def test_an_emptied_redis_in_the_middle_of_many_turns_breaks_none_of_them(
         return set()
 
     statuses = set[int]().union(*all_at_once([turns, turns, turns, empties]))
-    # Between two commands of one count Redis may lose the counter; that is said, and nothing is started.
+    # Between two commands of one count Redis may lose the counter; that is said, and nothing is
+    # started.
     assert statuses <= {200, 503}
     assert 200 in statuses
     assert ask(client).status == 200
@@ -126,8 +142,12 @@ def passes_again(client: Client) -> None:
 
 
 @pytest.fixture(params=["ended", "hanging"])
-def take_away(request: pytest.FixtureRequest, valkey: Valkey) -> Iterator[tuple[Callable[[], None], Callable[[], None]]]:
-    """Two ways in which Redis can be away, and its return: connections are refused, or nobody answers on them."""
+def take_away(
+    request: pytest.FixtureRequest, valkey: Valkey
+) -> Iterator[tuple[Callable[[], None], Callable[[], None]]]:
+    """Two ways in which Redis can be away, and its return: connections are refused, or nobody
+    answers on them.
+    """
     yield (valkey.stop, valkey.start) if request.param == "ended" else (valkey.pause, valkey.resume)
     if valkey.running:
         valkey.resume()
@@ -156,7 +176,9 @@ def test_without_redis_a_turn_is_refused_in_time_and_passes_again_when_it_is_bac
     assert "Traceback" not in site.log()
 
 
-def test_a_redis_that_is_full_is_one_that_is_away(start_site: "StartSite", valkey: Valkey, make_user: "MakeUser") -> None:
+def test_a_redis_that_is_full_is_one_that_is_away(
+    start_site: "StartSite", valkey: Valkey, make_user: "MakeUser"
+) -> None:
     person = make_user(requests="100/d")
     site = start_site(REDIS_URL=valkey.url)
     client = person.client_on(site)
@@ -171,7 +193,10 @@ def test_a_redis_that_is_full_is_one_that_is_away(start_site: "StartSite", valke
 
 
 def test_without_redis_nothing_of_the_site_breaks(
-    start_site: "StartSite", valkey: Valkey, make_user: "MakeUser", take_away: tuple[Callable[[], None], Callable[[], None]]
+    start_site: "StartSite",
+    valkey: Valkey,
+    make_user: "MakeUser",
+    take_away: tuple[Callable[[], None], Callable[[], None]],
 ) -> None:
     leave, _ = take_away
     person = make_user(requests="100/d", concurrent_streams=3, tokens_per_day=1_000_000)
@@ -189,7 +214,14 @@ def test_without_redis_nothing_of_the_site_breaks(
         assert again.text == stream.text
     assert client.stop(stream.answer).status_code == 200
     conversation = f"/c/{stream.named('start')[0]['conversation']}/"
-    paths = ("/usage/", "/", conversation, f"{conversation}export.json", f"{conversation}export.md", "/search/?q=cat")
+    paths = (
+        "/usage/",
+        "/",
+        conversation,
+        f"{conversation}export.json",
+        f"{conversation}export.md",
+        "/search/?q=cat",
+    )
     for path in paths:
         assert client.get(path).status_code == 200
     assert monotonic() - begin < REFUSE_SECONDS * len(paths)
@@ -197,7 +229,11 @@ def test_without_redis_nothing_of_the_site_breaks(
 
 
 def test_an_answer_that_runs_while_redis_goes_ends_and_is_paid_once(
-    start_site: "StartSite", valkey: Valkey, make_user: "MakeUser", upstream: Upstream, gate: wire.Gate
+    start_site: "StartSite",
+    valkey: Valkey,
+    make_user: "MakeUser",
+    upstream: Upstream,
+    gate: wire.Gate,
 ) -> None:
     key = held_open(upstream, gate)
     person = make_user(requests="100/d", concurrent_streams=1, tokens_per_day=100_000)
@@ -214,7 +250,11 @@ def test_an_answer_that_runs_while_redis_goes_ends_and_is_paid_once(
 
 
 def test_what_an_answer_held_that_ended_while_redis_hung_is_free_as_soon_as_it_is_back(
-    start_site: "StartSite", valkey: Valkey, make_user: "MakeUser", upstream: Upstream, gate: wire.Gate
+    start_site: "StartSite",
+    valkey: Valkey,
+    make_user: "MakeUser",
+    upstream: Upstream,
+    gate: wire.Gate,
 ) -> None:
     key = held_open(upstream, gate)
     person = make_user(concurrent_streams=1, tokens_per_day=100_000)
@@ -229,7 +269,9 @@ def test_what_an_answer_held_that_ended_while_redis_hung_is_free_as_soon_as_it_i
         finish([stream])
         valkey.resume()
         # Long before the lease runs out, which is 12 s.
-        wait_until(lambda: there.zcard(f"{subject}:slots") == there.hlen(f"{subject}:reserved") == 0, 5)
+        wait_until(
+            lambda: there.zcard(f"{subject}:slots") == there.hlen(f"{subject}:reserved") == 0, 5
+        )
 
 
 # --- Away, and allowed -------------------------------------------------------------
@@ -257,11 +299,18 @@ def test_where_it_is_allowed_turns_pass_without_redis(
 
 
 def test_where_it_is_allowed_the_budgets_of_the_ledger_hold_for_many_at_once(
-    start_site: "StartSite", valkey: Valkey, make_user: "MakeUser", small_model: ChatModel, upstream: Upstream, gate: wire.Gate
+    start_site: "StartSite",
+    valkey: Valkey,
+    make_user: "MakeUser",
+    small_model: ChatModel,
+    upstream: Upstream,
+    gate: wire.Gate,
 ) -> None:
     key = held_open(upstream, gate)
     person = make_user(tokens_per_day=3 * bound(key) - 1, models=[small_model])
-    client = person.client_on(start_site(workers=2, REDIS_URL=valkey.url, LIMITS_WHEN_REDIS_DOWN="allow"))
+    client = person.client_on(
+        start_site(workers=2, REDIS_URL=valkey.url, LIMITS_WHEN_REDIS_DOWN="allow")
+    )
     valkey.stop()
     with asked_at_once(client, 10, content=key) as streams:
         assert outcomes(streams) == {"passed": 2, "tokens_exhausted": 8}

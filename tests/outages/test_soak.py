@@ -8,7 +8,9 @@ SECONDS = 10
 SEED = 7
 
 
-def test_every_fault_at_once_loses_no_word_no_slot_and_no_row_of_the_ledger(environment: Environment, db_ready: None) -> None:
+def test_every_fault_at_once_loses_no_word_no_slot_and_no_row_of_the_ledger(
+    environment: Environment, db_ready: None
+) -> None:
     report = soak(environment, SECONDS, seed=SEED)
     assert not report.wrong, report
     assert report.turns > 30, report

@@ -1,4 +1,6 @@
-"""Every page before axe-core: both themes, wide and on a phone, WCAG 2.2 A and AA and best practice; no rule and no part left out."""
+"""Every page before axe-core: both themes, wide and on a phone, WCAG 2.2 A and AA and best
+practice; no rule and no part left out.
+"""
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
@@ -52,11 +54,18 @@ def faults(tab: Page, url: str) -> list[str]:
 
 def test_every_page_of_the_admin(site: Site, rows: Rows, tab: Page) -> None:
     paths = [page.path for page in pages(rows) if is_shown(page)]
-    paths += ["/admin/auth/group/add/?_popup=1", "/admin/nowhere/", "/admin/chat/quota/?q=nothing+like+it", "/admin/chat/quota/?nope=1&e=1"]
+    paths += [
+        "/admin/auth/group/add/?_popup=1",
+        "/admin/nowhere/",
+        "/admin/chat/quota/?q=nothing+like+it",
+        "/admin/chat/quota/?nope=1&e=1",
+    ]
     assert [line for path in paths for line in faults(tab, site.url + path)] == []
 
 
-def test_pages_of_the_admin_that_follow_a_press(site: Site, rows: Rows, tab: Page, policy_kept: None) -> None:
+def test_pages_of_the_admin_that_follow_a_press(
+    site: Site, rows: Rows, tab: Page, policy_kept: None
+) -> None:
     found: list[str] = []
 
     def look(what: str) -> None:
@@ -65,7 +74,9 @@ def test_pages_of_the_admin_that_follow_a_press(site: Site, rows: Rows, tab: Pag
     for path in ("chat/quota", "chat/grant", "chat/invitation", "auth/user"):
         tab.goto(f"{site.url}/admin/{path}/add/")
         tab.evaluate("document.querySelector('#content form').noValidate = true")
-        tab.locator("input[name^=expires_], input[name=day]").evaluate_all("boxes => boxes.forEach((box) => { box.value = 'x'; })")
+        tab.locator("input[name^=expires_], input[name=day]").evaluate_all(
+            "boxes => boxes.forEach((box) => { box.value = 'x'; })"
+        )
         tab.get_by_role("button", name="Save", exact=True).click()
         tab.wait_for_selector(".errornote")
         look(f"{path} with errors")
@@ -73,7 +84,9 @@ def test_pages_of_the_admin_that_follow_a_press(site: Site, rows: Rows, tab: Pag
         tab.goto(f"{site.url}/admin/auth/user/?q={rows.person.username}")
         tab.check("#action-toggle")
         tab.select_option("select[name=action]", action)
-        tab.get_by_role("button", name="Run").or_(tab.get_by_role("button", name="Go")).first.click()
+        tab.get_by_role("button", name="Run").or_(
+            tab.get_by_role("button", name="Go")
+        ).first.click()
         tab.wait_for_selector("input[name=_selected_action][type=hidden]", state="attached")
         look(f"asking before {action}")
     SitePolicy.objects.filter(pk=1).update(content_access=True, notice="Closed on Sunday.")
@@ -97,15 +110,41 @@ def test_pages_of_the_admin_that_follow_a_press(site: Site, rows: Rows, tab: Pag
 
 
 def conversation_of(rows: Rows) -> str:
-    return str(Message.objects.filter(conversation__user=rows.person).values_list("conversation", flat=True)[0])
+    return str(
+        Message.objects.filter(conversation__user=rows.person).values_list(
+            "conversation", flat=True
+        )[0]
+    )
 
 
-def test_every_page_of_people(site: Site, bob: Person, rows: Rows, tab: Page, open_signup: None, guests: "Quota") -> None:
+def test_every_page_of_people(
+    site: Site, bob: Person, rows: Rows, tab: Page, open_signup: None, guests: "Quota"
+) -> None:
     conversation = conversation_of(rows)
-    strangers = ["/", "/accounts/login/", "/accounts/login/?next=/admin/", "/accounts/signup/", "/accounts/reset/", "/accounts/reset/sent/"]
-    strangers += ["/accounts/reset/MQ/none/", "/accounts/reset/done/", "/setup/none/", "/nowhere/", "/usage/"]
+    strangers = [
+        "/",
+        "/accounts/login/",
+        "/accounts/login/?next=/admin/",
+        "/accounts/signup/",
+        "/accounts/reset/",
+        "/accounts/reset/sent/",
+    ]
+    strangers += [
+        "/accounts/reset/MQ/none/",
+        "/accounts/reset/done/",
+        "/setup/none/",
+        "/nowhere/",
+        "/usage/",
+    ]
     own = ["/", f"/c/{conversation}/", "/search/", "/search/?q=question"]
-    own += ["/search/?q=nothing+like+it", "/usage/", "/accounts/password/", "/accounts/password/done/", "/admin/", "/c/none/"]
+    own += [
+        "/search/?q=nothing+like+it",
+        "/usage/",
+        "/accounts/password/",
+        "/accounts/password/done/",
+        "/admin/",
+        "/c/none/",
+    ]
     tab.context.clear_cookies()
     found = [line for path in strangers for line in faults(tab, site.url + path)]
     tab.context.add_cookies(bob.cookies(site))

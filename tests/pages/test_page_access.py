@@ -19,10 +19,14 @@ if TYPE_CHECKING:
 
 
 def focused(page: Page) -> str:
-    return str(page.evaluate("document.activeElement.id || document.activeElement.outerHTML.slice(0, 80)"))
+    return str(
+        page.evaluate("document.activeElement.id || document.activeElement.outerHTML.slice(0, 80)")
+    )
 
 
-def test_everything_has_a_name_and_headings_are_in_order(site: Site, alice: Person, page: Page) -> None:
+def test_everything_has_a_name_and_headings_are_in_order(
+    site: Site, alice: Person, page: Page
+) -> None:
     open_chat(page, site, alice)
     assert page.evaluate(FAULTS) == []
     ask(page, "hello")
@@ -61,7 +65,9 @@ def test_focus_comes_back_to_the_prompt_after_sending_and_stopping(
     ended(page, "stopped")
 
 
-def test_escape_closes_the_innermost_and_gives_the_focus_back(site: Site, alice: Person, page: Page) -> None:
+def test_escape_closes_the_innermost_and_gives_the_focus_back(
+    site: Site, alice: Person, page: Page
+) -> None:
     page.set_viewport_size({"width": 390, "height": 844})
     open_chat(page, site, alice)
     page.click("[data-drawer-open]")
@@ -75,7 +81,9 @@ def test_escape_closes_the_innermost_and_gives_the_focus_back(site: Site, alice:
     expect(page.locator("[data-drawer-open]")).to_be_focused()
 
 
-def test_tab_goes_from_the_prompt_to_send_and_the_skip_link_past_the_list(site: Site, make_user: "MakeUser", page: Page) -> None:
+def test_tab_goes_from_the_prompt_to_send_and_the_skip_link_past_the_list(
+    site: Site, make_user: "MakeUser", page: Page
+) -> None:
     # With one model there is none to choose between the prompt and Send.
     alice = make_user(models=[ChatModel.objects.get(is_default=True)])
     open_chat(page, site, alice)
@@ -106,9 +114,19 @@ def test_a_model_that_is_silent_at_first_is_seen_and_heard_to_be_waited_for(
     expect(page.locator("[data-progress]")).to_have_text("")
 
 
-def test_whole_sentences_are_announced_and_nothing_twice(site: Site, alice: Person, page: Page, upstream: Upstream) -> None:
+def test_whole_sentences_are_announced_and_nothing_twice(
+    site: Site, alice: Person, page: Page, upstream: Upstream
+) -> None:
     gate = wire.Gate()
-    key = upstream.script([wire.role(), *wire.text("One is said. ", "Two is ha"), gate, *wire.text("lf said."), *wire.answer()[1:]])
+    key = upstream.script(
+        [
+            wire.role(),
+            *wire.text("One is said. ", "Two is ha"),
+            gate,
+            *wire.text("lf said."),
+            *wire.answer()[1:],
+        ]
+    )
     open_chat(page, site, alice)
     ask(page, key)
     heard = page.locator("[data-announcer]")
@@ -117,7 +135,10 @@ def test_whole_sentences_are_announced_and_nothing_twice(site: Site, alice: Pers
     ended(page)
     expect(heard.locator("p")).to_have_text(["One is said. ", "Two is half said."])
     live = page.locator("[aria-live], [role=status], [role=alert]")
-    assert live.evaluate_all("all => all.filter((one) => one.textContent.includes('Two is')).length") == 1
+    assert (
+        live.evaluate_all("all => all.filter((one) => one.textContent.includes('Two is')).length")
+        == 1
+    )
 
 
 # --- Fingers, small screens, paper ------------------------------------------------
@@ -131,8 +152,12 @@ SMALL_TARGETS = """() => [...document.querySelectorAll("button, summary, select,
     .map(([box, html]) => `${box.width} x ${box.height}: ${html}`)"""
 
 
-def test_what_is_pressed_is_large_enough_for_a_finger(site: Site, alice: Person, page: Page) -> None:
-    conversation = conversation_with(alice, "Fingers", "q", "one", "```python\n1\n```", status="stopped")
+def test_what_is_pressed_is_large_enough_for_a_finger(
+    site: Site, alice: Person, page: Page
+) -> None:
+    conversation = conversation_with(
+        alice, "Fingers", "q", "one", "```python\n1\n```", status="stopped"
+    )
     page.set_viewport_size({"width": 390, "height": 844})
     for path in ("/usage/", "/search/?q=one", "/accounts/password/"):
         page.context.add_cookies(alice.cookies(site))
@@ -157,17 +182,34 @@ def test_a_short_screen_is_left_to_the_text(site: Site, alice: Person, page: Pag
         page.set_viewport_size({"width": width, "height": height})
         open_chat(page, site, alice, f"/c/{conversation.id}/")
         page.evaluate("scrollTo(0, 400)")
-        covered = page.evaluate("innerHeight - document.querySelector('[data-composer]').getBoundingClientRect().top")
-        assert page.evaluate("document.querySelector('.conversation-header').getBoundingClientRect().bottom") <= 0
+        covered = page.evaluate(
+            "innerHeight - document.querySelector('[data-composer]').getBoundingClientRect().top"
+        )
+        assert (
+            page.evaluate(
+                "document.querySelector('.conversation-header').getBoundingClientRect().bottom"
+            )
+            <= 0
+        )
         assert covered < height / 2, f"{covered} of {height}"
 
 
-def test_paper_has_what_was_said_and_nothing_to_press(site: Site, alice: Person, page: Page) -> None:
-    conversation = conversation_with(alice, "Paper", "q", "```python\n" + "print('wide') + " * 40 + "1\n```")
+def test_paper_has_what_was_said_and_nothing_to_press(
+    site: Site, alice: Person, page: Page
+) -> None:
+    conversation = conversation_with(
+        alice, "Paper", "q", "```python\n" + "print('wide') + " * 40 + "1\n```"
+    )
     open_chat(page, site, alice, f"/c/{conversation.id}/")
     page.click("[data-theme-toggle]")  # dark
     page.emulate_media(media="print", color_scheme="light")
-    assert page.evaluate("[...document.querySelectorAll('button, summary, textarea')].filter((each) => each.checkVisibility()).length") == 0
+    assert (
+        page.evaluate(
+            "[...document.querySelectorAll('button, summary, textarea')].filter((each) =>"
+            " each.checkVisibility()).length"
+        )
+        == 0
+    )
     assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
     assert page.locator("[data-body] pre").evaluate("pre => pre.scrollWidth <= pre.clientWidth")
 
@@ -175,22 +217,46 @@ def test_paper_has_what_was_said_and_nothing_to_press(site: Site, alice: Person,
 # --- Content that fits no design --------------------------------------------------
 
 WIDE = (
-    "| a | " + " | ".join(f"column number {n}" for n in range(12)) + " |\n" + "|---" * 13 + "|\n" + "| x " * 13 + "|\n\n"
-    "```python\n" + "print('wide') + " * 40 + "1\n```\n\n" + "W" * 400 + "\n\nhttps://example.org/" + "path" * 90 + "\n\n"
-    "`" + "c" * 300 + "`\n\nهذا نص عربي مع English في الوسط.\n\n" + "これは長い文章です。" * 40
+    "| a | "
+    + " | ".join(f"column number {n}" for n in range(12))
+    + " |\n"
+    + "|---" * 13
+    + "|\n"
+    + "| x " * 13
+    + "|\n\n```python\n"
+    + "print('wide') + " * 40
+    + "1\n```\n\n"
+    + "W" * 400
+    + "\n\nhttps://example.org/"
+    + "path" * 90
+    + "\n\n`"
+    + "c" * 300
+    + "`\n\nهذا نص عربي مع English في الوسط.\n\n"
+    + "これは長い文章です。" * 40
 )
 
 
-def conversation_with(person: Person, title: str, prompt: str, *answers: str, **fields: Any) -> Conversation:
+def conversation_with(
+    person: Person, title: str, prompt: str, *answers: str, **fields: Any
+) -> Conversation:
     conversation = Conversation.objects.create(user=person.user, title=title)
     asked = Message.objects.create(conversation=conversation, role="user", content=prompt)
     for answer in answers:
-        Message.objects.create(conversation=conversation, parent=asked, role="assistant", content=answer, model="gpt-4o-mini", **fields)
+        Message.objects.create(
+            conversation=conversation,
+            parent=asked,
+            role="assistant",
+            content=answer,
+            model="gpt-4o-mini",
+            **fields,
+        )
     return conversation
 
 
 @pytest.mark.parametrize("width", [320, 390, 1440])
-def test_nothing_makes_the_page_wider_than_the_screen(site: Site, alice: Person, page: Page, width: int) -> None:
+def test_nothing_makes_the_page_wider_than_the_screen(
+    site: Site, alice: Person, page: Page, width: int
+) -> None:
     for number in range(30):
         conversation_with(alice, f"{number} " + "long title " * 15, "q", "a")
     conversation = conversation_with(alice, "T" * 200, "W" * 500, *[WIDE] * 12)
@@ -202,7 +268,9 @@ def test_nothing_makes_the_page_wider_than_the_screen(site: Site, alice: Person,
     assert page.evaluate("document.documentElement.scrollWidth") == width
 
 
-def test_a_wide_answer_is_no_wider_while_it_is_written(site: Site, alice: Person, page: Page, upstream: Upstream) -> None:
+def test_a_wide_answer_is_no_wider_while_it_is_written(
+    site: Site, alice: Person, page: Page, upstream: Upstream
+) -> None:
     gate = wire.Gate()
     key = upstream.script([wire.role(), *wire.text(WIDE), gate, *wire.answer()[1:]])
     page.set_viewport_size({"width": 390, "height": 844})
@@ -214,8 +282,12 @@ def test_a_wide_answer_is_no_wider_while_it_is_written(site: Site, alice: Person
     ended(page)
 
 
-def test_each_paragraph_has_its_own_direction_and_code_is_never_mirrored(site: Site, alice: Person, page: Page) -> None:
-    conversation = conversation_with(alice, "محادثة", "سؤال", "جواب طويل\n\nEnglish.\n\n```js\nlet x = 1;\n```")
+def test_each_paragraph_has_its_own_direction_and_code_is_never_mirrored(
+    site: Site, alice: Person, page: Page
+) -> None:
+    conversation = conversation_with(
+        alice, "محادثة", "سؤال", "جواب طويل\n\nEnglish.\n\n```js\nlet x = 1;\n```"
+    )
     open_chat(page, site, alice, f"/c/{conversation.id}/")
     side = """element => {
         const range = document.createRange();
@@ -225,10 +297,15 @@ def test_each_paragraph_has_its_own_direction_and_code_is_never_mirrored(site: S
     }"""
     paragraphs = page.locator("[data-body] > p")
     assert [paragraphs.nth(place).evaluate(side) for place in (0, 1)] == ["right", "left"]
-    assert page.locator("[data-body] pre").evaluate("element => getComputedStyle(element).direction") == "ltr"
+    assert (
+        page.locator("[data-body] pre").evaluate("element => getComputedStyle(element).direction")
+        == "ltr"
+    )
 
 
-def test_a_conversation_without_a_title_can_be_found_and_named(site: Site, alice: Person, page: Page) -> None:
+def test_a_conversation_without_a_title_can_be_found_and_named(
+    site: Site, alice: Person, page: Page
+) -> None:
     conversation = conversation_with(alice, "", "q", "a")
     open_chat(page, site, alice, f"/c/{conversation.id}/")
     expect(page.locator("[data-conversations] a")).to_have_text("Untitled")
@@ -240,8 +317,12 @@ def test_a_conversation_without_a_title_can_be_found_and_named(site: Site, alice
     assert conversation_of(page).title == ""
 
 
-def test_who_has_more_conversations_than_the_list_is_told_where_they_are(site: Site, alice: Person, page: Page) -> None:
-    Conversation.objects.bulk_create(Conversation(user=alice.user, title=f"number {number}") for number in range(SIDEBAR_LIMIT))
+def test_who_has_more_conversations_than_the_list_is_told_where_they_are(
+    site: Site, alice: Person, page: Page
+) -> None:
+    Conversation.objects.bulk_create(
+        Conversation(user=alice.user, title=f"number {number}") for number in range(SIDEBAR_LIMIT)
+    )
     open_chat(page, site, alice)
     expect(page.locator("[data-conversations] > li")).to_have_count(SIDEBAR_LIMIT)
     expect(page.locator(".sidebar-older")).to_have_count(0)

@@ -21,8 +21,13 @@ if TYPE_CHECKING:
 # --- Branches -------------------------------------------------------------------
 
 
-def test_editing_a_prompt_makes_a_branch_and_keeps_the_old_one(site: Site, alice: Person, page: Page, upstream: Upstream) -> None:
-    first, second = upstream.script(wire.answer("old answer")), upstream.script(wire.answer("new answer"))
+def test_editing_a_prompt_makes_a_branch_and_keeps_the_old_one(
+    site: Site, alice: Person, page: Page, upstream: Upstream
+) -> None:
+    first, second = (
+        upstream.script(wire.answer("old answer")),
+        upstream.script(wire.answer("new answer")),
+    )
     open_chat(page, site, alice)
     ask(page, f"old {first}")
     ended(page)
@@ -43,7 +48,9 @@ def test_editing_a_prompt_makes_a_branch_and_keeps_the_old_one(site: Site, alice
     expect(page.locator("[data-body]")).to_have_text("new answer")
 
 
-def test_asking_again_makes_a_second_answer_beside_the_first(site: Site, alice: Person, page: Page, upstream: Upstream) -> None:
+def test_asking_again_makes_a_second_answer_beside_the_first(
+    site: Site, alice: Person, page: Page, upstream: Upstream
+) -> None:
     key = upstream.script(wire.answer("take one"), wire.answer("take two"))
     open_chat(page, site, alice)
     ask(page, key)
@@ -58,7 +65,9 @@ def test_asking_again_makes_a_second_answer_beside_the_first(site: Site, alice: 
     expect(page.locator("[data-body]")).to_have_text("take one")
 
 
-def test_a_prompt_follows_the_branch_that_is_shown(site: Site, alice: Person, page: Page, upstream: Upstream) -> None:
+def test_a_prompt_follows_the_branch_that_is_shown(
+    site: Site, alice: Person, page: Page, upstream: Upstream
+) -> None:
     key = upstream.script(wire.answer("take one"), wire.answer("take two"))
     open_chat(page, site, alice)
     ask(page, key)
@@ -79,7 +88,9 @@ def test_a_prompt_follows_the_branch_that_is_shown(site: Site, alice: Person, pa
 # --- Small things ---------------------------------------------------------------
 
 
-def test_code_and_answers_are_copied_as_they_were_written(site: Site, alice: Person, page: Page, upstream: Upstream) -> None:
+def test_code_and_answers_are_copied_as_they_were_written(
+    site: Site, alice: Person, page: Page, upstream: Upstream
+) -> None:
     source = "Some **code**:\n\n```python\n\tprint('<b>')\n\n\n```"
     key = upstream.script(wire.answer(source))
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])
@@ -97,7 +108,9 @@ def test_code_and_answers_are_copied_as_they_were_written(site: Site, alice: Per
         wait_until_live(page)
 
 
-def test_on_a_phone_the_list_is_a_drawer_and_nothing_is_wider_than_the_screen(site: Site, alice: Person, page: Page) -> None:
+def test_on_a_phone_the_list_is_a_drawer_and_nothing_is_wider_than_the_screen(
+    site: Site, alice: Person, page: Page
+) -> None:
     page.set_viewport_size({"width": 360, "height": 740})
     open_chat(page, site, alice)
     ask(page, "hello")
@@ -121,9 +134,21 @@ def test_light_or_dark_is_remembered(site: Site, alice: Person, page: Page) -> N
     assert page.evaluate("getComputedStyle(document.body).backgroundColor") == after
 
 
-def test_without_javascript_the_form_leads_to_the_answer(site: Site, alice: Person, page: Page, upstream: Upstream) -> None:
+def test_without_javascript_the_form_leads_to_the_answer(
+    site: Site, alice: Person, page: Page, upstream: Upstream
+) -> None:
     gate = wire.Gate()
-    key = upstream.script([wire.role(), *wire.text("streamed "), gate, *wire.text("on"), wire.finish(), wire.usage(), wire.DONE])
+    key = upstream.script(
+        [
+            wire.role(),
+            *wire.text("streamed "),
+            gate,
+            *wire.text("on"),
+            wire.finish(),
+            wire.usage(),
+            wire.DONE,
+        ]
+    )
     page.route("**/*.js", lambda route: route.abort())
     page.context.add_cookies(alice.cookies(site))
     page.goto(site.url + "/")
@@ -137,11 +162,15 @@ def test_without_javascript_the_form_leads_to_the_answer(site: Site, alice: Pers
     expect(page.locator("[aria-label='The answer']")).to_contain_text("streamed on")
     page.click("text=Go on")
     expect(page.locator("[data-body]")).to_have_text("streamed on")
-    assert page.input_value("[name=parent]") == str(Message.objects.get(conversation=conversation_of(page), role="assistant").id)
+    assert page.input_value("[name=parent]") == str(
+        Message.objects.get(conversation=conversation_of(page), role="assistant").id
+    )
 
 
 @pytest.mark.parametrize("newline", ["\n", "\r\n", "\r"])
-def test_events_are_decoded_alike_wherever_the_bytes_are_cut(site: Site, page: Page, newline: str) -> None:
+def test_events_are_decoded_alike_wherever_the_bytes_are_cut(
+    site: Site, page: Page, newline: str
+) -> None:
     page.goto(site.url + "/accounts/login/")
     lines = [
         ": ping",

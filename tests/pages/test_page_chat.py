@@ -1,4 +1,7 @@
-"""The chat page in a real browser. The `page` fixture fails a test on any uncaught error and on anything the security policy refuses."""
+"""The chat page in a real browser.
+
+The `page` fixture fails a test on any uncaught error and on anything the security policy refuses.
+"""
 
 import re
 from typing import TYPE_CHECKING
@@ -7,7 +10,14 @@ from playwright.sync_api import Page, expect
 
 from chat.models import ChatModel, Conversation, Message, Usage
 from tests.harness import wire
-from tests.harness.chat_page import ask, conversation_of, ended, last_body, open_chat, wait_until_live
+from tests.harness.chat_page import (
+    ask,
+    conversation_of,
+    ended,
+    last_body,
+    open_chat,
+    wait_until_live,
+)
 from tests.harness.footprint import with_time_left
 from tests.harness.people import Person
 from tests.harness.site import Site
@@ -31,10 +41,20 @@ def test_signing_in_by_the_form_leads_to_the_chat(site: Site, alice: Person, pag
     assert last_body(page) == DEFAULT_TEXT
 
 
-def test_the_answer_is_shown_while_it_is_written(site: Site, alice: Person, page: Page, upstream: Upstream) -> None:
+def test_the_answer_is_shown_while_it_is_written(
+    site: Site, alice: Person, page: Page, upstream: Upstream
+) -> None:
     gate = wire.Gate()
     key = upstream.script(
-        [wire.role(), *wire.text("**First** part,"), gate, *wire.text(" second part."), wire.finish(), wire.usage(), wire.DONE]
+        [
+            wire.role(),
+            *wire.text("**First** part,"),
+            gate,
+            *wire.text(" second part."),
+            wire.finish(),
+            wire.usage(),
+            wire.DONE,
+        ]
     )
     open_chat(page, site, alice)
     ask(page, f"Title words {key}")
@@ -48,7 +68,9 @@ def test_the_answer_is_shown_while_it_is_written(site: Site, alice: Person, page
     expect(page.locator("[data-send]")).to_be_visible()
 
 
-def test_a_new_conversation_gets_its_address_its_menu_and_its_place_in_the_list(site: Site, alice: Person, page: Page) -> None:
+def test_a_new_conversation_gets_its_address_its_menu_and_its_place_in_the_list(
+    site: Site, alice: Person, page: Page
+) -> None:
     open_chat(page, site, alice)
     ask(page, "What is a lease?")
     ended(page)
@@ -75,7 +97,9 @@ def test_enter_sends_and_shift_enter_breaks_the_line(site: Site, alice: Person, 
     expect(page.locator(".prompt")).to_have_count(0)
     page.keyboard.press("Enter")
     ended(page)
-    assert Message.objects.get(conversation=conversation_of(page), role="user").content == "one\ntwo"
+    assert (
+        Message.objects.get(conversation=conversation_of(page), role="user").content == "one\ntwo"
+    )
     assert page.input_value("#content") == ""
 
 
@@ -86,7 +110,9 @@ def test_an_empty_prompt_is_not_sent(site: Site, alice: Person, page: Page) -> N
     assert not Usage.objects.filter(user=alice.user).exists()
 
 
-def test_the_model_that_was_picked_answers(site: Site, make_user: "MakeUser", page: Page, upstream: Upstream) -> None:
+def test_the_model_that_was_picked_answers(
+    site: Site, make_user: "MakeUser", page: Page, upstream: Upstream
+) -> None:
     picked = ChatModel.objects.create(slug="picked-model")
     person = make_user("petra", models=[ChatModel.objects.get(is_default=True), picked])
     open_chat(page, site, person)
@@ -124,10 +150,14 @@ def test_what_was_typed_survives_a_reload_and_signing_in_again_but_not_signing_o
     expect(page.locator("#content")).to_have_value("")
 
 
-def test_a_draft_belongs_to_its_conversation_and_is_gone_when_it_is_sent(site: Site, alice: Person, page: Page) -> None:
+def test_a_draft_belongs_to_its_conversation_and_is_gone_when_it_is_sent(
+    site: Site, alice: Person, page: Page
+) -> None:
     open_chat(page, site, alice)
     page.fill("#content", "first")
-    page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")  # as when one looks at another tab
+    page.evaluate(
+        "document.dispatchEvent(new Event('visibilitychange'))"
+    )  # as when one looks at another tab
     page.keyboard.press("Enter")
     ended(page)
     page.fill("#content", "more of the first")
@@ -148,7 +178,9 @@ def test_a_draft_belongs_to_its_conversation_and_is_gone_when_it_is_sent(site: S
 # --- Stopping, coming back ------------------------------------------------------
 
 
-def test_stop_ends_the_answer_and_keeps_its_text(site: Site, alice: Person, page: Page, upstream: Upstream) -> None:
+def test_stop_ends_the_answer_and_keeps_its_text(
+    site: Site, alice: Person, page: Page, upstream: Upstream
+) -> None:
     key = upstream.script([wire.role(), *wire.text("so far"), wire.Stall()])
     open_chat(page, site, alice)
     ask(page, key)
@@ -161,7 +193,9 @@ def test_stop_ends_the_answer_and_keeps_its_text(site: Site, alice: Person, page
     expect(page.locator("[data-usage]")).to_contain_text("estimated")
 
 
-def test_stop_before_the_start_is_known_stops_all_the_same(site: Site, alice: Person, page: Page, upstream: Upstream) -> None:
+def test_stop_before_the_start_is_known_stops_all_the_same(
+    site: Site, alice: Person, page: Page, upstream: Upstream
+) -> None:
     key = upstream.script([wire.Stall()])
     # The request leaves the page only once Stop has been pressed.
     page.add_init_script("""
@@ -178,9 +212,21 @@ def test_stop_before_the_start_is_known_stops_all_the_same(site: Site, alice: Pe
     ended(page, "stopped")
 
 
-def test_a_reload_in_the_middle_goes_on_with_the_answer(site: Site, alice: Person, page: Page, upstream: Upstream) -> None:
+def test_a_reload_in_the_middle_goes_on_with_the_answer(
+    site: Site, alice: Person, page: Page, upstream: Upstream
+) -> None:
     gate = wire.Gate()
-    key = upstream.script([wire.role(), *wire.text("before "), gate, *wire.text("after"), wire.finish(), wire.usage(), wire.DONE])
+    key = upstream.script(
+        [
+            wire.role(),
+            *wire.text("before "),
+            gate,
+            *wire.text("after"),
+            wire.finish(),
+            wire.usage(),
+            wire.DONE,
+        ]
+    )
     open_chat(page, site, alice)
     ask(page, key)
     expect(page.locator("[data-body]")).to_have_text("before")
@@ -195,9 +241,21 @@ def test_a_reload_in_the_middle_goes_on_with_the_answer(site: Site, alice: Perso
     assert last_body(page) == "before after"
 
 
-def test_a_lost_connection_is_taken_up_where_it_broke(site: Site, alice: Person, page: Page, upstream: Upstream) -> None:
+def test_a_lost_connection_is_taken_up_where_it_broke(
+    site: Site, alice: Person, page: Page, upstream: Upstream
+) -> None:
     gate = wire.Gate()
-    key = upstream.script([wire.role(), *wire.text("one ", "two "), gate, *wire.text("three"), wire.finish(), wire.usage(), wire.DONE])
+    key = upstream.script(
+        [
+            wire.role(),
+            *wire.text("one ", "two "),
+            gate,
+            *wire.text("three"),
+            wire.finish(),
+            wire.usage(),
+            wire.DONE,
+        ]
+    )
     # The first stream breaks after the first text, as a lost network breaks it.
     page.add_init_script("""
         const real = window.fetch;
@@ -225,7 +283,9 @@ def test_a_lost_connection_is_taken_up_where_it_broke(site: Site, alice: Person,
     assert len(upstream.requests(key)) == 1
 
 
-def test_an_answer_that_fails_says_so_and_can_be_asked_for_again(site: Site, alice: Person, page: Page, upstream: Upstream) -> None:
+def test_an_answer_that_fails_says_so_and_can_be_asked_for_again(
+    site: Site, alice: Person, page: Page, upstream: Upstream
+) -> None:
     key = upstream.script(wire.refused(400, code="bad"), wire.answer("better now"))
     open_chat(page, site, alice)
     ask(page, key)
@@ -242,13 +302,17 @@ def test_an_answer_that_fails_says_so_and_can_be_asked_for_again(site: Site, ali
 # --- Limits -----------------------------------------------------------------------
 
 
-def test_a_refusal_counts_down_and_keeps_the_prompt(site: Site, make_user: "MakeUser", page: Page) -> None:
+def test_a_refusal_counts_down_and_keeps_the_prompt(
+    site: Site, make_user: "MakeUser", page: Page
+) -> None:
     person = with_time_left(make_user, 8, requests="1/12s")
     open_chat(page, site, person)
     ask(page, "first")
     ended(page)
     ask(page, "second, a long thought")
-    expect(page.locator("[data-countdown]")).to_have_text(re.compile(r"You can send again in \d+ s\."))
+    expect(page.locator("[data-countdown]")).to_have_text(
+        re.compile(r"You can send again in \d+ s\.")
+    )
     assert page.input_value("#content") == "second, a long thought"
     expect(page.locator(".message")).to_have_count(2)
     expect(page.locator("[data-send]")).to_be_disabled()

@@ -1,4 +1,6 @@
-"""A guest in the browser: the challenge is solved unseen, the answer streams, and after signing in the conversation is theirs."""
+"""A guest in the browser: the challenge is solved unseen, the answer streams, and after signing in
+the conversation is theirs.
+"""
 
 from typing import TYPE_CHECKING
 from uuid import uuid4
@@ -25,7 +27,9 @@ def open_as_guest(page: Page, site: Site) -> None:
     chat_page.wait_until_live(page)
 
 
-def test_a_guest_asks_signs_in_and_goes_on(page: Page, site: Site, upstream: Upstream, alice: "Person") -> None:
+def test_a_guest_asks_signs_in_and_goes_on(
+    page: Page, site: Site, upstream: Upstream, alice: "Person"
+) -> None:
     open_as_guest(page, site)
     chat_page.ask(page, f"hello {upstream.script(wire.answer('Welcome, guest.'))}")
     chat_page.ended(page)
@@ -48,7 +52,9 @@ def test_a_guest_asks_signs_in_and_goes_on(page: Page, site: Site, upstream: Ups
     assert chat_page.conversation_of(page).user_id == alice.user.pk
 
 
-def test_a_challenge_that_the_site_asks_for_is_solved_and_the_turn_sent_again(page: Page, site: Site, upstream: Upstream) -> None:
+def test_a_challenge_that_the_site_asks_for_is_solved_and_the_turn_sent_again(
+    page: Page, site: Site, upstream: Upstream
+) -> None:
     """As after an hour, or when Redis was emptied: the page had thought that none was due."""
     open_as_guest(page, site)
     chat_page.ask(page, f"hello {upstream.script(wire.answer('One.'))}")
@@ -63,7 +69,9 @@ def test_a_challenge_that_the_site_asks_for_is_solved_and_the_turn_sent_again(pa
     assert chat_page.conversation_of(page).messages.count() == 4
 
 
-def test_signing_up_solves_the_challenge_and_keeps_the_conversation(page: Page, site: Site, upstream: Upstream, open_signup: None) -> None:
+def test_signing_up_solves_the_challenge_and_keeps_the_conversation(
+    page: Page, site: Site, upstream: Upstream, open_signup: None
+) -> None:
     open_as_guest(page, site)
     chat_page.ask(page, f"hello {upstream.script(wire.answer('Welcome.'))}")
     chat_page.ended(page)
@@ -81,5 +89,10 @@ def test_signing_up_solves_the_challenge_and_keeps_the_conversation(page: Page, 
 
 def test_without_javascript_the_pages_say_what_a_guest_needs(site: Site, open_signup: None) -> None:
     with Client(site.url) as guest:
-        for path, words in (("/", "the chat needs JavaScript"), ("/accounts/signup/", "Signing up needs JavaScript")):
-            assert words in guest.get(path).text.partition("<noscript>")[2].partition("</noscript>")[0]
+        for path, words in (
+            ("/", "the chat needs JavaScript"),
+            ("/accounts/signup/", "Signing up needs JavaScript"),
+        ):
+            assert (
+                words in guest.get(path).text.partition("<noscript>")[2].partition("</noscript>")[0]
+            )

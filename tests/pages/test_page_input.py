@@ -21,7 +21,10 @@ HALVES = {
 
 def put(page: Page, selector: str, text: str) -> None:
     """Fills the field with a text that is given in JavaScript's escapes."""
-    page.locator(selector).evaluate(f'box => {{ box.value = "{text}"; box.dispatchEvent(new InputEvent("input", {{bubbles: true}})); }}')
+    page.locator(selector).evaluate(
+        f'box => {{ box.value = "{text}"; box.dispatchEvent(new InputEvent("input", {{bubbles:'
+        " true})); }"
+    )
     page.focus(selector)
 
 
@@ -31,7 +34,9 @@ def prompts(page: Page) -> list[str]:
 
 
 @pytest.mark.parametrize("kind", HALVES)
-def test_half_an_emoji_is_sent_and_shown_as_the_replacement_character(site: Site, alice: Person, page: Page, kind: str) -> None:
+def test_half_an_emoji_is_sent_and_shown_as_the_replacement_character(
+    site: Site, alice: Person, page: Page, kind: str
+) -> None:
     typed, sent = HALVES[kind]
     open_chat(page, site, alice)
     put(page, "#content", typed)
@@ -76,7 +81,9 @@ COMPOSING = {
 
 
 def press_composing(page: Page, key: str, kind: str) -> bool:
-    """A key of a composition in what has the focus; returns whether the browser may do with it what it does by itself."""
+    """A key of a composition in what has the focus; returns whether the browser may do with it what
+    it does by itself.
+    """
     return bool(
         page.evaluate(
             f"""key => document.activeElement.dispatchEvent(
@@ -109,7 +116,9 @@ def test_enter_and_escape_of_a_composition_mean_nothing_to_the_prompt_and_its_ed
 
 
 @pytest.mark.parametrize("kind", COMPOSING)
-def test_escape_of_a_composition_closes_neither_menu_nor_drawer(site: Site, alice: Person, page: Page, kind: str) -> None:
+def test_escape_of_a_composition_closes_neither_menu_nor_drawer(
+    site: Site, alice: Person, page: Page, kind: str
+) -> None:
     open_chat(page, site, alice)
     ask(page, "hello")
     ended(page)

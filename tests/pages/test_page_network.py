@@ -45,7 +45,15 @@ def test_what_was_written_while_the_network_was_away_is_shown_once_it_is_back(
 ) -> None:
     away, back = wire.Gate(), wire.Gate()
     key = upstream.script(
-        [wire.role(), *wire.text("before, "), away, *wire.text("“meanwhile” 👋🏽, "), back, *wire.text("after"), *wire.answer()[1:]]
+        [
+            wire.role(),
+            *wire.text("before, "),
+            away,
+            *wire.text("“meanwhile” 👋🏽, "),
+            back,
+            *wire.text("after"),
+            *wire.answer()[1:],
+        ]
     )
     with CuttableNetwork(patient.port) as network:
         open_through(network, page, patient, alice)
@@ -65,7 +73,8 @@ def test_what_was_written_while_the_network_was_away_is_shown_once_it_is_back(
 
 
 COME_BACK = "sign => (sign === 'online' ? window : document).dispatchEvent(new Event(sign))"
-# Pauses between attempts have fractions of a millisecond, by their random part; they are noted, and last as long as the test says.
+# Pauses between attempts have fractions of a millisecond, by their random part; they are noted, and
+# last as long as the test says.
 NOTE_PAUSES = """
     window.pauses = [];
     const real = window.setTimeout;
@@ -76,9 +85,13 @@ NOTE_PAUSES = """
     };"""
 
 
-def test_sixty_breaks_in_one_answer_lose_nothing_and_double_nothing(patient: Site, alice: Person, page: Page, upstream: Upstream) -> None:
+def test_sixty_breaks_in_one_answer_lose_nothing_and_double_nothing(
+    patient: Site, alice: Person, page: Page, upstream: Upstream
+) -> None:
     pieces = [f"{number} é👋\r\n\n  - [x] ‮abc‬ " for number in range(150)]
-    paced: wire.Script = [step for piece in pieces for step in (*wire.text(piece), wire.Pause(0.02))]
+    paced: wire.Script = [
+        step for piece in pieces for step in (*wire.text(piece), wire.Pause(0.02))
+    ]
     key = upstream.script([wire.role(), *paced, *wire.answer()[1:]])
     page.add_init_script(NOTE_PAUSES % 5)
     with CuttableNetwork(patient.port) as network:
@@ -93,7 +106,9 @@ def test_sixty_breaks_in_one_answer_lose_nothing_and_double_nothing(patient: Sit
     assert len(upstream.requests(key)) == 1
 
 
-def test_pauses_between_attempts_grow_and_are_partly_random(patient: Site, alice: Person, page: Page, upstream: Upstream) -> None:
+def test_pauses_between_attempts_grow_and_are_partly_random(
+    patient: Site, alice: Person, page: Page, upstream: Upstream
+) -> None:
     gate = wire.Gate()
     key = upstream.script([wire.role(), *wire.text("so far"), gate, *wire.answer()[1:]])
     page.add_init_script(NOTE_PAUSES % 5)
@@ -112,7 +127,9 @@ def test_pauses_between_attempts_grow_and_are_partly_random(patient: Site, alice
     assert len({round(pause / most, 4) for pause, most in zip(pauses, longest, strict=True)}) > 4
 
 
-def test_a_short_break_is_not_worth_telling(patient: Site, alice: Person, page: Page, upstream: Upstream) -> None:
+def test_a_short_break_is_not_worth_telling(
+    patient: Site, alice: Person, page: Page, upstream: Upstream
+) -> None:
     gate = wire.Gate()
     key = upstream.script([wire.role(), *wire.text("so far"), gate, *wire.answer()[1:]])
     with CuttableNetwork(patient.port) as network:
@@ -132,9 +149,13 @@ def test_a_short_break_is_not_worth_telling(patient: Site, alice: Person, page: 
     assert "Reconnecting…" not in page.evaluate("said")
 
 
-def test_a_connection_that_says_nothing_any_more_is_given_up(patient: Site, alice: Person, page: Page, upstream: Upstream) -> None:
+def test_a_connection_that_says_nothing_any_more_is_given_up(
+    patient: Site, alice: Person, page: Page, upstream: Upstream
+) -> None:
     gate = wire.Gate()
-    key = upstream.script([wire.role(), *wire.text("so far, "), gate, *wire.text("so good"), *wire.answer()[1:]])
+    key = upstream.script(
+        [wire.role(), *wire.text("so far, "), gate, *wire.text("so good"), *wire.answer()[1:]]
+    )
     page.clock.install()
     with CuttableNetwork(patient.port) as network:
         open_through(network, page, patient, alice)
@@ -156,7 +177,9 @@ def test_a_laptop_that_wakes_up_does_not_wait_for_a_connection_that_died_in_its_
     patient: Site, alice: Person, page: Page, upstream: Upstream, sign: str
 ) -> None:
     gate = wire.Gate()
-    key = upstream.script([wire.role(), *wire.text("so far, "), gate, *wire.text("so good"), *wire.answer()[1:]])
+    key = upstream.script(
+        [wire.role(), *wire.text("so far, "), gate, *wire.text("so good"), *wire.answer()[1:]]
+    )
     page.clock.install()
     with CuttableNetwork(patient.port) as network:
         open_through(network, page, patient, alice)
@@ -178,7 +201,9 @@ def test_a_reader_who_is_back_does_not_wait_for_the_next_attempt(
     patient: Site, alice: Person, page: Page, upstream: Upstream, sign: str
 ) -> None:
     gate = wire.Gate()
-    key = upstream.script([wire.role(), *wire.text("so far, "), gate, *wire.text("so good"), *wire.answer()[1:]])
+    key = upstream.script(
+        [wire.role(), *wire.text("so far, "), gate, *wire.text("so good"), *wire.answer()[1:]]
+    )
     page.add_init_script(NOTE_PAUSES % 3_600_000)
     with CuttableNetwork(patient.port) as network:
         open_through(network, page, patient, alice)
@@ -193,7 +218,9 @@ def test_a_reader_who_is_back_does_not_wait_for_the_next_attempt(
     assert source(page) == "so far, so good"
 
 
-def test_stop_pressed_without_a_network_stops_when_it_is_back(patient: Site, alice: Person, page: Page, upstream: Upstream) -> None:
+def test_stop_pressed_without_a_network_stops_when_it_is_back(
+    patient: Site, alice: Person, page: Page, upstream: Upstream
+) -> None:
     key = upstream.script([wire.role(), *wire.text("so far"), wire.Stall()])
     failed: list[str] = []
     page.on("requestfailed", lambda request: failed.append(request.url))
@@ -214,7 +241,9 @@ def test_words_of_a_killed_worker_that_were_never_saved_are_not_copied_either(
     start_apart: "StartApart", alice: Person, page: Page, upstream: Upstream
 ) -> None:
     gate = wire.Gate()
-    key = upstream.script([wire.role(), *wire.text("saved, "), gate, *wire.text("and lost"), wire.Stall()])
+    key = upstream.script(
+        [wire.role(), *wire.text("saved, "), gate, *wire.text("and lost"), wire.Stall()]
+    )
     apart = start_apart(alice)
     page.context.add_cookies([{"name": "sessionid", "value": apart.session, "url": apart.site.url}])
     page.goto(apart.site.url)
@@ -260,7 +289,12 @@ def test_a_page_of_somebody_elses_in_the_place_of_the_answer_is_as_good_as_no_ne
     key = upstream.script(wire.answer("only once"))
     page.add_init_script(NOTE_PAUSES % 20)
     open_chat(page, site, alice)
-    page.route("**/api/chat", lambda route: route.fulfill(content_type="text/html", body="<h1>Welcome to our hotel!</h1>"))
+    page.route(
+        "**/api/chat",
+        lambda route: route.fulfill(
+            content_type="text/html", body="<h1>Welcome to our hotel!</h1>"
+        ),
+    )
     ask(page, key)
     expect(page.locator("[data-alert]")).to_contain_text("cannot be reached")
     assert page.input_value("#content") == key
@@ -273,11 +307,14 @@ def test_a_page_of_somebody_elses_in_the_place_of_the_answer_is_as_good_as_no_ne
 # --- Waiting for the model --------------------------------------------------------
 
 
-def test_a_turn_that_meets_a_restarting_server_is_sent_again_by_the_page(site: Site, alice: Person, page: Page) -> None:
+def test_a_turn_that_meets_a_restarting_server_is_sent_again_by_the_page(
+    site: Site, alice: Person, page: Page
+) -> None:
     refused: list[str] = []
 
     def drain_once(route: Route) -> None:
-        # The word of a worker that was told to stop; a browser's connection to one that is cannot be held for a test.
+        # The word of a worker that was told to stop; a browser's connection to one that is cannot
+        # be held for a test.
         if refused:
             return route.continue_()
         body: Any = route.request.post_data_json
@@ -289,13 +326,21 @@ def test_a_turn_that_meets_a_restarting_server_is_sent_again_by_the_page(site: S
     page.route("**/api/chat", drain_once)
     ask(page, "hello")
     ended(page)
-    assert [str(message.turn) for message in Message.objects.filter(conversation__user=alice.user, turn__isnull=False)] == refused
+    assert [
+        str(message.turn)
+        for message in Message.objects.filter(conversation__user=alice.user, turn__isnull=False)
+    ] == refused
     expect(page.locator("[data-alert]")).to_be_hidden()
 
 
-def test_a_busy_model_is_said_with_a_countdown_that_goes_when_text_comes(site: Site, alice: Person, page: Page, upstream: Upstream) -> None:
+def test_a_busy_model_is_said_with_a_countdown_that_goes_when_text_comes(
+    site: Site, alice: Person, page: Page, upstream: Upstream
+) -> None:
     gate = wire.Gate()
-    key = upstream.script(wire.refused(429, retry_after="2"), [wire.role(), *wire.text("here"), gate, *wire.answer()[1:]])
+    key = upstream.script(
+        wire.refused(429, retry_after="2"),
+        [wire.role(), *wire.text("here"), gate, *wire.answer()[1:]],
+    )
     open_chat(page, site, alice)
     ask(page, key)
     progress = page.locator("[data-progress-text]")
@@ -309,16 +354,22 @@ def test_a_busy_model_is_said_with_a_countdown_that_goes_when_text_comes(site: S
     expect(page.locator("[data-note]")).to_have_text("")
 
 
-def test_a_model_that_stands_in_is_named(site: Site, make_user: "MakeUser", page: Page, upstream: Upstream) -> None:
+def test_a_model_that_stands_in_is_named(
+    site: Site, make_user: "MakeUser", page: Page, upstream: Upstream
+) -> None:
     stand_in = ChatModel.objects.create(slug="stand-in-model")
     first = ChatModel.objects.create(slug="overrun-model", fallback=stand_in)
     gate = wire.Gate()
     # Longer than any turn would wait.
-    key = upstream.script(wire.refused(429, retry_after="3600"), [wire.HEADERS, gate, *wire.answer("from the other")])
+    key = upstream.script(
+        wire.refused(429, retry_after="3600"), [wire.HEADERS, gate, *wire.answer("from the other")]
+    )
     open_chat(page, site, make_user("fay", models=[first, stand_in]))
     page.select_option("#model", "overrun-model")
     ask(page, key)
-    expect(page.locator("[data-progress-text]")).to_have_text("The model is busy. Asking stand-in-model instead…")
+    expect(page.locator("[data-progress-text]")).to_have_text(
+        "The model is busy. Asking stand-in-model instead…"
+    )
     gate.open()
     ended(page)
     expect(page.locator("[data-usage]")).to_have_text("stand-in-model · 7 tokens")
@@ -331,12 +382,24 @@ def test_a_model_that_stands_in_is_named(site: Site, make_user: "MakeUser", page
 @pytest.mark.parametrize(
     ("script", "says"),
     [
-        ([wire.role(), *wire.text("so far"), wire.Cut()], "This answer broke off. The connection to the model was lost."),
+        (
+            [wire.role(), *wire.text("so far"), wire.Cut()],
+            "This answer broke off. The connection to the model was lost.",
+        ),
         (wire.refused(400), "No answer came. The model's server refused the request."),
-        (wire.refused(400, code="context_length_exceeded"), "No answer came. The prompt is too long for the model."),
-        (wire.refused(400, code="content_filter"), "No answer came. The provider's content filter refused this prompt."),
+        (
+            wire.refused(400, code="context_length_exceeded"),
+            "No answer came. The prompt is too long for the model.",
+        ),
+        (
+            wire.refused(400, code="content_filter"),
+            "No answer came. The provider's content filter refused this prompt.",
+        ),
         (wire.answer("long", reason="length"), "The answer has reached its length limit."),
-        (wire.answer("short", reason="content_filter"), "The provider's content filter has cut this answer short."),
+        (
+            wire.answer("short", reason="content_filter"),
+            "The provider's content filter has cut this answer short.",
+        ),
     ],
     ids=["cut", "refused", "prompt too long", "prompt filtered", "length", "filtered"],
 )
@@ -353,16 +416,24 @@ def test_how_an_answer_ended_is_said_alike_at_once_and_after_a_reload(
     expect(note).to_have_text(said)
 
 
-TRIMMED = "The oldest messages were left out: the conversation is longer than what can be sent at once."
+TRIMMED = (
+    "The oldest messages were left out: the conversation is longer than what can be sent at once."
+)
 
 
-@pytest.mark.parametrize("context_tokens", [100, 100_000], ids=["by our estimate", "when the upstream finds it too long"])
+@pytest.mark.parametrize(
+    "context_tokens", [100, 100_000], ids=["by our estimate", "when the upstream finds it too long"]
+)
 def test_a_conversation_longer_than_the_model_can_read_says_so_at_once_and_after_a_reload(
     site: Site, make_user: "MakeUser", page: Page, upstream: Upstream, context_tokens: int
 ) -> None:
     model = ChatModel.objects.create(slug=f"short-{uuid4()}", context_tokens=context_tokens)
     person = make_user(models=[model])
-    scripts = [wire.answer("fine")] if context_tokens == 100 else [wire.refused(400, code="context_length_exceeded"), wire.answer("fine")]
+    scripts = (
+        [wire.answer("fine")]
+        if context_tokens == 100
+        else [wire.refused(400, code="context_length_exceeded"), wire.answer("fine")]
+    )
     first, second = upstream.script(wire.answer("one")), upstream.script(*scripts)
     open_chat(page, site, person)
     ask(page, first + " x" * 150)
@@ -372,7 +443,9 @@ def test_a_conversation_longer_than_the_model_can_read_says_so_at_once_and_after
     expect(page.locator("[data-note]").last).to_have_text(TRIMMED)
     expect(page.locator("[data-announcer]")).to_contain_text(TRIMMED)
     ended(page)
-    assert [message["content"] for message in upstream.requests(second)[-1].body["messages"]] == [second]
+    assert [message["content"] for message in upstream.requests(second)[-1].body["messages"]] == [
+        second
+    ]
     page.reload()
     expect(page.locator("[data-note]")).to_have_text(["", TRIMMED])
     assert stored_answer(page).trimmed == 2

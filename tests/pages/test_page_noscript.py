@@ -42,7 +42,9 @@ def send(page: Page, prompt: str) -> None:
 
 
 def go_on(page: Page, site: Site, shown: str) -> None:
-    """From the answer's page back to the conversation, where an answer that has ended already leads by itself."""
+    """From the answer's page back to the conversation, where an answer that has ended already leads
+    by itself.
+    """
     expect(page.locator(ANSWER).or_(page.locator("[data-body]").last)).to_have_text(shown)
     link = page.get_by_role("link", name="Go on")
     # The link comes a moment behind the last word.
@@ -52,9 +54,13 @@ def go_on(page: Page, site: Site, shown: str) -> None:
     page.wait_for_url(f"{site.url}/c/{conversation_of(page).id}/")
 
 
-def test_one_signs_in_asks_reads_along_and_goes_on(site: Site, alice: Person, plain_page: Page, upstream: Upstream) -> None:
+def test_one_signs_in_asks_reads_along_and_goes_on(
+    site: Site, alice: Person, plain_page: Page, upstream: Upstream
+) -> None:
     gate = wire.Gate()
-    key = upstream.script([wire.role(), *wire.text("<b>first</b> & "), gate, *wire.text("last"), *wire.answer()[1:]])
+    key = upstream.script(
+        [wire.role(), *wire.text("<b>first</b> & "), gate, *wire.text("last"), *wire.answer()[1:]]
+    )
     sign_in(plain_page, site, alice)
     send(plain_page, key)
     expect(plain_page.locator(ANSWER)).to_have_text("<b>first</b> &")
@@ -63,17 +69,27 @@ def test_one_signs_in_asks_reads_along_and_goes_on(site: Site, alice: Person, pl
     go_on(plain_page, site, "<b>first</b> & last")
     assert last_body(plain_page) == "<b>first</b> & last"
     send(plain_page, "and then?")
-    expect(plain_page.locator("[data-text]").or_(plain_page.locator(".card")).filter(has_text="and then?")).to_be_visible()
+    expect(
+        plain_page.locator("[data-text]")
+        .or_(plain_page.locator(".card"))
+        .filter(has_text="and then?")
+    ).to_be_visible()
     go_on(plain_page, site, DEFAULT_TEXT)
-    answers = Message.objects.filter(conversation=conversation_of(plain_page), role="assistant").order_by("created")
+    answers = Message.objects.filter(
+        conversation=conversation_of(plain_page), role="assistant"
+    ).order_by("created")
     assert [answer.content for answer in answers] == ["<b>first</b> & last", DEFAULT_TEXT]
     assert answers[1].parent is not None
     assert answers[1].parent.parent == answers[0]
 
 
-def test_a_page_opened_in_the_middle_leads_to_the_answer(site: Site, alice: Person, plain_page: Page, upstream: Upstream) -> None:
+def test_a_page_opened_in_the_middle_leads_to_the_answer(
+    site: Site, alice: Person, plain_page: Page, upstream: Upstream
+) -> None:
     gate = wire.Gate()
-    key = upstream.script([wire.role(), *wire.text("half "), gate, *wire.text("whole"), *wire.answer()[1:]])
+    key = upstream.script(
+        [wire.role(), *wire.text("half "), gate, *wire.text("whole"), *wire.answer()[1:]]
+    )
     sign_in(plain_page, site, alice)
     send(plain_page, key)
     expect(plain_page.locator(ANSWER)).to_have_text("half")
@@ -86,7 +102,9 @@ def test_a_page_opened_in_the_middle_leads_to_the_answer(site: Site, alice: Pers
     expect(other.locator(ANSWER)).to_have_text("half whole")
 
 
-def test_a_refusal_keeps_the_prompt_and_its_place(site: Site, make_user: "MakeUser", plain_page: Page) -> None:
+def test_a_refusal_keeps_the_prompt_and_its_place(
+    site: Site, make_user: "MakeUser", plain_page: Page
+) -> None:
     person = make_user("carol", requests="1/h")
     sign_in(plain_page, site, person)
     send(plain_page, "first")
@@ -106,12 +124,15 @@ def test_a_refusal_keeps_the_prompt_and_its_place(site: Site, make_user: "MakeUs
     expect(plain_page.locator(".answer")).to_have_count(2)
 
 
-def test_nothing_is_offered_that_needs_javascript(site: Site, alice: Person, plain_page: Page) -> None:
+def test_nothing_is_offered_that_needs_javascript(
+    site: Site, alice: Person, plain_page: Page
+) -> None:
     sign_in(plain_page, site, alice)
     send(plain_page, "hello")
     go_on(plain_page, site, DEFAULT_TEXT)
     needy = (
-        "[data-drawer-open], [data-drawer-close], [data-theme-toggle], [data-copy], [data-regenerate], [data-edit], [data-stop], .copy-code"
+        "[data-drawer-open], [data-drawer-close], [data-theme-toggle], [data-copy],"
+        " [data-regenerate], [data-edit], [data-stop], .copy-code"
     )
     assert [button for button in plain_page.locator(needy).all() if button.is_visible()] == []
     plain_page.set_viewport_size({"width": 390, "height": 844})

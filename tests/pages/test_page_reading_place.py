@@ -1,4 +1,6 @@
-"""Whoever reads an answer while it ends loses neither what they have selected nor the focus nor what they look at."""
+"""Whoever reads an answer while it ends loses neither what they have selected nor the focus nor
+what they look at.
+"""
 
 from typing import TYPE_CHECKING
 
@@ -30,7 +32,8 @@ def spam(eggs):
 
 The last paragraph, 中文**「强调」**文字, goes on."""
 
-# Selects from the first character of one text to the last of another, in document order of their first occurrences.
+# Selects from the first character of one text to the last of another, in document order of their
+# first occurrences.
 SELECT = """([from, to, backward]) => {
     const nodes = [...document.querySelectorAll("[data-body]")].flatMap((body) => {
         const walker = document.createTreeWalker(body, NodeFilter.SHOW_TEXT);
@@ -66,16 +69,31 @@ IS_SAME = """(body, html) => {
 
 
 def stream(
-    page: Page, site: Site, person: Person, upstream: Upstream, gate: wire.Gate, text: str = TEXT, rest: str = "\n\nThe end."
+    page: Page,
+    site: Site,
+    person: Person,
+    upstream: Upstream,
+    gate: wire.Gate,
+    text: str = TEXT,
+    rest: str = "\n\nThe end.",
 ) -> None:
     """An answer of which `text` is shown and `rest` comes when the gate is opened."""
     key = upstream.script(
-        [wire.role(), *wire.text(*[text[at : at + 5] for at in range(0, len(text), 5)]), gate, *wire.text(rest), *wire.answer("")[1:]]
+        [
+            wire.role(),
+            *wire.text(*[text[at : at + 5] for at in range(0, len(text), 5)]),
+            gate,
+            *wire.text(rest),
+            *wire.answer("")[1:],
+        ]
     )
     open_chat(page, site, person)
     ask(page, key)
     gate.wait_until_reached()
-    page.wait_for_function("(last) => document.querySelector('.answer [data-body]').textContent.includes(last)", arg=text[-8:-2])
+    page.wait_for_function(
+        "(last) => document.querySelector('.answer [data-body]').textContent.includes(last)",
+        arg=text[-8:-2],
+    )
 
 
 @pytest.mark.parametrize("backward", [False, True], ids=["forward", "backward"])
@@ -97,7 +115,14 @@ def stream(
     ],
 )
 def test_what_is_selected_stays_selected(
-    site: Site, alice: Person, page: Page, upstream: Upstream, gate: wire.Gate, start: str, end: str, backward: bool
+    site: Site,
+    alice: Person,
+    page: Page,
+    upstream: Upstream,
+    gate: wire.Gate,
+    start: str,
+    end: str,
+    backward: bool,
 ) -> None:
     stream(page, site, alice, upstream, gate)
     page.evaluate(SELECT, [start, end, backward])
@@ -151,7 +176,9 @@ def test_a_selection_that_began_in_an_earlier_answer_stays(
     assert page.evaluate(IS_BACKWARD) is backward
 
 
-def test_a_selection_stays_when_stop_is_pressed(site: Site, alice: Person, page: Page, upstream: Upstream, gate: wire.Gate) -> None:
+def test_a_selection_stays_when_stop_is_pressed(
+    site: Site, alice: Person, page: Page, upstream: Upstream, gate: wire.Gate
+) -> None:
     stream(page, site, alice, upstream, gate)
     page.evaluate(SELECT, ["def spam", "if egg", False])
     selected = page.evaluate(SELECTED)
@@ -160,7 +187,9 @@ def test_a_selection_stays_when_stop_is_pressed(site: Site, alice: Person, page:
     assert page.evaluate(SELECTED) == selected
 
 
-def test_without_a_selection_there_is_none_afterwards(site: Site, alice: Person, page: Page, upstream: Upstream, gate: wire.Gate) -> None:
+def test_without_a_selection_there_is_none_afterwards(
+    site: Site, alice: Person, page: Page, upstream: Upstream, gate: wire.Gate
+) -> None:
     stream(page, site, alice, upstream, gate)
     gate.open()
     ended(page)
@@ -168,8 +197,12 @@ def test_without_a_selection_there_is_none_afterwards(site: Site, alice: Person,
     expect(page.locator("#content")).to_be_focused()
 
 
-@pytest.mark.parametrize("selector", [".copy-code", "[data-body] a", "[data-body] pre", "[data-body] .table-scroll"])
-def test_the_focus_stays_where_it_is(site: Site, alice: Person, page: Page, upstream: Upstream, gate: wire.Gate, selector: str) -> None:
+@pytest.mark.parametrize(
+    "selector", [".copy-code", "[data-body] a", "[data-body] pre", "[data-body] .table-scroll"]
+)
+def test_the_focus_stays_where_it_is(
+    site: Site, alice: Person, page: Page, upstream: Upstream, gate: wire.Gate, selector: str
+) -> None:
     stream(page, site, alice, upstream, gate)
     page.focus(selector)
     gate.open()
@@ -177,14 +210,27 @@ def test_the_focus_stays_where_it_is(site: Site, alice: Person, page: Page, upst
     expect(page.locator(selector)).to_be_focused()
 
 
-def test_what_is_looked_at_does_not_move(site: Site, alice: Person, page: Page, upstream: Upstream, gate: wire.Gate) -> None:
-    long = "\n\n".join(f"Paragraph {number}\n\n```python\nvalue = {number}\n```" for number in range(40)) + "\n\nand so on"
+def test_what_is_looked_at_does_not_move(
+    site: Site, alice: Person, page: Page, upstream: Upstream, gate: wire.Gate
+) -> None:
+    long = (
+        "\n\n".join(
+            f"Paragraph {number}\n\n```python\nvalue = {number}\n```" for number in range(40)
+        )
+        + "\n\nand so on"
+    )
     stream(page, site, alice, upstream, gate, long)
     # The page has followed the text to its end: a reader goes up from there.
     page.wait_for_function("document.documentElement.scrollHeight - innerHeight - scrollY < 5")
     page.evaluate("window.scrollTo(0, document.documentElement.scrollHeight / 2)")
-    middle = "() => [...document.querySelectorAll('[data-body] p')].find((p) => p.getBoundingClientRect().top > 100)"
-    top = f"() => {{ const p = ({middle})(); return [p.textContent, Math.round(p.getBoundingClientRect().top)]; }}"
+    middle = (
+        "() => [...document.querySelectorAll('[data-body] p')].find((p) =>"
+        " p.getBoundingClientRect().top > 100)"
+    )
+    top = (
+        f"() => {{ const p = ({middle})(); return [p.textContent,"
+        " Math.round(p.getBoundingClientRect().top)]; }"
+    )
     page.wait_for_function("scrollY > 500")
     before = page.evaluate(top)
     gate.open()
@@ -192,8 +238,17 @@ def test_what_is_looked_at_does_not_move(site: Site, alice: Person, page: Page, 
     assert page.evaluate(top) == before
 
 
-def test_a_scrolled_block_of_code_stays_scrolled(site: Site, alice: Person, page: Page, upstream: Upstream, gate: wire.Gate) -> None:
-    stream(page, site, alice, upstream, gate, "```python\nx = '" + "long " * 200 + "'\n```\n\nand so on")
+def test_a_scrolled_block_of_code_stays_scrolled(
+    site: Site, alice: Person, page: Page, upstream: Upstream, gate: wire.Gate
+) -> None:
+    stream(
+        page,
+        site,
+        alice,
+        upstream,
+        gate,
+        "```python\nx = '" + "long " * 200 + "'\n```\n\nand so on",
+    )
     page.evaluate("document.querySelector('[data-body] pre').scrollLeft = 300")
     gate.open()
     ended(page)
@@ -209,7 +264,10 @@ TREES = [
     ("<p>a <em>b</em> c</p>", "<p>a **b** c</p>"),
     ("<p>a<br>b</p>", "<p>a<br>\nb</p>"),
     ("<ul><li>a</li><li>b</li></ul>", '<ol start="3">\n<li>b</li>\n<li>a</li>\n</ol>\n'),
-    ("<pre><code>a b c</code></pre>", '<pre tabindex="0"><code><span class="k">a</span> b c</code></pre>'),
+    (
+        "<pre><code>a b c</code></pre>",
+        '<pre tabindex="0"><code><span class="k">a</span> b c</code></pre>',
+    ),
     ("x<p>a</p>y", "<p>a</p>"),
     ('<a href="https://a.invalid" class="x">a</a>', '<a title="t">a</a>'),
     ("<p>a</p>" * 200, "\n".join(f"<p>{number}</p>" for number in range(200))),
@@ -218,7 +276,9 @@ TREES = [
 
 
 @pytest.mark.parametrize(("old", "fresh"), TREES)
-def test_whatever_there_was_the_tree_is_the_wanted_one_afterwards(site: Site, page: Page, old: str, fresh: str) -> None:
+def test_whatever_there_was_the_tree_is_the_wanted_one_afterwards(
+    site: Site, page: Page, old: str, fresh: str
+) -> None:
     page.goto(site.url + "/accounts/login/")
     same = page.evaluate(
         """async ([old, fresh]) => {
@@ -234,8 +294,7 @@ def test_whatever_there_was_the_tree_is_the_wanted_one_afterwards(site: Site, pa
 
 def test_a_long_answer_is_patched_quickly(site: Site, page: Page) -> None:
     page.goto(site.url + "/accounts/login/")
-    took = page.evaluate(
-        """async () => {
+    took = page.evaluate("""async () => {
             const { patchChildren } = await import("/static/js/chat/thread/patch-tree.js");
             const { keepReadingPlace } = await import("/static/js/chat/thread/reading-place.js");
             const [old, fresh] = [document.createElement("div"), document.createElement("div")];
@@ -251,6 +310,5 @@ def test_a_long_answer_is_patched_quickly(site: Site, page: Page) -> None:
             patchChildren(old, fresh);
             find();
             return performance.now() - start;
-        }"""
-    )
+        }""")
     assert took < 2000

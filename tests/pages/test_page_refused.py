@@ -16,7 +16,9 @@ STOP = "**/api/answers/*/stop"
 
 
 def refused(status: int, code: str, message: str = "That is why.") -> Callable[[Route], None]:
-    return lambda route: route.fulfill(status=status, json={"error": {"code": code, "message": message}})
+    return lambda route: route.fulfill(
+        status=status, json={"error": {"code": code, "message": message}}
+    )
 
 
 def begin(page: Page, site: Site, person: Person, upstream: Upstream) -> None:
@@ -31,7 +33,8 @@ def begin(page: Page, site: Site, person: Person, upstream: Upstream) -> None:
 
 
 @pytest.mark.parametrize(
-    ("status", "code"), [(401, "not_signed_in"), (403, "csrf_failed"), (404, "not_found"), (405, "method_not_allowed")]
+    ("status", "code"),
+    [(401, "not_signed_in"), (403, "csrf_failed"), (404, "not_found"), (405, "method_not_allowed")],
 )
 def test_a_stop_that_is_refused_says_so_and_can_be_pressed_again(
     site: Site, alice: Person, page: Page, upstream: Upstream, status: int, code: str
@@ -41,7 +44,9 @@ def test_a_stop_that_is_refused_says_so_and_can_be_pressed_again(
     page.click("[data-stop]")
     alert = page.get_by_role("alert")
     expect(alert).to_contain_text("Stop has not worked. That is why.")
-    expect(alert.get_by_role("link", name="Reload the page")).to_have_count(1 if status in (401, 403) else 0)
+    expect(alert.get_by_role("link", name="Reload the page")).to_have_count(
+        1 if status in (401, 403) else 0
+    )
     expect(page.locator("[data-stop]")).to_have_text("Stop")
     expect(page.locator("[data-stop]")).to_have_attribute("aria-disabled", "false")
     page.unroute(STOP)
@@ -55,8 +60,12 @@ TROUBLE: dict[str, Callable[[Route], None]] = {
     "the database is away": refused(503, "database_unavailable"),
     "a fault": refused(500, "internal_error", ""),
     "too many requests": refused(429, "rate_limited"),
-    "a proxy's page": lambda route: route.fulfill(status=502, content_type="text/html", body="<h1>Bad gateway</h1>"),
-    "a hotel's page": lambda route: route.fulfill(content_type="text/html", body="<h1>Welcome!</h1>"),
+    "a proxy's page": lambda route: route.fulfill(
+        status=502, content_type="text/html", body="<h1>Bad gateway</h1>"
+    ),
+    "a hotel's page": lambda route: route.fulfill(
+        content_type="text/html", body="<h1>Welcome!</h1>"
+    ),
     "other JSON": lambda route: route.fulfill(json={"welcome": True}),
 }
 
@@ -76,7 +85,9 @@ def test_a_stop_that_does_not_reach_the_site_says_so_and_is_tried_until_it_does(
     expect(alert).to_be_hidden()
 
 
-def test_a_stop_without_an_answer_says_so_and_can_be_pressed_again(site: Site, alice: Person, page: Page, upstream: Upstream) -> None:
+def test_a_stop_without_an_answer_says_so_and_can_be_pressed_again(
+    site: Site, alice: Person, page: Page, upstream: Upstream
+) -> None:
     begin(page, site, alice, upstream)
     held: list[Route] = []
     page.route(STOP, lambda route: route.continue_() if held else held.append(route))
@@ -86,7 +97,9 @@ def test_a_stop_without_an_answer_says_so_and_can_be_pressed_again(site: Site, a
     ended(page, "stopped")
 
 
-def test_a_stop_of_somebody_who_is_signed_out_leads_to_signing_in(site: Site, alice: Person, page: Page, upstream: Upstream) -> None:
+def test_a_stop_of_somebody_who_is_signed_out_leads_to_signing_in(
+    site: Site, alice: Person, page: Page, upstream: Upstream
+) -> None:
     begin(page, site, alice, upstream)
     page.context.clear_cookies(name="sessionid")
     page.click("[data-stop]")
@@ -113,7 +126,13 @@ def delete(page: Page) -> None:
 @pytest.mark.parametrize(("act", "word"), [(rename, "not renamed"), (delete, "not deleted")])
 @pytest.mark.parametrize("kind", ["no network", "signed out", "not found", "forbidden", "a fault"])
 def test_a_name_or_a_deletion_that_does_not_reach_the_site_says_so(
-    site: Site, alice: Person, page: Page, upstream: Upstream, act: Callable[[Page], None], word: str, kind: str
+    site: Site,
+    alice: Person,
+    page: Page,
+    upstream: Upstream,
+    act: Callable[[Page], None],
+    word: str,
+    kind: str,
 ) -> None:
     begin(page, site, alice, upstream)
     conversation = conversation_of(page)
@@ -123,7 +142,10 @@ def test_a_name_or_a_deletion_that_does_not_reach_the_site_says_so(
         page.route("**/c/*/*/", lambda route: route.abort())
     else:
         status = {"not found": 404, "forbidden": 403, "a fault": 500}[kind]
-        page.route("**/c/*/*/", lambda route: route.fulfill(status=status, content_type="text/html", body="no"))
+        page.route(
+            "**/c/*/*/",
+            lambda route: route.fulfill(status=status, content_type="text/html", body="no"),
+        )
     act(page)
     expect(page.get_by_role("alert")).to_contain_text(word)
     assert page.url.endswith(f"/c/{conversation.id}/")
@@ -137,7 +159,10 @@ def test_a_name_or_a_deletion_that_does_not_reach_the_site_says_so(
 NO_CLIPBOARD = """
     Object.defineProperty(navigator, "clipboard", { value: %s });
     document.execCommand = () => %s;"""
-CLIPBOARDS = ["undefined", "{ writeText: () => Promise.reject(new DOMException('no', 'NotAllowedError')) }"]
+CLIPBOARDS = [
+    "undefined",
+    "{ writeText: () => Promise.reject(new DOMException('no', 'NotAllowedError')) }",
+]
 
 
 @pytest.mark.parametrize("clipboard", CLIPBOARDS, ids=["plain http", "forbidden"])
@@ -156,13 +181,17 @@ def test_a_copy_that_the_browser_refuses_says_so(
     expect(page.locator("[data-announcer]")).not_to_contain_text("Copied")
 
 
-def test_copying_without_a_clipboard_leaves_the_selection_and_the_focus(site: Site, alice: Person, page: Page, upstream: Upstream) -> None:
+def test_copying_without_a_clipboard_leaves_the_selection_and_the_focus(
+    site: Site, alice: Person, page: Page, upstream: Upstream
+) -> None:
     page.add_init_script('Object.defineProperty(navigator, "clipboard", { value: undefined })')
     key = upstream.script(wire.answer("Some text.\n\n```\ncode\n\n```\n"))
     open_chat(page, site, alice)
     ask(page, key)
     ended(page)
-    copied = "document.addEventListener('copy', () => { window.copied = document.activeElement.value; })"
+    copied = (
+        "document.addEventListener('copy', () => { window.copied = document.activeElement.value; })"
+    )
     page.evaluate(copied)
     page.evaluate("getSelection().selectAllChildren(document.querySelector('[data-body] p'))")
     page.focus(".copy-code")

@@ -1,4 +1,6 @@
-"""Many tabs that stream at once over HTTP/1.1, of which a browser opens six connections to a host, all its tabs together."""
+"""Many tabs that stream at once over HTTP/1.1, of which a browser opens six connections to a host,
+all its tabs together.
+"""
 
 from typing import TYPE_CHECKING
 
@@ -9,7 +11,15 @@ from chat.limits import leases, reader_leases
 from tests.harness import wire
 from tests.harness.answers import wait_until
 from tests.harness.browser import new_context
-from tests.harness.chat_page import ask, ended, last_body, open_chat, source, stored_answer, wait_until_live
+from tests.harness.chat_page import (
+    ask,
+    ended,
+    last_body,
+    open_chat,
+    source,
+    stored_answer,
+    wait_until_live,
+)
 from tests.harness.cuttable import CuttableNetwork
 from tests.harness.environment import Environment
 from tests.harness.people import Person
@@ -24,7 +34,8 @@ if TYPE_CHECKING:
     from tests.conftest import StartSite
 
 TABS = 8
-# What is not held up by another tab's stream comes in a fraction of this; Stop and a page waited for ever, or 20 s.
+# What is not held up by another tab's stream comes in a fraction of this; Stop and a page waited
+# for ever, or 20 s.
 SOON_MS = 5_000
 
 
@@ -98,7 +109,9 @@ def test_eight_conversations_streaming_at_once_are_all_live_and_leave_connection
 ) -> None:
     gates = [wire.Gate() for _ in range(TABS)]
     keys = [
-        upstream.script([wire.role(), *wire.text(f"one {number} "), gate, *wire.text("two "), wire.Stall()])
+        upstream.script(
+            [wire.role(), *wire.text(f"one {number} "), gate, *wire.text("two "), wire.Stall()]
+        )
         for number, gate in enumerate(gates)
     ]
     open_chat(page, site, alice)
@@ -136,10 +149,20 @@ def test_a_tab_that_is_alone_reads_the_answer_it_asked_for_from_the_request_itse
 
 @pytest.mark.parametrize("how", ["closed", "crashed", "left for another page", "reloaded"])
 @pytest.mark.parametrize("which", [0, 1], ids=["the one that asked", "another"])
-def test_the_others_go_on_when_a_tab_is_gone(site: Site, alice: Person, page: Page, upstream: Upstream, how: str, which: int) -> None:
+def test_the_others_go_on_when_a_tab_is_gone(
+    site: Site, alice: Person, page: Page, upstream: Upstream, how: str, which: int
+) -> None:
     gates = [wire.Gate() for _ in range(2)]
     key = upstream.script(
-        [wire.role(), *wire.text("one "), gates[0], *wire.text("two "), gates[1], *wire.text("three"), *wire.answer()[1:]]
+        [
+            wire.role(),
+            *wire.text("one "),
+            gates[0],
+            *wire.text("two "),
+            gates[1],
+            *wire.text("three"),
+            *wire.answer()[1:],
+        ]
     )
     open_chat(page, site, alice)
     ask(page, key)
@@ -168,9 +191,13 @@ def test_where_there_are_no_locks_a_worker_that_crashed_is_missed_all_the_same(
     patient: Site, alice: Person, page: Page, upstream: Upstream
 ) -> None:
     gate = wire.Gate()
-    key = upstream.script([wire.role(), *wire.text("one "), gate, *wire.text("two"), *wire.answer()[1:]])
+    key = upstream.script(
+        [wire.role(), *wire.text("one "), gate, *wire.text("two"), *wire.answer()[1:]]
+    )
     # As on plain http.
-    page.context.add_init_script("navigator.locks.request = () => Promise.reject(new DOMException())")
+    page.context.add_init_script(
+        "navigator.locks.request = () => Promise.reject(new DOMException())"
+    )
     open_chat(page, patient, alice)
     ask(page, key)
     shows([page], "one")
@@ -183,9 +210,13 @@ def test_where_there_are_no_locks_a_worker_that_crashed_is_missed_all_the_same(
         assert source(tab) == "one two"
 
 
-def test_a_tab_that_was_put_aside_and_comes_back_has_the_whole_answer(site: Site, alice: Person, page: Page, upstream: Upstream) -> None:
+def test_a_tab_that_was_put_aside_and_comes_back_has_the_whole_answer(
+    site: Site, alice: Person, page: Page, upstream: Upstream
+) -> None:
     gate = wire.Gate()
-    key = upstream.script([wire.role(), *wire.text("one "), gate, *wire.text("two"), *wire.answer()[1:]])
+    key = upstream.script(
+        [wire.role(), *wire.text("one "), gate, *wire.text("two"), *wire.answer()[1:]]
+    )
     open_chat(page, site, alice)
     ask(page, key)
     shows([page], "one")
@@ -201,9 +232,13 @@ def test_a_tab_that_was_put_aside_and_comes_back_has_the_whole_answer(site: Site
         assert source(tab) == "one two"
 
 
-def test_a_frozen_tab_holds_nobody_up_and_catches_up(site: Site, alice: Person, page: Page, upstream: Upstream) -> None:
+def test_a_frozen_tab_holds_nobody_up_and_catches_up(
+    site: Site, alice: Person, page: Page, upstream: Upstream
+) -> None:
     gate = wire.Gate()
-    key = upstream.script([wire.role(), *wire.text("one "), gate, *wire.text("two"), *wire.answer()[1:]])
+    key = upstream.script(
+        [wire.role(), *wire.text("one "), gate, *wire.text("two"), *wire.answer()[1:]]
+    )
     open_chat(page, site, alice)
     ask(page, key)
     shows([page], "one")
@@ -220,10 +255,14 @@ def test_a_frozen_tab_holds_nobody_up_and_catches_up(site: Site, alice: Person, 
         assert source(tab) == "one two"
 
 
-def test_breaks_of_a_shared_connection_lose_and_double_nothing(patient: Site, alice: Person, page: Page, upstream: Upstream) -> None:
+def test_breaks_of_a_shared_connection_lose_and_double_nothing(
+    patient: Site, alice: Person, page: Page, upstream: Upstream
+) -> None:
     pieces = [f"{number} é👋\r\n\n  - [x] ‮abc‬ " for number in range(100)]
     gate = wire.Gate()
-    paced: wire.Script = [step for piece in pieces[1:] for step in (*wire.text(piece), wire.Pause(0.05))]
+    paced: wire.Script = [
+        step for piece in pieces[1:] for step in (*wire.text(piece), wire.Pause(0.05))
+    ]
     key = upstream.script([wire.role(), *wire.text(pieces[0]), gate, *paced, *wire.answer()[1:]])
     with CuttableNetwork(patient.port) as network:
         page.context.add_cookies(alice.cookies(patient))
@@ -237,7 +276,9 @@ def test_breaks_of_a_shared_connection_lose_and_double_nothing(patient: Site, al
         gate.open()
         network.cut_after(*(300 + number * 97 % 1500 for number in range(12)))
         for tab in tabs:
-            expect(tab.locator(".answer")).to_have_attribute("data-status", "complete", timeout=30_000)
+            expect(tab.locator(".answer")).to_have_attribute(
+                "data-status", "complete", timeout=30_000
+            )
         assert network.cuts == 12
     for tab in tabs:
         assert source(tab) == stored_answer(tab).content == "".join(pieces)
@@ -256,7 +297,9 @@ def test_an_answer_whose_last_tab_is_closed_is_given_up_though_others_are_read(
         shows([tab], "one")
     tabs[1].close()
     upstream.wait_for_close(upstream.requests(keys[1])[0])
-    assert [tab.locator(".answer").get_attribute("data-status") for tab in (tabs[0], tabs[2])] == ["streaming"] * 2
+    assert [tab.locator(".answer").get_attribute("data-status") for tab in (tabs[0], tabs[2])] == [
+        "streaming"
+    ] * 2
 
 
 # --- Whose answers --------------------------------------------------------------------
@@ -266,7 +309,9 @@ def test_two_people_in_one_browser_have_nothing_to_do_with_each_other(
     site: Site, alice: Person, bob: Person, browser: Browser, upstream: Upstream
 ) -> None:
     gate = wire.Gate()
-    hers = upstream.script([wire.role(), *wire.text("hers "), gate, *wire.text("and more"), *wire.answer()[1:]])
+    hers = upstream.script(
+        [wire.role(), *wire.text("hers "), gate, *wire.text("and more"), *wire.answer()[1:]]
+    )
     his = upstream.script([wire.role(), *wire.text("his"), wire.Stall()])
     with new_context(browser) as context:
         page = context.new_page()
@@ -289,7 +334,9 @@ def test_two_people_in_one_browser_have_nothing_to_do_with_each_other(
         shows(tabs, "his")
 
 
-def test_a_tab_of_somebody_who_has_signed_out_is_told_so(site: Site, alice: Person, page: Page, upstream: Upstream) -> None:
+def test_a_tab_of_somebody_who_has_signed_out_is_told_so(
+    site: Site, alice: Person, page: Page, upstream: Upstream
+) -> None:
     key = upstream.script([wire.role(), *wire.text("one "), wire.Stall()])
     with CuttableNetwork(site.port) as network:
         page.context.add_cookies(alice.cookies(site))
@@ -310,15 +357,24 @@ def test_a_tab_of_somebody_who_has_signed_out_is_told_so(site: Site, alice: Pers
 NO_WORKER = {
     "none": "delete window.SharedWorker",
     "forbidden": "window.SharedWorker = class { constructor() { throw new DOMException(); } }",
-    "broken": "const Real = SharedWorker; window.SharedWorker = function (_, how) { return new Real('/static/nothing.js', how); }",
-    "silent": "window.SharedWorker = class extends EventTarget { port = new MessageChannel().port1; }",
+    "broken": (
+        "const Real = SharedWorker; window.SharedWorker = function (_, how) { return new"
+        " Real('/static/nothing.js', how); }"
+    ),
+    "silent": (
+        "window.SharedWorker = class extends EventTarget { port = new MessageChannel().port1; }"
+    ),
 }
 
 
 @pytest.mark.parametrize("kind", NO_WORKER)
-def test_without_a_shared_worker_each_tab_reads_for_itself(site: Site, alice: Person, page: Page, upstream: Upstream, kind: str) -> None:
+def test_without_a_shared_worker_each_tab_reads_for_itself(
+    site: Site, alice: Person, page: Page, upstream: Upstream, kind: str
+) -> None:
     gate = wire.Gate()
-    key = upstream.script([wire.role(), *wire.text("one "), gate, *wire.text("two"), *wire.answer()[1:]])
+    key = upstream.script(
+        [wire.role(), *wire.text("one "), gate, *wire.text("two"), *wire.answer()[1:]]
+    )
     page.context.add_init_script(NO_WORKER[kind])
     open_chat(page, site, alice)
     ask(page, key)
@@ -355,7 +411,15 @@ def test_a_tab_that_did_not_hear_the_worker_in_time_shares_when_it_does(
 ) -> None:
     gates = [wire.Gate() for _ in range(2)]
     key = upstream.script(
-        [wire.role(), *wire.text("one "), gates[0], *wire.text("two "), gates[1], *wire.text("three"), *wire.answer()[1:]]
+        [
+            wire.role(),
+            *wire.text("one "),
+            gates[0],
+            *wire.text("two "),
+            gates[1],
+            *wire.text("three"),
+            *wire.answer()[1:],
+        ]
     )
     open_chat(page, patient, alice)
     ask(page, key)

@@ -1,11 +1,20 @@
-"""Several tabs of one person: what happens in one is seen in the others, and none that waits holds a stream."""
+"""Several tabs of one person: what happens in one is seen in the others, and none that waits holds
+a stream.
+"""
 
 from playwright.sync_api import APIResponse, Browser, Page, Route, expect
 
 from chat.models import Conversation
 from tests.harness import wire
 from tests.harness.browser import new_context
-from tests.harness.chat_page import ask, conversation_of, ended, last_body, open_chat, wait_until_live
+from tests.harness.chat_page import (
+    ask,
+    conversation_of,
+    ended,
+    last_body,
+    open_chat,
+    wait_until_live,
+)
 from tests.harness.people import Person
 from tests.harness.site import Site
 from tests.harness.upstream import DEFAULT_TEXT, Upstream
@@ -27,7 +36,9 @@ def open_tab(page: Page) -> Page:
 
 
 def hide(page: Page, hidden: bool = True) -> None:
-    """What a browser tells a tab when another is put before it; Chromium without a window shows all of them."""
+    """What a browser tells a tab when another is put before it; Chromium without a window shows all
+    of them.
+    """
     page.evaluate(
         """hidden => {
             Object.defineProperty(document, "visibilityState", { value: hidden ? "hidden" : "visible", configurable: true });
@@ -37,9 +48,13 @@ def hide(page: Page, hidden: bool = True) -> None:
     )
 
 
-def test_a_turn_of_one_tab_is_followed_in_the_other(site: Site, alice: Person, page: Page, upstream: Upstream) -> None:
+def test_a_turn_of_one_tab_is_followed_in_the_other(
+    site: Site, alice: Person, page: Page, upstream: Upstream
+) -> None:
     gate = wire.Gate()
-    key = upstream.script([wire.role(), *wire.text("seen "), gate, *wire.text("twice"), *wire.answer()[1:]])
+    key = upstream.script(
+        [wire.role(), *wire.text("seen "), gate, *wire.text("twice"), *wire.answer()[1:]]
+    )
     begin(page, site, alice)
     tab = open_tab(page)
     first = tab.locator(".answer").first.element_handle()
@@ -59,7 +74,9 @@ def test_a_turn_of_one_tab_is_followed_in_the_other(site: Site, alice: Person, p
     assert len(upstream.requests(key)) == 1
 
 
-def test_the_other_tab_can_stop_the_answer(site: Site, alice: Person, page: Page, upstream: Upstream) -> None:
+def test_the_other_tab_can_stop_the_answer(
+    site: Site, alice: Person, page: Page, upstream: Upstream
+) -> None:
     key = upstream.script([wire.role(), *wire.text("so far"), wire.Stall()])
     begin(page, site, alice)
     tab = open_tab(page)
@@ -70,7 +87,9 @@ def test_the_other_tab_can_stop_the_answer(site: Site, alice: Person, page: Page
         assert last_body(each) == "so far"
 
 
-def test_turns_one_after_the_other_from_both_tabs_are_in_order_in_both(site: Site, alice: Person, page: Page) -> None:
+def test_turns_one_after_the_other_from_both_tabs_are_in_order_in_both(
+    site: Site, alice: Person, page: Page
+) -> None:
     begin(page, site, alice)
     tab = open_tab(page)
     for turn, asking in enumerate((tab, page, tab), 2):
@@ -78,7 +97,12 @@ def test_turns_one_after_the_other_from_both_tabs_are_in_order_in_both(site: Sit
         for each in (page, tab):
             expect(each.locator(".answer[data-status=complete]")).to_have_count(turn)
     for each in (page, tab):
-        assert each.locator(".prompt [data-text]").all_inner_texts() == ["hello", "prompt 2", "prompt 3", "prompt 4"]
+        assert each.locator(".prompt [data-text]").all_inner_texts() == [
+            "hello",
+            "prompt 2",
+            "prompt 3",
+            "prompt 4",
+        ]
 
 
 def test_what_a_tab_shows_is_not_taken_back_by_an_older_page_that_comes_late(
@@ -86,7 +110,9 @@ def test_what_a_tab_shows_is_not_taken_back_by_an_older_page_that_comes_late(
 ) -> None:
     gate = wire.Gate()
     late: list[tuple[Route, APIResponse]] = []
-    key = upstream.script([wire.role(), *wire.text("seen "), gate, *wire.text("whole"), *wire.answer()[1:]])
+    key = upstream.script(
+        [wire.role(), *wire.text("seen "), gate, *wire.text("whole"), *wire.answer()[1:]]
+    )
     begin(page, site, alice)
     tab = open_tab(page)
 
@@ -114,7 +140,10 @@ def test_an_idle_tab_holds_no_stream(site: Site, alice: Person, page: Page) -> N
     begin(page, site, alice)
     tab = page.context.new_page()
     streams: list[str] = []
-    tab.on("request", lambda request: streams.append(request.url) if "/api/answers/" in request.url else None)
+    tab.on(
+        "request",
+        lambda request: streams.append(request.url) if "/api/answers/" in request.url else None,
+    )
     tab.goto(page.url)
     wait_until_live(tab)
     hide(tab)
@@ -128,7 +157,9 @@ def test_an_idle_tab_holds_no_stream(site: Site, alice: Person, page: Page) -> N
     assert streams == []
 
 
-def test_another_answer_in_one_tab_is_a_version_in_the_other(site: Site, alice: Person, page: Page, upstream: Upstream) -> None:
+def test_another_answer_in_one_tab_is_a_version_in_the_other(
+    site: Site, alice: Person, page: Page, upstream: Upstream
+) -> None:
     key = upstream.script(wire.answer("take one"), wire.answer("take two"))
     begin(page, site, alice, key)
     tab = open_tab(page)
@@ -153,7 +184,9 @@ def test_a_prompt_being_edited_is_not_taken_away(site: Site, alice: Person, page
     expect(tab.locator(".answer")).to_have_count(2)
 
 
-def test_a_branch_that_is_read_stays_when_another_tab_makes_one(site: Site, alice: Person, page: Page, upstream: Upstream) -> None:
+def test_a_branch_that_is_read_stays_when_another_tab_makes_one(
+    site: Site, alice: Person, page: Page, upstream: Upstream
+) -> None:
     gate = wire.Gate()
     key = upstream.script([wire.role(), *wire.text("mine"), gate, *wire.answer()[1:]])
     begin(page, site, alice)
@@ -170,7 +203,9 @@ def test_a_branch_that_is_read_stays_when_another_tab_makes_one(site: Site, alic
     assert tab.locator(".prompt [data-text]").last.inner_text() == "of another branch"
 
 
-def test_the_list_knows_what_another_tab_has_made_renamed_and_deleted(site: Site, alice: Person, page: Page) -> None:
+def test_the_list_knows_what_another_tab_has_made_renamed_and_deleted(
+    site: Site, alice: Person, page: Page
+) -> None:
     open_chat(page, site, alice)
     tab = open_tab(page)
     titles = tab.locator("[data-conversations] a")
@@ -191,7 +226,9 @@ def test_the_list_knows_what_another_tab_has_made_renamed_and_deleted(site: Site
     expect(titles).to_have_count(0)
 
 
-def test_a_conversation_that_is_deleted_elsewhere_leaves_the_draft(site: Site, alice: Person, page: Page) -> None:
+def test_a_conversation_that_is_deleted_elsewhere_leaves_the_draft(
+    site: Site, alice: Person, page: Page
+) -> None:
     conversation = begin(page, site, alice)
     tab = open_tab(page)
     tab.fill("#content", "my draft")
@@ -208,9 +245,13 @@ def test_a_conversation_that_is_deleted_elsewhere_leaves_the_draft(site: Site, a
     assert conversation_of(tab).title == "my draft"
 
 
-def test_renaming_does_not_disturb_an_answer_that_is_written(site: Site, alice: Person, page: Page, upstream: Upstream) -> None:
+def test_renaming_does_not_disturb_an_answer_that_is_written(
+    site: Site, alice: Person, page: Page, upstream: Upstream
+) -> None:
     gate = wire.Gate()
-    key = upstream.script([wire.role(), *wire.text("one "), gate, *wire.text("two"), *wire.answer()[1:]])
+    key = upstream.script(
+        [wire.role(), *wire.text("one "), gate, *wire.text("two"), *wire.answer()[1:]]
+    )
     open_chat(page, site, alice)
     ask(page, key)
     expect(page.locator("[data-body]")).to_have_text("one")
@@ -226,7 +267,9 @@ def test_renaming_does_not_disturb_an_answer_that_is_written(site: Site, alice: 
     assert tab.title() == "Counting – Chatsite"
 
 
-def test_nobody_hears_of_another_persons_turns(site: Site, alice: Person, bob: Person, browser: Browser) -> None:
+def test_nobody_hears_of_another_persons_turns(
+    site: Site, alice: Person, bob: Person, browser: Browser
+) -> None:
     with new_context(browser) as context:
         page = context.new_page()
         open_chat(page, site, alice)

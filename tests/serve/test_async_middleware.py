@@ -49,4 +49,7 @@ def test_a_form_of_another_site_cannot_pass_for_a_program(settings: Any) -> None
     request.COOKIES["csrftoken"] = TOKEN
     csrf = Csrf(lambda request: HttpResponse())
     csrf.process_request(request)
-    assert asyncio.run(csrf.process_view(request, lambda request: HttpResponse(), (), {})).status_code == 403
+    assert (
+        asyncio.run(csrf.process_view(request, lambda request: HttpResponse(), (), {})).status_code
+        == 403
+    )

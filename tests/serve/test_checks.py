@@ -51,7 +51,9 @@ def test_settings_without_a_fault_are_not_complained_about(right: Settings) -> N
         ({"TRUSTED_PROXIES": []}, "chatsite.W003"),
     ],
 )
-def test_fault_is_found_and_has_a_remedy(right: Settings, change: dict[str, Any], expected: str) -> None:
+def test_fault_is_found_and_has_a_remedy(
+    right: Settings, change: dict[str, Any], expected: str
+) -> None:
     for name, value in change.items():
         setattr(right, name, value)
     message, *others = found()
@@ -73,6 +75,8 @@ def test_address_of_version_six_is_found_among_the_allowed_hosts(right: Settings
 def test_fault_is_found_by_the_command_that_checks() -> None:
     """In a process of its own: this one has registered them by importing their module."""
     env = {**os.environ, "SECRET_KEY": "short"}
-    made = subprocess.run([sys.executable, "manage.py", "check"], cwd=ROOT, env=env, capture_output=True, text=True)
+    made = subprocess.run(
+        [sys.executable, "manage.py", "check"], cwd=ROOT, env=env, capture_output=True, text=True
+    )
     assert made.returncode == 1
     assert "chatsite.E003" in made.stderr

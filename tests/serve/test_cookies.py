@@ -1,4 +1,6 @@
-"""Sites on one host with different ports: each has cookies of its own, as browsers do not look at ports."""
+"""Sites on one host with different ports: each has cookies of its own, as browsers do not look at
+ports.
+"""
 
 from collections.abc import Iterator
 from http.cookies import SimpleCookie
@@ -52,7 +54,12 @@ def names_on(page: Page) -> set[str]:
 
 
 def test_two_sites_on_one_host_leave_each_other_alone(
-    first: Site, start_apart: "StartApart", alice: Person, bob: Person, page: Page, upstream: Upstream
+    first: Site,
+    start_apart: "StartApart",
+    alice: Person,
+    bob: Person,
+    page: Page,
+    upstream: Upstream,
 ) -> None:
     second = start_apart(bob, **DEFAULT_NAMES).site
     key = upstream.script([wire.role(), *wire.text("so far"), wire.Stall()])
@@ -62,7 +69,9 @@ def test_two_sites_on_one_host_leave_each_other_alone(
 
     other = page.context.new_page()
     sign_in(other, second, bob)
-    assert names_on(other) == {f"{name}_{site.port}" for name in ("sessionid", "csrftoken") for site in (first, second)}
+    assert names_on(other) == {
+        f"{name}_{site.port}" for name in ("sessionid", "csrftoken") for site in (first, second)
+    }
     page.click("[data-stop]")
     ended(page, "stopped")
     assert source(page) == "so far"
@@ -100,35 +109,55 @@ def test_a_program_finds_the_token_under_djangos_name_and_signs_in_as_the_protoc
     first: Site, visitor: httpx2.Client, alice: Person
 ) -> None:
     visitor.get("/accounts/login/")
-    fields = {"username": alice.user.username, "password": alice.password, "csrfmiddlewaretoken": visitor.cookies["csrftoken"]}
+    fields = {
+        "username": alice.user.username,
+        "password": alice.password,
+        "csrfmiddlewaretoken": visitor.cookies["csrftoken"],
+    }
     assert visitor.post("/accounts/login/", data=fields).status_code == 302
     headers = {"X-CSRFToken": visitor.cookies["csrftoken"]}
-    with visitor.stream("POST", "/api/chat", json={"content": "Hello"}, headers=headers) as response:
+    with visitor.stream(
+        "POST", "/api/chat", json={"content": "Hello"}, headers=headers
+    ) as response:
         assert response.status_code == 200
         assert "data: [DONE]" in list(response.iter_lines())
 
 
-def test_the_cookie_with_djangos_name_is_an_addition_that_no_page_is_sent(first: Site, visitor: httpx2.Client) -> None:
+def test_the_cookie_with_djangos_name_is_an_addition_that_no_page_is_sent(
+    first: Site, visitor: httpx2.Client
+) -> None:
     made = SimpleCookie()
     for line in visitor.get("/accounts/login/").headers.get_list("set-cookie"):
         made.load(line)
     assert set(made) == {"csrftoken", f"csrftoken_{first.port}"}
     assert made["csrftoken"].value == made[f"csrftoken_{first.port}"].value
-    assert (made["csrftoken"]["path"], made[f"csrftoken_{first.port}"]["path"]) == ("/api/csrftoken", "/")
+    assert (made["csrftoken"]["path"], made[f"csrftoken_{first.port}"]["path"]) == (
+        "/api/csrftoken",
+        "/",
+    )
     sent = visitor.build_request("GET", "/accounts/login/").headers["cookie"]
     assert sent == f"csrftoken_{first.port}={made['csrftoken'].value}"
 
 
-def test_cookies_with_djangos_names_count_where_there_are_none_of_ours(first: Site, alice: Person) -> None:
-    """Somebody who was signed in before the names had a port, and a program that makes its own token."""
+def test_cookies_with_djangos_names_count_where_there_are_none_of_ours(
+    first: Site, alice: Person
+) -> None:
+    """Somebody who was signed in before the names had a port, and a program that makes its own
+    token.
+    """
     token = "t" * 32
     cookies = {"sessionid": alice.new_session(), "csrftoken": token}
     with httpx2.Client(base_url=first.url, trust_env=False, cookies=cookies) as http:
         assert http.get("/api/limits").status_code == 200
-        assert http.post("/api/chat", json={}, headers={"X-CSRFToken": token}).json()["error"]["code"] == "invalid_request"
+        assert (
+            http.post("/api/chat", json={}, headers={"X-CSRFToken": token}).json()["error"]["code"]
+            == "invalid_request"
+        )
 
 
-def test_cookies_with_djangos_names_do_not_count_beside_ours(first: Site, alice: Person, bob: Person) -> None:
+def test_cookies_with_djangos_names_do_not_count_beside_ours(
+    first: Site, alice: Person, bob: Person
+) -> None:
     """They may be of another site on this host, on the port of the scheme."""
     ours, theirs = "o" * 32, "t" * 32
     cookies = {
@@ -140,9 +169,14 @@ def test_cookies_with_djangos_names_do_not_count_beside_ours(first: Site, alice:
     with httpx2.Client(base_url=first.url, trust_env=False, cookies=cookies) as http:
         assert http.get("/api/limits").json()["quota"] == alice.quota.name
         assert http.post("/api/chat", json={}, headers={"X-CSRFToken": ours}).status_code == 400
-        assert http.post("/api/chat", json={}, headers={"X-CSRFToken": theirs}).json()["error"]["code"] == "csrf_failed"
+        assert (
+            http.post("/api/chat", json={}, headers={"X-CSRFToken": theirs}).json()["error"]["code"]
+            == "csrf_failed"
+        )
 
 
 def test_where_the_names_are_djangos_there_is_no_second_cookie(site: Site) -> None:
     answer = httpx2.get(f"{site.url}/accounts/login/", trust_env=False)
-    assert [line.partition("=")[0] for line in answer.headers.get_list("set-cookie")] == ["csrftoken"]
+    assert [line.partition("=")[0] for line in answer.headers.get_list("set-cookie")] == [
+        "csrftoken"
+    ]

@@ -1,4 +1,6 @@
-"""Other sites' scripts: none may call the API unless its origin is named, and then that one exactly."""
+"""Other sites' scripts: none may call the API unless its origin is named, and then that one
+exactly.
+"""
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
@@ -20,8 +22,17 @@ if TYPE_CHECKING:
     from tests.harness.people import Person
 
 APP = "https://app.example.org"
-OTHERS = ["https://evil.example", "http://app.example.org", "https://app.example.org.evil.example", "https://app.example.org:8443", "null"]
-PREFLIGHT = {"Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "content-type,x-csrftoken"}
+OTHERS = [
+    "https://evil.example",
+    "http://app.example.org",
+    "https://app.example.org.evil.example",
+    "https://app.example.org:8443",
+    "null",
+]
+PREFLIGHT = {
+    "Access-Control-Request-Method": "POST",
+    "Access-Control-Request-Headers": "content-type,x-csrftoken",
+}
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +64,12 @@ def test_an_origin_that_is_not_named_is_not_let_in(opened: Site, origin: str) ->
         answer = client.get("/api/challenge", headers={"Origin": origin})
         assert allowed(answer.headers) == set()
         assert "origin" in answer.headers["vary"].lower()
-        assert allowed(client.http.options("/api/chat", headers={"Origin": origin, **PREFLIGHT}).headers) == set()
+        assert (
+            allowed(
+                client.http.options("/api/chat", headers={"Origin": origin, **PREFLIGHT}).headers
+            )
+            == set()
+        )
 
 
 def test_the_named_origin_is_let_in_with_its_cookies_and_sees_its_limits(opened: Site) -> None:
@@ -71,11 +87,18 @@ def test_the_named_origin_is_let_in_with_its_cookies_and_sees_its_limits(opened:
 
 def test_pages_are_open_to_nobody(opened: Site) -> None:
     with Client(opened.url) as client:
-        for path in ("/accounts/login/", "/healthz", "/", "/c/00000000-0000-0000-0000-000000000000/export.json"):
+        for path in (
+            "/accounts/login/",
+            "/healthz",
+            "/",
+            "/c/00000000-0000-0000-0000-000000000000/export.json",
+        ):
             assert allowed(client.get(path, headers={"Origin": APP}).headers) == set()
 
 
-def test_a_turn_from_the_named_origin_streams_with_the_token_that_it_may_read(opened: Site, alice: "Person") -> None:
+def test_a_turn_from_the_named_origin_streams_with_the_token_that_it_may_read(
+    opened: Site, alice: "Person"
+) -> None:
     client = alice.client_on(opened)
     token = client.get("/api/limits", headers={"Origin": APP}).headers["X-CSRFToken"]
     with client.chat(content="hello", headers={"Origin": APP, "X-CSRFToken": token}) as stream:
@@ -83,7 +106,9 @@ def test_a_turn_from_the_named_origin_streams_with_the_token_that_it_may_read(op
         assert stream.headers["access-control-allow-origin"] == APP
         stream.read()
         assert stream.ended
-    forged = client.post("/api/chat", json={"content": "hello"}, headers={"Origin": OTHERS[0], "X-CSRFToken": token})
+    forged = client.post(
+        "/api/chat", json={"content": "hello"}, headers={"Origin": OTHERS[0], "X-CSRFToken": token}
+    )
     assert_refused(forged, 403, "csrf_failed")
 
 
@@ -117,7 +142,9 @@ def test_a_value_that_is_no_origin_stops_the_start(value: str) -> None:
 
 
 def test_origins_are_read_as_browsers_send_them() -> None:
-    assert Env({"CORS_ORIGINS": "HTTPS://App.Example.org, http://localhost:3000,"}).origins("CORS_ORIGINS") == [
+    assert Env({"CORS_ORIGINS": "HTTPS://App.Example.org, http://localhost:3000,"}).origins(
+        "CORS_ORIGINS"
+    ) == [
         APP,
         "http://localhost:3000",
     ]
@@ -134,6 +161,8 @@ def test_origins_are_read_as_browsers_send_them() -> None:
         (["https://other.example.org"], True),
     ],
 )
-def test_an_origin_whose_posts_would_be_refused_is_a_finding(settings: "Settings", trusted: list[str], found: bool) -> None:
+def test_an_origin_whose_posts_would_be_refused_is_a_finding(
+    settings: "Settings", trusted: list[str], found: bool
+) -> None:
     settings.CORS_ORIGINS, settings.CSRF_TRUSTED_ORIGINS = [APP], trusted
     assert ("chatsite.W004" in {message.id for message in run_checks(tags=[SETTINGS])}) == found

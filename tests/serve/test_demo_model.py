@@ -29,7 +29,15 @@ class Demo:
             probe.bind(("127.0.0.1", 0))
             port = probe.getsockname()[1]
         self.url = f"http://127.0.0.1:{port}/v1"
-        command = [sys.executable, "manage.py", "demo_model", "--port", str(port), "--tokens-per-second", str(tokens_per_second)]
+        command = [
+            sys.executable,
+            "manage.py",
+            "demo_model",
+            "--port",
+            str(port),
+            "--tokens-per-second",
+            str(tokens_per_second),
+        ]
         self.process = subprocess.Popen(command, cwd=ROOT, start_new_session=True)
 
     def wait_until_ready(self) -> None:
@@ -44,7 +52,9 @@ class Demo:
                 sleep(0.05)
 
 
-@pytest.mark.parametrize(("option", "value"), [("--port", "0"), ("--port", "65536"), ("--tokens-per-second", "0")])
+@pytest.mark.parametrize(
+    ("option", "value"), [("--port", "0"), ("--port", "65536"), ("--tokens-per-second", "0")]
+)
 def test_an_option_that_cannot_be_right_is_one_clear_line(option: str, value: str) -> None:
     with pytest.raises(CommandError, match=f"{option} takes a number "):
         call_command("demo_model", option, value)
@@ -65,7 +75,9 @@ def demo() -> Iterator[Demo]:
 def client(demo: Demo) -> Iterator[openai.OpenAI]:
     with (
         httpx2.Client(trust_env=False) as transport,
-        openai.OpenAI(api_key="none", base_url=demo.url, max_retries=0, http_client=transport) as client,
+        openai.OpenAI(
+            api_key="none", base_url=demo.url, max_retries=0, http_client=transport
+        ) as client,
     ):
         yield client
 
@@ -74,9 +86,15 @@ def ask(prompt: str, **more: Any) -> dict[str, Any]:
     return {"model": "gpt-4o-mini", "messages": [{"role": "user", "content": prompt}], **more}
 
 
-def test_streamed_answer_is_the_whole_answer_and_its_usage_is_counted(client: openai.OpenAI) -> None:
+def test_streamed_answer_is_the_whole_answer_and_its_usage_is_counted(
+    client: openai.OpenAI,
+) -> None:
     whole = client.chat.completions.create(**ask("Hello there"))
-    chunks = list(client.chat.completions.create(**ask("Hello there"), stream=True, stream_options={"include_usage": True}))
+    chunks = list(
+        client.chat.completions.create(
+            **ask("Hello there"), stream=True, stream_options={"include_usage": True}
+        )
+    )
 
     deltas = [chunk.choices[0].delta.content or "" for chunk in chunks if chunk.choices]
     assert "".join(deltas) == whole.choices[0].message.content == answer_to(["Hello there"])
@@ -91,7 +109,10 @@ def test_streamed_answer_is_the_whole_answer_and_its_usage_is_counted(client: op
 
 
 def test_no_usage_is_sent_where_none_is_asked_for(client: openai.OpenAI) -> None:
-    assert all(chunk.usage is None and chunk.choices for chunk in client.chat.completions.create(**ask("Hello"), stream=True))
+    assert all(
+        chunk.usage is None and chunk.choices
+        for chunk in client.chat.completions.create(**ask("Hello"), stream=True)
+    )
 
 
 @pytest.mark.parametrize("name", ["max_completion_tokens", "max_tokens"])
@@ -104,7 +125,10 @@ def test_answer_ends_at_the_limit_and_says_so(client: openai.OpenAI, name: str) 
 
 
 def test_any_model_name_is_accepted_and_listed_models_answer(client: openai.OpenAI) -> None:
-    assert client.chat.completions.create(**ask("Hello") | {"model": "some/other-model"}).model == "some/other-model"
+    assert (
+        client.chat.completions.create(**ask("Hello") | {"model": "some/other-model"}).model
+        == "some/other-model"
+    )
     assert [model.id for model in client.models.list()] == ["gpt-4o-mini"]
     assert client.models.retrieve("some-model").id == "some-model"
 
@@ -123,7 +147,9 @@ def test_any_model_name_is_accepted_and_listed_models_answer(client: openai.Open
         ({"model": ""}, None),
     ],
 )
-def test_bad_input_is_refused_as_openai_refuses_it(client: openai.OpenAI, change: dict[str, Any], param: str | None) -> None:
+def test_bad_input_is_refused_as_openai_refuses_it(
+    client: openai.OpenAI, change: dict[str, Any], param: str | None
+) -> None:
     with pytest.raises(openai.BadRequestError) as refused:
         client.chat.completions.create(**ask("Hello") | change)
     assert refused.value.type == "invalid_request_error"
@@ -133,7 +159,10 @@ def test_bad_input_is_refused_as_openai_refuses_it(client: openai.OpenAI, change
 def test_what_is_not_json_and_what_is_not_there_are_refused(demo: Demo) -> None:
     with httpx2.Client(base_url=demo.url, trust_env=False) as http:
         assert http.post("/chat/completions", content=b"{").status_code == 400
-        assert http.post("/chat/completions", content=b"[]").json()["error"]["message"] == "The body must be a JSON object."
+        assert (
+            http.post("/chat/completions", content=b"[]").json()["error"]["message"]
+            == "The body must be a JSON object."
+        )
         assert http.get("/embeddings").status_code == 404
         assert http.get("/chat/completions").status_code == 404
 
@@ -178,7 +207,12 @@ def test_tokens_joined_are_the_text() -> None:
 # --- How it says it ---------------------------------------------------------------
 
 
-async def converse(server: DemoServer, body: dict[str, Any], left: asyncio.Event, sent: "asyncio.Queue[dict[str, Any]]") -> None:
+async def converse(
+    server: DemoServer,
+    body: dict[str, Any],
+    left: asyncio.Event,
+    sent: "asyncio.Queue[dict[str, Any]]",
+) -> None:
     """One request as an ASGI server makes it; the client is there until `left`."""
     received = iter([{"type": "http.request", "body": json.dumps(body).encode()}])
 
@@ -188,13 +222,17 @@ async def converse(server: DemoServer, body: dict[str, Any], left: asyncio.Event
         await left.wait()
         return {"type": "http.disconnect"}
 
-    await server({"type": "http", "method": "POST", "path": "/v1/chat/completions"}, receive, sent.put)
+    await server(
+        {"type": "http", "method": "POST", "path": "/v1/chat/completions"}, receive, sent.put
+    )
 
 
 async def test_words_come_at_the_pace_they_are_read() -> None:
     sent: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
     start = monotonic()
-    await converse(DemoServer(100, []), ask("Hello", stream=True, max_tokens=40), asyncio.Event(), sent)
+    await converse(
+        DemoServer(100, []), ask("Hello", stream=True, max_tokens=40), asyncio.Event(), sent
+    )
     assert monotonic() - start >= 0.4
     assert sent.qsize() == 1 + 1 + 40 + 1 + 1, "headers, role, tokens, finish reason, [DONE]"
 
@@ -203,7 +241,9 @@ async def test_client_that_leaves_ends_the_answer() -> None:
     sent: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
     left = asyncio.Event()
     # A hundred seconds a token: it would not end by itself.
-    answering = asyncio.create_task(converse(DemoServer(0.01, []), ask("Hello", stream=True), left, sent))
+    answering = asyncio.create_task(
+        converse(DemoServer(0.01, []), ask("Hello", stream=True), left, sent)
+    )
     await sent.get()
     await sent.get()
     left.set()

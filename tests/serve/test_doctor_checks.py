@@ -38,19 +38,92 @@ def judged(settings: Settings, url: str, trusted: str, **seen: Any) -> Finding:
     ("url", "trusted", "peer", "client", "forwarded", "level", "text"),
     [
         ("http://a.example", "", FORGED, FORGED, FORGED, "FAIL", "--no-proxy-headers"),
-        ("http://a.example", "10.0.0.0/8", "10.0.0.1", FORGED, f"{FORGED}, 10.1.1.1", "FAIL", "from 10.1.1.1, which TRUSTED_PROXIES names"),
-        ("http://a.example", "127.0.0.1", "127.0.0.1", FORGED, f"{FORGED}, 127.0.0.1", "warn", "run doctor on another machine"),
-        ("http://127.0.0.1:8000", "127.0.0.1", "127.0.0.1", FORGED, FORGED, "warn", "asked past the proxy"),
-        ("http://a.example", "127.0.0.1", "127.0.0.1", "127.0.0.1", "", "FAIL", "Have the proxy say it"),
+        (
+            "http://a.example",
+            "10.0.0.0/8",
+            "10.0.0.1",
+            FORGED,
+            f"{FORGED}, 10.1.1.1",
+            "FAIL",
+            "from 10.1.1.1, which TRUSTED_PROXIES names",
+        ),
+        (
+            "http://a.example",
+            "127.0.0.1",
+            "127.0.0.1",
+            FORGED,
+            f"{FORGED}, 127.0.0.1",
+            "warn",
+            "run doctor on another machine",
+        ),
+        (
+            "http://127.0.0.1:8000",
+            "127.0.0.1",
+            "127.0.0.1",
+            FORGED,
+            FORGED,
+            "warn",
+            "asked past the proxy",
+        ),
+        (
+            "http://a.example",
+            "127.0.0.1",
+            "127.0.0.1",
+            "127.0.0.1",
+            "",
+            "FAIL",
+            "Have the proxy say it",
+        ),
         ("http://a.example", "", None, "0.0.0.0", FORGED, "FAIL", "Set TRUSTED_PROXIES=127.0.0.1"),
-        ("http://127.0.0.1:9000", "", "127.0.0.1", "127.0.0.1", FORGED, "FAIL", "no proxy, give doctor the PORT"),
-        ("http://a.example", "127.0.0.1", None, "198.51.100.7", "198.51.100.7", "ok", "this machine is 198.51.100.7"),
-        ("http://a.example:8000", "", "198.51.100.7", "198.51.100.7", FORGED, "ok", "this machine is 198.51.100.7"),
+        (
+            "http://127.0.0.1:9000",
+            "",
+            "127.0.0.1",
+            "127.0.0.1",
+            FORGED,
+            "FAIL",
+            "no proxy, give doctor the PORT",
+        ),
+        (
+            "http://a.example",
+            "127.0.0.1",
+            None,
+            "198.51.100.7",
+            "198.51.100.7",
+            "ok",
+            "this machine is 198.51.100.7",
+        ),
+        (
+            "http://a.example:8000",
+            "",
+            "198.51.100.7",
+            "198.51.100.7",
+            FORGED,
+            "ok",
+            "this machine is 198.51.100.7",
+        ),
     ],
-    ids=["uvicorn believes", "too wide", "appended", "past the proxy", "kept back", "socket", "another port", "good", "no proxy"],
+    ids=[
+        "uvicorn believes",
+        "too wide",
+        "appended",
+        "past the proxy",
+        "kept back",
+        "socket",
+        "another port",
+        "good",
+        "no proxy",
+    ],
 )
 def test_what_the_site_saw_is_judged(
-    settings: Settings, url: str, trusted: str, peer: str | None, client: str, forwarded: str, level: str, text: str
+    settings: Settings,
+    url: str,
+    trusted: str,
+    peer: str | None,
+    client: str,
+    forwarded: str,
+    level: str,
+    text: str,
 ) -> None:
     finding = judged(settings, url, trusted, peer=peer, client=client, forwarded_for=forwarded)
     assert (finding.level, text in str(finding)) == (level, True), str(finding)
@@ -81,14 +154,22 @@ def test_a_check_that_breaks_or_hangs_keeps_what_it_found_and_is_a_line_itself()
 
 
 def test_a_finding_is_one_line_whatever_a_driver_says() -> None:
-    assert str(ok("database", "connection failed:\n\tis it  running?\n")) == "ok    database: connection failed: is it running?"
+    assert (
+        str(ok("database", "connection failed:\n\tis it  running?\n"))
+        == "ok    database: connection failed: is it running?"
+    )
 
 
 # --- The probe --------------------------------------------------------------------
 
 
 def ask(site: Site, token: str) -> httpx2.Response:
-    return httpx2.get(f"{site.url}/api/probe", headers={"Authorization": f"Bearer {token}"}, timeout=10, trust_env=False)
+    return httpx2.get(
+        f"{site.url}/api/probe",
+        headers={"Authorization": f"Bearer {token}"},
+        timeout=10,
+        trust_env=False,
+    )
 
 
 def test_the_probe_is_not_there_without_a_token_of_this_site(site: Site) -> None:
@@ -100,7 +181,9 @@ def test_the_probe_is_not_there_without_a_token_of_this_site(site: Site) -> None
         assert (answer.status_code, answer.json()) == (404, unknown.json())
 
 
-def test_a_token_of_the_probe_is_good_for_a_minute(monkeypatch: pytest.MonkeyPatch, site: Site) -> None:
+def test_a_token_of_the_probe_is_good_for_a_minute(
+    monkeypatch: pytest.MonkeyPatch, site: Site
+) -> None:
     now = time()
     monkeypatch.setattr("django.core.signing.time.time", lambda: now - probe.MAX_AGE_SECONDS - 5)
     old = probe.make_token([0])
@@ -115,14 +198,27 @@ def test_the_probe_says_what_it_saw_and_ends(site: Site) -> None:
     assert answer.headers["x-accel-buffering"] == "no"
     first, *frames = answer.text.split("\n\n")
     seen = msgspec.json.decode(first.partition("data: ")[2])
-    assert seen == {"peer": "127.0.0.1", "client": "127.0.0.1", "scheme": "http", "host": f"127.0.0.1:{site.port}", "forwarded_for": ""}
-    assert frames == ['event: frame\ndata: {"after":0}', 'event: frame\ndata: {"after":0}', "data: [DONE]", ""]
+    assert seen == {
+        "peer": "127.0.0.1",
+        "client": "127.0.0.1",
+        "scheme": "http",
+        "host": f"127.0.0.1:{site.port}",
+        "forwarded_for": "",
+    }
+    assert frames == [
+        'event: frame\ndata: {"after":0}',
+        'event: frame\ndata: {"after":0}',
+        "data: [DONE]",
+        "",
+    ]
 
 
 def test_a_probe_does_not_hold_up_a_stop(start_site: "StartSite") -> None:
     site = start_site()
     headers = {"Authorization": f"Bearer {probe.make_token([60])}"}
-    with httpx2.stream("GET", f"{site.url}/api/probe", headers=headers, timeout=30, trust_env=False) as answer:
+    with httpx2.stream(
+        "GET", f"{site.url}/api/probe", headers=headers, timeout=30, trust_env=False
+    ) as answer:
         body = answer.iter_text()
         assert next(body).startswith("event: seen")
         site.terminate()

@@ -1,4 +1,6 @@
-"""A shutdown of the web server waits for a response that can be read nowhere else, and for nobody else longer than some seconds."""
+"""A shutdown of the web server waits for a response that can be read nowhere else, and for nobody
+else longer than some seconds.
+"""
 
 import asyncio
 import socket
@@ -30,7 +32,12 @@ class Server:
         self._awaited = awaited
         self._pieces: asyncio.Queue[bytes] = asyncio.Queue()
         self._loop: asyncio.AbstractEventLoop
-        options: dict[str, Any] = {"http": drain_protocol.Protocol, "interface": "asgi3", "lifespan": "off", "log_level": "critical"}
+        options: dict[str, Any] = {
+            "http": drain_protocol.Protocol,
+            "interface": "asgi3",
+            "lifespan": "off",
+            "log_level": "critical",
+        }
         config = uvicorn.Config(self._answer, timeout_graceful_shutdown=60, **options)
         self._uvicorn = uvicorn.Server(config)
         self._thread = threading.Thread(target=self._uvicorn.run, args=([self._listener],))

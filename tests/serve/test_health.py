@@ -26,14 +26,21 @@ def test_readyz_names_every_part(site: Site) -> None:
     assert answer.json() == {"ready": True, "database": "ok", "redis": "ok", "worker": "ok"}
 
 
-def test_readyz_is_503_and_names_redis_when_it_is_away(start_site: "StartSite", start_valkey: Callable[[], Valkey]) -> None:
+def test_readyz_is_503_and_names_redis_when_it_is_away(
+    start_site: "StartSite", start_valkey: Callable[[], Valkey]
+) -> None:
     valkey = start_valkey()
     site = start_site(REDIS_URL=valkey.url)
     valkey.stop()
     with Client(site.url) as client:
         answer = client.get("/readyz")
     assert answer.status_code == 503
-    assert answer.json() == {"ready": False, "database": "ok", "redis": "unavailable", "worker": "ok"}
+    assert answer.json() == {
+        "ready": False,
+        "database": "ok",
+        "redis": "unavailable",
+        "worker": "ok",
+    }
 
 
 def test_metrics_are_not_there_until_a_token_is_set(site: Site) -> None:
@@ -42,7 +49,9 @@ def test_metrics_are_not_there_until_a_token_is_set(site: Site) -> None:
         assert client.get("/metrics", headers={"Authorization": "Bearer none"}).status_code == 404
 
 
-def test_metrics_are_for_whoever_has_the_token_and_count_what_ended(start_site: "StartSite", alice: Person) -> None:
+def test_metrics_are_for_whoever_has_the_token_and_count_what_ended(
+    start_site: "StartSite", alice: Person
+) -> None:
     site = start_site(METRICS_TOKEN="a-token-of-this-test")
     alice.client_on(site).chat(content="Count me").read()
     for shadow, code in ((False, "rate_limited"), (True, "rate_limited"), (False, "rate_limited")):
@@ -50,12 +59,18 @@ def test_metrics_are_for_whoever_has_the_token_and_count_what_ended(start_site: 
     refusal_counts.write()
     with Client(site.url) as client:
         assert client.get("/metrics").status_code == 401
-        assert client.get("/metrics", headers={"Authorization": "Bearer another"}).status_code == 401
+        assert (
+            client.get("/metrics", headers={"Authorization": "Bearer another"}).status_code == 401
+        )
         answer = client.get("/metrics", headers={"Authorization": "Bearer a-token-of-this-test"})
     assert answer.status_code == 200
     assert answer.headers["Content-Type"].startswith("text/plain; version=0.0.4")
     lines = answer.text.splitlines()
-    samples = {line.rpartition(" ")[0]: float(line.rpartition(" ")[2]) for line in lines if not line.startswith("#")}
+    samples = {
+        line.rpartition(" ")[0]: float(line.rpartition(" ")[2])
+        for line in lines
+        if not line.startswith("#")
+    }
     assert samples['chatsite_answers_total{model="gpt-4o-mini",outcome="complete"}'] >= 1
     assert samples["chatsite_answers_running"] >= 0
     assert samples['chatsite_refusals_today{code="rate_limited",shadow="false"}'] >= 2
@@ -67,7 +82,11 @@ def test_favicon_is_where_browsers_look_for_it(site: Site) -> None:
     with Client(site.url) as client:
         redirect = client.get("/favicon.ico")
         assert redirect.status_code == 302
-        assert client.get(redirect.headers["Location"]).headers["Content-Type"].startswith("image/svg+xml")
+        assert (
+            client.get(redirect.headers["Location"])
+            .headers["Content-Type"]
+            .startswith("image/svg+xml")
+        )
 
 
 def test_api_errors_are_json_and_page_errors_are_pages(site: Site) -> None:

@@ -22,14 +22,18 @@ STREAMS = 8
 
 
 @pytest.fixture
-def client(environment: Environment, start_site: "StartSite", nginx: Nginx, alice: Person) -> Iterator[httpx2.Client]:
+def client(
+    environment: Environment, start_site: "StartSite", nginx: Nginx, alice: Person
+) -> Iterator[httpx2.Client]:
     """A client of hers that speaks HTTP/2 over a single connection, as browsers do."""
     url = f"https://127.0.0.1:{nginx.port}"
     site = start_site(SITE_URL=url, TRUSTED_PROXIES="127.0.0.1")
     nginx.start_deployed([site.port], environment.folder / "static")
     one = httpx2.Limits(max_connections=1)
     trusted = ssl.create_default_context(cafile=str(nginx.certificate))
-    with httpx2.Client(base_url=url, http1=False, http2=True, verify=trusted, trust_env=False, limits=one) as client:
+    with httpx2.Client(
+        base_url=url, http1=False, http2=True, verify=trusted, trust_env=False, limits=one
+    ) as client:
         client.cookies.update({"sessionid": alice.new_session(), "csrftoken": "c" * 32})
         client.headers.update({"X-CSRFToken": "c" * 32, "Referer": url})
         yield client
@@ -41,12 +45,21 @@ def test_pages_and_static_files_come_over_http2(client: httpx2.Client) -> None:
         assert (answer.status_code, answer.http_version) == (200, "HTTP/2")
 
 
-def test_answers_stream_unbuffered_side_by_side_over_one_connection(client: httpx2.Client, upstream: Upstream) -> None:
+def test_answers_stream_unbuffered_side_by_side_over_one_connection(
+    client: httpx2.Client, upstream: Upstream
+) -> None:
     gates = [wire.Gate() for _ in range(STREAMS)]
-    keys = [upstream.script([wire.role(), *wire.text("one "), gate, *wire.text("two"), *wire.answer()[1:]]) for gate in gates]
+    keys = [
+        upstream.script(
+            [wire.role(), *wire.text("one "), gate, *wire.text("two"), *wire.answer()[1:]]
+        )
+        for gate in gates
+    ]
     streams = []
     for key in keys:
-        response = client.send(client.build_request("POST", "/api/chat", json={"content": key}), stream=True)
+        response = client.send(
+            client.build_request("POST", "/api/chat", json={"content": key}), stream=True
+        )
         assert (response.status_code, response.http_version) == (200, "HTTP/2")
         lines = response.iter_lines()
         # The first text has come while the model holds back the second.

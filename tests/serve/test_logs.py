@@ -1,4 +1,6 @@
-"""What people write, what the model says, and every secret stay out of the logs, at every level and in both formats."""
+"""What people write, what the model says, and every secret stay out of the logs, at every level and
+in both formats.
+"""
 
 import json
 from collections.abc import Callable
@@ -27,7 +29,10 @@ def whole(stream: Stream) -> Stream:
 
 
 class Words:
-    """Prompts and answers that can be found again. The key of a prompt tells the upstream what to do."""
+    """Prompts and answers that can be found again.
+
+    The key of a prompt tells the upstream what to do.
+    """
 
     def __init__(self, upstream: Upstream) -> None:
         self._upstream = upstream
@@ -45,8 +50,9 @@ class Words:
 
 
 def chat(client: Client, words: Words) -> None:
-    marked_up = "# {0}\n\n```{0}\n{0}\n```\n\n[{0}](http://{0}.example) | {0}\n-|-\n\n<b>{0}</b> ![{0}](javascript:{0})".format(
-        words.new("answer")
+    marked_up = (
+        "# {0}\n\n```{0}\n{0}\n```\n\n[{0}](http://{0}.example) | {0}\n-|-\n\n<b>{0}</b>"
+        " ![{0}](javascript:{0})".format(words.new("answer"))
     )
     first = whole(client.chat(content=words.prompt(wire.answer(marked_up))))
     assert first.ended
@@ -54,7 +60,10 @@ def chat(client: Client, words: Words) -> None:
     whole(client.resume(first.answer, "3"))
     client.get(f"/c/{first.events[0].data['conversation']}/export.json")
     client.get(f"/search/?q={words.new('search')}")
-    messages = [{"role": "system", "content": words.new("system")}, {"role": "user", "content": words.prompt(wire.answer(words.new("a")))}]
+    messages = [
+        {"role": "system", "content": words.new("system")},
+        {"role": "user", "content": words.prompt(wire.answer(words.new("a")))},
+    ]
     whole(client.chat(messages=messages))
 
 
@@ -99,7 +108,9 @@ def be_refused(client: Client, words: Words) -> None:
     for body in bodies:
         with client.chat(body) as refused:
             assert refused.status in (400, 404)
-    client.post("/api/chat", content=words.new("prompt"), headers={"Content-Type": "application/json"})
+    client.post(
+        "/api/chat", content=words.new("prompt"), headers={"Content-Type": "application/json"}
+    )
     client.http.post("/api/chat", json={"content": words.new("prompt")})  # without the CSRF header
     client.get(f"/nowhere/?token={words.new('token')}")
 
@@ -109,7 +120,9 @@ def sign_in(site: Site, person: Person) -> list[str]:
     secrets = []
     for password in (person.password, SIGN_IN_SECRET):
         with Client(site.url) as client:
-            assert client.sign_in(person.user.username, password).status_code == (302 if password == person.password else 200)
+            assert client.sign_in(person.user.username, password).status_code == (
+                302 if password == person.password else 200
+            )
             secrets += [cookie.value or "" for cookie in client.http.cookies.jar]
             client.post("/accounts/logout/")
     return secrets
@@ -119,7 +132,9 @@ def sign_in(site: Site, person: Person) -> list[str]:
 def test_no_prompt_answer_key_cookie_or_password_stands_in_any_log(
     alice: Person, start_site: "StartSite", upstream: Upstream, log_format: str
 ) -> None:
-    site = start_site(LOG_LEVEL="DEBUG", LOG_FORMAT=log_format, UPSTREAM_RETRIES="0", RESUME_GRACE_SECONDS="0")
+    site = start_site(
+        LOG_LEVEL="DEBUG", LOG_FORMAT=log_format, UPSTREAM_RETRIES="0", RESUME_GRACE_SECONDS="0"
+    )
     client, words = alice.client_on(site), Words(upstream)
     for act in (chat, stop_and_leave, fail, be_refused):
         act(client, words)
@@ -132,16 +147,27 @@ def test_no_prompt_answer_key_cookie_or_password_stands_in_any_log(
     assert [word for word in never if word in log] == []
 
 
-def test_upstream_that_is_not_there_logs_neither_prompt_nor_key(alice: Person, start_site: "StartSite", upstream: Upstream) -> None:
-    site = start_site(LOG_LEVEL="DEBUG", UPSTREAM_RETRIES="0", OPENAI_BASE_URL=f"http://127.0.0.1:{free_port()}/v1")
+def test_upstream_that_is_not_there_logs_neither_prompt_nor_key(
+    alice: Person, start_site: "StartSite", upstream: Upstream
+) -> None:
+    site = start_site(
+        LOG_LEVEL="DEBUG",
+        UPSTREAM_RETRIES="0",
+        OPENAI_BASE_URL=f"http://127.0.0.1:{free_port()}/v1",
+    )
     prompt = f"prompt{uuid4().hex}"
-    assert whole(alice.client_on(site).chat(content=prompt)).named("error")[0]["code"] == "upstream_unavailable"
+    assert (
+        whole(alice.client_on(site).chat(content=prompt)).named("error")[0]["code"]
+        == "upstream_unavailable"
+    )
     site.stop()
     assert prompt not in site.log()
     assert API_KEY not in site.log()
 
 
-def test_json_log_is_one_object_a_line(alice: Person, start_site: StartSite, start_valkey: Callable[[], Valkey]) -> None:
+def test_json_log_is_one_object_a_line(
+    alice: Person, start_site: StartSite, start_valkey: Callable[[], Valkey]
+) -> None:
     valkey = start_valkey()
     site = start_site(LOG_LEVEL="DEBUG", LOG_FORMAT="json", REDIS_URL=valkey.url)
     valkey.stop()
@@ -154,7 +180,9 @@ def test_json_log_is_one_object_a_line(alice: Person, start_site: StartSite, sta
         assert set(json.loads(line)) >= {"time", "level", "logger", "message"}
 
 
-def test_what_is_refused_on_a_page_is_logged_and_what_the_api_refuses_is_not(alice: Person, start_site: StartSite) -> None:
+def test_what_is_refused_on_a_page_is_logged_and_what_the_api_refuses_is_not(
+    alice: Person, start_site: StartSite
+) -> None:
     site = start_site()
     client = alice.client_on(site)
     assert client.get("/nowhere/").status_code == 404

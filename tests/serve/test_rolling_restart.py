@@ -19,14 +19,17 @@ if TYPE_CHECKING:
     from tests.conftest import MakeUser, StartSite
 
 READERS = 6
-# An answer of two seconds: longer than an instance takes to be told to stop, to let its readers go and to refuse what is new.
+# An answer of two seconds: longer than an instance takes to be told to stop, to let its readers go
+# and to refuse what is new.
 PIECES = [f"“{number}” 👋🏽 " for number in range(40)]
 PACE_SECONDS = 0.05
 
 
 @dataclass
 class Seen:
-    """What one reader saw of one turn: the whole text, the payloads of `done`, and what it was refused with before it began."""
+    """What one reader saw of one turn: the whole text, the payloads of `done`, and what it was
+    refused with before it began.
+    """
 
     answer: str = ""
     text: str = ""
@@ -36,17 +39,27 @@ class Seen:
 
 
 def read(client: Client, key: str) -> Seen:
-    """One turn as the page has it: sent again under its id when it was refused, resumed from its cursor when it was let go."""
+    """One turn as the page has it: sent again under its id when it was refused, resumed from its
+    cursor when it was let go.
+    """
     seen, turn, cursor = Seen(), str(uuid4()), None
     while not seen.done:
-        with client.resume(seen.answer, cursor) if seen.answer else client.chat(content=key, turn=turn) as stream:
+        with (
+            client.resume(seen.answer, cursor)
+            if seen.answer
+            else client.chat(content=key, turn=turn) as stream
+        ):
             if stream.status != 200:
                 seen.refusals.append((stream.status, code_of(stream)))
                 sleep(0.2)
                 continue
             stream.read()
             assert stream.rest == b""  # let go between two frames
-            seen.answer, seen.resumed, cursor = stream.answer, seen.resumed + 1, stream.cursor or cursor
+            seen.answer, seen.resumed, cursor = (
+                stream.answer,
+                seen.resumed + 1,
+                stream.cursor or cursor,
+            )
             seen.text += stream.text
             seen.done += stream.named("done")
     return seen
@@ -66,12 +79,18 @@ def client_at(address: str, person: Person) -> Client:
 
 
 def test_instances_restarted_in_turn_cut_no_answer_and_turn_nobody_away(
-    environment: Environment, start_site: "StartSite", make_user: "MakeUser", nginx: Nginx, upstream: Upstream
+    environment: Environment,
+    start_site: "StartSite",
+    make_user: "MakeUser",
+    nginx: Nginx,
+    upstream: Upstream,
 ) -> None:
     address = f"https://127.0.0.1:{nginx.port}"
     instances = [start_site(SITE_URL=address, TRUSTED_PROXIES="127.0.0.1") for _ in range(2)]
     nginx.start_deployed([instance.port for instance in instances], environment.folder / "static")
-    paced: wire.Script = [step for piece in PIECES for step in (*wire.text(piece), wire.Pause(PACE_SECONDS))]
+    paced: wire.Script = [
+        step for piece in PIECES for step in (*wire.text(piece), wire.Pause(PACE_SECONDS))
+    ]
     key = upstream.script([wire.role(), *paced, *wire.answer()[1:]])
     people = [make_user("reader", concurrent_streams=1) for _ in range(READERS)]
     over = Event()
@@ -103,5 +122,9 @@ def check_none_was_cut(turns: list[Seen]) -> None:
     assert sum(seen.resumed > 1 for seen in turns) >= READERS / 2  # they were let go, and came back
     assert {refusal for seen in turns for refusal in seen.refusals} <= {(503, "draining")}
     answers = [seen.answer for seen in turns]
-    assert Message.objects.filter(id__in=answers, status=Message.Status.COMPLETE, content="".join(PIECES)).count() == len(turns)
-    assert Usage.objects.filter(answer__in=answers, outcome=Usage.Outcome.COMPLETE, estimated=False).count() == len(turns)
+    assert Message.objects.filter(
+        id__in=answers, status=Message.Status.COMPLETE, content="".join(PIECES)
+    ).count() == len(turns)
+    assert Usage.objects.filter(
+        answer__in=answers, outcome=Usage.Outcome.COMPLETE, estimated=False
+    ).count() == len(turns)

@@ -19,7 +19,10 @@ def get(site: Site, path: str) -> httpx2.Response:
     return httpx2.get(site.url + path, trust_env=False, follow_redirects=False)
 
 
-@pytest.mark.parametrize("path", ["/", "/accounts/login/", "/healthz", "/api/limits", "/no-such-page", "/static/js/theme.js"])
+@pytest.mark.parametrize(
+    "path",
+    ["/", "/accounts/login/", "/healthz", "/api/limits", "/no-such-page", "/static/js/theme.js"],
+)
 def test_every_response_carries_them(site: Site, path: str) -> None:
     headers = get(site, path).headers
     assert headers["x-content-type-options"] == "nosniff"
@@ -55,7 +58,9 @@ def test_no_page_has_inline_scripts_or_styles(site: Site, alice: Person) -> None
     for path in ("/", "/search/?q=x", "/usage/", "/accounts/password/"):
         html = alice.client.http.get(site.url + path).text
         assert not re.search(r"<style|\sstyle=|\son\w+=", html), path
-        assert all("src=" in tag or "importmap" in tag for tag in re.findall(r"<script[^>]*>", html)), path
+        assert all(
+            "src=" in tag or "importmap" in tag for tag in re.findall(r"<script[^>]*>", html)
+        ), path
 
 
 def test_the_administration_works_under_the_policy(site: Site, alice: Person, page: "Page") -> None:
@@ -63,6 +68,12 @@ def test_the_administration_works_under_the_policy(site: Site, alice: Person, pa
     alice.user.is_staff = alice.user.is_superuser = True
     alice.user.save()
     page.context.add_cookies(alice.cookies(site))
-    for path in ("/admin/", "/admin/chat/quota/", "/admin/chat/quota/add/", "/admin/auth/user/", "/admin/chat/usage/"):
+    for path in (
+        "/admin/",
+        "/admin/chat/quota/",
+        "/admin/chat/quota/add/",
+        "/admin/auth/user/",
+        "/admin/chat/usage/",
+    ):
         page.goto(site.url + path)
         assert page.locator("#site-name").inner_text()

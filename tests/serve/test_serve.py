@@ -31,7 +31,11 @@ def is_alive(pid: int) -> bool:
 def wait_until_gone(pids: set[int], seconds: float = 10) -> None:
     deadline = monotonic() + seconds
     while remaining := {pid for pid in pids if is_alive(pid)}:
-        commands = [Path(f"/proc/{pid}/cmdline").read_text().replace("\0", " ") for pid in remaining if is_alive(pid)]
+        commands = [
+            Path(f"/proc/{pid}/cmdline").read_text().replace("\0", " ")
+            for pid in remaining
+            if is_alive(pid)
+        ]
         assert monotonic() < deadline, f"still running: {commands}"
         sleep(0.02)
 
@@ -40,7 +44,12 @@ def set_up(browser: httpx2.Client, link: str) -> None:
     """Makes the first admin, who is then signed in."""
     page = browser.get(link)
     assert page.status_code == 200, page.text
-    fields = {"username": "ada", "email": "ada@example.org", "password1": PASSWORD, "password2": PASSWORD}
+    fields = {
+        "username": "ada",
+        "email": "ada@example.org",
+        "password1": PASSWORD,
+        "password2": PASSWORD,
+    }
     token = browser.cookies["csrftoken"]
     done = browser.post(link, data={**fields, "csrfmiddlewaretoken": token})
     assert done.status_code == 302, done.text
@@ -71,7 +80,9 @@ def check_demo_table(path: Path, answer: str) -> None:
     assert "| Neptune" in content
 
 
-def test_ctrl_c_lets_an_answer_finish_and_the_next_start_finds_everything_again(serve: Serves, tmp_path: Path) -> None:
+def test_ctrl_c_lets_an_answer_finish_and_the_next_start_finds_everything_again(
+    serve: Serves, tmp_path: Path
+) -> None:
     first = serve(tmp_path)
     assert first.wait_for_line("Chatsite is ready at").endswith(first.url)
     assert "demo model answers" in first.wait_for_line("demo model")
@@ -119,7 +130,9 @@ def test_killed_with_9_it_leaves_no_process_and_no_obstacle(serve: Serves, tmp_p
 
 
 @pytest.mark.parametrize("whole_group", [False, True], ids=["SIGTERM to make", "Ctrl-C"])
-def test_make_run_ends_everything_when_it_is_told_to(serve: Serves, tmp_path: Path, whole_group: bool) -> None:
+def test_make_run_ends_everything_when_it_is_told_to(
+    serve: Serves, tmp_path: Path, whole_group: bool
+) -> None:
     # A checkout whose virtualenv is this one, with nothing to install.
     checkout = tmp_path / "checkout"
     (checkout / ".venv").mkdir(parents=True)
@@ -162,8 +175,12 @@ def test_second_ctrl_c_ends_it_at_once(serve: Serves, tmp_path: Path) -> None:
     wait_until_gone(children)
 
 
-def test_client_that_never_sends_the_rest_of_its_request_does_not_hold_up_the_end(serve: Serves, tmp_path: Path) -> None:
-    site = serve(tmp_path, REDIS_URL="memory://", OPENAI_API_KEY="sk-never-used", DRAIN_SECONDS="2").wait_until_ready()
+def test_client_that_never_sends_the_rest_of_its_request_does_not_hold_up_the_end(
+    serve: Serves, tmp_path: Path
+) -> None:
+    site = serve(
+        tmp_path, REDIS_URL="memory://", OPENAI_API_KEY="sk-never-used", DRAIN_SECONDS="2"
+    ).wait_until_ready()
     with socket.create_connection(("127.0.0.1", site.port)) as half:
         half.sendall(b"POST /api/chat HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n{")
         assert ask(site, "/healthz") == 200
@@ -171,7 +188,9 @@ def test_client_that_never_sends_the_rest_of_its_request_does_not_hold_up_the_en
         assert site.wait(10) == 0
 
 
-def test_without_redis_and_with_a_key_it_starts_uvicorn_alone(serve: Serves, tmp_path: Path) -> None:
+def test_without_redis_and_with_a_key_it_starts_uvicorn_alone(
+    serve: Serves, tmp_path: Path
+) -> None:
     site = serve(tmp_path, REDIS_URL="memory://", OPENAI_API_KEY="sk-never-used").wait_until_ready()
     assert len(descendants(site.process.pid)) == 1
     assert ask(site, "/readyz") == 200
@@ -181,8 +200,13 @@ def test_without_redis_and_with_a_key_it_starts_uvicorn_alone(serve: Serves, tmp
     assert "demo" not in site.output
 
 
-def test_several_workers_that_drain_refuse_new_connections_too(serve: Serves, tmp_path: Path) -> None:
-    """A proxy then asks the next instance. Were they only left waiting, it would wait as long as the drain lasts."""
+def test_several_workers_that_drain_refuse_new_connections_too(
+    serve: Serves, tmp_path: Path
+) -> None:
+    """A proxy then asks the next instance.
+
+    Were they only left waiting, it would wait as long as the drain lasts.
+    """
     site = serve(tmp_path, WORKERS="2", DRAIN_SECONDS="300")
     link = site.wait_for_line("/setup/").split()[-1]
     with visit(site) as browser:
@@ -210,7 +234,9 @@ def refuses_connections(site: Serve) -> bool:
 def test_web_server_that_dies_ends_everything_with_its_code(serve: Serves, tmp_path: Path) -> None:
     site = serve(tmp_path).wait_until_ready()
     children = descendants(site.process.pid)
-    server = next(pid for pid in children if b"uvicorn" in Path(f"/proc/{pid}/cmdline").read_bytes())
+    server = next(
+        pid for pid in children if b"uvicorn" in Path(f"/proc/{pid}/cmdline").read_bytes()
+    )
 
     os.kill(server, signal.SIGKILL)
 
@@ -224,7 +250,13 @@ def test_any_folder_will_do(serve: Serves, tmp_path: Path, name: str) -> None:
     site = serve(folder).wait_until_ready()
     assert ask(site, "/readyz") == 200
     assert ask(site, "/accounts/login/") == 200
-    assert {path.name for path in folder.iterdir()} >= {"db.sqlite3", "valkey", "valkey.sock", "secret_key", "static"}
+    assert {path.name for path in folder.iterdir()} >= {
+        "db.sqlite3",
+        "valkey",
+        "valkey.sock",
+        "secret_key",
+        "static",
+    }
     assert [path.name for path in tmp_path.iterdir()] == [name]
     command = [sys.executable, "manage.py", "doctor", site.url]
     env = clean_environment(folder, PORT=str(site.port))
@@ -234,9 +266,13 @@ def test_any_folder_will_do(serve: Serves, tmp_path: Path, name: str) -> None:
     assert site.wait() == 0
 
 
-def test_the_demo_model_answers_whatever_the_proxies_of_the_environment(serve: Serves, tmp_path: Path) -> None:
+def test_the_demo_model_answers_whatever_the_proxies_of_the_environment(
+    serve: Serves, tmp_path: Path
+) -> None:
     with Listener() as listener:
-        proxies: dict[str, Any] = dict.fromkeys(("ALL_PROXY", "http_proxy", "HTTPS_PROXY"), f"socks5://127.0.0.1:{listener.port}")
+        proxies: dict[str, Any] = dict.fromkeys(
+            ("ALL_PROXY", "http_proxy", "HTTPS_PROXY"), f"socks5://127.0.0.1:{listener.port}"
+        )
         site = serve(tmp_path, **proxies)
         link = site.wait_for_line("/setup/").split()[-1]
         with visit(site) as browser:
@@ -245,16 +281,34 @@ def test_the_demo_model_answers_whatever_the_proxies_of_the_environment(serve: S
         assert listener.connections == 0
 
 
-@pytest.mark.parametrize("address", ["http://bücher.example:{port}", "http://XN--bcher-kva.example:{port}/"])
-def test_an_address_beyond_ascii_has_a_sign_in_page_that_works(serve: Serves, tmp_path: Path, address: str) -> None:
+@pytest.mark.parametrize(
+    "address", ["http://bücher.example:{port}", "http://XN--bcher-kva.example:{port}/"]
+)
+def test_an_address_beyond_ascii_has_a_sign_in_page_that_works(
+    serve: Serves, tmp_path: Path, address: str
+) -> None:
     port = free_port()
-    admin: dict[str, Any] = {"DJANGO_SUPERUSER_USERNAME": "ada", "DJANGO_SUPERUSER_PASSWORD": PASSWORD}
-    site = serve(tmp_path, PORT=str(port), SITE_URL=address.format(port=port), REDIS_URL="memory://", **admin)
-    assert site.wait_for_line("Chatsite is ready at").endswith(f" http://xn--bcher-kva.example:{port}")
-    sent = {"Host": f"xn--bcher-kva.example:{port}", "Origin": f"http://xn--bcher-kva.example:{port}"}
+    admin: dict[str, Any] = {
+        "DJANGO_SUPERUSER_USERNAME": "ada",
+        "DJANGO_SUPERUSER_PASSWORD": PASSWORD,
+    }
+    site = serve(
+        tmp_path, PORT=str(port), SITE_URL=address.format(port=port), REDIS_URL="memory://", **admin
+    )
+    assert site.wait_for_line("Chatsite is ready at").endswith(
+        f" http://xn--bcher-kva.example:{port}"
+    )
+    sent = {
+        "Host": f"xn--bcher-kva.example:{port}",
+        "Origin": f"http://xn--bcher-kva.example:{port}",
+    }
     with httpx2.Client(base_url=site.url, trust_env=False, timeout=20, headers=sent) as browser:
         page = browser.get("/accounts/login/")
         assert page.status_code == 200
-        fields = {"username": "ada", "password": PASSWORD, "csrfmiddlewaretoken": browser.cookies["csrftoken"]}
+        fields = {
+            "username": "ada",
+            "password": PASSWORD,
+            "csrfmiddlewaretoken": browser.cookies["csrftoken"],
+        }
         assert browser.post("/accounts/login/", data=fields).status_code == 302
         assert browser.get("/api/limits").status_code == 200

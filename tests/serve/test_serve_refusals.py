@@ -10,13 +10,21 @@ from tests.harness.serve import Serves
 from tests.harness.site import free_port
 
 
-@pytest.mark.parametrize("secret_key", ["", "a-secret-key-of-an-operator-who-likes-to-choose-it-himself"])
-def test_data_folder_that_cannot_be_written_is_one_clear_line(serve: Serves, tmp_path: Path, secret_key: str) -> None:
+@pytest.mark.parametrize(
+    "secret_key", ["", "a-secret-key-of-an-operator-who-likes-to-choose-it-himself"]
+)
+def test_data_folder_that_cannot_be_written_is_one_clear_line(
+    serve: Serves, tmp_path: Path, secret_key: str
+) -> None:
     (tmp_path / "file").write_text("no folder")
     folder = tmp_path / "file" / "data"
     refused = serve(folder, SECRET_KEY=secret_key)
     assert refused.wait() == 1
-    assert refused.output == f"DATA_DIR={folder} cannot be used: Not a directory. Set DATA_DIR to a folder this user can write."
+    assert (
+        refused.output
+        == f"DATA_DIR={folder} cannot be used: Not a directory. Set DATA_DIR to a folder this user"
+        " can write."
+    )
 
 
 @pytest.mark.parametrize(
@@ -29,7 +37,9 @@ def test_data_folder_that_cannot_be_written_is_one_clear_line(serve: Serves, tmp
         ("ALLOWED_HOSTS", "http://chat"),
     ],
 )
-def test_a_setting_that_is_wrong_is_one_clear_line(serve: Serves, tmp_path: Path, setting: str, value: str) -> None:
+def test_a_setting_that_is_wrong_is_one_clear_line(
+    serve: Serves, tmp_path: Path, setting: str, value: str
+) -> None:
     env: dict[str, Any] = {setting: value}
     refused = serve(tmp_path, **env)
     assert refused.wait() == 1
@@ -47,7 +57,9 @@ def test_path_too_long_for_a_socket_is_one_clear_line(serve: Serves, tmp_path: P
     assert "Choose a shorter DATA_DIR, or set REDIS_URL." in refused.output
 
 
-def test_redis_that_is_not_there_is_one_clear_line_without_its_password(serve: Serves, tmp_path: Path) -> None:
+def test_redis_that_is_not_there_is_one_clear_line_without_its_password(
+    serve: Serves, tmp_path: Path
+) -> None:
     port = free_port()
     refused = serve(tmp_path, REDIS_URL=f"redis://user:hunter2@127.0.0.1:{port}/0?password=hunter2")
     assert refused.wait() == 1
@@ -74,7 +86,10 @@ def test_redis_inside_the_process_is_refused_for_two_workers(serve: Serves, tmp_
 
 def test_database_that_is_away_is_one_clear_line(serve: Serves, tmp_path: Path) -> None:
     refused = serve(
-        tmp_path, REDIS_URL="memory://", OPENAI_API_KEY="sk-x", DATABASE_URL=f"postgres://user:hunter2@127.0.0.1:{free_port()}/chat"
+        tmp_path,
+        REDIS_URL="memory://",
+        OPENAI_API_KEY="sk-x",
+        DATABASE_URL=f"postgres://user:hunter2@127.0.0.1:{free_port()}/chat",
     )
     assert refused.wait() == 1
     assert refused.lines[-1].startswith("The database cannot be used: ")

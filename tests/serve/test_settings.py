@@ -28,7 +28,13 @@ def test_address_follows_from_host_and_port(tmp_path: Path) -> None:
 
 
 def test_https_address_brings_secure_cookies_and_its_host(tmp_path: Path) -> None:
-    names = ["SESSION_COOKIE_SECURE", "CSRF_COOKIE_SECURE", "SECURE_HSTS_SECONDS", "CSRF_TRUSTED_ORIGINS", "ALLOWED_HOSTS"]
+    names = [
+        "SESSION_COOKIE_SECURE",
+        "CSRF_COOKIE_SECURE",
+        "SECURE_HSTS_SECONDS",
+        "CSRF_TRUSTED_ORIGINS",
+        "ALLOWED_HOSTS",
+    ]
     *cookies, hsts, origins, hosts = load(tmp_path, *names, SITE_URL="https://chat.example.org/")
     assert cookies == [True, True]
     assert hsts == 31536000
@@ -63,7 +69,9 @@ def test_the_address_is_kept_as_browsers_send_it(value: str, url: str, host: str
     site = site_origin(value, "127.0.0.1", 8000)
     assert (str(site), site.host) == (url, host)
     given = host if ":" in host else value.partition("://")[2].partition(":")[0].strip("/")
-    assert Env({"HOSTS": f"{given}, .{given}" if ":" not in host else given}).hosts("HOSTS")[0] == host
+    assert (
+        Env({"HOSTS": f"{given}, .{given}" if ":" not in host else given}).hosts("HOSTS")[0] == host
+    )
     assert Env({"ORIGINS": value}).trusted_origins("ORIGINS") == [url]
 
 
@@ -71,7 +79,10 @@ def test_an_address_beyond_ascii_is_allowed_as_browsers_send_it(tmp_path: Path) 
     names = ["SITE_URL", "CSRF_TRUSTED_ORIGINS", "ALLOWED_HOSTS", "DEFAULT_FROM_EMAIL"]
     for value in ("https://bücher.example/", "https://xn--bcher-kva.example"):
         url, origins, hosts, sender = load(tmp_path, *names, SITE_URL=value)
-        assert (url, origins) == ("https://xn--bcher-kva.example", ["https://xn--bcher-kva.example"])
+        assert (url, origins) == (
+            "https://xn--bcher-kva.example",
+            ["https://xn--bcher-kva.example"],
+        )
         assert hosts[0] == "xn--bcher-kva.example"
         assert sender == "chatsite@xn--bcher-kva.example"
 
@@ -133,7 +144,9 @@ def test_the_address_of_the_model_is_kept_as_the_client_takes_it(value: str, kep
         ({"SITE_URL": "http://chat.example.org:443"}, "_443"),
     ],
 )
-def test_cookies_are_named_after_a_port_that_is_not_the_schemes_own(tmp_path: Path, settings: dict[str, str], suffix: str) -> None:
+def test_cookies_are_named_after_a_port_that_is_not_the_schemes_own(
+    tmp_path: Path, settings: dict[str, str], suffix: str
+) -> None:
     names = load(tmp_path, "SESSION_COOKIE_NAME", "CSRF_COOKIE_NAME", **settings)
     assert names == [f"sessionid{suffix}", f"csrftoken{suffix}"]
     assert load(tmp_path, "SESSION_COOKIE_NAME", SESSION_COOKIE_NAME="mine", **settings) == ["mine"]
@@ -146,7 +159,9 @@ def test_redis_is_the_embedded_one_until_one_is_named(tmp_path: Path) -> None:
     assert load(tmp_path, *names, REDIS_URL="memory://") == ["memory://", False, True]
 
 
-@pytest.mark.parametrize("name", ["a#b", "a?b=c", "a%20b", "a b", "a'\"b", "dätä", "日本", "a;b&c", "a\\b", "~a"])
+@pytest.mark.parametrize(
+    "name", ["a#b", "a?b=c", "a%20b", "a b", "a'\"b", "dätä", "日本", "a;b&c", "a\\b", "~a"]
+)
 def test_a_folder_is_a_path_and_no_url(tmp_path: Path, name: str) -> None:
     path = folder("DATA_DIR", f"{tmp_path}/{name}", ROOT)
     assert path == tmp_path / name
@@ -183,7 +198,12 @@ def test_secret_key_is_made_once_and_only_its_owner_can_read_it(tmp_path: Path) 
 def test_processes_that_start_together_agree_on_the_secret_key(tmp_path: Path) -> None:
     env = os.environ | {"DATA_DIR": str(tmp_path), "SECRET_KEY": ""}
     code = "from chatsite import settings; print(settings.SECRET_KEY)"
-    started = [subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, env=env, stdout=subprocess.PIPE, text=True) for _ in range(4)]
+    started = [
+        subprocess.Popen(
+            [sys.executable, "-c", code], cwd=ROOT, env=env, stdout=subprocess.PIPE, text=True
+        )
+        for _ in range(4)
+    ]
     keys = {process.communicate(timeout=30)[0] for process in started}
     assert len(keys) == 1
     assert [path.name for path in tmp_path.iterdir()] == ["secret_key"]
@@ -210,7 +230,9 @@ def test_secret_may_come_from_a_file_but_not_from_both(tmp_path: Path) -> None:
         (b"KEY=hunter2\xff\n", "cannot be read"),
     ],
 )
-def test_a_dotenv_file_that_cannot_be_read_is_refused_and_not_repeated(tmp_path: Path, content: bytes, refusal: str) -> None:
+def test_a_dotenv_file_that_cannot_be_read_is_refused_and_not_repeated(
+    tmp_path: Path, content: bytes, refusal: str
+) -> None:
     dotenv = tmp_path / ".env"
     dotenv.write_bytes(content)
     with pytest.raises(ImproperlyConfigured, match=refusal) as refused:

@@ -24,70 +24,154 @@ from tests.harness.settings import ROOT, refusal, start
         ("PORT", "http", "PORT=http is not valid: it takes a whole number from 1 to 65535."),
         ("WORKERS", "0", "WORKERS=0 is not valid: it takes a whole number from 1 to 256."),
         ("DEBUG", "maybe", "DEBUG=maybe is not valid: it takes true or false."),
-        ("LIMITS_WHEN_REDIS_DOWN", "hope", "LIMITS_WHEN_REDIS_DOWN=hope is not valid: it takes refuse or allow."),
-        ("TIME_ZONE", "Mars/Olympus", "TIME_ZONE=Mars/Olympus is not valid: it takes a time zone such as Europe/Berlin."),
+        (
+            "LIMITS_WHEN_REDIS_DOWN",
+            "hope",
+            "LIMITS_WHEN_REDIS_DOWN=hope is not valid: it takes refuse or allow.",
+        ),
+        (
+            "TIME_ZONE",
+            "Mars/Olympus",
+            "TIME_ZONE=Mars/Olympus is not valid: it takes a time zone such as Europe/Berlin.",
+        ),
         (
             "SITE_URL",
             "http://chat.example.org:99999",
-            "SITE_URL=http://chat.example.org:99999 is not valid: it takes an address such as https://chat.example.org.",
+            (
+                "SITE_URL=http://chat.example.org:99999 is not valid: it takes an address such as"
+                " https://chat.example.org."
+            ),
         ),
         (
             "SITE_URL",
             "https://chat.example.org/#a",
-            "SITE_URL=https://chat.example.org/#a is not valid: it takes an address such as https://chat.example.org.",
+            (
+                "SITE_URL=https://chat.example.org/#a is not valid: it takes an address such as"
+                " https://chat.example.org."
+            ),
         ),
         (
             "SITE_URL",
             "http://my_site:8000",
-            "SITE_URL=http://my_site:8000 is not valid: it takes an address such as https://chat.example.org "
-            "(a host name has no underscore).",
+            (
+                "SITE_URL=http://my_site:8000 is not valid: it takes an address such as"
+                " https://chat.example.org (a host name has no underscore)."
+            ),
         ),
-        ("HOST", "my_box", "HOST=my_box has an underscore, with which no request is taken: set SITE_URL, or an address as HOST."),
-        ("UPSTREAM_RETRIES", "nan", "UPSTREAM_RETRIES=nan is not valid: it takes a whole number from 0 to 20."),
-        ("UPSTREAM_IDLE_SECONDS", "-1", f"UPSTREAM_IDLE_SECONDS=-1 is not valid: it takes a whole number from 1 to {2**31}."),
-        ("DRAIN_SECONDS", "inf", f"DRAIN_SECONDS=inf is not valid: it takes a whole number from 0 to {2**31}."),
-        ("DATA_DIR", "~nobody-of-that-name/x", "DATA_DIR=~nobody-of-that-name/x is not valid: no home is known by that name."),
+        (
+            "HOST",
+            "my_box",
+            (
+                "HOST=my_box has an underscore, with which no request is taken: set SITE_URL, or an"
+                " address as HOST."
+            ),
+        ),
+        (
+            "UPSTREAM_RETRIES",
+            "nan",
+            "UPSTREAM_RETRIES=nan is not valid: it takes a whole number from 0 to 20.",
+        ),
+        (
+            "UPSTREAM_IDLE_SECONDS",
+            "-1",
+            f"UPSTREAM_IDLE_SECONDS=-1 is not valid: it takes a whole number from 1 to {2**31}.",
+        ),
+        (
+            "DRAIN_SECONDS",
+            "inf",
+            f"DRAIN_SECONDS=inf is not valid: it takes a whole number from 0 to {2**31}.",
+        ),
+        (
+            "DATA_DIR",
+            "~nobody-of-that-name/x",
+            "DATA_DIR=~nobody-of-that-name/x is not valid: no home is known by that name.",
+        ),
         (
             "EMAIL_HOST",
             "smtp://mail",
-            "EMAIL_HOST=smtp://mail is not valid: it takes a host such as mail.example.org, the port in EMAIL_PORT.",
+            (
+                "EMAIL_HOST=smtp://mail is not valid: it takes a host such as mail.example.org, the"
+                " port in EMAIL_PORT."
+            ),
         ),
-        ("DEFAULT_FROM_EMAIL", "chat", "DEFAULT_FROM_EMAIL=chat is not valid: it takes a mail address such as chat@example.org."),
-        ("SESSION_COOKIE_NAME", "a;b", "SESSION_COOKIE_NAME=a;b is not valid: it takes letters, digits, - and _."),
-        ("SESSION_COOKIE_NAME", "csrftoken_8000", "SESSION_COOKIE_NAME and CSRF_COOKIE_NAME are the same name; give each its own."),
+        (
+            "DEFAULT_FROM_EMAIL",
+            "chat",
+            (
+                "DEFAULT_FROM_EMAIL=chat is not valid: it takes a mail address such as"
+                " chat@example.org."
+            ),
+        ),
+        (
+            "SESSION_COOKIE_NAME",
+            "a;b",
+            "SESSION_COOKIE_NAME=a;b is not valid: it takes letters, digits, - and _.",
+        ),
+        (
+            "SESSION_COOKIE_NAME",
+            "csrftoken_8000",
+            "SESSION_COOKIE_NAME and CSRF_COOKIE_NAME are the same name; give each its own.",
+        ),
         (
             "CSRF_COOKIE_NAME",
             "__Host-csrf",
-            "CSRF_COOKIE_NAME=__Host-csrf is not valid: browsers keep such a name for https only, and SITE_URL is not.",
+            (
+                "CSRF_COOKIE_NAME=__Host-csrf is not valid: browsers keep such a name for https"
+                " only, and SITE_URL is not."
+            ),
         ),
         (
             "ALLOWED_HOSTS",
             "https://chat.example.org",
-            "ALLOWED_HOSTS=https://chat.example.org is not valid: it takes a comma-separated list of hosts such as chat.example.org "
-            "or .example.org, without scheme, port or path.",
+            (
+                "ALLOWED_HOSTS=https://chat.example.org is not valid: it takes a comma-separated"
+                " list of hosts such as chat.example.org or .example.org, without scheme, port or"
+                " path."
+            ),
         ),
         (
             "CSRF_TRUSTED_ORIGINS",
             "chat.example.org",
-            "CSRF_TRUSTED_ORIGINS=chat.example.org is not valid: it takes a comma-separated list of origins such as "
-            "https://chat.example.org or https://*.example.org, without path.",
+            (
+                "CSRF_TRUSTED_ORIGINS=chat.example.org is not valid: it takes a comma-separated"
+                " list of origins such as https://chat.example.org or https://*.example.org,"
+                " without path."
+            ),
         ),
         (
             "SSL_CERT_FILE",
             "/nowhere",
-            "SSL_CERT_FILE=/nowhere cannot be used: No such file or directory. "
-            "Set it to a file of certificates in PEM format, or unset it.",
+            (
+                "SSL_CERT_FILE=/nowhere cannot be used: No such file or directory. "
+                "Set it to a file of certificates in PEM format, or unset it."
+            ),
         ),
-        ("SSLKEYLOGFILE", "/nowhere/keys", "SSLKEYLOGFILE=/nowhere/keys cannot be written: No such file or directory. Unset it."),
-        ("SITE_URL", "chat.example.org", "SITE_URL=chat.example.org is not valid: it takes an address such as https://chat.example.org."),
+        (
+            "SSLKEYLOGFILE",
+            "/nowhere/keys",
+            "SSLKEYLOGFILE=/nowhere/keys cannot be written: No such file or directory. Unset it.",
+        ),
+        (
+            "SITE_URL",
+            "chat.example.org",
+            (
+                "SITE_URL=chat.example.org is not valid: it takes an address such as"
+                " https://chat.example.org."
+            ),
+        ),
         (
             "TRUSTED_PROXIES",
             "10.0.0.1/8",
-            "TRUSTED_PROXIES=10.0.0.1/8 is not valid: it takes a comma-separated list of networks such as 10.0.0.0/8 or ::1.",
+            (
+                "TRUSTED_PROXIES=10.0.0.1/8 is not valid: it takes a comma-separated list of"
+                " networks such as 10.0.0.0/8 or ::1."
+            ),
         ),
     ],
 )
-def test_wrong_value_is_refused_by_name(tmp_path: Path, name: str, value: str, expected: str) -> None:
+def test_wrong_value_is_refused_by_name(
+    tmp_path: Path, name: str, value: str, expected: str
+) -> None:
     assert refusal(tmp_path, **{name: value}) == expected
 
 
@@ -106,10 +190,14 @@ def test_wrong_value_is_refused_by_name(tmp_path: Path, name: str, value: str, e
         ("OPENAI_BASE_URL", "http://[::1/v1"),
     ],
 )
-def test_a_wrong_address_is_refused_by_name_and_a_password_in_it_is_not_repeated(tmp_path: Path, name: str, value: str) -> None:
+def test_a_wrong_address_is_refused_by_name_and_a_password_in_it_is_not_repeated(
+    tmp_path: Path, name: str, value: str
+) -> None:
     done = start(tmp_path, [], **{name: value})
     assert done.returncode == 1
-    assert done.stderr.splitlines()[-1].startswith(f"django.core.exceptions.ImproperlyConfigured: {name} is not valid: it takes ")
+    assert done.stderr.splitlines()[-1].startswith(
+        f"django.core.exceptions.ImproperlyConfigured: {name} is not valid: it takes "
+    )
     assert "hunter2" not in done.stderr
 
 
@@ -149,7 +237,9 @@ def read(name: str, value: str, base: Path) -> object:
         ("OPENAI_BASE_URL", "https://api..example.org/hunter2"),
     ],
 )
-def test_an_address_of_which_a_piece_would_be_read_as_another_is_refused(tmp_path: Path, name: str, value: str) -> None:
+def test_an_address_of_which_a_piece_would_be_read_as_another_is_refused(
+    tmp_path: Path, name: str, value: str
+) -> None:
     with pytest.raises(ImproperlyConfigured, match=rf"^{name} is not valid: it takes ") as refused:
         read(name, value, tmp_path)
     assert "hunter2" not in str(refused.value)
@@ -183,79 +273,153 @@ def test_a_right_address_is_taken(tmp_path: Path, name: str, value: str) -> None
 
 def test_command_line_says_it_in_one_line(tmp_path: Path) -> None:
     env = os.environ | {"DATA_DIR": str(tmp_path), "PORT": "none"}
-    done = subprocess.run([sys.executable, "manage.py", "check"], cwd=ROOT, env=env, capture_output=True, text=True, timeout=30)
+    done = subprocess.run(
+        [sys.executable, "manage.py", "check"],
+        cwd=ROOT,
+        env=env,
+        capture_output=True,
+        text=True,
+        timeout=30,
+    )
     assert done.returncode == 1
     assert done.stderr == "PORT=none is not valid: it takes a whole number from 1 to 65535.\n"
 
 
 def test_an_address_that_ends_too_late_is_told_where_to_end(tmp_path: Path) -> None:
     said = refusal(tmp_path, OPENAI_BASE_URL="http://127.0.0.1:8001/v1/chat/completions")
-    assert said.endswith("; here, leave off the /chat/completions at its end, which is added to it.")
+    assert said.endswith(
+        "; here, leave off the /chat/completions at its end, which is added to it."
+    )
 
 
 def test_a_password_in_the_address_of_the_site_is_not_repeated(tmp_path: Path) -> None:
     said = refusal(tmp_path, SITE_URL="https://me:hunter2@chat.example.org")
-    assert said.startswith("SITE_URL is not valid: it takes an address such as https://chat.example.org")
+    assert said.startswith(
+        "SITE_URL is not valid: it takes an address such as https://chat.example.org"
+    )
     assert "hunter2" not in said
 
 
 @pytest.mark.parametrize("name", ["SITE_URL", "OPENAI_MODEL", "EMAIL_HOST_USER", "SECRET_KEY"])
 def test_bytes_that_are_no_text_are_refused_by_name(tmp_path: Path, name: str) -> None:
-    assert refusal(tmp_path, **{name: os.fsdecode(b"caf\xe9")}) == f"{name} is not valid: it is not UTF-8."
+    assert (
+        refusal(tmp_path, **{name: os.fsdecode(b"caf\xe9")})
+        == f"{name} is not valid: it is not UTF-8."
+    )
 
 
 # --- Keys and headers -------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
-    "value", ["hunter–2", "hun\nter2", "hun\rter2", "hun\tter2", "hünter2", "hunter2\x7f", "hun\u200bter2", "hun\xa0ter2", "猎人hunter2"]
+    "value",
+    [
+        "hunter–2",
+        "hun\nter2",
+        "hun\rter2",
+        "hun\tter2",
+        "hünter2",
+        "hunter2\x7f",
+        "hun\u200bter2",
+        "hun\xa0ter2",
+        "猎人hunter2",
+    ],
 )
 def test_what_no_header_can_carry_is_refused_by_name_and_not_repeated(value: str) -> None:
-    with pytest.raises(ImproperlyConfigured, match=r"^KEY is not valid: its character \d+ \(U\+[0-9A-F]{4}.*Copy it again\.$") as refused:
+    with pytest.raises(
+        ImproperlyConfigured,
+        match=r"^KEY is not valid: its character \d+ \(U\+[0-9A-F]{4}.*Copy it again\.$",
+    ) as refused:
         header_value("KEY", value)
     assert "hun" not in str(refused.value)
 
 
-@pytest.mark.parametrize("name", ["OPENAI_API_KEY", "METRICS_TOKEN", "OPENAI_ORG_ID", "OPENAI_PROJECT_ID", "EMAIL_HOST_PASSWORD"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "OPENAI_API_KEY",
+        "METRICS_TOKEN",
+        "OPENAI_ORG_ID",
+        "OPENAI_PROJECT_ID",
+        "EMAIL_HOST_PASSWORD",
+    ],
+)
 def test_a_key_with_a_dash_stops_the_start_by_name(tmp_path: Path, name: str) -> None:
     said = refusal(tmp_path, **{name: "sk–key"})
     assert said.startswith(f"{name} is not valid: its character 3 (U+2013 EN DASH) is one that no ")
 
 
-@pytest.mark.parametrize("value", ['"sk-hunter2"', "'sk-hunter2'", "Bearer sk-hunter2", "bearer sk-hunter2"])
+@pytest.mark.parametrize(
+    "value", ['"sk-hunter2"', "'sk-hunter2'", "Bearer sk-hunter2", "bearer sk-hunter2"]
+)
 def test_a_key_with_something_around_it_is_refused(value: str) -> None:
     with pytest.raises(ImproperlyConfigured, match=r"^KEY is not valid: it ") as refused:
         token("KEY", value)
     assert "hunter2" not in str(refused.value)
 
 
-@pytest.mark.parametrize("value", [" sk-key ", "sk-key\r\n", "\ufeffsk-key", "\u200bsk-key\u200b \n", "\xa0sk-key", "sk-key\u2060"])
+@pytest.mark.parametrize(
+    "value",
+    [
+        " sk-key ",
+        "sk-key\r\n",
+        "\ufeffsk-key",
+        "\u200bsk-key\u200b \n",
+        "\xa0sk-key",
+        "sk-key\u2060",
+    ],
+)
 def test_what_pasting_leaves_at_the_ends_is_taken_off(value: str) -> None:
     assert token("KEY", Env({"KEY": value}).secret("KEY")) == "sk-key"
 
 
-@pytest.mark.parametrize("content", [b"sk-key", b"sk-key\n", b"sk-key\r\n\r\n", b"\xef\xbb\xbfsk-key\r\n", b"\n sk-key \n"])
-def test_a_file_of_a_secret_may_end_and_begin_as_editors_do_it(tmp_path: Path, content: bytes) -> None:
+@pytest.mark.parametrize(
+    "content",
+    [b"sk-key", b"sk-key\n", b"sk-key\r\n\r\n", b"\xef\xbb\xbfsk-key\r\n", b"\n sk-key \n"],
+)
+def test_a_file_of_a_secret_may_end_and_begin_as_editors_do_it(
+    tmp_path: Path, content: bytes
+) -> None:
     path = tmp_path / "key"
     path.write_bytes(content)
     assert token("KEY", Env({"KEY_FILE": str(path)}).secret("KEY")) == "sk-key"
 
 
-@pytest.mark.parametrize("content", [b"", b"\n", b"\xef\xbb\xbf\n", "sk-key".encode("utf-16"), b"sk-key\x00", b"sk-key\nsk-other\n"])
-def test_a_file_of_a_secret_that_holds_none_is_refused_by_name(tmp_path: Path, content: bytes) -> None:
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"\n",
+        b"\xef\xbb\xbf\n",
+        "sk-key".encode("utf-16"),
+        b"sk-key\x00",
+        b"sk-key\nsk-other\n",
+    ],
+)
+def test_a_file_of_a_secret_that_holds_none_is_refused_by_name(
+    tmp_path: Path, content: bytes
+) -> None:
     path = tmp_path / "key"
     path.write_bytes(content)
-    with pytest.raises(ImproperlyConfigured, match=rf"^(KEY_FILE={path} |KEY is not valid)") as refused:
+    with pytest.raises(
+        ImproperlyConfigured, match=rf"^(KEY_FILE={path} |KEY is not valid)"
+    ) as refused:
         token("KEY", Env({"KEY_FILE": str(path)}).secret("KEY"))
     assert "sk-" not in str(refused.value)
 
 
 def test_headers_of_the_operator_are_lines() -> None:
-    assert header_lines("LINES", "X-Team: chat\n\nX-Empty:\r\n") == {"X-Team": "chat", "X-Empty": ""}
+    assert header_lines("LINES", "X-Team: chat\n\nX-Empty:\r\n") == {
+        "X-Team": "chat",
+        "X-Empty": "",
+    }
     assert header_lines("LINES", "") == {}
 
 
-@pytest.mark.parametrize("lines", ["hunter2", "X hunter2: a", "X-Größe: hunter2", "X-A: hunter–2", "Host: hunter2", ": hunter2"])
+@pytest.mark.parametrize(
+    "lines",
+    ["hunter2", "X hunter2: a", "X-Größe: hunter2", "X-A: hunter–2", "Host: hunter2", ": hunter2"],
+)
 def test_a_line_that_is_no_header_is_refused_by_name(lines: str) -> None:
     with pytest.raises(ImproperlyConfigured, match=r"^LINES is not valid: ") as refused:
         header_lines("LINES", lines)
@@ -268,9 +432,15 @@ def test_a_line_that_is_no_header_is_refused_by_name(lines: str) -> None:
 def test_certificates_that_are_none_are_refused_by_name(tmp_path: Path) -> None:
     path = tmp_path / "bundle.pem"
     path.write_text("no certificate")
-    assert refusal(tmp_path, SSL_CERT_FILE=str(path)).startswith(f"SSL_CERT_FILE={path} cannot be used: it holds no certificate.")
-    assert refusal(tmp_path, SSL_CERT_FILE=str(tmp_path)).startswith(f"SSL_CERT_FILE={tmp_path} cannot be used: ")
-    assert refusal(tmp_path, SSL_CERT_FILE="", SSL_CERT_DIR=str(tmp_path)).startswith(f"SSL_CERT_DIR={tmp_path} holds no certificate")
+    assert refusal(tmp_path, SSL_CERT_FILE=str(path)).startswith(
+        f"SSL_CERT_FILE={path} cannot be used: it holds no certificate."
+    )
+    assert refusal(tmp_path, SSL_CERT_FILE=str(tmp_path)).startswith(
+        f"SSL_CERT_FILE={tmp_path} cannot be used: "
+    )
+    assert refusal(tmp_path, SSL_CERT_FILE="", SSL_CERT_DIR=str(tmp_path)).startswith(
+        f"SSL_CERT_DIR={tmp_path} holds no certificate"
+    )
     # As the client does, which looks into no folder where there is a file.
     bundle = os.environ.get("SSL_CERT_FILE") or ssl.get_default_verify_paths().openssl_cafile
     assert start(tmp_path, [], SSL_CERT_FILE=bundle, SSL_CERT_DIR="/nowhere").returncode == 0

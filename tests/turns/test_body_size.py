@@ -1,4 +1,6 @@
-"""No body is larger than 4 MiB, on any address: measured while it comes, over real sockets, and never kept in memory."""
+"""No body is larger than 4 MiB, on any address: measured while it comes, over real sockets, and
+never kept in memory.
+"""
 
 import json
 import socket
@@ -34,7 +36,14 @@ EVERYWHERE = [
 def opened(site: Site, line: str, *headers: str) -> Iterator[socket.socket]:
     """A connection on which the head of a request was sent."""
     with socket.create_connection(("127.0.0.1", site.port), timeout=10) as connection:
-        head = [f"{line} HTTP/1.1", f"Host: 127.0.0.1:{site.port}", "Content-Type: application/x-www-form-urlencoded", *headers, "", ""]
+        head = [
+            f"{line} HTTP/1.1",
+            f"Host: 127.0.0.1:{site.port}",
+            "Content-Type: application/x-www-form-urlencoded",
+            *headers,
+            "",
+            "",
+        ]
         connection.sendall("\r\n".join(head).encode())
         yield connection
 
@@ -63,7 +72,9 @@ def test_a_declared_length_is_refused_at_once_on_every_address(site: Site, line:
 
 
 @pytest.mark.parametrize("line", EVERYWHERE)
-def test_a_body_without_a_length_is_cut_at_the_limit_on_every_address(site: Site, line: str) -> None:
+def test_a_body_without_a_length_is_cut_at_the_limit_on_every_address(
+    site: Site, line: str
+) -> None:
     with opened(site, line, "Transfer-Encoding: chunked") as connection:
         connection.sendall(chunk(MEBIBYTE) * 4 + b"1\r\na\r\n")
         assert_too_large(connection)
@@ -71,20 +82,33 @@ def test_a_body_without_a_length_is_cut_at_the_limit_on_every_address(site: Site
 
 @pytest.mark.parametrize("length", [f"Content-Length: {LIMIT * 3}", "Transfer-Encoding: chunked"])
 def test_whoever_sends_all_of_it_before_reading_finds_the_refusal(site: Site, length: str) -> None:
-    """Most clients do. A connection that is closed on top of unread data is reset, and the refusal lost with it."""
+    """Most clients do.
+
+    A connection that is closed on top of unread data is reset, and the refusal lost with it.
+    """
     with opened(site, "POST /api/chat", length) as connection:
-        body = b"a" * (LIMIT * 3) if length.startswith("Content") else chunk(MEBIBYTE) * 12 + b"0\r\n\r\n"
+        body = (
+            b"a" * (LIMIT * 3)
+            if length.startswith("Content")
+            else chunk(MEBIBYTE) * 12 + b"0\r\n\r\n"
+        )
         connection.sendall(body)
         assert_too_large(connection)
         assert connection.recv(1) == b""
 
 
-def test_the_proxy_refuses_with_the_words_of_the_site(environment: Environment, site: Site, nginx: Nginx) -> None:
+def test_the_proxy_refuses_with_the_words_of_the_site(
+    environment: Environment, site: Site, nginx: Nginx
+) -> None:
     nginx.start_deployed([site.port], environment.folder / "static")
     refusals = []
     for address in (site.url, f"https://127.0.0.1:{nginx.port}"):
         with httpx2.Client(verify=False, trust_env=False) as client:
-            refused = client.post(f"{address}/api/chat", content=b"a" * (LIMIT + 1), headers={"Content-Type": "application/json"})
+            refused = client.post(
+                f"{address}/api/chat",
+                content=b"a" * (LIMIT + 1),
+                headers={"Content-Type": "application/json"},
+            )
         refusals.append((refused.status_code, refused.headers["Content-Type"], refused.json()))
     assert refusals[0] == refusals[1]
 
@@ -96,7 +120,9 @@ def test_the_connection_ends_with_the_refusal(site: Site) -> None:
 
 
 def test_whoever_waits_to_be_told_to_go_on_is_not(site: Site) -> None:
-    with opened(site, "POST /", f"Content-Length: {LIMIT + 1}", "Expect: 100-continue") as connection:
+    with opened(
+        site, "POST /", f"Content-Length: {LIMIT + 1}", "Expect: 100-continue"
+    ) as connection:
         assert b"100 Continue" not in connection.recv(200)
 
 
@@ -122,12 +148,18 @@ UNREADABLE = [
     (f"multipart/form-data; boundary={'a' * 300}", b"x"),
     ("application/x-www-form-urlencoded; charset=latin-1", b"a=b"),
     ("application/x-www-form-urlencoded", b"a=b&" * 20_001),
-    ("multipart/form-data; boundary=b", b'--b\r\nContent-Disposition: form-data; name="a"; filename="x"\r\n\r\nx\r\n' * 150 + b"--b--\r\n"),
+    (
+        "multipart/form-data; boundary=b",
+        b'--b\r\nContent-Disposition: form-data; name="a"; filename="x"\r\n\r\nx\r\n' * 150
+        + b"--b--\r\n",
+    ),
 ]
 
 
 @pytest.mark.parametrize(("content_type", "body"), UNREADABLE)
-def test_a_body_that_cannot_be_read_is_400_and_no_traceback(site: Site, content_type: str, body: bytes) -> None:
+def test_a_body_that_cannot_be_read_is_400_and_no_traceback(
+    site: Site, content_type: str, body: bytes
+) -> None:
     with Client(site.url) as client:
         for path in ("/accounts/login/", "/accounts/signup/", "/", "/api/chat"):
             refused = client.post(path, content=body, headers={"Content-Type": content_type})
@@ -141,5 +173,7 @@ def test_a_body_that_cannot_be_read_is_400_and_no_traceback(site: Site, content_
 
 def test_a_host_that_is_not_ours_is_400_and_no_traceback(site: Site) -> None:
     with Client(site.url) as client:
-        assert client.get("/accounts/login/", headers={"Host": "elsewhere.example"}).status_code == 400
+        assert (
+            client.get("/accounts/login/", headers={"Host": "elsewhere.example"}).status_code == 400
+        )
     assert "Traceback" not in site.log()

@@ -1,4 +1,6 @@
-"""What a model is sent of a conversation: prompts and answers in turn, whatever became of the answers."""
+"""What a model is sent of a conversation: prompts and answers in turn, whatever became of the
+answers.
+"""
 
 from typing import Any
 
@@ -30,7 +32,9 @@ class Talk:
         return stream
 
     def open(self, content: str, **fields: Any) -> Stream:
-        stream = self.person.client.chat(content=content, model=self.model, conversation=self.conversation, **fields)
+        stream = self.person.client.chat(
+            content=content, model=self.model, conversation=self.conversation, **fields
+        )
         stream.until("start")
         self.conversation = stream.named("start")[0]["conversation"]
         return stream
@@ -81,7 +85,9 @@ def failed(talk: Talk, upstream: Upstream) -> str:
 
 
 @pytest.mark.parametrize("unanswered", [failed, empty, stopped])
-def test_prompt_that_got_no_answer_goes_before_the_next_one(talk: Talk, upstream: Upstream, unanswered: Any) -> None:
+def test_prompt_that_got_no_answer_goes_before_the_next_one(
+    talk: Talk, upstream: Upstream, unanswered: Any
+) -> None:
     first = unanswered(talk, upstream)
     key = upstream.key()
     talk.say(key)
@@ -96,7 +102,13 @@ def test_several_of_them_in_the_middle_are_one_prompt(talk: Talk, upstream: Upst
     key = upstream.key()
     talk.say(key)
     joined = "\n\n".join([*prompts, after])
-    turns = [("user", "Hello"), ("assistant", DEFAULT_TEXT), ("user", joined), ("assistant", DEFAULT_TEXT), ("user", key)]
+    turns = [
+        ("user", "Hello"),
+        ("assistant", DEFAULT_TEXT),
+        ("user", joined),
+        ("assistant", DEFAULT_TEXT),
+        ("user", key),
+    ]
     assert sent(last_request(upstream, key)) == turns
 
 
@@ -105,15 +117,25 @@ def test_answer_that_broke_off_is_an_answer(talk: Talk, upstream: Upstream) -> N
     talk.say(first)
     key = upstream.key()
     talk.say(key)
-    assert sent(last_request(upstream, key)) == [("user", first), ("assistant", "some"), ("user", key)]
+    assert sent(last_request(upstream, key)) == [
+        ("user", first),
+        ("assistant", "some"),
+        ("user", key),
+    ]
 
 
-def test_answer_asked_for_again_is_asked_with_the_prompts_before(talk: Talk, upstream: Upstream) -> None:
+def test_answer_asked_for_again_is_asked_with_the_prompts_before(
+    talk: Talk, upstream: Upstream
+) -> None:
     first = talk.fail()
     key = upstream.script(wire.answer("one"), wire.answer("two"))
     answer = talk.say(key).answer
-    whole(talk.person.client.chat(conversation=talk.conversation, regenerate=answer, model=talk.model))
-    assert [sent(request) for request in upstream.requests(key)] == [[("user", f"{first}\n\n{key}")]] * 2
+    whole(
+        talk.person.client.chat(conversation=talk.conversation, regenerate=answer, model=talk.model)
+    )
+    assert [sent(request) for request in upstream.requests(key)] == [
+        [("user", f"{first}\n\n{key}")]
+    ] * 2
 
 
 def test_other_branch_knows_nothing_of_it(talk: Talk, upstream: Upstream) -> None:
@@ -121,14 +143,20 @@ def test_other_branch_knows_nothing_of_it(talk: Talk, upstream: Upstream) -> Non
     talk.fail()
     key = upstream.key()
     talk.say(key, parent=answer)
-    assert sent(last_request(upstream, key)) == [("user", "Hello"), ("assistant", DEFAULT_TEXT), ("user", key)]
+    assert sent(last_request(upstream, key)) == [
+        ("user", "Hello"),
+        ("assistant", DEFAULT_TEXT),
+        ("user", key),
+    ]
 
 
 REFUSED_FOR_ITSELF = [*table.meaning(table.FILTER)[:3], "openai: window"]
 
 
 @pytest.mark.parametrize("name", REFUSED_FOR_ITSELF)
-def test_prompt_that_was_refused_for_itself_is_not_sent_again(talk: Talk, upstream: Upstream, name: str) -> None:
+def test_prompt_that_was_refused_for_itself_is_not_sent_again(
+    talk: Talk, upstream: Upstream, name: str
+) -> None:
     talk.say(upstream.script(REFUSALS[name].script) + " word" * 9000)
     key = upstream.key()
     talk.say(key)
@@ -138,13 +166,17 @@ def test_prompt_that_was_refused_for_itself_is_not_sent_again(talk: Talk, upstre
 def test_refused_prompt_can_be_asked_again_itself(talk: Talk, upstream: Upstream) -> None:
     key = upstream.script(REFUSALS["deepseek: filter"].script, wire.answer("after all"))
     answer = talk.say(key).answer
-    again = whole(talk.person.client.chat(conversation=talk.conversation, regenerate=answer, model=talk.model))
+    again = whole(
+        talk.person.client.chat(conversation=talk.conversation, regenerate=answer, model=talk.model)
+    )
     assert again.text == "after all"
     assert sent(last_request(upstream, key)) == [("user", key)]
 
 
 def test_what_is_left_of_a_long_conversation_alternates_too(talk: Talk, upstream: Upstream) -> None:
-    ChatModel.objects.filter(slug=talk.model).update(context_tokens=600, max_output_tokens=100, system_prompt="Be kind.")
+    ChatModel.objects.filter(slug=talk.model).update(
+        context_tokens=600, max_output_tokens=100, system_prompt="Be kind."
+    )
     words = " word" * 80
     for _ in range(3):
         talk.say(f"Hello{words}")
@@ -169,14 +201,18 @@ def test_refused_history_of_unanswered_prompts_is_shortened(talk: Talk, upstream
     assert stream.named("done")[0]["trimmed"] in (1, 2)
 
 
-def test_what_a_program_sends_is_sent_as_it_is(alice: Person, upstream: Upstream, slug: str) -> None:
+def test_what_a_program_sends_is_sent_as_it_is(
+    alice: Person, upstream: Upstream, slug: str
+) -> None:
     key = upstream.key()
     messages = [{"role": "user", "content": text} for text in ("one", "two", key)]
     whole(alice.client.chat(messages=messages, model=slug))
     assert last_request(upstream, key).body["messages"] == messages
 
 
-@pytest.mark.parametrize("texts", [["a"], ["a", "b"], ["x" * 100, "", "y"], ["注意", "é" * 33, "z"]])
+@pytest.mark.parametrize(
+    "texts", [["a"], ["a", "b"], ["x" * 100, "", "y"], ["注意", "é" * 33, "z"]]
+)
 def test_joined_prompts_are_never_longer_by_the_bounds(texts: list[str]) -> None:
     messages = [{"role": "user", "content": text} for text in texts]
     joined = trimming.alternating(messages)
@@ -185,7 +221,9 @@ def test_joined_prompts_are_never_longer_by_the_bounds(texts: list[str]) -> None
     assert len(joined) == 1
 
 
-def test_turn_within_a_budget_pays_for_what_was_joined(make_user: Any, upstream: Upstream, slug: str) -> None:
+def test_turn_within_a_budget_pays_for_what_was_joined(
+    make_user: Any, upstream: Upstream, slug: str
+) -> None:
     talk = Talk(make_user("carol", tokens_per_day=4000), upstream, slug)
     first = talk.fail(words=" word" * 100)
     key = upstream.key()

@@ -19,7 +19,9 @@ def conversation_of(person: Person, messages: int) -> Conversation:
     parent: Message | None = None
     for number in range(messages):
         role = Message.Role.ASSISTANT if number % 2 else Message.Role.USER
-        parent = Message.objects.create(conversation=conversation, parent=parent, role=role, content=f"message {number}")
+        parent = Message.objects.create(
+            conversation=conversation, parent=parent, role=role, content=f"message {number}"
+        )
     return conversation
 
 
@@ -36,7 +38,10 @@ def test_long_conversation_takes_no_more_queries_than_a_short_one(alice: Person)
     planned(alice, short)  # what the operator has set is known after the first
     _, few = planned(alice, short)
     plan, many = planned(alice, long)
-    assert [message["content"] for message in plan.messages] == [*(f"message {number}" for number in range(40)), "and now?"]
+    assert [message["content"] for message in plan.messages] == [
+        *(f"message {number}" for number in range(40)),
+        "and now?",
+    ]
     assert many == few
 
 
@@ -54,7 +59,11 @@ def test_oldest_turns_are_left_out_whole_and_counted(alice: Person) -> None:
     # An estimated 7 tokens a message, 6 for the last; half of the context is kept for the answer.
     model_of(alice, 60)
     plan, _ = planned(alice, conversation_of(alice, 8))
-    assert [message["content"] for message in plan.messages] == ["message 6", "message 7", "and now?"]
+    assert [message["content"] for message in plan.messages] == [
+        "message 6",
+        "message 7",
+        "and now?",
+    ]
     assert plan.trimmed == 6
 
 
@@ -65,17 +74,28 @@ def test_what_the_system_prompt_takes_is_not_there_for_the_turns(alice: Person) 
     assert plan.trimmed == 8
 
 
-@pytest.mark.parametrize(("prompt_chars", "limit"), [(4 * 96, 800), (4 * 296, 500), (4 * 5000, 500)])
-def test_limit_of_the_answer_fits_into_the_context_beside_the_prompt(alice: Person, prompt_chars: int, limit: int) -> None:
+@pytest.mark.parametrize(
+    ("prompt_chars", "limit"), [(4 * 96, 800), (4 * 296, 500), (4 * 5000, 500)]
+)
+def test_limit_of_the_answer_fits_into_the_context_beside_the_prompt(
+    alice: Person, prompt_chars: int, limit: int
+) -> None:
     model_of(alice, 1000, max_output_tokens=16_384)
-    assert planning.plan(alice.requester, NewPrompt("x" * prompt_chars)).targets[0].max_output_tokens == limit
+    assert (
+        planning.plan(alice.requester, NewPrompt("x" * prompt_chars)).targets[0].max_output_tokens
+        == limit
+    )
 
 
 def test_quota_of_messages_leaves_out_whole_turns_too(alice: Person) -> None:
     alice.quota.max_messages = 4
     alice.quota.save()
     plan, _ = planned(alice, conversation_of(alice, 8))
-    assert [message["content"] for message in plan.messages] == ["message 6", "message 7", "and now?"]
+    assert [message["content"] for message in plan.messages] == [
+        "message 6",
+        "message 7",
+        "and now?",
+    ]
 
 
 def test_last_prompt_is_sent_however_long_it_is(alice: Person) -> None:

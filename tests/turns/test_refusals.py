@@ -1,4 +1,6 @@
-"""Every refusal of the API on a running site: its status, its code, its body, and that it has cost nothing anywhere."""
+"""Every refusal of the API on a running site: its status, its code, its body, and that it has cost
+nothing anywhere.
+"""
 
 from typing import TYPE_CHECKING
 from uuid import UUID, uuid4
@@ -34,17 +36,30 @@ def test_every_invalid_body_is_400_and_costs_nothing(carol: "Person", upstream: 
 @pytest.mark.parametrize("slug", ["no-such-model", "gpt\u0000", "x" * 5000, "GPT-4O-MINI"])
 def test_an_unknown_model_is_400_and_named(carol: "Person", slug: str) -> None:
     for body in ({"content": "hi"}, {"messages": [{"role": "user", "content": "hi"}]}):
-        assert_refused(post(carol.client, {**body, "model": slug}), 400, "invalid_request", limit="model", word="model")
+        assert_refused(
+            post(carol.client, {**body, "model": slug}),
+            400,
+            "invalid_request",
+            limit="model",
+            word="model",
+        )
     assert footprint(carol.requester) == NOTHING
 
 
-def test_a_forbidden_or_disabled_model_is_400_like_an_unknown_one(carol: "Person", upstream: Upstream) -> None:
+def test_a_forbidden_or_disabled_model_is_400_like_an_unknown_one(
+    carol: "Person", upstream: Upstream
+) -> None:
     allowed = ChatModel.objects.create(slug=f"allowed-{uuid4().hex}")
     forbidden = ChatModel.objects.create(slug=f"forbidden-{uuid4().hex}")
     disabled = ChatModel.objects.create(slug=f"disabled-{uuid4().hex}", enabled=False)
     carol.quota.models.set([allowed, disabled])
     messages = {
-        assert_refused(post(carol.client, {"content": "hi", "model": slug}), 400, "invalid_request", limit="model")["message"]
+        assert_refused(
+            post(carol.client, {"content": "hi", "model": slug}),
+            400,
+            "invalid_request",
+            limit="model",
+        )["message"]
         for slug in (forbidden.slug, disabled.slug, "no-such-model")
     }
     assert len(messages) == 1
@@ -67,13 +82,25 @@ def test_a_garbage_cursor_is_400(carol: "Person", cursor: str) -> None:
     answer = talk(carol)["answer"]
     if cursor.isascii() and cursor == cursor.strip():
         assert_refused(
-            carol.client.get(f"/api/answers/{answer}/stream", headers={"Last-Event-ID": cursor}), 400, "invalid_request", limit="after"
+            carol.client.get(f"/api/answers/{answer}/stream", headers={"Last-Event-ID": cursor}),
+            400,
+            "invalid_request",
+            limit="after",
         )
-    assert_refused(carol.client.get(f"/api/answers/{answer}/stream", params={"after": cursor}), 400, "invalid_request", limit="after")
+    assert_refused(
+        carol.client.get(f"/api/answers/{answer}/stream", params={"after": cursor}),
+        400,
+        "invalid_request",
+        limit="after",
+    )
 
 
 def test_a_host_that_is_not_ours_is_400(carol: "Person") -> None:
-    assert_refused(post(carol.client, {"content": "hi"}, headers={"Host": "evil.example"}), 400, "invalid_request")
+    assert_refused(
+        post(carol.client, {"content": "hi"}, headers={"Host": "evil.example"}),
+        400,
+        "invalid_request",
+    )
 
 
 # --- 401, 403, 405, 415 ---------------------------------------------------------------
@@ -98,11 +125,17 @@ def test_a_session_that_is_made_up_or_over_is_401(site: Site, alice: "Person") -
     assert_refused(post(client, {"content": "hi"}), 401, "not_signed_in")
 
 
-@pytest.mark.parametrize("headers", [{"X-CSRFToken": ""}, {"X-CSRFToken": "x" * 32}, {"Origin": "https://evil.example"}])
-def test_a_post_without_our_token_or_from_elsewhere_is_403(carol: "Person", upstream: Upstream, headers: dict[str, str]) -> None:
+@pytest.mark.parametrize(
+    "headers", [{"X-CSRFToken": ""}, {"X-CSRFToken": "x" * 32}, {"Origin": "https://evil.example"}]
+)
+def test_a_post_without_our_token_or_from_elsewhere_is_403(
+    carol: "Person", upstream: Upstream, headers: dict[str, str]
+) -> None:
     key = upstream.key()
     assert_refused(post(carol.client, {"content": key}, headers=headers), 403, "csrf_failed")
-    assert_refused(carol.client.post(f"/api/answers/{uuid4()}/stop", headers=headers), 403, "csrf_failed")
+    assert_refused(
+        carol.client.post(f"/api/answers/{uuid4()}/stop", headers=headers), 403, "csrf_failed"
+    )
     assert (footprint(carol.requester), upstream.requests(key)) == (NOTHING, [])
 
 
@@ -129,22 +162,37 @@ def test_whom_no_quota_names_is_403_while_there_is_no_default(carol: "Person") -
         ("POST", "/api/limits", "GET"),
     ],
 )
-def test_a_wrong_method_is_405_and_says_which_is_right(carol: "Person", method: str, path: str, allowed: str) -> None:
+def test_a_wrong_method_is_405_and_says_which_is_right(
+    carol: "Person", method: str, path: str, allowed: str
+) -> None:
     answer = carol.client.http.request(method, path, headers={"X-CSRFToken": carol.client.csrf})
     assert_refused(answer, 405, "method_not_allowed")
     assert answer.headers["allow"] == allowed
 
 
 @pytest.mark.parametrize(
-    "kind", ["", "text/plain", "application/x-www-form-urlencoded", "application/jsonp", "multipart/form-data; boundary=x"]
+    "kind",
+    [
+        "",
+        "text/plain",
+        "application/x-www-form-urlencoded",
+        "application/jsonp",
+        "multipart/form-data; boundary=x",
+    ],
 )
 def test_another_content_type_is_415(carol: "Person", kind: str) -> None:
-    assert_refused(post(carol.client, {"content": "hi"}, headers={"Content-Type": kind}), 415, "unsupported_media_type")
+    assert_refused(
+        post(carol.client, {"content": "hi"}, headers={"Content-Type": kind}),
+        415,
+        "unsupported_media_type",
+    )
     assert footprint(carol.requester) == NOTHING
 
 
 def test_json_with_a_charset_is_json(carol: "Person") -> None:
-    answer = post(carol.client, {"content": "hi"}, headers={"Content-Type": "application/json; charset=utf-8"})
+    answer = post(
+        carol.client, {"content": "hi"}, headers={"Content-Type": "application/json; charset=utf-8"}
+    )
     assert answer.status_code == 200
 
 
@@ -152,7 +200,15 @@ def test_json_with_a_charset_is_json(carol: "Person") -> None:
 
 
 @pytest.mark.parametrize(
-    "path", ["/api/", "/api/nothing", "/api/chat/", "/api/answers/1/stream", "/api/answers//stop", f"/api/answers/{UUID(int=0)}"]
+    "path",
+    [
+        "/api/",
+        "/api/nothing",
+        "/api/chat/",
+        "/api/answers/1/stream",
+        "/api/answers//stop",
+        f"/api/answers/{UUID(int=0)}",
+    ],
 )
 def test_an_address_that_is_none_is_404_as_json(carol: "Person", path: str) -> None:
     assert_refused(carol.client.get(path), 404, "not_found")
@@ -181,6 +237,17 @@ def test_what_does_not_exist_is_404_and_costs_nothing(carol: "Person") -> None:
 def test_an_answer_of_another_conversation_of_ones_own_is_404(carol: "Person") -> None:
     one, other = talk(carol), talk(carol)
     before = footprint(carol.requester)
-    assert_refused(post(carol.client, {"content": "hi", "conversation": one["conversation"], "parent": other["answer"]}), 404, "not_found")
-    assert_refused(post(carol.client, {"conversation": one["conversation"], "regenerate": other["answer"]}), 404, "not_found")
+    assert_refused(
+        post(
+            carol.client,
+            {"content": "hi", "conversation": one["conversation"], "parent": other["answer"]},
+        ),
+        404,
+        "not_found",
+    )
+    assert_refused(
+        post(carol.client, {"conversation": one["conversation"], "regenerate": other["answer"]}),
+        404,
+        "not_found",
+    )
     assert footprint(carol.requester) == before

@@ -1,4 +1,6 @@
-"""Bodies that are too large, too slow or cut off: refused with 413 or not at all, and nothing is lost."""
+"""Bodies that are too large, too slow or cut off: refused with 413 or not at all, and nothing is
+lost.
+"""
 
 import socket
 from typing import TYPE_CHECKING
@@ -28,7 +30,9 @@ def json_of(size: int) -> bytes:
 def test_the_largest_body_is_taken_and_one_byte_more_is_413(carol: "Person") -> None:
     carol.quota.max_prompt_chars = 10
     carol.quota.save()
-    assert_refused(post(carol.client, json_of(LIMIT_BYTES)), 413, "prompt_too_long", limit="max_prompt_chars")
+    assert_refused(
+        post(carol.client, json_of(LIMIT_BYTES)), 413, "prompt_too_long", limit="max_prompt_chars"
+    )
     assert_refused(post(carol.client, json_of(LIMIT_BYTES + 1)), 413, "body_too_large")
     assert footprint(carol.requester) == NOTHING
 
@@ -49,20 +53,28 @@ def test_a_chunked_body_of_the_right_size_is_taken(carol: "Person", site: Site) 
 
 
 @pytest.mark.parametrize("length", [LIMIT_BYTES + 1, 10**12])
-def test_a_body_that_is_declared_too_large_is_refused_before_it_is_sent(carol: "Person", site: Site, length: int) -> None:
+def test_a_body_that_is_declared_too_large_is_refused_before_it_is_sent(
+    carol: "Person", site: Site, length: int
+) -> None:
     with raw_post(site, carol, {"Content-Length": str(length)}) as connection:
         assert_refused(read(connection), 413, "body_too_large")
-    with raw_post(site, carol, {"Content-Length": str(length), "Expect": "100-continue"}) as connection:
+    with raw_post(
+        site, carol, {"Content-Length": str(length), "Expect": "100-continue"}
+    ) as connection:
         assert_refused(read(connection), 413, "body_too_large")
 
 
 @pytest.mark.parametrize("length", ["-1", "x", "1e3", "5, 6"])
-def test_a_length_that_is_none_is_refused_by_the_server(carol: "Person", site: Site, length: str) -> None:
+def test_a_length_that_is_none_is_refused_by_the_server(
+    carol: "Person", site: Site, length: str
+) -> None:
     with raw_post(site, carol, {"Content-Length": length}) as connection:
         assert read(connection).status == 400
 
 
-def test_what_is_sent_beyond_the_declared_length_is_no_part_of_the_body(carol: "Person", site: Site) -> None:
+def test_what_is_sent_beyond_the_declared_length_is_no_part_of_the_body(
+    carol: "Person", site: Site
+) -> None:
     with raw_post(site, carol, {"Content-Length": "4"}) as connection:
         connection.sendall(b'{"content": "hi"}')
         assert read(connection).status == 400
@@ -74,7 +86,9 @@ def test_without_a_length_there_is_no_body(carol: "Person", site: Site) -> None:
         assert_refused(read(connection), 400, "invalid_request")
 
 
-def test_who_leaves_before_the_body_is_whole_has_asked_nothing(carol: "Person", site: Site, upstream: Upstream) -> None:
+def test_who_leaves_before_the_body_is_whole_has_asked_nothing(
+    carol: "Person", site: Site, upstream: Upstream
+) -> None:
     key = upstream.key()
     with raw_post(site, carol, {"Content-Length": "100"}) as connection:
         connection.sendall(b'{"content": "' + key.encode())
@@ -85,13 +99,23 @@ def test_who_leaves_before_the_body_is_whole_has_asked_nothing(carol: "Person", 
 
 
 @pytest.mark.parametrize("character", ["a", "é", "\U0001f600"])
-def test_a_prompt_of_the_limit_passes_and_one_character_more_is_413(make_user: "MakeUser", upstream: Upstream, character: str) -> None:
+def test_a_prompt_of_the_limit_passes_and_one_character_more_is_413(
+    make_user: "MakeUser", upstream: Upstream, character: str
+) -> None:
     person = make_user(requests="10/d", max_prompt_chars=20)
     key = upstream.key()
     long = key + character * (20 - len(key))
-    assert_refused(post(person.client, {"content": long + character}), 413, "prompt_too_long", limit="max_prompt_chars", word="20")
+    assert_refused(
+        post(person.client, {"content": long + character}),
+        413,
+        "prompt_too_long",
+        limit="max_prompt_chars",
+        word="20",
+    )
     both = [{"role": "system", "content": character}, {"role": "user", "content": long}]
-    assert_refused(post(person.client, {"messages": both}), 413, "prompt_too_long", limit="max_prompt_chars")
+    assert_refused(
+        post(person.client, {"messages": both}), 413, "prompt_too_long", limit="max_prompt_chars"
+    )
     assert (footprint(person.requester), upstream.requests(key)) == (NOTHING, [])
     assert post(person.client, {"content": long}).status_code == 200
 
@@ -99,13 +123,23 @@ def test_a_prompt_of_the_limit_passes_and_one_character_more_is_413(make_user: "
 def test_messages_to_the_limit_pass_and_one_more_is_413(make_user: "MakeUser") -> None:
     person = make_user(requests="10/d", max_messages=3)
     messages = [{"role": "user", "content": "hi"}] * 4
-    assert_refused(post(person.client, {"messages": messages}), 413, "too_many_messages", limit="max_messages", word="3")
+    assert_refused(
+        post(person.client, {"messages": messages}),
+        413,
+        "too_many_messages",
+        limit="max_messages",
+        word="3",
+    )
     assert footprint(person.requester) == NOTHING
     assert post(person.client, {"messages": messages[:3]}).status_code == 200
 
 
-def test_a_prompt_larger_than_the_whole_budget_is_413(make_user: "MakeUser", upstream: Upstream) -> None:
+def test_a_prompt_larger_than_the_whole_budget_is_413(
+    make_user: "MakeUser", upstream: Upstream
+) -> None:
     person = make_user(requests="10/d", tokens_per_day=100)
     key = upstream.key()
-    assert_refused(post(person.client, {"content": key + "a" * 100}), 413, "prompt_too_long", limit="budget")
+    assert_refused(
+        post(person.client, {"content": key + "a" * 100}), 413, "prompt_too_long", limit="budget"
+    )
     assert (footprint(person.requester), upstream.requests(key)) == (NOTHING, [])

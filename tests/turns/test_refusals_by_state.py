@@ -24,7 +24,9 @@ if TYPE_CHECKING:
 # --- 409 ----------------------------------------------------------------------------------
 
 
-def test_a_prompt_after_a_running_answer_is_409_and_costs_nothing(carol: "Person", upstream: Upstream) -> None:
+def test_a_prompt_after_a_running_answer_is_409_and_costs_nothing(
+    carol: "Person", upstream: Upstream
+) -> None:
     gate = wire.Gate()
     key = upstream.script([*wire.text("so"), gate, *wire.answer(" on")])
     with carol.client.chat(content=key) as stream:
@@ -60,7 +62,12 @@ def test_a_turn_sent_again_with_another_body_is_409(carol: "Person", upstream: U
 
 def test_a_refused_turn_is_not_remembered(carol: "Person") -> None:
     turn = str(uuid4())
-    assert_refused(post(carol.client, {"content": "hello", "model": "no-such-model", "turn": turn}), 400, "invalid_request", limit="model")
+    assert_refused(
+        post(carol.client, {"content": "hello", "model": "no-such-model", "turn": turn}),
+        400,
+        "invalid_request",
+        limit="model",
+    )
     assert talk(carol, turn=turn)["title"] == "hello"
 
 
@@ -72,7 +79,9 @@ def test_a_turn_is_ones_own_even_if_a_stranger_has_the_same(alice: "Person", bob
 # --- 429 ----------------------------------------------------------------------------------
 
 
-def test_more_readers_than_twenty_are_429_and_a_place_comes_free(carol: "Person", upstream: Upstream) -> None:
+def test_more_readers_than_twenty_are_429_and_a_place_comes_free(
+    carol: "Person", upstream: Upstream
+) -> None:
     gate = wire.Gate()
     key = upstream.script([*wire.text("so"), gate, *wire.answer(" on")])
     with ExitStack() as stack:
@@ -82,7 +91,12 @@ def test_more_readers_than_twenty_are_429_and_a_place_comes_free(carol: "Person"
         stream.until_text("so")
         readers = [stack.enter_context(carol.client.resume(answer)) for _ in range(20)]
         assert {reader.status for reader in readers} == {200}
-        assert_refused(carol.client.get(f"/api/answers/{answer}/stream"), 429, "too_many_readers", retry_after=range(2, 3))
+        assert_refused(
+            carol.client.get(f"/api/answers/{answer}/stream"),
+            429,
+            "too_many_readers",
+            retry_after=range(2, 3),
+        )
         again = post(carol.client, {"content": key, "turn": turn})
         assert_refused(again, 429, "too_many_readers", retry_after=range(2, 3))
         assert again.headers["RateLimit"].startswith('"d";r=9;t=')
@@ -102,7 +116,9 @@ def test_a_full_window_is_429_and_counts_nothing(make_user: "MakeUser", upstream
     key = upstream.key()
     for _ in range(3):
         answer = post(person.client, {"content": key})
-        assert_refused(answer, 429, "rate_limited", retry_after=range(1, 86401), limit="1/d", word="1 a day")
+        assert_refused(
+            answer, 429, "rate_limited", retry_after=range(1, 86401), limit="1/d", word="1 a day"
+        )
     assert (footprint(person.requester), upstream.requests(key)) == (before, [])
 
 
@@ -118,7 +134,9 @@ def pause() -> Iterator[Callable[[str], None]]:
     SitePolicy.objects.filter(pk=1).update(paused=False, notice="")
 
 
-def test_a_paused_site_takes_no_turns_and_says_the_notice(carol: "Person", pause: Callable[[str], None], upstream: Upstream) -> None:
+def test_a_paused_site_takes_no_turns_and_says_the_notice(
+    carol: "Person", pause: Callable[[str], None], upstream: Upstream
+) -> None:
     turn = str(uuid4())
     start = talk(carol, turn=turn)
     before = footprint(carol.requester)
@@ -130,7 +148,13 @@ def test_a_paused_site_takes_no_turns_and_says_the_notice(carol: "Person", pause
         {"messages": [{"role": "user", "content": key}]},
         {"conversation": start["conversation"], "regenerate": start["answer"]},
     ):
-        assert_refused(post(carol.client, body), 503, "paused", retry_after=range(1, 3600), word="Back at noon.")
+        assert_refused(
+            post(carol.client, body),
+            503,
+            "paused",
+            retry_after=range(1, 3600),
+            word="Back at noon.",
+        )
     assert (footprint(carol.requester), upstream.requests(key)) == (before, [])
 
 
@@ -150,10 +174,15 @@ def test_a_paused_site_still_shows_stops_and_repeats_what_there_is(
         assert stream.read()[-1].is_end
 
 
-def test_a_worker_that_ends_takes_no_new_turns(start_site: "StartSite", carol: "Person", upstream: Upstream) -> None:
+def test_a_worker_that_ends_takes_no_new_turns(
+    start_site: "StartSite", carol: "Person", upstream: Upstream
+) -> None:
     site = start_site()
     gate = wire.Gate()
-    key, refused_key = upstream.script([*wire.text("so"), gate, *wire.answer(" on")]), upstream.key()
+    key, refused_key = (
+        upstream.script([*wire.text("so"), gate, *wire.answer(" on")]),
+        upstream.key(),
+    )
     with ExitStack() as stack:
         # Opened before the end begins: uvicorn takes no new connections then.
         late = stack.enter_context(raw_post(site, carol, {"Content-Length": "36"}))

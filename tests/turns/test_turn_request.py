@@ -1,4 +1,6 @@
-"""The body of POST /api/chat: what is a turn, and what is refused with a sentence that names what is wrong."""
+"""The body of POST /api/chat: what is a turn, and what is refused with a sentence that names what
+is wrong.
+"""
 
 import json
 from contextlib import suppress
@@ -20,7 +22,9 @@ def parsed(body: Any) -> NewPrompt | Regenerate | Stateless:
 
 
 @pytest.mark.parametrize(("body", "word"), INVALID.values(), ids=INVALID)
-def test_a_body_that_is_no_turn_is_refused_with_a_sentence_that_says_why(body: bytes, word: str) -> None:
+def test_a_body_that_is_no_turn_is_refused_with_a_sentence_that_says_why(
+    body: bytes, word: str
+) -> None:
     with pytest.raises(InvalidRequest) as caught:
         parse(body)
     assert word in caught.value.message
@@ -28,7 +32,9 @@ def test_a_body_that_is_no_turn_is_refused_with_a_sentence_that_says_why(body: b
 
 def test_a_prompt_alone_is_a_turn_in_a_new_conversation() -> None:
     assert parsed({"content": "hi"}) == NewPrompt("hi")
-    assert parsed({"content": "hi", "conversation": None, "parent": None, "model": None, "turn": None}) == NewPrompt("hi", parent=None)
+    assert parsed(
+        {"content": "hi", "conversation": None, "parent": None, "model": None, "turn": None}
+    ) == NewPrompt("hi", parent=None)
 
 
 def test_no_parent_is_told_from_a_parent_that_is_null() -> None:
@@ -39,12 +45,20 @@ def test_no_parent_is_told_from_a_parent_that_is_null() -> None:
 
 
 def test_every_field_of_a_stored_turn_is_read() -> None:
-    body = {"content": " hi\r\n", "conversation": ID, "parent": OTHER, "model": "gpt-4o", "turn": ID.upper()}
+    body = {
+        "content": " hi\r\n",
+        "conversation": ID,
+        "parent": OTHER,
+        "model": "gpt-4o",
+        "turn": ID.upper(),
+    }
     assert parsed(body) == NewPrompt(" hi\r\n", UUID(ID), UUID(OTHER), "gpt-4o", UUID(ID))
 
 
 def test_an_answer_is_asked_for_again() -> None:
-    assert parsed({**AGAIN, "model": "gpt-4o", "turn": ID}) == Regenerate(UUID(ID), UUID(OTHER), "gpt-4o", UUID(ID))
+    assert parsed({**AGAIN, "model": "gpt-4o", "turn": ID}) == Regenerate(
+        UUID(ID), UUID(OTHER), "gpt-4o", UUID(ID)
+    )
 
 
 def test_messages_are_a_stateless_turn() -> None:
@@ -53,7 +67,12 @@ def test_messages_are_a_stateless_turn() -> None:
     assert parsed({"messages": messages}) == Stateless([ChatMessage(role, role) for role in roles])
 
 
-@given(st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1).filter(str.strip), st.booleans())
+@given(
+    st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1).filter(
+        str.strip
+    ),
+    st.booleans(),
+)
 def test_a_prompt_is_read_exactly(text: str, escape: bool) -> None:
     request = parse(json.dumps({"content": text}, ensure_ascii=escape).encode())
     assert isinstance(request, NewPrompt)
@@ -67,8 +86,16 @@ def test_whatever_is_sent_is_a_turn_or_a_refusal(body: bytes) -> None:
 
 
 _json = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5) | st.sampled_from([ID, "user"]),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["role", "content"]), inner, max_size=3),
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text(max_size=5)
+    | st.sampled_from([ID, "user"]),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.sampled_from(["role", "content"]), inner, max_size=3)
+    ),
     max_leaves=8,
 )
 _FIELDS = ["content", "conversation", "parent", "model", "turn", "regenerate", "messages", "other"]
@@ -81,7 +108,10 @@ def test_any_object_is_a_turn_or_a_refusal(body: dict[str, Any]) -> None:
 
 
 def test_a_refusal_does_not_repeat_a_long_body() -> None:
-    for body in ({"x" * 10_000: 1, "content": "hi"}, {"messages": [{"role": "x" * 10_000, "content": "hi"}]}):
+    for body in (
+        {"x" * 10_000: 1, "content": "hi"},
+        {"messages": [{"role": "x" * 10_000, "content": "hi"}]},
+    ):
         with pytest.raises(InvalidRequest) as caught:
             parsed(body)
         assert len(caught.value.message) < 300
@@ -109,4 +139,13 @@ def test_any_difference_makes_another_turn(other: dict[str, Any]) -> None:
 
 
 def test_shapes_are_told_apart() -> None:
-    assert len({digest(parsed(AGAIN)), digest(parsed({**AGAIN, "regenerate": ID})), digest(parsed({"content": ID}))}) == 3
+    assert (
+        len(
+            {
+                digest(parsed(AGAIN)),
+                digest(parsed({**AGAIN, "regenerate": ID})),
+                digest(parsed({"content": ID})),
+            }
+        )
+        == 3
+    )

@@ -1,4 +1,7 @@
-"""Fixtures of the tests that call the upstream without a site. Imports of the site wait until its settings are there."""
+"""Fixtures of the tests that call the upstream without a site.
+
+Imports of the site wait until its settings are there.
+"""
 
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Any

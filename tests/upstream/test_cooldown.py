@@ -62,7 +62,9 @@ async def test_all_workers_know_and_the_longest_time_holds(worker: Callable[[], 
     assert await here.remaining_seconds(str(uuid4())) == 0
 
 
-async def test_it_ends_by_itself_and_leaves_no_key(worker: Callable[[], Upstream], redis_client: redis.Redis) -> None:
+async def test_it_ends_by_itself_and_leaves_no_key(
+    worker: Callable[[], Upstream], redis_client: redis.Redis
+) -> None:
     here, there, slug = worker().cooldown, worker().cooldown, str(uuid4())
     before = set(redis_client.keys(redis_keys.cooldown("*")))
     await here.begin(slug, 0.5)
@@ -73,7 +75,9 @@ async def test_it_ends_by_itself_and_leaves_no_key(worker: Callable[[], Upstream
     assert not redis_client.exists(key)
 
 
-async def test_another_account_is_not_meant(worker: Callable[[], Upstream], settings: Settings) -> None:
+async def test_another_account_is_not_meant(
+    worker: Callable[[], Upstream], settings: Settings
+) -> None:
     here, slug = worker().cooldown, str(uuid4())
     await here.begin(slug, 20)
     settings.OPENAI_API_KEY = "another"
@@ -125,7 +129,9 @@ async def test_answer_that_is_stopped_while_redis_is_silent_does_not_go_on(
 # --- What turns do -----------------------------------------------------------------
 
 
-async def test_turns_of_other_workers_wait_and_are_told(worker: Callable[[], Upstream], upstream: FakeUpstream) -> None:
+async def test_turns_of_other_workers_wait_and_are_told(
+    worker: Callable[[], Upstream], upstream: FakeUpstream
+) -> None:
     busy, next_key = target(), upstream.script(wire.answer("here"))
     key = upstream.script(wire.refused(429, retry_after="1"), wire.answer("at last"))
     first = asyncio.create_task(Asked(worker(), prompt(key), [busy]).run())
@@ -137,12 +143,20 @@ async def test_turns_of_other_workers_wait_and_are_told(worker: Callable[[], Ups
     assert (await first).received == "at last"
     assert second.received == "here"
     (waiting,) = second.statuses
-    assert (waiting["state"], waiting["attempt"], waiting["reason"]) == ("waiting", 1, "upstream_rate_limited")
+    assert (waiting["state"], waiting["attempt"], waiting["reason"]) == (
+        "waiting",
+        1,
+        "upstream_rate_limited",
+    )
     assert 0 < waiting["retry_in"] <= 1.6
-    assert upstream.requests(next_key)[0].received_at - upstream.requests(key)[0].received_at >= 0.99
+    assert (
+        upstream.requests(next_key)[0].received_at - upstream.requests(key)[0].received_at >= 0.99
+    )
 
 
-async def test_429_without_retry_after_cools_for_a_second(worker: Callable[[], Upstream], upstream: FakeUpstream, patient: None) -> None:
+async def test_429_without_retry_after_cools_for_a_second(
+    worker: Callable[[], Upstream], upstream: FakeUpstream, patient: None
+) -> None:
     busy, here = target(), worker()
     asked = await Asked(here, prompt(upstream.script(wire.refused(429))), [busy]).run()
     assert asked.code == "upstream_rate_limited"
@@ -169,7 +183,9 @@ async def test_only_a_429_that_names_a_time_to_come_cools(
     assert await worker().cooldown.remaining_seconds(busy.slug) == 0
 
 
-async def test_wait_that_does_not_fit_fails_at_once_and_says_how_long(worker: Callable[[], Upstream], upstream: FakeUpstream) -> None:
+async def test_wait_that_does_not_fit_fails_at_once_and_says_how_long(
+    worker: Callable[[], Upstream], upstream: FakeUpstream
+) -> None:
     busy, here, key = target(), worker(), upstream.script(wire.answer("never asked for"))
     await here.cooldown.begin(busy.slug, 3600)
     asked = await Asked(here, prompt(key), [busy]).run()
@@ -179,12 +195,18 @@ async def test_wait_that_does_not_fit_fails_at_once_and_says_how_long(worker: Ca
     assert (upstream.requests(key), asked.statuses, asked.bill.cost_usd) == ([], [], 0)
 
 
-async def test_model_that_stands_in_is_asked_at_once(worker: Callable[[], Upstream], upstream: FakeUpstream) -> None:
+async def test_model_that_stands_in_is_asked_at_once(
+    worker: Callable[[], Upstream], upstream: FakeUpstream
+) -> None:
     busy, second, here = target(), target(), worker()
     key = upstream.script(wire.answer("from the second"))
     await here.cooldown.begin(busy.slug, 30)
     asked = await Asked(here, prompt(key), [busy, second]).run()
-    assert (asked.received, asked.states, asked.call.model) == ("from the second", ["fallback"], second.slug)
+    assert (asked.received, asked.states, asked.call.model) == (
+        "from the second",
+        ["fallback"],
+        second.slug,
+    )
     assert [request.body["model"] for request in upstream.requests(key)] == [second.slug]
 
 
@@ -204,9 +226,14 @@ async def test_wait_that_grows_meanwhile_is_waited_for_in_full(
     assert upstream.requests(key)[0].received_at - grew >= 3.99
 
 
-def test_another_worker_of_a_site_waits_until_the_retry_after_has_passed(alice: Person, site2: Site, upstream: FakeUpstream) -> None:
+def test_another_worker_of_a_site_waits_until_the_retry_after_has_passed(
+    alice: Person, site2: Site, upstream: FakeUpstream
+) -> None:
     model = ChatModel.objects.create(slug=f"own-{uuid4()}").slug
-    key, next_key = upstream.script(wire.refused(429, retry_after="2"), wire.answer("at last")), upstream.script(wire.answer("here"))
+    key, next_key = (
+        upstream.script(wire.refused(429, retry_after="2"), wire.answer("at last")),
+        upstream.script(wire.answer("here")),
+    )
     client = alice.client_on(site2)
     with client.chat(content=key, model=model) as stream:
         stream.until("status")

@@ -1,4 +1,6 @@
-"""From the upstream's bytes to text: exact for any split of the bytes, and broken where they are no answer."""
+"""From the upstream's bytes to text: exact for any split of the bytes, and broken where they are no
+answer.
+"""
 
 import json
 from collections.abc import Sequence
@@ -17,8 +19,11 @@ from tests.harness import wire
 
 _NOT_KEPT = str.maketrans({"\0": "\ufffd"})
 pieces = st.lists(st.text(min_size=1), min_size=1, max_size=6)
-# Code units of UTF-16, surrogates with or without their other half among them: what \uXXXX escapes may name.
-units = st.one_of(st.integers(0, 0xFFFF), st.integers(0xD800, 0xDFFF), st.sampled_from([0xD83D, 0xDE42, 0x41, 0]))
+# Code units of UTF-16, surrogates with or without their other half among them: what \uXXXX escapes
+# may name.
+units = st.one_of(
+    st.integers(0, 0xFFFF), st.integers(0xD800, 0xDFFF), st.sampled_from([0xD83D, 0xDE42, 0x41, 0])
+)
 
 
 @dataclass
@@ -65,12 +70,19 @@ def cut(data: bytes, places: Sequence[int]) -> list[bytes]:
 
 
 @given(pieces, st.lists(st.integers(0, 10**6), max_size=12), st.booleans(), st.booleans())
-def test_any_split_of_the_bytes_gives_the_same_text(texts: list[str], places: list[int], escape: bool, crlf: bool) -> None:
+def test_any_split_of_the_bytes_gives_the_same_text(
+    texts: list[str], places: list[int], escape: bool, crlf: bool
+) -> None:
     steps = wire.answer(*texts, escape=escape)
     data = wire.joined(wire.with_crlf(steps) if crlf else steps)
     result = read(*cut(data, places))
     assert result.text == "".join(texts).translate(_NOT_KEPT)
-    assert (result.deltas, result.finish_reason, result.usage, result.done) == (len(texts), "stop", (11, 7), True)
+    assert (result.deltas, result.finish_reason, result.usage, result.done) == (
+        len(texts),
+        "stop",
+        (11, 7),
+        True,
+    )
 
 
 @pytest.mark.parametrize("end", [b"\n", b"\r\n", b"\r"])
@@ -83,9 +95,13 @@ def test_every_place_to_cut_gives_the_same_text(end: bytes) -> None:
 
 
 @given(st.lists(st.lists(units, min_size=1, max_size=4), min_size=1, max_size=5))
-def test_halves_of_surrogate_pairs_are_joined_and_lone_ones_replaced(deltas: list[list[int]]) -> None:
+def test_halves_of_surrogate_pairs_are_joined_and_lone_ones_replaced(
+    deltas: list[list[int]],
+) -> None:
     data = [
-        b'data: {"choices":[{"delta":{"content":"%s"}}]}\n\n' % "".join(f"\\u{unit:04x}" for unit in delta).encode() for delta in deltas
+        b'data: {"choices":[{"delta":{"content":"%s"}}]}\n\n'
+        % "".join(f"\\u{unit:04x}" for unit in delta).encode()
+        for delta in deltas
     ]
     whole = b"".join(unit.to_bytes(2, "little") for delta in deltas for unit in delta)
     expected = whole.decode("utf-16-le", "replace").translate(_NOT_KEPT)
@@ -114,12 +130,20 @@ def test_surrogates_and_nul_in_one_read_and_in_many(texts: list[str], expected: 
 
 def test_half_a_pair_is_held_back_until_the_other_half_comes() -> None:
     events, chunks = EventDecoder(), ChunkDecoder()
-    first, second = (chunks.batch(events.feed(bytes(step))) for step in wire.text("a\ud83d", "\ude42", escape=True))
+    first, second = (
+        chunks.batch(events.feed(bytes(step)))
+        for step in wire.text("a\ud83d", "\ude42", escape=True)
+    )
     assert (first.text, second.text, chunks.rest(complete=True)) == ("a", "🙂", "")
 
 
 def test_half_a_pair_survives_an_event_without_text() -> None:
-    steps = [*wire.text("\ud83d", escape=True), wire.null_content(), wire.comment(), *wire.text("\ude42", escape=True)]
+    steps = [
+        *wire.text("\ud83d", escape=True),
+        wire.null_content(),
+        wire.comment(),
+        *wire.text("\ude42", escape=True),
+    ]
     assert read(*map(bytes, steps)).text == "🙂"
 
 
@@ -127,7 +151,9 @@ def test_half_a_pair_survives_an_event_without_text() -> None:
 
 
 def test_comments_other_fields_and_a_byte_order_mark_are_passed_over() -> None:
-    data = b"\xef\xbb\xbf: hi\n\n:\n\nevent: chunk\nid: 7\nretry: 10\nnonsense\n" + wire.joined(wire.text("a"))
+    data = b"\xef\xbb\xbf: hi\n\n:\n\nevent: chunk\nid: 7\nretry: 10\nnonsense\n" + wire.joined(
+        wire.text("a")
+    )
     assert read(data).text == "a"
     assert read(*(data[place : place + 1] for place in range(len(data)))).text == "a"
 
@@ -141,7 +167,10 @@ def test_data_in_several_lines_is_one_event() -> None:
 
 
 def test_event_without_its_blank_line_has_not_come() -> None:
-    assert read(bytes(wire.text("a")[0]), b'data: {"choices":[{"delta":{"content":"b"}}]}\n').text == "a"
+    assert (
+        read(bytes(wire.text("a")[0]), b'data: {"choices":[{"delta":{"content":"b"}}]}\n').text
+        == "a"
+    )
 
 
 def test_nothing_counts_behind_done() -> None:
@@ -173,10 +202,20 @@ def test_many_deltas_in_one_read_are_one_piece() -> None:
         {"choices": [{}]},
         {"choices": [{"delta": None}]},
         {"choices": [{"delta": {}, "finish_reason": None}]},
-        {"choices": [{"delta": {"role": "assistant", "content": None, "tool_calls": [{"index": 0}]}}]},
+        {
+            "choices": [
+                {"delta": {"role": "assistant", "content": None, "tool_calls": [{"index": 0}]}}
+            ]
+        },
         {"choices": [{"delta": {"content": ""}}]},
         {"usage": {}},
-        {"usage": {"prompt_tokens": None, "completion_tokens": None, "prompt_tokens_details": None}},
+        {
+            "usage": {
+                "prompt_tokens": None,
+                "completion_tokens": None,
+                "prompt_tokens_details": None,
+            }
+        },
         {"error": None},
     ],
 )
@@ -189,12 +228,22 @@ def test_refusal_is_text() -> None:
 
 
 def test_usage_is_read_wherever_it_stands() -> None:
-    figures = {"prompt_tokens": 3, "completion_tokens": 5, "total_tokens": 8, "completion_tokens_details": {"reasoning_tokens": 2}}
+    figures = {
+        "prompt_tokens": 3,
+        "completion_tokens": 5,
+        "total_tokens": 8,
+        "completion_tokens_details": {"reasoning_tokens": 2},
+    }
     assert read(wire.chunk({"content": "a"}, usage=figures)).usage == (3, 5)
 
 
 @pytest.mark.parametrize(
-    "usage", [{"prompt_tokens": "many", "completion_tokens": -1}, {"prompt_tokens": 1.5, "completion_tokens": True}, [3]]
+    "usage",
+    [
+        {"prompt_tokens": "many", "completion_tokens": -1},
+        {"prompt_tokens": 1.5, "completion_tokens": True},
+        [3],
+    ],
 )
 def test_usage_that_is_no_count_is_none_and_breaks_nothing(usage: object) -> None:
     result = read(wire.chunk({"content": "a"}, usage=usage))
@@ -202,11 +251,16 @@ def test_usage_that_is_no_count_is_none_and_breaks_nothing(usage: object) -> Non
 
 
 def test_usage_that_says_only_half_is_read_as_far_as_it_goes() -> None:
-    assert read(wire.frame({"usage": {"prompt_tokens": 3, "completion_tokens": None}})).usage == (3, None)
+    assert read(wire.frame({"usage": {"prompt_tokens": 3, "completion_tokens": None}})).usage == (
+        3,
+        None,
+    )
 
 
 def test_error_object_is_passed_on() -> None:
-    assert read(wire.frame(wire.error("Broken.", code="server_error"))).errors == [wire.error("Broken.", code="server_error")]
+    assert read(wire.frame(wire.error("Broken.", code="server_error"))).errors == [
+        wire.error("Broken.", code="server_error")
+    ]
 
 
 @pytest.mark.parametrize(
@@ -224,7 +278,9 @@ def test_error_object_is_passed_on() -> None:
     ],
 )
 def test_event_that_is_no_chunk_breaks_the_stream_behind_the_text_before_it(data: bytes) -> None:
-    result = read(bytes(wire.text("before")[0]) + b"data: " + data + b"\n\n" + bytes(wire.text("behind")[0]))
+    result = read(
+        bytes(wire.text("before")[0]) + b"data: " + data + b"\n\n" + bytes(wire.text("behind")[0])
+    )
     assert (result.text, result.broken) == ("before", True)
 
 
@@ -266,4 +322,9 @@ def test_event_of_many_lines_without_end_breaks_the_stream(monkeypatch: pytest.M
 
 
 def test_frames_of_the_harness_are_what_the_standard_library_reads() -> None:
-    assert json.loads(wire.text("🙂", escape=True)[0].removeprefix(b"data: "))["choices"][0]["delta"]["content"] == "🙂"
+    assert (
+        json.loads(wire.text("🙂", escape=True)[0].removeprefix(b"data: "))["choices"][0]["delta"][
+            "content"
+        ]
+        == "🙂"
+    )

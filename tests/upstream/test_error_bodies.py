@@ -1,4 +1,6 @@
-"""However much an upstream sends that is no answer, or lets unfold: it is not read, and the worker serves everybody else meanwhile."""
+"""However much an upstream sends that is no answer, or lets unfold: it is not read, and the worker
+serves everybody else meanwhile.
+"""
 
 import gzip
 import os
@@ -37,7 +39,9 @@ PATIENCE_SECONDS = 60
 def patient(environment: Environment, db_ready: None) -> Iterator[Site]:
     """A site that asks once, and is patient: what ends early is not ended by its timeouts."""
     site = environment.start_site(
-        UPSTREAM_RETRIES="0", UPSTREAM_FIRST_TOKEN_SECONDS=str(PATIENCE_SECONDS), UPSTREAM_IDLE_SECONDS=str(PATIENCE_SECONDS)
+        UPSTREAM_RETRIES="0",
+        UPSTREAM_FIRST_TOKEN_SECONDS=str(PATIENCE_SECONDS),
+        UPSTREAM_IDLE_SECONDS=str(PATIENCE_SECONDS),
     )
     yield site
     site.stop()
@@ -63,7 +67,10 @@ def head(status: int, *headers: str) -> bytes:
 def peak_mib(pid: int) -> float:
     """The most memory that the process has had since `forget_peak`."""
     status = Path(f"/proc/{pid}/status").read_text()
-    return int(next(line for line in status.splitlines() if line.startswith("VmHWM")).split()[1]) / 1024
+    return (
+        int(next(line for line in status.splitlines() if line.startswith("VmHWM")).split()[1])
+        / 1024
+    )
 
 
 def forget_peak(pid: int) -> float:
@@ -83,9 +90,18 @@ def slowest_health(site: Site, until: "Any") -> float:
 
 JSON_HEAD = b'{"error": {"code": "context_length_exceeded", "message": "'
 BODIES: dict[str, Callable[[], wire.Script]] = {
-    "200 MB": lambda: [wire.Raw(head(400, f"content-length: {200 * MIB}") + JSON_HEAD), wire.Raw(b"x" * MIB, 200)],
-    "200 MB of a 503": lambda: [wire.Raw(head(503, f"content-length: {200 * MIB}")), wire.Raw(b"x" * MIB, 200)],
-    "200 MB of a redirect": lambda: [wire.Raw(head(302, "location: /", f"content-length: {200 * MIB}")), wire.Raw(b"x" * MIB, 200)],
+    "200 MB": lambda: [
+        wire.Raw(head(400, f"content-length: {200 * MIB}") + JSON_HEAD),
+        wire.Raw(b"x" * MIB, 200),
+    ],
+    "200 MB of a 503": lambda: [
+        wire.Raw(head(503, f"content-length: {200 * MIB}")),
+        wire.Raw(b"x" * MIB, 200),
+    ],
+    "200 MB of a redirect": lambda: [
+        wire.Raw(head(302, "location: /", f"content-length: {200 * MIB}")),
+        wire.Raw(b"x" * MIB, 200),
+    ],
     "chunks without end": lambda: [
         wire.Raw(head(400, "transfer-encoding: chunked")),
         wire.Raw(b"%x\r\n%s\r\n" % (MIB, b"x" * MIB), 200),
@@ -93,12 +109,20 @@ BODIES: dict[str, Callable[[], wire.Script]] = {
     "gzip": lambda: [wire.Http(400, bomb(), {"content-encoding": "gzip"})],
     "gzip of a 429": lambda: [wire.Http(429, bomb(), {"content-encoding": "gzip"})],
     "deflate": lambda: [wire.Http(500, bomb()[10:-8], {"content-encoding": "deflate"})],
-    "two layers": lambda: [wire.Http(400, gzip.compress(bomb()), {"content-encoding": "gzip, gzip"})],
+    "two layers": lambda: [
+        wire.Http(400, gzip.compress(bomb()), {"content-encoding": "gzip, gzip"})
+    ],
     "frames that unfold": lambda: [
         wire.Http(200, bomb(), {"content-type": "text/event-stream", "content-encoding": "gzip"}),
     ],
-    "headers": lambda: [wire.Raw(b"HTTP/1.1 400 Status\r\n"), wire.Raw(b"x-filler: " + b"y" * 4000 + b"\r\n", 10_000)],
-    "one header": lambda: [wire.Raw(b"HTTP/1.1 400 Status\r\nx-filler: "), wire.Raw(b"y" * MIB, 100)],
+    "headers": lambda: [
+        wire.Raw(b"HTTP/1.1 400 Status\r\n"),
+        wire.Raw(b"x-filler: " + b"y" * 4000 + b"\r\n", 10_000),
+    ],
+    "one header": lambda: [
+        wire.Raw(b"HTTP/1.1 400 Status\r\nx-filler: "),
+        wire.Raw(b"y" * MIB, 100),
+    ],
 }
 
 
@@ -121,7 +145,9 @@ def test_memory_stays_flat_and_the_worker_answers_meanwhile(
     assert upstream.requests(key)[0].bytes_sent < 100 * MIB or name == "one header"
 
 
-def test_what_is_read_of_a_large_body_still_says_what_is_wrong(client: Client, upstream: Upstream, slug: str) -> None:
+def test_what_is_read_of_a_large_body_still_says_what_is_wrong(
+    client: Client, upstream: Upstream, slug: str
+) -> None:
     key = upstream.script(BODIES["200 MB"]())
     stream = whole(client.chat(content=key, model=slug))
     assert message(stream).error_reason == CONTEXT_LENGTH
@@ -134,7 +160,9 @@ def test_compressed_error_is_read(client: Client, upstream: Upstream, slug: str)
 
 
 @pytest.mark.parametrize("coding", ["gzip", "deflate", "raw deflate", "x-gzip", "identity"])
-def test_compressed_stream_is_read_whole(client: Client, upstream: Upstream, slug: str, coding: str) -> None:
+def test_compressed_stream_is_read_whole(
+    client: Client, upstream: Upstream, slug: str, coding: str
+) -> None:
     data = wire.joined(wire.answer("compressed", " all", " the same"))
     packed = {
         "gzip": gzip.compress(data),
@@ -156,7 +184,9 @@ DRIPS: dict[str, wire.Script] = {
 
 
 @pytest.mark.parametrize("name", DRIPS)
-def test_body_that_drips_holds_up_nobody_for_long(client: Client, upstream: Upstream, slug: str, name: str) -> None:
+def test_body_that_drips_holds_up_nobody_for_long(
+    client: Client, upstream: Upstream, slug: str, name: str
+) -> None:
     key = upstream.script(DRIPS[name])
     began = monotonic()
     stream = whole(client.chat(content=key, model=slug))
@@ -173,10 +203,15 @@ CUTS: dict[str, wire.Step] = {
 
 
 @pytest.mark.parametrize("name", CUTS)
-def test_retry_after_counts_where_the_body_behind_it_is_cut(alice: Person, upstream: Upstream, slug: str, name: str) -> None:
+def test_retry_after_counts_where_the_body_behind_it_is_cut(
+    alice: Person, upstream: Upstream, slug: str, name: str
+) -> None:
     framing = "transfer-encoding: chunked" if name == "bad chunks" else "content-length: 1000"
     body = b"" if name == "bad chunks" else b'{"error": '
-    key = upstream.script([wire.Raw(head(429, "retry-after: 2", framing) + body), wire.Pause(0.2), CUTS[name]], wire.answer("at last"))
+    key = upstream.script(
+        [wire.Raw(head(429, "retry-after: 2", framing) + body), wire.Pause(0.2), CUTS[name]],
+        wire.answer("at last"),
+    )
     stream = whole(alice.client.chat(content=key, model=slug))
     assert stream.text == "at last"
     (status,) = stream.named("status")
@@ -200,10 +235,14 @@ FRAMING = {
 
 @pytest.mark.parametrize("name", FRAMING)
 @pytest.mark.parametrize("said", ["", "some"], ids=["before any text", "after some"])
-def test_body_that_is_no_chunked_one_ends_at_once(client: Client, upstream: Upstream, slug: str, name: str, said: str) -> None:
+def test_body_that_is_no_chunked_one_ends_at_once(
+    client: Client, upstream: Upstream, slug: str, name: str, said: str
+) -> None:
     text = wire.joined(wire.text(said)) if said else b""
     chunk = b"%x\r\n%s\r\n" % (len(text), text) if said else b""
-    key = upstream.script([wire.Raw(CHUNKED + chunk), wire.Pause(0.2), wire.Raw(FRAMING[name]), wire.Stall()])
+    key = upstream.script(
+        [wire.Raw(CHUNKED + chunk), wire.Pause(0.2), wire.Raw(FRAMING[name]), wire.Stall()]
+    )
     began = monotonic()
     stream = whole(client.chat(content=key, model=slug))
     assert monotonic() - began < 5
@@ -211,7 +250,9 @@ def test_body_that_is_no_chunked_one_ends_at_once(client: Client, upstream: Upst
     assert stream.text == said
 
 
-def test_kept_connection_is_used_again_without_leaving_anything_behind(client: Client, upstream: Upstream, slug: str) -> None:
+def test_kept_connection_is_used_again_without_leaving_anything_behind(
+    client: Client, upstream: Upstream, slug: str
+) -> None:
     made = None
     for _ in range(5):
         key = upstream.script(wire.answer("fine"))
@@ -253,7 +294,14 @@ def test_list_of_models_is_bounded_too(environment: Environment, name: str) -> N
     with Upstream() as server:
         server.models = LISTS[name]()
         env = {**os.environ, **environment.settings(), "OPENAI_BASE_URL": server.url}
-        asked = subprocess.run([sys.executable, "-c", ASK_FOR_THE_LIST], cwd=ROOT, env=env, capture_output=True, text=True, timeout=60)
+        asked = subprocess.run(
+            [sys.executable, "-c", ASK_FOR_THE_LIST],
+            cwd=ROOT,
+            env=env,
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
     status, grown = asked.stdout.split()
     assert status == ("None" if server.models.status == 200 else str(server.models.status))
     assert int(grown) / 1024 < MOST_GROWTH_MIB

@@ -50,14 +50,19 @@ def test_lesson_stands_on_the_models_page_until_it_is_forgotten(
     assert LESSONS[name] in operator.get(address).content.decode()
     after = asked(alice, site, upstream, model)
     assert {**after, "messages": 0} != {**before, "messages": 0}
-    assert operator.post(f"/admin/chat/chatmodel/{model.pk}/learned/", {"do": "forget"}).status_code == 302
+    assert (
+        operator.post(f"/admin/chat/chatmodel/{model.pk}/learned/", {"do": "forget"}).status_code
+        == 302
+    )
     page = operator.get(f"/admin/chat/chatmodel/{model.pk}/history/").content.decode()
     assert "forgotten" in page
     assert LESSONS[name] not in operator.get(address).content.decode()
     assert {**asked(alice, site, upstream, model), "messages": 0} == {**before, "messages": 0}
 
 
-def test_lesson_holds_on_every_worker(alice: Person, site2: Site, upstream: Upstream, model: ChatModel) -> None:
+def test_lesson_holds_on_every_worker(
+    alice: Person, site2: Site, upstream: Upstream, model: ChatModel
+) -> None:
     client = alice.client_on(site2)
     key = upstream.script(REFUSALS["vllm: whole"].script, wire.answer("at last"))
     assert whole(client.chat(content=key, model=model.slug)).text == "at last"
@@ -65,11 +70,28 @@ def test_lesson_holds_on_every_worker(alice: Person, site2: Site, upstream: Upst
         assert asked(alice, site2, upstream, model)["max_completion_tokens"] < 8192
 
 
-def test_lesson_can_be_made_the_models_own(alice: Person, operator: Visitor, site: Site, upstream: Upstream, model: ChatModel) -> None:
-    teach(alice, upstream, model, "vllm: whole", "openai: output", "mistral: max_completion_tokens", "mistral: stream_options")
-    assert operator.post(f"/admin/chat/chatmodel/{model.pk}/learned/", {"do": "adopt"}).status_code == 302
+def test_lesson_can_be_made_the_models_own(
+    alice: Person, operator: Visitor, site: Site, upstream: Upstream, model: ChatModel
+) -> None:
+    teach(
+        alice,
+        upstream,
+        model,
+        "vllm: whole",
+        "openai: output",
+        "mistral: max_completion_tokens",
+        "mistral: stream_options",
+    )
+    assert (
+        operator.post(f"/admin/chat/chatmodel/{model.pk}/learned/", {"do": "adopt"}).status_code
+        == 302
+    )
     model.refresh_from_db()
-    assert (model.context_tokens, model.max_output_tokens, model.legacy_max_tokens) == (8192, 4096, True)
+    assert (model.context_tokens, model.max_output_tokens, model.legacy_max_tokens) == (
+        8192,
+        4096,
+        True,
+    )
     assert [lesson for lesson, _ in learned.lessons(model)] == [Lesson("stream_options")]
     body = asked(alice, site, upstream, model)
     assert (body["max_tokens"], "stream_options" in body) == (4096, False)
@@ -87,7 +109,9 @@ def test_value_that_the_operator_sets_takes_the_place_of_the_lesson(
     assert asked(alice, site, upstream, model)["max_tokens"] == 12_000
 
 
-def test_other_upstream_has_nothing_to_do_with_the_lesson(alice: Person, upstream: Upstream, model: ChatModel, settings: Any) -> None:
+def test_other_upstream_has_nothing_to_do_with_the_lesson(
+    alice: Person, upstream: Upstream, model: ChatModel, settings: Any
+) -> None:
     teach(alice, upstream, model, "openai: output")
     model.refresh_from_db()
     assert learned.applied(model).max_output_tokens == 4096
@@ -95,7 +119,9 @@ def test_other_upstream_has_nothing_to_do_with_the_lesson(alice: Person, upstrea
     assert learned.applied(model).max_output_tokens == 16_384
 
 
-def test_lesson_that_did_not_help_is_not_kept(alice: Person, upstream: Upstream, model: ChatModel) -> None:
+def test_lesson_that_did_not_help_is_not_kept(
+    alice: Person, upstream: Upstream, model: ChatModel
+) -> None:
     key = upstream.script(REFUSALS["openai: output"].script, wire.refused(401))
     stream = whole(alice.client.chat(content=key, model=model.slug))
     assert message(stream).error_code == "upstream_rejected"
@@ -104,9 +130,13 @@ def test_lesson_that_did_not_help_is_not_kept(alice: Person, upstream: Upstream,
 
 
 @pytest.mark.parametrize("deed", ["", "other"])
-def test_page_that_posts_nonsense_changes_nothing(operator: Visitor, model: ChatModel, deed: str) -> None:
+def test_page_that_posts_nonsense_changes_nothing(
+    operator: Visitor, model: ChatModel, deed: str
+) -> None:
     learned.remember(model.slug, [Lesson("stream_options")])
-    assert operator.post(f"/admin/chat/chatmodel/{model.pk}/learned/", {"do": deed}).status_code == 302
+    assert (
+        operator.post(f"/admin/chat/chatmodel/{model.pk}/learned/", {"do": deed}).status_code == 302
+    )
     assert operator.get(f"/admin/chat/chatmodel/{model.pk}/learned/").status_code == 302
     assert operator.post("/admin/chat/chatmodel/0/learned/", {"do": "forget"}).status_code == 404
     model.refresh_from_db()
@@ -126,4 +156,7 @@ def test_who_may_only_look_sees_it_and_cannot_forget_it(bob: Person, model: Chat
     page = looking.get(f"/admin/chat/chatmodel/{model.pk}/change/").content.decode()
     assert "It does not take stream_options" in page
     assert "Forget what was learned" not in page
-    assert looking.post(f"/admin/chat/chatmodel/{model.pk}/learned/", {"do": "forget"}).status_code == 403
+    assert (
+        looking.post(f"/admin/chat/chatmodel/{model.pk}/learned/", {"do": "forget"}).status_code
+        == 403
+    )

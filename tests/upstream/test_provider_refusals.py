@@ -1,11 +1,21 @@
-"""How providers refuse, through the whole site: each row of the table is recognised and leads to what helps."""
+"""How providers refuse, through the whole site: each row of the table is recognised and leads to
+what helps.
+"""
 
 from typing import Any
 from uuid import uuid4
 
 import pytest
 
-from chat.errors import CONTENT_FILTER, CONTEXT_LENGTH, KEY_REFUSED, MODEL_FORBIDDEN, MODEL_UNKNOWN, NO_CREDIT, AnswerError
+from chat.errors import (
+    CONTENT_FILTER,
+    CONTEXT_LENGTH,
+    KEY_REFUSED,
+    MODEL_FORBIDDEN,
+    MODEL_UNKNOWN,
+    NO_CREDIT,
+    AnswerError,
+)
 from chat.models import ChatModel, Conversation, Message
 from chat.upstream.failures import Retriable, in_stream
 from tests.harness import wire
@@ -32,13 +42,31 @@ def conversation_of(person: Person, turns: int = 3, words: str = "word " * 800) 
     conversation = Conversation.objects.create(user=person.user)
     parent = None
     for number in range(turns):
-        prompt = Message.objects.create(conversation=conversation, role="user", content=f"prompt {number} {words}", parent=parent)
-        parent = Message.objects.create(conversation=conversation, role="assistant", content=f"answer {number} {words}", parent=prompt)
+        prompt = Message.objects.create(
+            conversation=conversation,
+            role="user",
+            content=f"prompt {number} {words}",
+            parent=parent,
+        )
+        parent = Message.objects.create(
+            conversation=conversation,
+            role="assistant",
+            content=f"answer {number} {words}",
+            parent=prompt,
+        )
     return conversation
 
 
-def ask(person: Person, model: ChatModel, content: str, conversation: Conversation | None = None) -> Stream:
-    return whole(person.client.chat(content=content, model=model.slug, conversation=str(conversation.pk) if conversation else None))
+def ask(
+    person: Person, model: ChatModel, content: str, conversation: Conversation | None = None
+) -> Stream:
+    return whole(
+        person.client.chat(
+            content=content,
+            model=model.slug,
+            conversation=str(conversation.pk) if conversation else None,
+        )
+    )
 
 
 def limits_asked(upstream: Upstream, key: str) -> list[int]:
@@ -46,7 +74,9 @@ def limits_asked(upstream: Upstream, key: str) -> list[int]:
 
 
 @pytest.mark.parametrize("name", table.meaning(table.TOO_LONG))
-def test_long_conversation_goes_on_without_its_oldest_turns(person: Person, upstream: Upstream, model: ChatModel, name: str) -> None:
+def test_long_conversation_goes_on_without_its_oldest_turns(
+    person: Person, upstream: Upstream, model: ChatModel, name: str
+) -> None:
     key = upstream.script(REFUSALS[name].script, ANSWER)
     stream = ask(person, model, key, conversation_of(person))
     assert stream.text == "at last"
@@ -54,11 +84,15 @@ def test_long_conversation_goes_on_without_its_oldest_turns(person: Person, upst
     first, second = upstream.requests(key)
     assert len(second.body["messages"]) < len(first.body["messages"])
     assert second.body["messages"][0]["role"] == "user"
-    assert stream.named("done")[0]["trimmed"] == len(first.body["messages"]) - len(second.body["messages"])
+    assert stream.named("done")[0]["trimmed"] == len(first.body["messages"]) - len(
+        second.body["messages"]
+    )
 
 
 @pytest.mark.parametrize("name", table.meaning(table.TOO_LONG))
-def test_prompt_that_alone_is_too_long_is_said_to_be(person: Person, upstream: Upstream, model: ChatModel, name: str) -> None:
+def test_prompt_that_alone_is_too_long_is_said_to_be(
+    person: Person, upstream: Upstream, model: ChatModel, name: str
+) -> None:
     key = upstream.script(REFUSALS[name].script)
     stream = ask(person, model, key + " word" * 20_000)
     assert message(stream).error_reason == CONTEXT_LENGTH
@@ -67,8 +101,12 @@ def test_prompt_that_alone_is_too_long_is_said_to_be(person: Person, upstream: U
     assert len(upstream.requests(key)) <= 3
 
 
-@pytest.mark.parametrize("name", [name for name in table.meaning(table.TOO_LONG) if REFUSALS[name].limit])
-def test_context_that_a_refusal_names_is_kept_to_from_then_on(person: Person, upstream: Upstream, model: ChatModel, name: str) -> None:
+@pytest.mark.parametrize(
+    "name", [name for name in table.meaning(table.TOO_LONG) if REFUSALS[name].limit]
+)
+def test_context_that_a_refusal_names_is_kept_to_from_then_on(
+    person: Person, upstream: Upstream, model: ChatModel, name: str
+) -> None:
     key = upstream.script(REFUSALS[name].script, ANSWER)
     long = conversation_of(person, 12, "word " * 1200)
     assert ask(person, model, key, long).text == "at last"
@@ -76,7 +114,10 @@ def test_context_that_a_refusal_names_is_kept_to_from_then_on(person: Person, up
     again = upstream.key()
     ask(person, model, again, long)
     (sent,) = upstream.requests(again)
-    total = sum(len(message["content"].encode()) for message in sent.body["messages"]) // 4 + sent.body["max_completion_tokens"]
+    total = (
+        sum(len(message["content"].encode()) for message in sent.body["messages"]) // 4
+        + sent.body["max_completion_tokens"]
+    )
     assert total <= (REFUSALS[name].limit or 0)
 
 
@@ -91,17 +132,28 @@ def test_short_prompt_is_answered_with_a_limit_that_fits_and_so_is_the_next(
     check_end(stream, person.client, upstream, "complete", finish="stop")
     first, second = limits_asked(upstream, key)
     assert first == 16_384
-    assert (second == (row.limit or 4096)) if row.means == table.OUTPUT else (row.limit or 0) // 2 < second < (row.limit or 0)
+    assert (
+        (second == (row.limit or 4096))
+        if row.means == table.OUTPUT
+        else (row.limit or 0) // 2 < second < (row.limit or 0)
+    )
     again = upstream.key()
     assert ask(person, model, again).status == 200
     (third,) = limits_asked(upstream, again)
     assert second - 64 <= third <= (row.limit or 4096)
 
 
-@pytest.mark.parametrize("name", table.meaning(table.NO_CREDIT, table.FILTER, table.KEY, table.FORBIDDEN, table.UNKNOWN_MODEL))
-def test_what_no_retry_mends_is_asked_once_and_said(person: Person, upstream: Upstream, model: ChatModel, name: str) -> None:
+@pytest.mark.parametrize(
+    "name",
+    table.meaning(table.NO_CREDIT, table.FILTER, table.KEY, table.FORBIDDEN, table.UNKNOWN_MODEL),
+)
+def test_what_no_retry_mends_is_asked_once_and_said(
+    person: Person, upstream: Upstream, model: ChatModel, name: str
+) -> None:
     row = REFUSALS[name]
-    ChatModel.objects.filter(pk=model.pk).update(fallback=ChatModel.objects.create(slug=f"other-{uuid4()}"))
+    ChatModel.objects.filter(pk=model.pk).update(
+        fallback=ChatModel.objects.create(slug=f"other-{uuid4()}")
+    )
     key = upstream.script(row.script, ANSWER)
     stream = ask(person, model, key)
     ended = check_end(stream, person.client, upstream, "failed", "upstream_rejected")
@@ -112,7 +164,9 @@ def test_what_no_retry_mends_is_asked_once_and_said(person: Person, upstream: Up
 
 
 @pytest.mark.parametrize("name", table.meaning(table.BUSY))
-def test_busy_model_is_asked_again_after_the_time_it_says(person: Person, upstream: Upstream, model: ChatModel, name: str) -> None:
+def test_busy_model_is_asked_again_after_the_time_it_says(
+    person: Person, upstream: Upstream, model: ChatModel, name: str
+) -> None:
     row = REFUSALS[name]
     key = upstream.script(row.script, ANSWER)
     stream = ask(person, model, key)
@@ -124,7 +178,9 @@ def test_busy_model_is_asked_again_after_the_time_it_says(person: Person, upstre
 
 
 @pytest.mark.parametrize("name", table.meaning(table.PARAMETER))
-def test_parameter_that_is_refused_is_left_out_and_not_sent_again(person: Person, upstream: Upstream, model: ChatModel, name: str) -> None:
+def test_parameter_that_is_refused_is_left_out_and_not_sent_again(
+    person: Person, upstream: Upstream, model: ChatModel, name: str
+) -> None:
     key = upstream.script(REFUSALS[name].script, ANSWER)
     refused = name.partition(": ")[2]
     stream = ask(person, model, key)
@@ -143,7 +199,9 @@ def test_parameter_that_is_refused_is_left_out_and_not_sent_again(person: Person
 
 
 @pytest.mark.parametrize("name", table.meaning(table.SYSTEM))
-def test_system_prompt_goes_to_the_head_of_the_first_prompt(person: Person, upstream: Upstream, model: ChatModel, name: str) -> None:
+def test_system_prompt_goes_to_the_head_of_the_first_prompt(
+    person: Person, upstream: Upstream, model: ChatModel, name: str
+) -> None:
     ChatModel.objects.filter(pk=model.pk).update(system_prompt="Be kind.")
     conversation = conversation_of(person, 1, "")
     key = upstream.script(REFUSALS[name].script, ANSWER)
@@ -153,43 +211,72 @@ def test_system_prompt_goes_to_the_head_of_the_first_prompt(person: Person, upst
     for request in (*upstream.requests(key)[1:], *upstream.requests(again)):
         first, *rest = request.body["messages"]
         assert first == {"role": "user", "content": "Be kind.\n\nprompt 0 "}
-        assert [each["role"] for each in rest] == ["assistant", "user", *["assistant", "user"] * (len(rest) // 2 - 1)]
+        assert [each["role"] for each in rest] == [
+            "assistant",
+            "user",
+            *["assistant", "user"] * (len(rest) // 2 - 1),
+        ]
     assert len(upstream.requests(again)) == 1
 
 
-def test_both_names_of_the_limit_may_be_refused(person: Person, upstream: Upstream, model: ChatModel) -> None:
-    refusals = [wire.Http(400, {"error": f"unknown field: {name}"}) for name in ("max_completion_tokens", "max_tokens")]
+def test_both_names_of_the_limit_may_be_refused(
+    person: Person, upstream: Upstream, model: ChatModel
+) -> None:
+    refusals = [
+        wire.Http(400, {"error": f"unknown field: {name}"})
+        for name in ("max_completion_tokens", "max_tokens")
+    ]
     key = upstream.script(*[[refusal] for refusal in refusals], ANSWER)
     assert ask(person, model, key).text == "at last"
-    assert [[name for name in request.body if name.startswith("max")] for request in upstream.requests(key)] == [
+    assert [
+        [name for name in request.body if name.startswith("max")]
+        for request in upstream.requests(key)
+    ] == [
         ["max_completion_tokens"],
         ["max_tokens"],
         [],
     ]
 
 
-def test_server_that_refuses_everything_is_not_asked_for_ever(person: Person, upstream: Upstream, model: ChatModel) -> None:
-    key = upstream.script([wire.Http(400, table.openai("Unrecognized request argument supplied: stream_options"))])
+def test_server_that_refuses_everything_is_not_asked_for_ever(
+    person: Person, upstream: Upstream, model: ChatModel
+) -> None:
+    key = upstream.script(
+        [wire.Http(400, table.openai("Unrecognized request argument supplied: stream_options"))]
+    )
     check_end(ask(person, model, key), person.client, upstream, "failed", "upstream_rejected")
     assert len(upstream.requests(key)) == 2
     model.refresh_from_db()
     assert model.learned == {}
 
 
-def test_several_refusals_one_behind_the_other_are_all_heeded(person: Person, upstream: Upstream, model: ChatModel) -> None:
-    names = ("mistral: stream_options", "mistral: max_completion_tokens", "openai: output", "openai: messages")
+def test_several_refusals_one_behind_the_other_are_all_heeded(
+    person: Person, upstream: Upstream, model: ChatModel
+) -> None:
+    names = (
+        "mistral: stream_options",
+        "mistral: max_completion_tokens",
+        "openai: output",
+        "openai: messages",
+    )
     key = upstream.script(*[REFUSALS[name].script for name in names], ANSWER)
     assert ask(person, model, key, conversation_of(person)).text == "at last"
     assert len(upstream.requests(key)) == len(names) + 1
 
 
-def test_what_a_program_sends_is_not_shortened_but_its_limit_is(person: Person, upstream: Upstream, model: ChatModel) -> None:
+def test_what_a_program_sends_is_not_shortened_but_its_limit_is(
+    person: Person, upstream: Upstream, model: ChatModel
+) -> None:
     key = upstream.script(REFUSALS["vllm: whole"].script, ANSWER)
     sent = [{"role": "user", "content": "one"}, {"role": "user", "content": key}]
     assert whole(person.client.chat(messages=sent, model=model.slug)).text == "at last"
     assert [request.body["messages"] for request in upstream.requests(key)] == [sent, sent]
     key = upstream.script(REFUSALS["openai: messages"].script, ANSWER)
-    stream = whole(person.client.chat(messages=[{"role": "user", "content": key + " word" * 9000}], model=model.slug))
+    stream = whole(
+        person.client.chat(
+            messages=[{"role": "user", "content": key + " word" * 9000}], model=model.slug
+        )
+    )
     assert stream.named("error")[0]["code"] == "upstream_rejected"
 
 
@@ -198,7 +285,15 @@ def test_what_a_program_sends_is_not_shortened_but_its_limit_is(person: Person, 
 NOT_FOR_THE_PROMPT = {
     "a prompt that is quoted": (
         422,
-        {"detail": [{"loc": ["body", "model"], "msg": "value is not known", "input": "my prompt is too long: maximum context length"}]},
+        {
+            "detail": [
+                {
+                    "loc": ["body", "model"],
+                    "msg": "value is not known",
+                    "input": "my prompt is too long: maximum context length",
+                }
+            ]
+        },
     ),
     "a plain 400": (400, table.openai("Something is wrong.")),
     "a page": (400, b"<html>Bad request</html>"),
@@ -209,7 +304,9 @@ NOT_FOR_THE_PROMPT = {
 
 
 @pytest.mark.parametrize(("status", "body"), NOT_FOR_THE_PROMPT.values(), ids=NOT_FOR_THE_PROMPT)
-def test_other_refusals_stay_what_they_are(person: Person, upstream: Upstream, model: ChatModel, status: int, body: object) -> None:
+def test_other_refusals_stay_what_they_are(
+    person: Person, upstream: Upstream, model: ChatModel, status: int, body: object
+) -> None:
     key = upstream.script([wire.Http(status, body)])
     stream = ask(person, model, key, conversation_of(person))
     check_end(stream, person.client, upstream, "failed", "upstream_rejected")
@@ -243,7 +340,10 @@ def test_error_in_a_stream_means_what_its_words_say(name: str) -> None:
         return
     assert isinstance(failure, AnswerError)
     long = row.means in (table.TOO_LONG, table.WHOLE)
-    assert (failure.code, failure.reason) == ("upstream_rejected", CONTEXT_LENGTH if long else REASONS.get(row.means, ""))
+    assert (failure.code, failure.reason) == (
+        "upstream_rejected",
+        CONTEXT_LENGTH if long else REASONS.get(row.means, ""),
+    )
 
 
 TROUBLES = [
@@ -266,7 +366,9 @@ def test_error_that_says_nothing_may_pass_and_may_cost(error: Any) -> None:
     assert (failure.error.code, may_cost) == ("upstream_unavailable", True)
 
 
-def test_error_in_the_stream_of_a_long_conversation_is_heeded(person: Person, upstream: Upstream, model: ChatModel) -> None:
+def test_error_in_the_stream_of_a_long_conversation_is_heeded(
+    person: Person, upstream: Upstream, model: ChatModel
+) -> None:
     key = upstream.script([wire.role(), wire.frame(REFUSALS["openai: messages"].body)], ANSWER)
     stream = ask(person, model, key, conversation_of(person))
     assert (stream.text, len(upstream.requests(key))) == ("at last", 2)

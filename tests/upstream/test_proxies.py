@@ -1,4 +1,6 @@
-"""The way to the model's server: through the proxy of the environment, directly, or not at all; never elsewhere."""
+"""The way to the model's server: through the proxy of the environment, directly, or not at all;
+never elsewhere.
+"""
 
 import base64
 import os
@@ -51,7 +53,15 @@ PROXY = "http://proxy:3128"
         (OPENAI, {"HTTPS_PROXY": "http://[::1]:3128"}, "http://[::1]:3128"),
         (OPENAI, {"HTTPS_PROXY": "http://bücher.example:1"}, "http://xn--bcher-kva.example:1"),
         # What is not on the way does not matter.
-        (OPENAI, {"HTTP_PROXY": "socks5://desktop:1080", "ALL_PROXY": "nonsense://", "HTTPS_PROXY": PROXY}, PROXY),
+        (
+            OPENAI,
+            {
+                "HTTP_PROXY": "socks5://desktop:1080",
+                "ALL_PROXY": "nonsense://",
+                "HTTPS_PROXY": PROXY,
+            },
+            PROXY,
+        ),
         ("http://127.0.0.1:8001/v1", {"ALL_PROXY": "socks5://desktop:1080"}, ""),
         ("http://localhost:8001/v1", {"HTTP_PROXY": PROXY, "ALL_PROXY": PROXY}, ""),
         ("http://[::1]:8001/v1", {"HTTP_PROXY": PROXY}, ""),
@@ -63,7 +73,9 @@ PROXY = "http://proxy:3128"
         ("http://192.168.1.5/v1", {"HTTP_PROXY": PROXY}, PROXY),
     ],
 )
-def test_the_proxy_is_the_one_that_curl_would_take(url: str, environ: dict[str, str], proxy: str) -> None:
+def test_the_proxy_is_the_one_that_curl_would_take(
+    url: str, environ: dict[str, str], proxy: str
+) -> None:
     assert proxy_for(url, Env(environ)) == proxy
 
 
@@ -93,7 +105,9 @@ def test_the_proxy_is_the_one_that_curl_would_take(url: str, environ: dict[str, 
     ],
 )
 @pytest.mark.parametrize("name", ["NO_PROXY", "no_proxy"])
-def test_what_no_proxy_names_is_asked_directly(url: str, exempt: str, direct: bool, name: str) -> None:
+def test_what_no_proxy_names_is_asked_directly(
+    url: str, exempt: str, direct: bool, name: str
+) -> None:
     assert proxy_for(url, Env({"ALL_PROXY": PROXY, name: exempt})) == ("" if direct else PROXY)
 
 
@@ -120,8 +134,12 @@ def test_what_no_proxy_names_is_asked_directly(url: str, exempt: str, direct: bo
         "http://me:hunter2–@proxy",
     ],
 )
-def test_a_proxy_on_the_way_that_cannot_be_used_is_refused_by_name_and_not_repeated(name: str, value: str) -> None:
-    with pytest.raises(ImproperlyConfigured, match=rf"^{name}.* name api\.openai\.com in NO_PROXY\.$") as refused:
+def test_a_proxy_on_the_way_that_cannot_be_used_is_refused_by_name_and_not_repeated(
+    name: str, value: str
+) -> None:
+    with pytest.raises(
+        ImproperlyConfigured, match=rf"^{name}.* name api\.openai\.com in NO_PROXY\.$"
+    ) as refused:
         proxy_for(OPENAI, Env({name: value}))
     assert "hunter2" not in str(refused.value)
 
@@ -135,9 +153,13 @@ def socks() -> Iterator[Listener]:
         yield listener
 
 
-def test_a_turn_goes_through_the_http_proxy_with_its_password(start_site: "StartSite", alice: Person, upstream: Upstream) -> None:
+def test_a_turn_goes_through_the_http_proxy_with_its_password(
+    start_site: "StartSite", alice: Person, upstream: Upstream
+) -> None:
     with Proxy(upstream.port) as proxy:
-        site = start_site(OPENAI_BASE_URL=LOCAL, http_proxy=f"http://me:p%40ss@127.0.0.1:{proxy.port}")
+        site = start_site(
+            OPENAI_BASE_URL=LOCAL, http_proxy=f"http://me:p%40ss@127.0.0.1:{proxy.port}"
+        )
         with alice.client_on(site).chat(content="hello") as stream:
             stream.read()
             assert stream.text == DEFAULT_TEXT
@@ -151,7 +173,10 @@ def test_a_turn_goes_through_a_tunnel_and_the_proxy_sees_no_key(
 ) -> None:
     certificate = certificate_for("model.example", tmp_path)
     with Proxy(upstream.port, certificate) as proxy:
-        env: dict[str, Any] = {"HTTPS_PROXY": f"http://me:pass@127.0.0.1:{proxy.port}", "SSL_CERT_FILE": str(certificate)}
+        env: dict[str, Any] = {
+            "HTTPS_PROXY": f"http://me:pass@127.0.0.1:{proxy.port}",
+            "SSL_CERT_FILE": str(certificate),
+        }
         site = start_site(OPENAI_BASE_URL="https://model.example/v1", **env)
         with alice.client_on(site).chat(content="hello") as stream:
             stream.read()
@@ -165,7 +190,10 @@ def test_a_proxy_that_lets_nobody_through_is_an_upstream_that_is_away_and_costs_
     start_site: "StartSite", alice: Person, upstream: Upstream
 ) -> None:
     with Proxy(upstream.port, refusing=True) as proxy:
-        env: dict[str, Any] = {"HTTPS_PROXY": f"http://127.0.0.1:{proxy.port}", "UPSTREAM_RETRIES": "0"}
+        env: dict[str, Any] = {
+            "HTTPS_PROXY": f"http://127.0.0.1:{proxy.port}",
+            "UPSTREAM_RETRIES": "0",
+        }
         site = start_site(OPENAI_BASE_URL="https://model.example/v1", **env)
         with alice.client_on(site).chat(content="hello") as stream:
             stream.read()
@@ -174,7 +202,9 @@ def test_a_proxy_that_lets_nobody_through_is_an_upstream_that_is_away_and_costs_
     assert len(proxy.heads) == 1
 
 
-def test_a_model_on_this_machine_is_asked_directly_whatever_the_proxies(start_site: "StartSite", alice: Person, socks: Listener) -> None:
+def test_a_model_on_this_machine_is_asked_directly_whatever_the_proxies(
+    start_site: "StartSite", alice: Person, socks: Listener
+) -> None:
     names = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy")
     for scheme in ("socks5", "http", "socks"):
         env: dict[str, Any] = dict.fromkeys(names, f"{scheme}://127.0.0.1:{socks.port}")
@@ -190,18 +220,44 @@ def test_a_model_on_this_machine_is_asked_directly_whatever_the_proxies(start_si
 def test_a_socks_proxy_on_the_way_stops_the_start_and_is_sent_nothing(
     environment: "Environment", socks: Listener, command: list[str], scheme: str
 ) -> None:
-    env = {**os.environ, "OPENAI_BASE_URL": LOCAL, "ALL_PROXY": f"{scheme}://127.0.0.1:{socks.port}"}
-    done = subprocess.run([sys.executable, "manage.py", *command], cwd=ROOT, env=env, capture_output=True, text=True, timeout=60)
+    env = {
+        **os.environ,
+        "OPENAI_BASE_URL": LOCAL,
+        "ALL_PROXY": f"{scheme}://127.0.0.1:{socks.port}",
+    }
+    done = subprocess.run(
+        [sys.executable, "manage.py", *command],
+        cwd=ROOT,
+        env=env,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
     assert done.returncode == 1
     assert done.stdout == ""
-    assert re.fullmatch(rf"ALL_PROXY names a {scheme} proxy, which the way to model\.example cannot take\. [^\n]+\n", done.stderr)
+    assert re.fullmatch(
+        rf"ALL_PROXY names a {scheme} proxy, which the way to model\.example cannot take\."
+        r" [^\n]+\n",
+        done.stderr,
+    )
     assert (socks.connections, socks.received) == (0, b"")
 
 
 def test_doctor_asks_through_the_proxy_too(environment: "Environment", upstream: Upstream) -> None:
     with Proxy(upstream.port) as proxy:
-        env = {**os.environ, "OPENAI_BASE_URL": LOCAL, "HTTP_PROXY": f"http://127.0.0.1:{proxy.port}"}
-        done = subprocess.run([sys.executable, "manage.py", "doctor"], cwd=ROOT, env=env, capture_output=True, text=True, timeout=90)
+        env = {
+            **os.environ,
+            "OPENAI_BASE_URL": LOCAL,
+            "HTTP_PROXY": f"http://127.0.0.1:{proxy.port}",
+        }
+        done = subprocess.run(
+            [sys.executable, "manage.py", "doctor"],
+            cwd=ROOT,
+            env=env,
+            capture_output=True,
+            text=True,
+            timeout=90,
+        )
     assert "ok    upstream: model.example takes our key" in done.stdout
     assert proxy.heads[0].startswith("GET http://model.example/v1/models HTTP/1.1\r\n")
 
@@ -222,12 +278,25 @@ def test_what_the_operator_sets_goes_along_and_the_sdks_own_log_stays_off(
     site = start_site(**env)
     alice.client_on(site).chat(content=f"a secret {key}").read()
     sent = {name.lower(): value for name, value in upstream.requests(key)[0].headers.items()}
-    assert (sent["openai-organization"], sent["openai-project"], sent["x-team"]) == ("org-1", "proj-1", "chat")
+    assert (sent["openai-organization"], sent["openai-project"], sent["x-team"]) == (
+        "org-1",
+        "proj-1",
+        "chat",
+    )
     assert "a secret" not in site.log()
 
 
-def test_blanks_that_the_sdk_would_read_are_unset(start_site: "StartSite", alice: Person, upstream: Upstream) -> None:
+def test_blanks_that_the_sdk_would_read_are_unset(
+    start_site: "StartSite", alice: Person, upstream: Upstream
+) -> None:
     key = upstream.key()
-    site = start_site(OPENAI_ORG_ID=" ", OPENAI_PROJECT_ID="", OPENAI_CUSTOM_HEADERS="\n", OPENAI_ADMIN_KEY="sk–admin")
+    site = start_site(
+        OPENAI_ORG_ID=" ",
+        OPENAI_PROJECT_ID="",
+        OPENAI_CUSTOM_HEADERS="\n",
+        OPENAI_ADMIN_KEY="sk–admin",
+    )
     alice.client_on(site).chat(content=key).read()
-    assert not {"openai-organization", "openai-project"} & {name.lower() for name in upstream.requests(key)[0].headers}
+    assert not {"openai-organization", "openai-project"} & {
+        name.lower() for name in upstream.requests(key)[0].headers
+    }

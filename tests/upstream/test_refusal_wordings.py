@@ -1,4 +1,6 @@
-"""The words of refusals that nobody has seen in this very form: neighbours of the table, and what must not be taken for one."""
+"""The words of refusals that nobody has seen in this very form: neighbours of the table, and what
+must not be taken for one.
+"""
 
 import json
 from time import process_time
@@ -10,26 +12,50 @@ from chat.upstream import refusal, refusal_body
 from chat.upstream.refusal import Kind
 
 NEIGHBOURS: list[tuple[str, int, object]] = [
-    ("too_long", 400, "The total number of tokens (prompt + max_tokens) exceeds the context window of 8192"),
+    (
+        "too_long",
+        400,
+        "The total number of tokens (prompt + max_tokens) exceeds the context window of 8192",
+    ),
     ("too_long", 400, "Error: prompt exceeds context length of 4096"),
     ("too_long", 400, "Requested tokens (5000) exceed context window of 2048"),  # llama-cpp-python
     (
         "too_long",
         400,
-        {"error": {"message": "Requested tokens (5000) exceed context window of 2048", "type": "internal_server_error", "code": None}},
+        {
+            "error": {
+                "message": "Requested tokens (5000) exceed context window of 2048",
+                "type": "internal_server_error",
+                "code": None,
+            }
+        },
     ),
     (
         "too_long",
         400,
-        "This model's maximum context length is 2048 tokens, however you requested 5000 tokens "
-        "(4900 in your prompt; 100 for the completion). Please reduce it.",
+        (
+            "This model's maximum context length is 2048 tokens, however you requested 5000 tokens "
+            "(4900 in your prompt; 100 for the completion). Please reduce it."
+        ),
     ),
-    ("too_long", 400, "The sum of prompt length (9000.0) and max_tokens should not exceed max_num_tokens (8192)"),
+    (
+        "too_long",
+        400,
+        "The sum of prompt length (9000.0) and max_tokens should not exceed max_num_tokens (8192)",
+    ),
     ("too_long", 400, "Input length 9000 exceeds the maximum allowed length of 8192"),
     ("too_long", 400, "Your message is too long. Maximum 4000 tokens."),
-    ("too_long", 400, {"error": {"message": "messages: text content blocks: total length exceeds 200000 tokens"}}),
+    (
+        "too_long",
+        400,
+        {"error": {"message": "messages: text content blocks: total length exceeds 200000 tokens"}},
+    ),
     ("too_long", 400, "token count exceeds the limit of 8192"),
-    ("too_long", 400, "The request exceeded the maximum number of tokens. Max tokens: 8192, requested 9000"),
+    (
+        "too_long",
+        400,
+        "The request exceeded the maximum number of tokens. Max tokens: 8192, requested 9000",
+    ),
     ("too_long", 400, "Prompt length exceeds the model's limit"),
     ("too_long", 400, "Conversation is too long for this model"),
     ("too_long", 500, "prompt is longer than context"),
@@ -42,7 +68,14 @@ NEIGHBOURS: list[tuple[str, int, object]] = [
     ("too_long", 400, "Context size has been exceeded."),
     ("output_limit", 400, "max_tokens (16384) exceeds the maximum of 8192"),
     ("output_limit", 400, "max_tokens must be between 1 and 8192"),
-    ("output_limit", 400, "Invalid value for max_tokens: integer above maximum value. Expected a value <= 4096, but got 16384 instead."),
+    (
+        "output_limit",
+        400,
+        (
+            "Invalid value for max_tokens: integer above maximum value. Expected a value <= 4096,"
+            " but got 16384 instead."
+        ),
+    ),
     ("output_limit", 400, "max_tokens cannot be greater than 8192"),
     ("output_limit", 400, "max_completion_tokens should be less than 8193"),
     (
@@ -74,18 +107,45 @@ NEIGHBOURS: list[tuple[str, int, object]] = [
             ]
         },
     ),
-    ("output_limit", 400, {"error": {"message": "Value must be at most 8192", "param": "max_tokens", "type": "invalid_request_error"}}),
+    (
+        "output_limit",
+        400,
+        {
+            "error": {
+                "message": "Value must be at most 8192",
+                "param": "max_tokens",
+                "type": "invalid_request_error",
+            }
+        },
+    ),
     ("output_limit", 400, "Maximum output tokens for this model is 8192"),
-    ("output_limit", 400, "The requested max_tokens 16384 is larger than the model's max output 8192"),
+    (
+        "output_limit",
+        400,
+        "The requested max_tokens 16384 is larger than the model's max output 8192",
+    ),
     ("parameter", 400, "Unsupported parameter(s): `stream_options`"),
     ("parameter", 400, "property 'stream_options' is unsupported"),
     ("parameter", 400, "Additional properties are not allowed ('stream_options' was unexpected)"),
     ("parameter", 400, "stream_options: Extra inputs are not permitted"),
     ("parameter", 422, "Unknown parameter: 'stream_options'."),
-    ("parameter", 400, "ChatCompletionRequest.__init__() got an unexpected keyword argument 'stream_options'"),
+    (
+        "parameter",
+        400,
+        "ChatCompletionRequest.__init__() got an unexpected keyword argument 'stream_options'",
+    ),
     ("parameter", 400, "'stream_options.include_usage' is not supported"),
     ("parameter", 400, "max_completion_tokens is not supported. Please use max_tokens instead."),
-    ("parameter", 400, {"error": {"message": "Unknown field: max_completion_tokens", "type": "invalid_request_error"}}),
+    (
+        "parameter",
+        400,
+        {
+            "error": {
+                "message": "Unknown field: max_completion_tokens",
+                "type": "invalid_request_error",
+            }
+        },
+    ),
     ("parameter", 400, "Invalid parameter: max_completion_tokens"),
     ("parameter", 400, "Streaming is not supported for this model"),
     ("system_role", 400, "system messages are not supported"),
@@ -94,19 +154,46 @@ NEIGHBOURS: list[tuple[str, int, object]] = [
     (
         "system_role",
         400,
-        'messages: Unexpected role "system". The Messages API accepts a top-level `system` parameter, not "system".',
+        (
+            'messages: Unexpected role "system". The Messages API accepts a top-level `system`'
+            ' parameter, not "system".'
+        ),
     ),
-    ("system_role", 400, {"error": {"message": "Input should be 'user' or 'assistant'", "param": "messages[0].role"}}),
-    (
-        "system_role",
-        422,
-        {"detail": [{"loc": ["body", "messages", 0, "role"], "msg": "Input should be 'user' or 'assistant'", "type": "literal_error"}]},
-    ),
-    ("system_role", 500, 'Error rendering prompt with jinja template: "Conversations must start with a user prompt"'),
     (
         "system_role",
         400,
-        "After the optional system message, conversation roles must alternate user and assistant roles except for tool calls and results.",
+        {
+            "error": {
+                "message": "Input should be 'user' or 'assistant'",
+                "param": "messages[0].role",
+            }
+        },
+    ),
+    (
+        "system_role",
+        422,
+        {
+            "detail": [
+                {
+                    "loc": ["body", "messages", 0, "role"],
+                    "msg": "Input should be 'user' or 'assistant'",
+                    "type": "literal_error",
+                }
+            ]
+        },
+    ),
+    (
+        "system_role",
+        500,
+        'Error rendering prompt with jinja template: "Conversations must start with a user prompt"',
+    ),
+    (
+        "system_role",
+        400,
+        (
+            "After the optional system message, conversation roles must alternate user and"
+            " assistant roles except for tool calls and results."
+        ),
     ),
     ("no_credit", 400, "Your account has run out of credits"),
     ("no_credit", 403, "Account balance is negative"),
@@ -134,7 +221,13 @@ NEIGHBOURS: list[tuple[str, int, object]] = [
 
 @pytest.mark.parametrize(("kind", "status", "body"), NEIGHBOURS, ids=str)
 def test_neighbour_of_a_known_wording_is_recognised(kind: str, status: int, body: object) -> None:
-    for form in (body, json.dumps(body), {"error": {"message": json.dumps(body)}}, {"detail": body}, [body]):
+    for form in (
+        body,
+        json.dumps(body),
+        {"error": {"message": json.dumps(body)}},
+        {"detail": body},
+        [body],
+    ):
         meant = refusal.meaning(status, refusal_body.read(form))
         assert meant is not None
         assert meant.kind == kind, form
@@ -168,7 +261,9 @@ WAITS = {
 
 @pytest.mark.parametrize(("text", "seconds"), WAITS.items(), ids=WAITS)
 def test_time_to_wait_is_read_from_the_words(text: str, seconds: float | None) -> None:
-    assert refusal_body.read(text).retry_after == (pytest.approx(seconds) if seconds is not None else None)
+    assert refusal_body.read(text).retry_after == (
+        pytest.approx(seconds) if seconds is not None else None
+    )
 
 
 STATUSES = (400, 401, 404, 413, 422, 429, 500, None)
@@ -227,6 +322,10 @@ ODD: list[Any] = [
 
 @pytest.mark.parametrize("body", ODD, ids=repr)
 def test_odd_body_is_no_error(body: object) -> None:
-    for form in (body, {"error": body}, {"code": body, "message": body, "param": body, "retryDelay": body, "n_ctx": body}):
+    for form in (
+        body,
+        {"error": body},
+        {"code": body, "message": body, "param": body, "retryDelay": body, "n_ctx": body},
+    ):
         for status in STATUSES:
             refusal.meaning(status, refusal_body.read(form))

@@ -1,4 +1,6 @@
-"""What real servers put into a stream, through the whole site: shown, stored, paid and ended as it was meant."""
+"""What real servers put into a stream, through the whole site: shown, stored, paid and ended as it
+was meant.
+"""
 
 from html import unescape
 from time import monotonic
@@ -20,8 +22,12 @@ if TYPE_CHECKING:
 PATIENCE_SECONDS = 60
 
 
-@pytest.mark.parametrize("quirk", QUIRKS.values(), ids=[f"{quirk.provider}: {name}" for name, quirk in QUIRKS.items()])
-def test_what_a_server_sends_is_taken_for_what_it_means(client: Client, upstream: Upstream, quirk: Quirk) -> None:
+@pytest.mark.parametrize(
+    "quirk", QUIRKS.values(), ids=[f"{quirk.provider}: {name}" for name, quirk in QUIRKS.items()]
+)
+def test_what_a_server_sends_is_taken_for_what_it_means(
+    client: Client, upstream: Upstream, quirk: Quirk
+) -> None:
     key = upstream.script(quirk.script)
     stream = whole(client.chat(content=key))
     assert stream.text == quirk.text
@@ -48,9 +54,15 @@ def test_connection_that_lingers_behind_a_whole_answer_is_not_waited_for(
 SIGNS_OF_LIFE = {
     "reasoning_content": {"reasoning_content": "hm"},
     "reasoning": {"reasoning": "hm"},
-    "reasoning_details": {"content": "", "reasoning_details": [{"type": "reasoning.text", "text": "hm"}]},
+    "reasoning_details": {
+        "content": "",
+        "reasoning_details": [{"type": "reasoning.text", "text": "hm"}],
+    },
     "thinking": {"thinking": "hm"},
-    "thinking_blocks": {"content": None, "thinking_blocks": [{"type": "thinking", "thinking": "hm"}]},
+    "thinking_blocks": {
+        "content": None,
+        "thinking_blocks": [{"type": "thinking", "thinking": "hm"}],
+    },
     "a name of its own": {"chain_of_thought": "hm"},
     "tool calls": {"tool_calls": [{"index": 0, "function": {"arguments": '{"a"'}}]},
     "function call": {"function_call": {"arguments": "x"}},
@@ -60,7 +72,9 @@ SIGNS_OF_LIFE = {
 
 
 @pytest.mark.parametrize("delta", SIGNS_OF_LIFE.values(), ids=SIGNS_OF_LIFE)
-def test_model_that_does_something_else_is_not_silent(client: Client, upstream: Upstream, delta: dict[str, Any]) -> None:
+def test_model_that_does_something_else_is_not_silent(
+    client: Client, upstream: Upstream, delta: dict[str, Any]
+) -> None:
     first, *others = [step for _ in range(10) for step in (wire.chunk(delta), wire.Pause(0.3))]
     closing = [wire.chunk({"content": "</think>"})] if "<think>" in str(delta) else []
     key = upstream.script([first, *others, *closing, *wire.answer(TEXT)])
@@ -69,7 +83,9 @@ def test_model_that_does_something_else_is_not_silent(client: Client, upstream: 
     check_end(stream, client, upstream, "complete", finish="stop")
 
 
-def test_thoughts_are_paid_for_where_the_upstream_does_not_say_how_much(client: Client, upstream: Upstream) -> None:
+def test_thoughts_are_paid_for_where_the_upstream_does_not_say_how_much(
+    client: Client, upstream: Upstream
+) -> None:
     thoughts = wire.text("<think>", "word " * 400, "</think>")
     row = check_end(
         whole(client.chat(content=upstream.script([*thoughts, *wire.text(TEXT), wire.finish(), wire.DONE]))),
@@ -92,13 +108,25 @@ def test_thoughts_are_not_sent_back_with_the_next_turn(client: Client, upstream:
 NOTES = {
     "stop": (wire.answer(TEXT), ""),
     "nothing": (wire.answer(), "The model said nothing."),
-    "nothing but [DONE] behind thoughts": ([*wire.text("<think>Hm.</think>"), wire.usage(), wire.DONE], "The model said nothing."),
-    "thought up to its limit": (wire.answer("<think>Hm.", reason="MAX_TOKENS"), "it reached its length limit before its first word"),
-    "held back": (wire.answer(reason="SAFETY"), "the provider's content filter held its answer back"),
+    "nothing but [DONE] behind thoughts": (
+        [*wire.text("<think>Hm.</think>"), wire.usage(), wire.DONE],
+        "The model said nothing.",
+    ),
+    "thought up to its limit": (
+        wire.answer("<think>Hm.", reason="MAX_TOKENS"),
+        "it reached its length limit before its first word",
+    ),
+    "held back": (
+        wire.answer(reason="SAFETY"),
+        "the provider's content filter held its answer back",
+    ),
     "asked for a tool": (wire.answer(reason="tool_calls"), "it asked for a tool"),
     "length": (wire.answer(TEXT, reason="MAX_TOKENS"), "The answer has reached its length limit."),
     "filtered": (wire.answer(TEXT, reason="sensitive"), "content filter has cut this answer short"),
-    "unknown": (wire.answer(TEXT, reason="moon_phase"), "The model ended its answer with “moon_phase”."),
+    "unknown": (
+        wire.answer(TEXT, reason="moon_phase"),
+        "The model ended its answer with “moon_phase”.",
+    ),
     "failed": (
         wire.answer(TEXT, reason="network_error"),
         "This answer broke off. The model's server could not be reached or had a problem.",

@@ -59,13 +59,17 @@ TOLD = {
     "openai: key": "upstream_rejected (HTTP 401, code invalid_api_key, reason invalid_api_key",
     "waf": "upstream_rejected (HTTP 403, reason model_forbidden",
     "openai: model": "upstream_rejected (HTTP 404, code model_not_found, reason model_not_found",
-    "openai: quota": "upstream_rejected (HTTP 429, code insufficient_quota, reason insufficient_quota",
+    "openai: quota": (
+        "upstream_rejected (HTTP 429, code insufficient_quota, reason insufficient_quota"
+    ),
     "qwen: credit": "upstream_rejected (HTTP 400, code Arrearage, reason insufficient_quota",
 }
 
 
 @pytest.mark.parametrize("name", TOLD)
-def test_log_has_one_line_with_status_code_and_request(alice: Person, site: Site, upstream: Upstream, model: ChatModel, name: str) -> None:
+def test_log_has_one_line_with_status_code_and_request(
+    alice: Person, site: Site, upstream: Upstream, model: ChatModel, name: str
+) -> None:
     row = REFUSALS[name]
     key = upstream.script([wire.Http(row.status, row.body, {"x-request-id": "req_9"})])
     whole(alice.client.chat(content=f"{key} {SECRET_WORDS}", model=model.slug))
@@ -74,8 +78,13 @@ def test_log_has_one_line_with_status_code_and_request(alice: Person, site: Site
     assert f"Model {model.slug} failed: {TOLD[name]}, request req_9)" in line
 
 
-def test_log_of_a_422_quotes_nothing_of_what_was_sent(alice: Person, site: Site, upstream: Upstream, model: ChatModel) -> None:
-    quoted = {"detail": [{"type": SECRET_WORDS, "loc": ["body"], "msg": SECRET_WORDS, "input": API_KEY}], "code": API_KEY}
+def test_log_of_a_422_quotes_nothing_of_what_was_sent(
+    alice: Person, site: Site, upstream: Upstream, model: ChatModel
+) -> None:
+    quoted = {
+        "detail": [{"type": SECRET_WORDS, "loc": ["body"], "msg": SECRET_WORDS, "input": API_KEY}],
+        "code": API_KEY,
+    }
     key = upstream.script([wire.Http(422, quoted, {"x-request-id": API_KEY})])
     whole(alice.client.chat(content=f"{key} {SECRET_WORDS}", model=model.slug))
     (line,) = lines_of(site, model)
@@ -85,15 +94,21 @@ def test_log_of_a_422_quotes_nothing_of_what_was_sent(alice: Person, site: Site,
 
 
 @pytest.mark.parametrize("header", REQUEST_IDS)
-def test_request_id_of_each_provider_is_found(alice: Person, site: Site, upstream: Upstream, model: ChatModel, header: str) -> None:
+def test_request_id_of_each_provider_is_found(
+    alice: Person, site: Site, upstream: Upstream, model: ChatModel, header: str
+) -> None:
     key = upstream.script([wire.Http(401, b"", {header: REQUEST_IDS[header]})])
     whole(alice.client.chat(content=key, model=model.slug))
     (line,) = lines_of(site, model)
     assert f"request {REQUEST_IDS[header]})" in line
 
 
-def test_each_attempt_has_its_line(alice: Person, site: Site, upstream: Upstream, model: ChatModel) -> None:
-    key = upstream.script(wire.refused(503), wire.refused(429, retry_after_ms="10"), wire.answer("at last"))
+def test_each_attempt_has_its_line(
+    alice: Person, site: Site, upstream: Upstream, model: ChatModel
+) -> None:
+    key = upstream.script(
+        wire.refused(503), wire.refused(429, retry_after_ms="10"), wire.answer("at last")
+    )
     whole(alice.client.chat(content=key, model=model.slug))
     assert [re.findall(r"HTTP (\d+)", line) for line in lines_of(site, model)] == [["503"], ["429"]]
 
@@ -104,9 +119,22 @@ def test_each_attempt_has_its_line(alice: Person, site: Site, upstream: Upstream
 def untrusted(folder: Path) -> tuple[str, socket.socket | None]:
     """An address whose certificate nobody has signed that we know."""
     key, certificate = folder / "key.pem", folder / "certificate.pem"
-    make = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=127.0.0.1"]
+    make = [
+        "openssl",
+        "req",
+        "-x509",
+        "-newkey",
+        "rsa:2048",
+        "-nodes",
+        "-days",
+        "2",
+        "-subj",
+        "/CN=127.0.0.1",
+    ]
     names = ["-addext", "subjectAltName=IP:127.0.0.1"]
-    subprocess.run([*make, *names, "-keyout", key, "-out", certificate], check=True, capture_output=True)
+    subprocess.run(
+        [*make, *names, "-keyout", key, "-out", certificate], check=True, capture_output=True
+    )
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate, key)
     listener = socket.create_server(("127.0.0.1", 0))
@@ -177,9 +205,16 @@ def test_connection_that_cannot_be_made_is_told_with_its_remedy(
 
 
 def test_doctor_says_why_turns_fail_until_they_do_not(
-    alice: Person, environment: Environment, site: Site, upstream: Upstream, model: ChatModel, disabled_afterwards: None
+    alice: Person,
+    environment: Environment,
+    site: Site,
+    upstream: Upstream,
+    model: ChatModel,
+    disabled_afterwards: None,
 ) -> None:
-    key = upstream.script([wire.Http(401, table.openai("No.", "invalid_api_key"), {"x-request-id": "req_7"})])
+    key = upstream.script(
+        [wire.Http(401, table.openai("No.", "invalid_api_key"), {"x-request-id": "req_7"})]
+    )
     whole(alice.client.chat(content=key, model=model.slug))
     (told,) = turns_line(Visit(environment, site.url, **address_of(site)), model)
     assert "HTTP 401, code invalid_api_key, reason invalid_api_key, request req_7" in told
@@ -190,20 +225,38 @@ def test_doctor_says_why_turns_fail_until_they_do_not(
 
 
 def test_page_of_a_model_says_when_and_why_it_failed(
-    alice: Person, operator: Visitor, site: Site, upstream: Upstream, model: ChatModel, disabled_afterwards: None
+    alice: Person,
+    operator: Visitor,
+    site: Site,
+    upstream: Upstream,
+    model: ChatModel,
+    disabled_afterwards: None,
 ) -> None:
     page = operator.get(f"/admin/chat/chatmodel/{model.pk}/change/").content.decode()
     assert "What its server says" not in page
-    key = upstream.script([wire.Http(404, table.openai("The model does not exist", "model_not_found"), {"x-request-id": "req_8"})])
+    key = upstream.script(
+        [
+            wire.Http(
+                404,
+                table.openai("The model does not exist", "model_not_found"),
+                {"x-request-id": "req_8"},
+            )
+        ]
+    )
     stream = whole(alice.client.chat(content=key, model=model.slug))
     assert "does not know this model" in stream.named("error")[0]["message"]
     page = operator.get(f"/admin/chat/chatmodel/{model.pk}/change/").content.decode()
-    assert "upstream_rejected (HTTP 404, code model_not_found, reason model_not_found, request req_8)" in page
+    assert (
+        "upstream_rejected (HTTP 404, code model_not_found, reason model_not_found, request req_8)"
+        in page
+    )
     assert "Correct the model&#x27;s slug" in page
 
 
 @pytest.mark.parametrize("name", ["deepseek: filter", "openai: window"])
-def test_what_a_person_can_mend_is_no_failure_of_the_site(alice: Person, upstream: Upstream, model: ChatModel, name: str) -> None:
+def test_what_a_person_can_mend_is_no_failure_of_the_site(
+    alice: Person, upstream: Upstream, model: ChatModel, name: str
+) -> None:
     whole(alice.client.chat(content=upstream.script(REFUSALS[name].script), model=model.slug))
     assert model.slug not in last_failures.read()
 
@@ -219,6 +272,8 @@ def test_many_failures_write_little_and_nothing_to_the_database(
     assert model.learned == {}
 
 
-def test_without_redis_nothing_is_known_and_nothing_breaks(operator: Visitor, model: ChatModel, redis_away: None) -> None:
+def test_without_redis_nothing_is_known_and_nothing_breaks(
+    operator: Visitor, model: ChatModel, redis_away: None
+) -> None:
     assert last_failures.read() == {}
     assert operator.get(f"/admin/chat/chatmodel/{model.pk}/change/").status_code == 200

@@ -8,7 +8,10 @@ from chat.operator.reconcile import persistent_differences
 
 
 class Command(BaseCommand):
-    help = "Compares what is reserved in Redis with what the ledger has as running; one line a difference, exit 1 if there is any."
+    help = (
+        "Compares what is reserved in Redis with what the ledger has as running; one line a"
+        " difference, exit 1 if there is any."
+    )
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(
@@ -16,7 +19,10 @@ class Command(BaseCommand):
             type=float,
             default=3,
             metavar="SECONDS",
-            help="a difference counts when it is still there after so long (3): turns begin and end meanwhile",
+            help=(
+                "a difference counts when it is still there after so long (3): turns begin and end"
+                " meanwhile"
+            ),
         )
 
     def handle(self, *args: Any, **options: Any) -> None:

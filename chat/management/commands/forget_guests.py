@@ -7,7 +7,10 @@ from chat.accounts import guests
 
 
 class Command(BaseCommand):
-    help = "Deletes sessions that are over, and the conversations of guests that no one can come back to. For a daily timer."
+    help = (
+        "Deletes sessions that are over, and the conversations of guests that no one can come back"
+        " to. For a daily timer."
+    )
 
     def handle(self, *args: Any, **options: Any) -> None:
         SessionStore.clear_expired()

@@ -7,7 +7,10 @@ from chatsite.demo.server import TOKENS_PER_SECOND, serve
 
 
 class Command(BaseCommand):
-    help = "Runs the demo model: a server that speaks OpenAI's chat completions. Point OPENAI_BASE_URL at http://HOST:PORT/v1."
+    help = (
+        "Runs the demo model: a server that speaks OpenAI's chat completions. Point OPENAI_BASE_URL"
+        " at http://HOST:PORT/v1."
+    )
     requires_system_checks = []
 
     def add_arguments(self, parser: CommandParser) -> None:

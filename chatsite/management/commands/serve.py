@@ -9,7 +9,10 @@ from chatsite.serve.supervisor import Supervisor
 
 
 class Command(BaseCommand):
-    help = "Runs the whole site on this machine: database, Valkey, demo model, web server. Ctrl-C ends all of it."
+    help = (
+        "Runs the whole site on this machine: database, Valkey, demo model, web server. Ctrl-C ends"
+        " all of it."
+    )
     # Not the check for a key: where there is none, this command starts the demo model.
     requires_system_checks = [SETTINGS]
 

@@ -17,7 +17,10 @@ USAGE = {"prompt_tokens": 11, "completion_tokens": 7, "total_tokens": 18}
 
 @dataclass(frozen=True)
 class Quirk:
-    """A script and how it ends. `usage` None: the figures are an estimate; `asks` is how often the upstream is asked."""
+    """A script and how it ends.
+
+    `usage` None: the figures are an estimate; `asks` is how often the upstream is asked.
+    """
 
     provider: str
     script: Script
@@ -44,13 +47,21 @@ def with_deltas(*deltas: Any) -> Script:
 
 def completion(**message: Any) -> dict[str, Any]:
     choice = {"index": 0, "message": {"role": "assistant", **message}, "finish_reason": "stop"}
-    return {"id": "cmpl", "object": "chat.completion", "model": wire.MODEL, "choices": [choice], "usage": USAGE}
+    return {
+        "id": "cmpl",
+        "object": "chat.completion",
+        "model": wire.MODEL,
+        "choices": [choice],
+        "usage": USAGE,
+    }
 
 
 def broken(provider: str, *steps: Any) -> Quirk:
     """An answer that says what went wrong with it, behind some text."""
     code = "upstream_unavailable"
-    return Quirk(provider, [*WHOLE, *steps], status="interrupted", finish=None, code=code, usage=None)
+    return Quirk(
+        provider, [*WHOLE, *steps], status="interrupted", finish=None, code=code, usage=None
+    )
 
 
 def failed(provider: str, *script: Any, code: str = "upstream_unavailable", **fields: Any) -> Quirk:

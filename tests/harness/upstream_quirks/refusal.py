@@ -8,7 +8,9 @@ from tests.harness import wire
 
 @dataclass(frozen=True)
 class ProviderRefusal:
-    """`means` is what the site must make of it; `limit` the tokens it names, and `wait` the seconds."""
+    """`means` is what the site must make of it; `limit` the tokens it names, and `wait` the
+    seconds.
+    """
 
     provider: str
     status: int
@@ -36,7 +38,9 @@ FORBIDDEN = "forbidden"
 UNKNOWN_MODEL = "unknown model"
 
 
-def openai(message: str, code: object = None, kind: str | None = "invalid_request_error", **more: object) -> dict[str, object]:
+def openai(
+    message: str, code: object = None, kind: str | None = "invalid_request_error", **more: object
+) -> dict[str, object]:
     """OpenAI's shape, which most others borrow."""
     return {"error": {"message": message, "type": kind, "param": None, "code": code, **more}}
 

@@ -1,13 +1,29 @@
-"""How providers and servers refuse a request, as they were seen or as their manuals and source have it.
+"""How providers and servers refuse a request, as they were seen or as their manuals and source have
+it.
 
-One table for all tests; the next refusal is an entry of one of its parts. `docs/providers.md` is written from it.
+One table for all tests; the next refusal is an entry of one of its parts. `docs/providers.md` is
+written from it.
 """
 
-from tests.harness.upstream_quirks.content_and_load import CONTENT, CONTENT_CORNERS, LOAD, LOAD_CORNERS
+from tests.harness.upstream_quirks.content_and_load import (
+    CONTENT,
+    CONTENT_CORNERS,
+    LOAD,
+    LOAD_CORNERS,
+)
 from tests.harness.upstream_quirks.credit import CREDIT_CORNERS, NO_CREDIT_LEFT
 from tests.harness.upstream_quirks.operator import OPERATOR, OPERATOR_CORNERS
-from tests.harness.upstream_quirks.output_limits import ANSWER_LIMITS, LIMIT_CORNERS, PROMPT_AND_ANSWER
-from tests.harness.upstream_quirks.parameters import PARAMETER_CORNERS, PARAMETERS, ROLE_CORNERS, SYSTEM_ROLE
+from tests.harness.upstream_quirks.output_limits import (
+    ANSWER_LIMITS,
+    LIMIT_CORNERS,
+    PROMPT_AND_ANSWER,
+)
+from tests.harness.upstream_quirks.parameters import (
+    PARAMETER_CORNERS,
+    PARAMETERS,
+    ROLE_CORNERS,
+    SYSTEM_ROLE,
+)
 from tests.harness.upstream_quirks.refusal import (
     BUSY,
     FILTER,
@@ -63,7 +79,9 @@ _PARTS = (
     OPERATOR,
     OPERATOR_CORNERS,
 )
-REFUSALS: dict[str, ProviderRefusal] = {name: refusal for part in _PARTS for name, refusal in part.items()}
+REFUSALS: dict[str, ProviderRefusal] = {
+    name: refusal for part in _PARTS for name, refusal in part.items()
+}
 
 
 def meaning(*kinds: str) -> list[str]:

@@ -16,7 +16,11 @@ TOO_LONG_CORNERS: dict[str, ProviderRefusal] = {
         TOO_LONG,
     ),
     "vllm: input length": ProviderRefusal(
-        "vLLM", 400, vllm("Input length (9000) exceeds model's maximum context length (8192)."), TOO_LONG, 8192
+        "vLLM",
+        400,
+        vllm("Input length (9000) exceeds model's maximum context length (8192)."),
+        TOO_LONG,
+        8192,
     ),
     "vllm: fit": ProviderRefusal(
         "vLLM",
@@ -40,66 +44,136 @@ TOO_LONG_CORNERS: dict[str, ProviderRefusal] = {
         8192,
     ),
     "llama-cpp-python": ProviderRefusal(
-        "llama-cpp-python", 400, openai("Requested tokens (9000) exceed context window of 8192"), TOO_LONG, 8192
+        "llama-cpp-python",
+        400,
+        openai("Requested tokens (9000) exceed context window of 8192"),
+        TOO_LONG,
+        8192,
     ),
     "llama-cpp-python: 500": ProviderRefusal(
         "llama-cpp-python",
         500,
-        openai("Requested tokens (9000) exceed context window of 8192", None, "internal_server_error"),
+        openai(
+            "Requested tokens (9000) exceed context window of 8192", None, "internal_server_error"
+        ),
         TOO_LONG,
         8192,
     ),
     "mlc": ProviderRefusal(
-        "MLC", 400, {"message": "Request prompt has 9000 tokens in total, larger than the model input length limit 8192."}, TOO_LONG, 8192
+        "MLC",
+        400,
+        {
+            "message": (
+                "Request prompt has 9000 tokens in total, larger than the model input length limit"
+                " 8192."
+            )
+        },
+        TOO_LONG,
+        8192,
     ),
-    "ollama: cloud": ProviderRefusal("Ollama", 400, {"error": "prompt too long; exceeded max context length by 500 tokens"}, TOO_LONG),
+    "ollama: cloud": ProviderRefusal(
+        "Ollama",
+        400,
+        {"error": "prompt too long; exceeded max context length by 500 tokens"},
+        TOO_LONG,
+    ),
     "bedrock: converse": ProviderRefusal(
         "Bedrock",
         400,
-        {"message": "The model returned the following errors: prompt is too long: 250000 tokens > 20000 maximum"},
+        {
+            "message": (
+                "The model returned the following errors: prompt is too long: 250000 tokens > 20000"
+                " maximum"
+            )
+        },
         TOO_LONG,
         20_000,
     ),
-    "ai21": ProviderRefusal("AI21", 422, {"detail": "Prompt is too long: number of tokens 300000 exceeds maximum 25600"}, TOO_LONG, 25_600),
-    "baidu": ProviderRefusal("Baidu Qianfan", 400, openai("the max input length is 20000 characters", "tokens_too_long"), TOO_LONG),
-    "baidu: old": ProviderRefusal("Baidu Qianfan", 400, {"error_code": 336103, "error_msg": "Prompt tokens too long"}, TOO_LONG),
+    "ai21": ProviderRefusal(
+        "AI21",
+        422,
+        {"detail": "Prompt is too long: number of tokens 300000 exceeds maximum 25600"},
+        TOO_LONG,
+        25_600,
+    ),
+    "baidu": ProviderRefusal(
+        "Baidu Qianfan",
+        400,
+        openai("the max input length is 20000 characters", "tokens_too_long"),
+        TOO_LONG,
+    ),
+    "baidu: old": ProviderRefusal(
+        "Baidu Qianfan",
+        400,
+        {"error_code": 336103, "error_msg": "Prompt tokens too long"},
+        TOO_LONG,
+    ),
     "copilot": ProviderRefusal(
         "GitHub Copilot",
         400,
-        openai("prompt token count of 70000 exceeds the limit of 8192", "model_max_prompt_tokens_exceeded"),
+        openai(
+            "prompt token count of 70000 exceeds the limit of 8192",
+            "model_max_prompt_tokens_exceeded",
+        ),
         TOO_LONG,
         8192,
     ),
     "qwen: total": ProviderRefusal(
         "Qwen",
         400,
-        openai("<400> InternalError.Algo.InvalidParameter: Total message token length exceed model limit (8192 tokens)."),
+        openai(
+            "<400> InternalError.Algo.InvalidParameter: Total message token length exceed model"
+            " limit (8192 tokens)."
+        ),
         TOO_LONG,
         8192,
     ),
     "hyperbolic": ProviderRefusal(
-        "Hyperbolic", 400, {"object": "error", "message": "the prompt length 9000 exceeds the max length 8192"}, TOO_LONG, 8192
+        "Hyperbolic",
+        400,
+        {"object": "error", "message": "the prompt length 9000 exceeds the max length 8192"},
+        TOO_LONG,
+        8192,
     ),
     "hunyuan": ProviderRefusal(
-        "Tencent Hunyuan", 400, {"error": {"message": "输入内容过长，超过模型最大长度限制", "code": "2003"}}, TOO_LONG
+        "Tencent Hunyuan",
+        400,
+        {"error": {"message": "输入内容过长，超过模型最大长度限制", "code": "2003"}},
+        TOO_LONG,
     ),
-    "vertex: anthropic": ProviderRefusal("Vertex AI", 413, anthropic("invalid_request_error", "Prompt is too long"), TOO_LONG),
+    "vertex: anthropic": ProviderRefusal(
+        "Vertex AI", 413, anthropic("invalid_request_error", "Prompt is too long"), TOO_LONG
+    ),
     "utf-16": ProviderRefusal(
-        "several", 400, '{"error": "This model\'s maximum context length is 8192 tokens."}'.encode("utf-16"), TOO_LONG, 8192
+        "several",
+        400,
+        '{"error": "This model\'s maximum context length is 8192 tokens."}'.encode("utf-16"),
+        TOO_LONG,
+        8192,
     ),
     "byte order mark": ProviderRefusal(
-        "several", 400, b'\xef\xbb\xbf{"error": "This model\'s maximum context length is 8192 tokens."}', TOO_LONG, 8192
+        "several",
+        400,
+        b'\xef\xbb\xbf{"error": "This model\'s maximum context length is 8192 tokens."}',
+        TOO_LONG,
+        8192,
     ),
     "gbk": ProviderRefusal(
-        "one-api", 400, '{"error": "输入过长"}'.encode("gbk"), TOO_LONG, headers={"content-type": "application/json; charset=GBK"}
+        "one-api",
+        400,
+        '{"error": "输入过长"}'.encode("gbk"),
+        TOO_LONG,
+        headers={"content-type": "application/json; charset=GBK"},
     ),
     "lm studio: loaded": ProviderRefusal(
         "LM Studio",
         400,
         {
-            "error": "The number of tokens to keep from the initial prompt is greater than the "
-            "context length. Try to load the model with a larger context length, or provide "
-            "a shorter input"
+            "error": (
+                "The number of tokens to keep from the initial prompt is greater than the "
+                "context length. Try to load the model with a larger context length, or provide "
+                "a shorter input"
+            )
         },
         TOO_LONG,
     ),
