@@ -37,7 +37,9 @@ def page_layers() -> list[set[str]]:
     [block] = re.findall(
         r"^```\nchatsite\n(.+?)^```", section("Layers"), flags=re.MULTILINE | re.DOTALL
     )
-    return [set(re.split(r"[\s|]+", line.strip())) for line in block.splitlines()]
+    return [
+        set(re.split(r"[\s|]+", line.strip())) for line in block.replace("\n  ", " ").splitlines()
+    ]
 
 
 @pytest.mark.parametrize("path", sorted(set(re.findall(r"`(\w[\w./-]*/[\w.]*)`", PAGE))))
