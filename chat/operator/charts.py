@@ -1,12 +1,10 @@
-"""Charts as SVG: no script and no inline style, so that they stand under the strictest content
-security policy.
+"""Charts as SVG, without scripts and inline styles, for the strictest content security policy.
 
-Horizontal places are percentages and everything else is in pixels: a chart
-fills whatever width it is given, and its text stays as large as the page's.
-Colours are classes (`mark-1`, `mark-2` …, in the order of the series). Labels
-of the vertical axis stand left of the image, in a margin that the page's style
-leaves free. Each place has a tooltip; a person who cannot see the image is given
-its name alone, so put a table beside it.
+Horizontal places are percentages and everything else is in pixels: a chart fills whatever width it
+is given, and its text stays as large as the page's. Colours are classes (`mark-1`, `mark-2` …, in
+the order of the series). Labels of the vertical axis stand left of the image, in a margin that the
+page's style leaves free. Each place has a tooltip. A person who cannot see the image is given only
+its name, so put a table beside it.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -21,7 +19,7 @@ Show = Callable[[Number], str]
 
 _HEIGHT = 220
 _TOP = 8
-_BOTTOM = 190  # where the horizontal axis is; its labels stand below
+_BOTTOM = 190  # of the horizontal axis; its labels stand below
 _GAP = 1
 _MAX_STEPS = 5
 _MAX_LABELS = 6
@@ -29,7 +27,7 @@ _MAX_LABELS = 6
 
 @dataclass(frozen=True)
 class Series:
-    """Holds a name and a value for each label of the chart, 0 or more; None where there is none."""
+    """Holds a name and a value for each label, 0 or more; None where there is none."""
 
     name: str
     values: Sequence[Number | None]
@@ -42,7 +40,7 @@ class Axis:
     ticks: Sequence[Number]
 
     def height(self, value: Number) -> float:
-        """Returns pixels above the horizontal axis."""
+        """Returns the pixels above the horizontal axis at which the value stands."""
         return (_BOTTOM - _TOP) * float(Decimal(value) / Decimal(self.ticks[-1]))
 
 
@@ -120,31 +118,38 @@ def _chart(
     places: Iterator[SafeString],
     behind: str = "",
 ) -> SafeString:
-    slots = format_html_join(
-        "",
-        '<g class="chart-place"><title>{}</title><rect class="chart-hit" x="{}" y="{}" width="{}"'
-        ' height="{}"/>{}</g>',
-        (
-            (
-                _tooltip(place, labels, series, show),
-                _percent(place / len(labels)),
-                _TOP,
-                _percent(1 / len(labels)),
-                _BOTTOM - _TOP,
-                drawn,
-            )
-            for place, drawn in enumerate(places)
-        ),
-    )
     return format_html(
         '<svg class="chart" width="100%" height="{}" role="img" aria-label="{}">{}{}{}{}</svg>',
         _HEIGHT,
         name,
         _grid(scale, show),
         behind,
-        slots,
+        _slots(labels, series, show, places),
         _labels(labels),
     )
+
+
+def _slots(
+    labels: Sequence[str], series: Sequence[Series], show: Show, places: Iterator[SafeString]
+) -> SafeString:
+    """Draws each place, with its tooltip and a ground over its whole height to point at."""
+    count = len(labels)
+    slot = (
+        '<g class="chart-place"><title>{}</title><rect class="chart-hit" x="{}" y="{}" width="{}"'
+        ' height="{}"/>{}</g>'
+    )
+    rows = (
+        (
+            _tooltip(place, labels, series, show),
+            _percent(place / count),
+            _TOP,
+            _percent(1 / count),
+            _BOTTOM - _TOP,
+            drawn,
+        )
+        for place, drawn in enumerate(places)
+    )
+    return format_html_join("", slot, rows)
 
 
 def _tooltip(place: int, labels: Sequence[str], series: Sequence[Series], show: Show) -> str:
@@ -164,7 +169,7 @@ def _grid(scale: Axis, show: Show) -> SafeString:
 
 
 def _labels(labels: Sequence[str]) -> SafeString:
-    """Draws as many of the labels as there is room for on a phone, the last one among them."""
+    """Draws as many of the labels as a phone has room for, always with the last one."""
     every = -(-len(labels) // _MAX_LABELS) or 1
     shown = [
         (_percent((place + 0.5) / len(labels)), label)
@@ -185,8 +190,7 @@ def _stack(place: int, places: int, series: Sequence[Series], scale: Axis) -> Sa
         height = scale.height(each.values[place] or 0)
         bottom -= height
         if height > 0:
-            # A pixel of the ground between what is stacked: neighbours are told apart without their
-            # colours.
+            # A pixel of background between stacked parts tells them apart without colours.
             gap = _GAP if rects and height > 2 * _GAP else 0
             rects.append((number, left, _pixels(bottom), width, _pixels(height - gap)))
     return format_html_join(

@@ -1,15 +1,28 @@
-"""Figures for Prometheus, out of the ledger: the same whichever worker is asked, and none is lost
-by a restart.
+"""Figures for Prometheus, from the ledger.
+
+Every worker returns the same, and a restart loses nothing.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import date
+from typing import Any
 
-from django.db.models import Avg, Count, Sum
+from django.db.models import Avg, Count, QuerySet, Sum
 from django.utils import timezone
 
 from chat.limits.budgets import ExactSum
 from chat.models import RefusalCount, Usage
+
+# Name, help and column of what is counted by model and outcome.
+_TOTALS = (
+    ("answers_total", "Answers that ended.", "answers"),
+    ("prompt_tokens_total", "Prompt tokens in the ledger.", "prompt"),
+    ("completion_tokens_total", "Completion tokens in the ledger.", "completion"),
+    ("cost_usd_total", "Cost in the ledger, in USD.", "cost"),
+)
+_RUNNING = ("answers_running", "Answers being generated now.")
+_REFUSALS = ("refusals_today", "Turns refused today; with shadow, turns that would have been.")
+_FIRST_TOKEN = ("first_token_seconds_today", "Mean time to the first token today.")
 
 
 def render() -> str:
@@ -17,8 +30,21 @@ def render() -> str:
 
     Blocks on the database: four queries.
     """
-    ended = Usage.objects.exclude(outcome=Usage.Outcome.RUNNING)
-    by_outcome = list(
+    ended, day = Usage.objects.exclude(outcome=Usage.Outcome.RUNNING), timezone.localdate()
+    first_token = ended.filter(day=day).aggregate(mean=Avg("first_token_ms"))["mean"] or 0
+    running = Usage.objects.running().count()
+    return "".join(
+        [
+            *_totals(ended),
+            _family(*_RUNNING, "gauge", [("", running)]),
+            _family(*_REFUSALS, "gauge", _refused(day)),
+            _family(*_FIRST_TOKEN, "gauge", [("", first_token / 1000)]),
+        ]
+    )
+
+
+def _totals(ended: "QuerySet[Usage]") -> Iterator[str]:
+    by_outcome: Any = list(
         ended.order_by()
         .values("model", "outcome")
         .annotate(
@@ -28,52 +54,12 @@ def render() -> str:
             cost=ExactSum("cost_usd"),
         )
     )
-    day = timezone.localdate()
-    today = ended.filter(day=day).aggregate(first_token=Avg("first_token_ms"))
-    running = Usage.objects.running().count()
     labels = [
         f'{{model="{_escaped(row["model"])}",outcome="{row["outcome"]}"}}' for row in by_outcome
     ]
-    families = [
-        (
-            "answers_total",
-            "counter",
-            "Answers that ended.",
-            zip(labels, (row["answers"] for row in by_outcome), strict=True),
-        ),
-        (
-            "prompt_tokens_total",
-            "counter",
-            "Prompt tokens in the ledger.",
-            zip(labels, (row["prompt"] for row in by_outcome), strict=True),
-        ),
-        (
-            "completion_tokens_total",
-            "counter",
-            "Completion tokens in the ledger.",
-            zip(labels, (row["completion"] for row in by_outcome), strict=True),
-        ),
-        (
-            "cost_usd_total",
-            "counter",
-            "Cost in the ledger, in USD.",
-            zip(labels, (row["cost"] for row in by_outcome), strict=True),
-        ),
-        ("answers_running", "gauge", "Answers being generated now.", [("", running)]),
-        (
-            "refusals_today",
-            "gauge",
-            "Turns refused today; with shadow, turns that would have been.",
-            _refused(day),
-        ),
-        (
-            "first_token_seconds_today",
-            "gauge",
-            "Mean time to the first token today.",
-            [("", (today["first_token"] or 0) / 1000)],
-        ),
-    ]
-    return "".join(_family(*family) for family in families)
+    for name, help_text, column in _TOTALS:
+        values = (row[column] for row in by_outcome)
+        yield _family(name, help_text, "counter", zip(labels, values, strict=True))
 
 
 def _refused(day: date) -> list[tuple[str, object]]:
@@ -89,7 +75,7 @@ def _refused(day: date) -> list[tuple[str, object]]:
     ]
 
 
-def _family(name: str, kind: str, help_text: str, samples: Iterable[tuple[str, object]]) -> str:
+def _family(name: str, help_text: str, kind: str, samples: Iterable[tuple[str, object]]) -> str:
     lines = [f"# HELP chatsite_{name} {help_text}", f"# TYPE chatsite_{name} {kind}"]
     lines += [f"chatsite_{name}{labels} {value}" for labels, value in samples]
     return "\n".join(lines) + "\n"

@@ -1,4 +1,4 @@
-"""Who uses most of a quota right now, for its page in the admin.
+"""The people who use most of a quota now, for its page in the admin.
 
 Blocks on Redis and the database.
 """
@@ -18,6 +18,7 @@ from chat.limits.budgets import ExactSum
 from chat.limits.effective_quota import EffectiveQuota, granted, with_grants
 from chat.limits.usage_report import Report, read_redis
 from chat.models import Quota, Usage
+from chat.rates import Rate
 
 MAX_SHOWN = 10
 
@@ -35,9 +36,9 @@ class Use:
 
 
 def most_used(quota: Quota) -> list[Use]:
-    """Returns who has come nearest to one of the quota's limits: people or guests.
+    """Returns the people or guests nearest to one of the quota's limits, at most MAX_SHOWN.
 
-    Who has used none is not among them. Three queries.
+    Those who have used nothing are left out. Three queries.
     """
     now = timezone.now()
     rows = list(_ranked(quota, now)[:MAX_SHOWN])
@@ -77,39 +78,48 @@ def _ranked(quota: Quota, now: datetime) -> "QuerySet[Usage, Any]":
     """
     today = timezone.localdate(now)
     longest = timedelta(seconds=max((rate.period for rate in quota.rates), default=0))
-    rows = (
-        _rows(quota)
-        .filter(day__gte=min(today.replace(day=1), timezone.localdate(now - longest)))
-        .order_by()
-    )
-    settled = ~Q(outcome=Usage.Outcome.RUNNING)
-    figures: dict[str, Any] = {
-        "tokens": Sum(F("prompt_tokens") + F("completion_tokens"), filter=settled & Q(day=today)),
-        "spend": ExactSum("cost_usd", filter=settled & Q(day__gte=today.replace(day=1))),
-        "running": Count("pk", filter=~settled),
-        "user_id": Max("user"),
+    since = min(today.replace(day=1), timezone.localdate(now - longest))
+    limits: dict[str, int | Decimal | None] = {
+        "tokens": quota.tokens_per_day,
+        "money": quota.spend_per_month_usd,
+        "running": quota.concurrent_streams,
     }
-    shares = [
-        ("tokens", quota.tokens_per_day),
-        ("money", quota.spend_per_month_usd),
-        ("running", quota.concurrent_streams),
-    ]
-    figures["money"] = Sum(
-        "cost_usd", filter=settled & Q(day__gte=today.replace(day=1)), output_field=FloatField()
-    )
-    for rate in quota.rates:
-        name = f"turns_{rate.period}"
-        figures[name] = Count("pk", filter=Q(created__gte=now - timedelta(seconds=rate.period)))
-        shares.append((name, rate.limit))
-    parts = [_share(name, limit) for name, limit in shares if limit] or [_share("tokens", 1)]
+    limits |= {_turns(rate): rate.limit for rate in quota.rates}
+    parts = [_share(name, limit) for name, limit in limits.items() if limit]
+    parts = parts or [_share("tokens", 1)]
     rank = Greatest(*parts) if len(parts) > 1 else parts[0]
     return (
-        rows.values("limit_key")
-        .annotate(**figures)
+        _rows(quota)
+        .filter(day__gte=since)
+        .order_by()
+        .values("limit_key")
+        .annotate(**_figures(quota, now))
         .annotate(rank=rank)
         .filter(rank__gt=0)
         .order_by("-rank", "limit_key")
     )
+
+
+def _figures(quota: Quota, now: datetime) -> dict[str, Any]:
+    """Returns the aggregates of what is used of each limit; `spend` is exact, `money` a float."""
+    today = timezone.localdate(now)
+    settled = ~Q(outcome=Usage.Outcome.RUNNING)
+    this_month = settled & Q(day__gte=today.replace(day=1))
+    figures: dict[str, Any] = {
+        "tokens": Sum(F("prompt_tokens") + F("completion_tokens"), filter=settled & Q(day=today)),
+        "spend": ExactSum("cost_usd", filter=this_month),
+        "running": Count("pk", filter=~settled),
+        "user_id": Max("user"),
+        "money": Sum("cost_usd", filter=this_month, output_field=FloatField()),
+    }
+    for rate in quota.rates:
+        begin = now - timedelta(seconds=rate.period)
+        figures[_turns(rate)] = Count("pk", filter=Q(created__gte=begin))
+    return figures
+
+
+def _turns(rate: Rate) -> str:
+    return f"turns_{rate.period}"
 
 
 def _share(name: str, limit: int | Decimal) -> Coalesce:
