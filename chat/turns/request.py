@@ -8,11 +8,12 @@ from uuid import UUID
 
 import msgspec
 
+from chat.abuse import proof_of_work
 from chat.errors import InvalidRequest
 
 _REASON_CHARS = 200
 # A solution of the challenge for guests; it belongs to the request, not to the turn.
-Solution = Annotated[str, msgspec.Meta(max_length=1_000)]
+Solution = Annotated[str, msgspec.Meta(max_length=proof_of_work.MAX_CHARS)]
 
 
 class NewPrompt(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
