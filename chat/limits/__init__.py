@@ -1,1 +1,1 @@
-"""What a person may use, and the only importer of django_ratelimit."""
+"""The limits of people and of the site. Only this package imports django_ratelimit."""

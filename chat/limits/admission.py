@@ -1,7 +1,7 @@
-"""May this turn run? All gates, before any cost; a turn that is refused has consumed nothing.
+"""Decides whether a turn may run: all gates, before any cost.
 
-The order: a peek at the request windows (the cheap refusal), slots and
-budgets, then the windows are counted, and that count decides.
+The order: a look at the request windows (the cheap refusal), slots and budgets, then the windows
+are counted, and that count decides. A refused turn has consumed nothing.
 """
 
 import asyncio
@@ -32,18 +32,17 @@ from chat.threads import in_thread
 
 logger = logging.getLogger("chat.limits")
 
-# A refusal because Redis is down comes within 2 s.
+# Leaves half a second of the 2 s within which a refusal must come when Redis is down.
 DEADLINE_SECONDS = 1.5
 _DATABASE_SILENT = "The database does not answer. Try again in a moment."
 
 
 @dataclass(frozen=True)
 class Admission:
-    """Holds what a turn took: the lease of slots and budgets, the window counters, the RateLimit
-    headers.
+    """Holds what a turn took: the lease, the window counters and the RateLimit headers.
 
-    `unchecked`: without Redis nothing could take the budgets for it; `check_ledger` is to be asked
-    in the transaction that writes the turn.
+    `unchecked`: no budgets were taken, because Redis is away; the transaction that writes the turn
+    must call `check_ledger`.
     """
 
     lease: leases.Lease
@@ -56,17 +55,18 @@ class Admission:
 
 
 def rate_limit_headers(requester: Requester, quota: Quota) -> dict[str, str]:
-    """Returns the RateLimit headers as the windows are now; none where they limit nothing.
+    """Returns the RateLimit headers as the windows are now.
 
-    So it is in shadow mode and while Redis is away. Blocks on Redis.
+    There are none in shadow mode and while Redis is away. Blocks on Redis.
     """
     return windows.headers(_enforced_windows(requester, quota))
 
 
 def check_windows(asked: AdmissionRequest) -> AdmissionRequest:
-    """Returns the request with its RateLimit headers, or refuses it where a window is full.
+    """Returns the request with its RateLimit headers; raises RateLimited where a window is full.
 
-    The cheap refusal: it counts nothing. Blocks on Redis; where that is away, `admit` decides.
+    Counts nothing. Raises the refusal of an exhausted budget where that lasts longer. Blocks on
+    Redis and, for a refusal, on the database. While Redis is away, `admit` decides.
     """
     seen = _enforced_windows(asked.requester, asked.quota)
     asked = replace(asked, headers=windows.headers(seen))
@@ -89,8 +89,9 @@ def _enforced_windows(requester: Requester, quota: Quota) -> list[windows.Window
 def _rate_limited(
     asked: AdmissionRequest, full: list[windows.Window], seen: list[windows.Window] | None = None
 ) -> RateLimited:
-    """Makes the refusal for full windows; `seen` are all of them, where they are newer than the
-    request.
+    """Makes the refusal for the full windows.
+
+    `seen` are all windows, where they were read after the request was made.
     """
     words = ", ".join(f"{window.rate.limit} {per(window.rate.period)}" for window in full)
     return asked.refusal(
@@ -103,8 +104,9 @@ def _rate_limited(
 
 
 def _slowest(refused: list[Refusal]) -> Refusal:
-    """Chooses the refusal to tell: of the gate that takes longest, or the next one would refuse a
-    turn that waited.
+    """Returns the refusal with the longest wait.
+
+    After a shorter one, a turn that waited as told would meet the next gate.
     """
     return max(refused, key=lambda refusal: refusal.retry_after or 0)
 
@@ -115,8 +117,8 @@ def _slowest(refused: list[Refusal]) -> Refusal:
 async def admit(asked: AdmissionRequest) -> Admission:
     """Takes from every gate, or raises a Refusal and takes nothing.
 
-    Within 2 s LimitsUnavailable when Redis is down, DatabaseUnavailable when it is the database
-    that does not answer.
+    Within 2 s: LimitsUnavailable when Redis does not answer, DatabaseUnavailable when the database
+    does not.
     """
     progress = Progress()
     work = asyncio.ensure_future(in_thread(_admit_noting, progress, asked))
@@ -125,7 +127,7 @@ async def admit(asked: AdmissionRequest) -> Admission:
             return await asyncio.shield(work)
     except TimeoutError:
         work.add_done_callback(_give_back_late)
-        # Redis holds up no thread for long: one that has not come free waits for the database.
+        # Redis holds up no thread for long: where all threads are busy, they wait for the database.
         if progress.reads_ledger or not (progress.has_begun or redis_client.was_away()):
             raise asked.refusal(
                 DatabaseUnavailable, _DATABASE_SILENT, retry_after=leases.RETRY_SECONDS
@@ -134,7 +136,7 @@ async def admit(asked: AdmissionRequest) -> Admission:
 
 
 def database_unavailable() -> DatabaseUnavailable:
-    """Makes the refusal for a database that does not answer in time, where there is no request yet."""
+    """Makes the refusal for a silent database, where there is no request yet."""
     return DatabaseUnavailable(_DATABASE_SILENT, retry_after=leases.RETRY_SECONDS)
 
 
@@ -151,8 +153,8 @@ def admit_here(asked: AdmissionRequest) -> Admission:
     try:
         return pass_gates(asked)
     except TooManyStreams as refusal:
-        # What running answers have reserved comes back with their slots, so only what is spent
-        # makes the wait longer.
+        # Reservations of running answers end with their slots, so only what is spent makes the
+        # wait longer.
         raise _slowest([refusal, *reservations.exhausted(asked, with_reserved=False)]) from None
     except (RateLimited, TokensExhausted, SpendExhausted) as refusal:
         raise _slowest([refusal, *reservations.exhausted(asked, with_reserved=True)]) from None
@@ -161,10 +163,10 @@ def admit_here(asked: AdmissionRequest) -> Admission:
 
 
 def pass_gates(asked: AdmissionRequest) -> Admission:
-    """Takes from every gate, or raises the Refusal of the first that has nothing to give.
+    """Takes from every gate, or raises the Refusal of the first gate that has no room.
 
-    A quota in shadow mode refuses nothing and records what it would have refused; the site's own
-    budgets hold.
+    A quota in shadow mode refuses nothing: what it would have refused is recorded. The budgets of
+    the site hold all the same.
     """
     key, rates = asked.requester.limit_key, asked.quota.rates
     shadow = asked.quota.mode == Quota.Mode.SHADOW
@@ -181,10 +183,10 @@ def pass_gates(asked: AdmissionRequest) -> Admission:
 
 
 def _without_redis(asked: AdmissionRequest) -> Admission:
-    """Decides as LIMITS_WHEN_REDIS_DOWN says: `allow` is no request limits and no slots, but the
-    ledger's budgets.
+    """Decides without Redis, as LIMITS_WHEN_REDIS_DOWN says.
 
-    The lease is one all the same: the worker writes it when Redis is back.
+    `allow`: no request limits and no slots, and budgets by the ledger alone. The lease is given out
+    all the same: the worker writes it when Redis is back.
     """
     if settings.LIMITS_WHEN_REDIS_DOWN != "allow":
         raise asked.refusal(
@@ -194,10 +196,10 @@ def _without_redis(asked: AdmissionRequest) -> Admission:
 
 
 def check_ledger(asked: AdmissionRequest) -> None:
-    """Raises the refusal of a budget for which the ledger alone, running answers included, has no
-    headroom.
+    """Raises the refusal of a budget that has no headroom by the ledger alone.
 
-    Call it in the transaction that writes the turn: one turn at a time comes through.
+    Running answers count with what they have reserved. Call it in the transaction that writes the
+    turn: it lets one turn at a time pass.
     """
     SitePolicy.lock()
     if exhausted := list(reservations.exhausted(asked, with_reserved=True)):
@@ -208,8 +210,9 @@ def check_ledger(asked: AdmissionRequest) -> None:
 
 
 def _record_shadow_refusal(asked: AdmissionRequest) -> None:
-    """Asks the gates of a quota in shadow mode; a reservation that is taken is taken once more,
-    without a limit.
+    """Asks the gates of a quota in shadow mode, and records what they would have refused.
+
+    A reservation that is taken here is taken again afterwards, without a limit, under the same id.
     """
     key = asked.requester.limit_key
     try:
@@ -222,7 +225,7 @@ def _record_shadow_refusal(asked: AdmissionRequest) -> None:
 
 
 def record_in_shadow(quota: Quota, requester: Requester, refusal: Refusal) -> None:
-    """Records a turn that a quota in shadow mode would have refused; nothing else happens to it."""
+    """Records a turn that a quota in shadow mode would have refused, and does not refuse it."""
     refusal_counts.record(requester, quota.name, refusal.code, shadow=True)
     logger.info(
         "Shadow quota %r would have refused %s: %s", quota.name, requester.limit_key, refusal.code

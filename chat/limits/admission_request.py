@@ -14,10 +14,10 @@ R = TypeVar("R", bound=Refusal)
 
 @dataclass(frozen=True)
 class AdmissionRequest:
-    """Says what is asked for: an upper bound of tokens and money, under the answer's id.
+    """Holds what a turn asks for: an upper bound of tokens and money, under its answer's id.
 
-    `micro_usd` are millionths of a USD; both come out of the budgets of `day`. `headers` are the
-    RateLimit headers as the windows were when they were looked at.
+    `micro_usd` is in millionths of a USD. Both are taken from the budgets of `day` and its month.
+    `headers` are the RateLimit headers from the last look at the windows.
     """
 
     id: str
@@ -38,9 +38,9 @@ class AdmissionRequest:
         limit: str | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> R:
-        """Makes a refusal whole: with the name of the quota, and with the RateLimit headers.
+        """Makes a refusal with the name of the quota and the RateLimit headers.
 
-        `retry_after` is seconds; `headers` are newer than those of the request.
+        `retry_after` is in seconds; `headers` replace those of the request.
         """
         merged = {**self.headers, **(headers or {})}
         return kind(

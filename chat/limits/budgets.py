@@ -1,4 +1,4 @@
-"""Tokens and money: upper bounds before a turn, costs after it, and what the ledger says was spent.
+"""Tokens and money: upper bounds before a turn, costs after it, and the sums of the ledger.
 
 Money is Decimal, never a float.
 """
@@ -16,9 +16,8 @@ from django.utils import timezone
 
 from chat.models import Usage
 
-_BYTES_PER_TOKEN = (
-    4  # a rule of thumb for estimates; no token is shorter than a byte, which is what bounds use
-)
+# A rule of thumb for estimates; bounds count a byte a token, for no token is shorter.
+_BYTES_PER_TOKEN = 4
 _MIN_BYTES_PER_TOKEN = 2  # on average over a text
 _TOKENS_PER_MESSAGE = 16
 _MILLION = Decimal(1_000_000)
@@ -26,21 +25,19 @@ _MILLION = Decimal(1_000_000)
 
 @dataclass(frozen=True)
 class Prices:
-    """Holds what a model costs, in USD per million tokens."""
+    """Holds the prices of a model, in USD per million tokens."""
 
     input: Decimal
     output: Decimal
 
     def cost(self, prompt_tokens: int, completion_tokens: int) -> Decimal:
-        """Returns USD, to the hundred-millionth."""
+        """Returns the cost in USD, rounded up to the hundred-millionth."""
         return ((self.input * prompt_tokens + self.output * completion_tokens) / _MILLION).quantize(
             Decimal("1e-8"), ROUND_CEILING
         )
 
     def affordable(self, prompt_tokens: int, usd: Decimal, most: int) -> int:
-        """Returns how many output tokens, `most` at the most, that much money pays for beside the
-        prompt.
-        """
+        """Returns how many output tokens, at most `most`, `usd` pays for beside the prompt."""
         left = usd - self.cost(prompt_tokens, 0)
         if left < 0:
             return 0
@@ -48,12 +45,15 @@ class Prices:
 
 
 def micro_usd(usd: Decimal) -> int:
-    """Millionths of a USD, rounded up: whole numbers are what Redis' scripts can add without error."""
+    """Returns an amount in millionths of a USD, rounded up.
+
+    Scripts in Redis add whole numbers without error.
+    """
     return int((usd * _MILLION).to_integral_value(ROUND_CEILING))
 
 
 def max_prompt_tokens(messages: list[dict[str, str]]) -> int:
-    """Returns the most tokens these messages can be.
+    """Returns an upper bound of the tokens of these messages.
 
     A token is at least a byte of UTF-8, and each message carries a frame.
     """
@@ -61,17 +61,17 @@ def max_prompt_tokens(messages: list[dict[str, str]]) -> int:
 
 
 def estimate_prompt(messages: list[dict[str, str]]) -> int:
-    """Returns about how many tokens these messages are, for when the upstream did not say."""
+    """Returns about how many tokens these messages are, where the upstream did not say."""
     return sum(
         ceil(len(message["content"].encode()) / _BYTES_PER_TOKEN) + 4 for message in messages
     )
 
 
 def estimate_completion(text_bytes: int, deltas: int) -> int:
-    """Returns about how many tokens a text is, for when the upstream did not say.
+    """Returns about how many tokens a text is, where the upstream did not say.
 
-    A delta is mostly a token; where deltas are shorter than any text's tokens are on average,
-    they are not.
+    Most deltas are one token. At most one delta is counted for two bytes: no text has shorter
+    tokens on average.
     """
     return max(min(deltas, text_bytes // _MIN_BYTES_PER_TOKEN), ceil(text_bytes / _BYTES_PER_TOKEN))
 
@@ -80,19 +80,23 @@ def estimate_completion(text_bytes: int, deltas: int) -> int:
 
 
 def day_start(now: datetime) -> datetime:
+    """Returns the midnight at which the day of `now` began, in the site's time zone."""
     return timezone.localtime(now).replace(hour=0, minute=0, second=0, microsecond=0)
 
 
 def month_start(now: datetime) -> datetime:
+    """Returns the midnight at which the month of `now` began, in the site's time zone."""
     return day_start(now).replace(day=1)
 
 
 def next_day(now: datetime) -> datetime:
     # Through the wall clock, so that a day of 23 or 25 hours ends at midnight too.
+    """Returns the midnight that ends the day of `now`, in the site's time zone."""
     return timezone.make_aware(day_start(now).replace(tzinfo=None) + timedelta(days=1))
 
 
 def next_month(now: datetime) -> datetime:
+    """Returns the midnight that ends the month of `now`, in the site's time zone."""
     naive = (month_start(now).replace(tzinfo=None) + timedelta(days=32)).replace(day=1)
     return timezone.make_aware(naive)
 
@@ -103,7 +107,7 @@ def month_end(day: date) -> date:
 
 
 def seconds_until(moment: datetime, now: datetime) -> int:
-    """Returns whole seconds, rounded up, at least 1."""
+    """Returns the whole seconds until `moment`, rounded up, at least 1."""
     return max(1, ceil((moment - now).total_seconds()))
 
 
@@ -112,9 +116,9 @@ def seconds_until(moment: datetime, now: datetime) -> int:
 
 @dataclass(frozen=True)
 class Spent:
-    """Holds what the ledger has: tokens of a day, and micro_usd (millionths of a USD) of its month.
+    """Holds sums of the ledger: tokens of a day, and millionths of a USD of its month.
 
-    What is `held` is what running answers have reserved.
+    Running answers count as `reserved`, apart from what is settled.
     """
 
     tokens: int
@@ -123,14 +127,18 @@ class Spent:
     reserved_micro_usd: int
 
 
-# By hand: it is asked for with every turn, and Django takes longer to write these sums than a
-# database to do them.
+# By hand, because every turn asks for it: Django takes longer to write the query than a database
+# to run it.
 _SPENT = """
 SELECT
-  COALESCE(SUM(CASE WHEN day = %s AND outcome <> 'running' THEN prompt_tokens + completion_tokens END), 0),
-  COALESCE(SUM(CASE WHEN day = %s AND outcome = 'running' THEN prompt_tokens + completion_tokens END), 0),
-  COALESCE(SUM(CASE WHEN outcome <> 'running' THEN CAST(ROUND(cost_usd * 100000000) AS BIGINT) END), 0),
-  COALESCE(SUM(CASE WHEN outcome = 'running' THEN CAST(ROUND(cost_usd * 100000000) AS BIGINT) END), 0)
+  COALESCE(SUM(CASE WHEN day = %s AND outcome <> 'running'
+    THEN prompt_tokens + completion_tokens END), 0),
+  COALESCE(SUM(CASE WHEN day = %s AND outcome = 'running'
+    THEN prompt_tokens + completion_tokens END), 0),
+  COALESCE(SUM(CASE WHEN outcome <> 'running'
+    THEN CAST(ROUND(cost_usd * 100000000) AS BIGINT) END), 0),
+  COALESCE(SUM(CASE WHEN outcome = 'running'
+    THEN CAST(ROUND(cost_usd * 100000000) AS BIGINT) END), 0)
 FROM chat_usage WHERE day BETWEEN %s AND %s
 """
 _OF_ONE = " AND limit_key = %s"
@@ -140,8 +148,9 @@ _YOUNG_SECONDS = 60
 
 @dataclass(frozen=True)
 class _Past:
-    """Holds what the site spent in the month of `day` before that day, and when (monotonic seconds)
-    it was summed up.
+    """Holds what the site spent in the month of `day` before that day.
+
+    `read_at` is when it was summed up, in monotonic seconds.
     """
 
     day: date
@@ -153,10 +162,10 @@ _past: _Past | None = None
 
 
 def spent(limit_key: str | None, day: date) -> Spent:
-    """Returns what was spent, of one person or (None) of the whole site.
+    """Returns what one person or (None) the whole site has spent. Blocks on the database.
 
-    Up to the month's last day, not to today: where a clock was set back, or another host's is
-    ahead, there are rows of tomorrow.
+    Sums go to the last day of the month, not to today: where a clock was set back, or the clock of
+    another host is ahead, there are rows of tomorrow.
     """
     if limit_key is None:
         return _spent_by_all(day)
@@ -164,9 +173,10 @@ def spent(limit_key: str | None, day: date) -> Spent:
 
 
 def _spent_by_all(day: date) -> Spent:
-    """Sums up the past of the month every few seconds only.
+    """Returns what the whole site has spent.
 
-    Of a busy site most of the month is past, and rows that are settled never change.
+    The days before `day` are summed up every few seconds only: on a busy site they are most of the
+    month, and settled rows never change.
     """
     global _past
     first = day.replace(day=1)
@@ -174,7 +184,7 @@ def _spent_by_all(day: date) -> Spent:
         return _spent(first, month_end(day), day, None)
     if _past is None or _past.day != day or not 0 <= monotonic() - _past.read_at < PAST_SECONDS:
         _past = _Past(day, monotonic(), _spent(first, day - timedelta(days=1), day, None))
-    # What runs since before midnight may be settled at any moment.
+    # Answers that have run since before midnight may be settled at any moment.
     past = (
         _spent(first, day - timedelta(days=1), day, None)
         if _past.spent.reserved_micro_usd or _is_young(day)
@@ -211,9 +221,9 @@ def _to_micro_usd(units: int) -> int:
 
 
 class ExactSum(Aggregate):
-    """Sums a cost up as a Decimal, 0 for no rows.
+    """Sums a cost up as a Decimal in USD, 0 for no rows.
 
-    SQLite adds decimals up as floats; whole hundred-millionths it adds up exactly.
+    SQLite adds decimals as floats, but whole hundred-millionths exactly.
     """
 
     name = "exact_sum"
@@ -225,6 +235,6 @@ class ExactSum(Aggregate):
 
 
 def running(limit_key: str | None) -> "QuerySet[Usage]":
-    """Returns the rows of answers that are running: their figures are what was reserved."""
+    """Returns the rows of running answers; their figures are what was reserved."""
     rows = Usage.objects.order_by().running()
     return rows if limit_key is None else rows.filter(limit_key=limit_key)

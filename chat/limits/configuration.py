@@ -1,10 +1,8 @@
-"""What the operator has set, as one process knows it: policy, quotas, models, without asking the
-database for every turn.
+"""What the operator has set (policy, quotas, models), remembered by each process.
 
-A version in Redis changes whenever any process commits a change; what is known
-counts only for the version it was read under, so a change holds for the next
-turn on every worker. A change that Django does not see (SQL by hand) holds after
-STALE_SECONDS. Without Redis nothing is remembered.
+A version in Redis changes whenever a process commits a change. What is remembered counts only under
+the version it was read with, so a change holds for the next turn on every worker. A change that
+Django does not see (SQL by hand) holds after STALE_SECONDS. Without Redis nothing is remembered.
 """
 
 import contextlib
@@ -28,7 +26,7 @@ _MAX_PEOPLE = 10_000
 
 
 class Configuration:
-    """Holds one version of it, read as far as it was asked for.
+    """Holds one version of the configuration; each part is read when it is first asked for.
 
     What it returns is shared: do not change it.
     """
@@ -46,7 +44,7 @@ class Configuration:
         return self._policy
 
     def effective_quota(self, requester: Requester) -> EffectiveQuota:
-        """Returns what applies to the requester: `chat.limits.effective_quota`."""
+        """Returns what applies to the requester: see `chat.limits.effective_quota`."""
         who = requester.user_id
         if who not in self._effective_quotas:
             if len(self._effective_quotas) >= _MAX_PEOPLE:
@@ -55,9 +53,7 @@ class Configuration:
         return self._effective_quotas[who]
 
     def paused(self, requester: Requester) -> str | None:
-        """Returns why the requester may begin no turn at present, in words for them; None if they
-        may.
-        """
+        """Returns why the requester may begin no turn now, as they are told; None if they may."""
         policy = self.policy()
         if policy.paused:
             return policy.notice or "The site is paused. Try again later."
@@ -65,7 +61,7 @@ class Configuration:
         return None if pause is None else pause or "You are paused. Ask whoever runs this site."
 
     def models(self, quota: Quota) -> list[ChatModel]:
-        """Returns the models that the quota allows: `Quota.allowed_models`."""
+        """Returns the models that the quota allows: see `Quota.allowed_models`."""
         if quota.pk not in self._models:
             self._models[quota.pk] = quota.allowed_models()
         return self._models[quota.pk]
@@ -77,7 +73,7 @@ _known = Configuration(None)
 def current() -> Configuration:
     """Returns what holds for a turn that begins now.
 
-    Blocks on Redis; its methods block on the database.
+    Blocks on Redis; the methods of what it returns block on the database.
     """
     global _known
     try:
@@ -85,7 +81,7 @@ def current() -> Configuration:
     except redis_client.REDIS_ERRORS:
         return Configuration(None)
     if version is None:
-        # An emptied Redis: a new name, or a change before it and one after could look alike.
+        # Redis was emptied. The new version is random, so that it is none from before.
         _announce()
         return Configuration(None)
     known = _known
@@ -108,8 +104,7 @@ def watch() -> None:
     tables = configured_models()
     for table in tables:
         post_save.connect(_changed, sender=table, dispatch_uid="configuration")
-    # Who is in which group decides as well. What a deletion takes along is deleted without a
-    # signal.
+    # Groups of people decide as well; a deletion removes memberships without a signal of their own.
     deleted: list[type[Model]] = [*tables, Group, User]
     for table in deleted:
         post_delete.connect(_changed, sender=table, dispatch_uid="configuration")

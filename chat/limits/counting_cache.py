@@ -1,21 +1,21 @@
-"""The cache that django-ratelimit counts in: django-redis, whose counts cannot pass a cap.
+"""The cache in which django-ratelimit counts: django-redis, with counts that cannot pass a cap.
 
-django-ratelimit takes its cache from the settings by name, so nothing can be passed to
-it: no cap, and no place for the keys that it makes up. It counts refused attempts too: sixty
-calls at a limit of ten leave sixty. This is what its `get_usage` does to the cache, and all:
+django-ratelimit takes its cache from the settings by name, so nothing can be passed to it: no cap,
+and no place for the keys that it makes up. It counts refused attempts too: sixty calls at a limit
+of ten leave sixty. This is all that its `get_usage` does to the cache:
 
     added = cache.add(key, 1 if increment else 0)
     if not added: cache.incr(key) if increment else cache.get(key)
 
-Here it stays in charge of keys, windows and times, and the two writes are decided by the
-mode that `counting` sets for the length of a call, in this thread:
+django-ratelimit still decides on keys, windows and times. The two writes are decided by the mode
+that `counting` sets for the length of a call, in this thread:
 
     Peek           reads, and writes nothing
     CountBelowCap  counts one, but never beyond a cap, and notes the Redis key
     CollectKeys    asks Redis nothing, and notes the Redis keys
 
-The keys that were noted are given back: the very keys taken, not keys computed again in what
-may be another window. Outside `counting` the cache is django-redis' own.
+The noted keys are those that are given back: keys computed again could be those of the next window.
+Outside `counting` the cache is django-redis' own.
 """
 
 from collections.abc import Iterator
@@ -39,14 +39,14 @@ local count = redis.call('GET', KEYS[1])
 if count and tonumber(count) > 0 then return redis.call('DECR', KEYS[1]) end
 return 0
 """
-# Keys in one command: a long one would hold up all others.
+# How many keys one command deletes: a long command holds up all others.
 _MAX_KEYS_AT_ONCE = 500
 
 
 class Mode(Protocol):
     """Decides what the two writes of django-ratelimit do.
 
-    `key` is the cache's, not yet Redis' own.
+    `key` is the key as the cache has it, not yet as Redis has it.
     """
 
     def add(self, cache: "CountingCache", key: str, value: Any, timeout: int) -> bool: ...
@@ -55,10 +55,10 @@ class Mode(Protocol):
 
 
 class Peek:
-    """Adds nothing: what is not there is read as the zero that it stands for.
+    """Adds nothing; a counter that is not there is read as zero.
 
-    django-ratelimit writes a count of zero before it reads: a peek costs half as much without,
-    and leaves no keys behind.
+    django-ratelimit writes a count of zero before it reads. Without that write a peek costs half as
+    much, and leaves no keys behind.
     """
 
     def add(self, cache: "CountingCache", key: str, value: Any, timeout: int) -> bool:
@@ -87,7 +87,7 @@ class CountBelowCap:
     def incr(self, cache: "CountingCache", key: str) -> int:
         value = cache.run(_INCREMENT_BELOW_CAP, cache.redis_key(key), self.cap)
         if value is None:
-            # As Django's caches do; django-ratelimit then says that it could not count.
+            # As Django's caches do; django-ratelimit then reports that it could not count.
             raise ValueError(f"Key {key!r} not found")
         if value <= self.cap:
             self.keys.append(cache.redis_key(key))
@@ -96,9 +96,7 @@ class CountBelowCap:
 
 @dataclass
 class CollectKeys:
-    """Pretends that each counter was added; `keys` are the Redis keys that would have been asked
-    for.
-    """
+    """Notes in `keys` the Redis keys of the counters, and pretends that each was added."""
 
     keys: list[str] = field(default_factory=list)
 
@@ -144,12 +142,12 @@ class CountingCache(RedisCache):
         return bool(super().add(key, value, *args, **kwargs))
 
     def give_back(self, keys: list[str]) -> None:
-        """Takes one from each of the counters; one that has expired stays away."""
+        """Takes one from each counter by its Redis key; an expired one is not made again."""
         for key in keys:
             self.run(_GIVE_BACK, key)
 
     def forget(self, keys: list[str]) -> None:
-        """Deletes the counters."""
+        """Deletes the counters by their Redis keys."""
         for first in range(0, len(keys), _MAX_KEYS_AT_ONCE):
             self.client.get_client(write=True).unlink(*keys[first : first + _MAX_KEYS_AT_ONCE])
 

@@ -1,5 +1,4 @@
-"""What applies to one person: their quota, what an operator granted beyond it, and whether they are
-paused.
+"""What applies to one person: their quota, the grants of an operator, and a pause.
 
 Blocks on the database.
 """
@@ -23,8 +22,8 @@ from chat.requester import Requester
 class EffectiveQuota:
     """Holds what applies to one person.
 
-    `quota` has the grants in it already; None where none applies. `pause` is the operator's note
-    to a paused person.
+    `quota` includes the grants; None where none applies. `pause` is the operator's note to a paused
+    person, None for others.
     """
 
     quota: Quota | None
@@ -34,8 +33,9 @@ class EffectiveQuota:
 
 
 def effective_quota_of(requester: Requester) -> EffectiveQuota:
-    """Returns what applies right now: one query for the quota, and two more for people with an
-    account.
+    """Returns what applies to the requester now.
+
+    One query for the quota, and two more for a person with an account.
     """
     quota = Quota.objects.for_requester(requester)
     if requester.user_id is None:
@@ -50,7 +50,7 @@ def granted(
 ) -> dict[int, tuple[int, Decimal]]:
     """Returns tokens granted for today and USD granted for this month, by the id of the person.
 
-    A person without grants is not among them. One query.
+    People without grants are left out. One query.
     """
     today = timezone.localdate()
     grants = Grant.objects.filter(
@@ -65,7 +65,7 @@ def granted(
 
 
 def with_grants(quota: Quota, tokens: int, usd: Decimal) -> Quota:
-    """Returns the quota with what was granted beyond it; a limit that is none stays none."""
+    """Returns a copy of the quota with the grants added; a limit of None stays None."""
     copied = copy(quota)
     if copied.tokens_per_day is not None:
         copied.tokens_per_day += tokens

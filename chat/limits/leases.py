@@ -1,13 +1,12 @@
-"""Slots and budgets: one script on Redis' own clock that checks all and takes all, or nothing.
+"""Slots and budgets: one script, on the clock of Redis, checks all and takes all or nothing.
 
-A slot is a lease in a sorted set, renewed by the worker that runs the answer;
-when the worker is lost, it expires. Beside it stands the reservation: an upper
-bound of the tokens and the money that the answer may still cost. What was
-really spent is in the ledger (SQL), so there is no counter in Redis that could
-be lost: a budget's use is ledger + reservations. `version` changes whenever a
-reservation moves to the ledger; a sum read before that is not used after it.
-Where there is no `version`, Redis was emptied (or nothing ran for an hour):
-slots and reservations are then set up again from what the ledger has as running.
+A slot is a lease in a sorted set, renewed by the worker that runs the answer; when the worker is
+lost, it expires. Beside it stands the reservation: an upper bound of the tokens and the money that
+the answer may still cost. What was really spent is in the ledger (SQL), so there is no counter in
+Redis that could be lost: the use of a budget is ledger + reservations. `version` changes whenever a
+reservation moves to the ledger; a sum read before that is not used after it. Where there is no
+`version`, Redis was emptied (or nothing ran for an hour): slots and reservations are then set up
+again from the running answers in the ledger.
 
 All keys of one subject share a hash tag, for a cluster.
 """
@@ -23,16 +22,16 @@ from chat import redis_keys
 
 LEASE_SECONDS = 12
 RENEW_SECONDS = 1
-# When to ask again where all slots are taken: a hint, for no one knows when an answer ends.
+# When to ask again where all slots are taken: a hint, for the end of an answer is not known.
 RETRY_SECONDS = 2
 # A lost worker's slot is free when its lease expires; its reservation stays until the answer is in
 # the ledger, but no longer than this.
 _CLAIM_SECONDS = 20
 
 # KEYS slots, reserved, version. ARGV id, lease ms, most slots, tokens, micro_usd, token headroom,
-# money headroom, expected version, claim ms, day. A limit of -1 is none; no version is expected
-# where it is ''. Returns what refused, or "ok". "… reserved" is a refusal for which the other
-# reservations alone are to blame. A reservation counts in its own day and month, as its row will.
+# money headroom, expected version, claim ms, day. A limit of -1 is none; where the expected version
+# is '', any will do. Returns what refused, or "ok"; "… reserved" where only the other reservations
+# leave too little. A reservation counts in its own day and month, as its row will.
 _TAKE = """
 local clock = redis.call('TIME')
 local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
@@ -62,8 +61,8 @@ redis.call('PEXPIRE', KEYS[1], 3600000)
 redis.call('PEXPIRE', KEYS[2], 3600000)
 return 'ok'
 """
-# KEYS slots, reserved. ARGV lease ms, id, tokens:micro_usd:day. Writes them again if Redis lost
-# them.
+# KEYS slots, reserved. ARGV lease ms, id, tokens:micro_usd:day. Writes both even where Redis has
+# lost them.
 _RENEW = """
 local clock = redis.call('TIME')
 local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
@@ -73,16 +72,16 @@ redis.call('PEXPIRE', KEYS[1], 3600000)
 redis.call('PEXPIRE', KEYS[2], 3600000)
 return 1
 """
-# KEYS slots, reserved, version. ARGV id. A version that is missing stays so: it says that others
-# are to be set up again.
+# KEYS slots, reserved, version. ARGV id. A missing version is not written: it means that the other
+# reservations must be set up again.
 _RELEASE = """
 redis.call('ZREM', KEYS[1], ARGV[1])
 redis.call('HDEL', KEYS[2], ARGV[1])
 redis.call('SET', KEYS[3], ARGV[1], 'XX', 'PX', 3600000)
 return 1
 """
-# KEYS slots, reserved, version. ARGV version, lease ms, then id, tokens:micro_usd:day of each that
-# runs. Returns the version that there is then.
+# KEYS slots, reserved, version. ARGV version, lease ms, then id, tokens:micro_usd:day of each
+# running answer. Returns the version that holds afterwards.
 _SET_UP = """
 local known = redis.call('GET', KEYS[3])
 if known then return known end
@@ -107,12 +106,10 @@ return redis.call('ZCOUNT', KEYS[1], '(' .. now, '+inf')
 
 @dataclass(frozen=True)
 class Lease:
-    """Holds a slot and a reservation under `id`, on behalf of every one of `subjects`.
+    """Holds a slot and a reservation under `id`, on behalf of each of `subjects`.
 
-    It is of `tokens` and `micro_usd` (millionths of a USD).
-
-    The tokens count in their `day` (20261122, in the site's time zone), the money in that day's
-    month.
+    `tokens` count in `day` (20261122, in the site's time zone), `micro_usd` (millionths of a USD)
+    in the month of that day.
     """
 
     id: str
@@ -129,11 +126,10 @@ class Lease:
 
 @dataclass(frozen=True)
 class Headroom:
-    """Holds what a subject may still take: slots, and tokens and micro_usd beyond what the ledger
-    says was spent.
+    """Holds what a subject may still take: slots, tokens and millionths of a USD.
 
-    None is no limit. `version` is the one from before the ledger was read; "" where nothing was
-    read of it.
+    Tokens and money are what the ledger leaves of the budget. None is no limit. `version` is the
+    one read before the ledger, "" where the ledger was not read.
     """
 
     slots: int | None = None
@@ -143,12 +139,11 @@ class Headroom:
 
 
 def version(client: Redis, subject: str, running: Callable[[], Iterable[Lease]]) -> str:
-    """Returns the version of the reservations.
+    """Returns the version of the reservations. Blocks on Redis.
 
-    To be read before the ledger is summed up, and passed to `take` with the headroom that comes of
-    it.
-
-    `running` reads from the ledger what runs; asked only where Redis knows nothing of the subject.
+    Read it before the ledger is summed up, and pass it to `take` with the headroom. `running`
+    returns the leases of running answers by the ledger; it is called only where Redis knows nothing
+    of the subject.
     """
     value = client.get(redis_keys.leases(subject).version)
     if value is None:
@@ -160,10 +155,10 @@ def version(client: Redis, subject: str, running: Callable[[], Iterable[Lease]])
 
 
 def take(client: Redis, subject: str, lease: Lease, headroom: Headroom) -> str:
-    """Takes the slot and the reservation for `subject`.
+    """Takes the slot and the reservation for `subject`, and returns "ok". Blocks on Redis.
 
-    Returns "ok", or what refused: "slots", "tokens", "money", or "tokens reserved" and "money
-    reserved" where there was headroom but for the reservations of running answers; "stale" when the
+    Takes nothing and returns what refused: "slots", "tokens", "money"; "tokens reserved" or "money
+    reserved" where only the reservations of running answers leave too little; "stale" where the
     ledger must be read again.
     """
     limits = [
@@ -192,19 +187,22 @@ def take(client: Redis, subject: str, lease: Lease, headroom: Headroom) -> str:
 
 
 def release(client: Redis, lease: Lease) -> None:
-    """Frees the slot and the reservation, for every subject. Releasing twice does no harm."""
+    """Frees the slot and the reservation for every subject. Releasing twice does no harm."""
     for subject in lease.subjects:
         client.eval(_RELEASE, 3, *redis_keys.leases(subject), lease.id)
 
 
 def queue_release(pipeline: "redis.asyncio.client.Pipeline", lease: Lease) -> None:
-    """Queues what `release` does, one reply a subject."""
+    """Queues what `release` does, with one reply for each subject."""
     for subject in lease.subjects:
         pipeline.eval(_RELEASE, 3, *redis_keys.leases(subject), lease.id)
 
 
 def renew(pipeline: "redis.asyncio.client.Pipeline", lease: Lease) -> None:
-    """Queues the renewal of the lease, one reply a subject; to be done every RENEW_SECONDS."""
+    """Queues the renewal of the lease, with one reply for each subject.
+
+    To be done every RENEW_SECONDS.
+    """
     for subject in lease.subjects:
         pipeline.eval(
             _RENEW,
@@ -217,18 +215,21 @@ def renew(pipeline: "redis.asyncio.client.Pipeline", lease: Lease) -> None:
 
 
 def in_use(client: Redis, subject: str) -> int:
-    """Returns how many slots the subject has right now."""
+    """Returns how many slots the subject uses now. Blocks on Redis."""
     return int(client.eval(_COUNT, 1, redis_keys.leases(subject).slots))
 
 
 def subjects(client: Redis) -> list[str]:
-    """Returns all subjects with reservations; looks through all keys, so not for every day."""
+    """Returns all subjects with reservations. Blocks on Redis.
+
+    It looks through all keys: for rare checks only.
+    """
     keys = client.scan_iter(redis_keys.leases("*").reservations, count=1000)
     return [redis_keys.subject_of(_text(key)) for key in keys]
 
 
 def reservations(client: Redis, subject: str) -> dict[str, str]:
-    """Returns each reservation of the subject, as `Lease.reserved` writes it, by its id."""
+    """Returns each reservation of the subject by its id, as `Lease.reserved` writes it."""
     return {
         _text(key): _text(value)
         for key, value in client.hgetall(redis_keys.leases(subject).reservations).items()

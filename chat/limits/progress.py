@@ -1,4 +1,7 @@
-"""How far an admission has come in its thread: a turn that has waited in vain is told what for."""
+"""How far an admission has come in its thread.
+
+A turn whose admission takes too long is told by it what did not answer.
+"""
 
 import contextlib
 from collections.abc import Iterator
@@ -6,9 +9,9 @@ from contextvars import ContextVar
 
 
 class Progress:
-    """Tells how far one admission is; read by another thread.
+    """Tells another thread how far one admission has come.
 
-    `reads_ledger`: the database is asked at this moment.
+    `reads_ledger`: the database is being asked at this moment.
     """
 
     def __init__(self) -> None:
@@ -32,7 +35,7 @@ def admission_of(progress: Progress) -> Iterator[None]:
 
 @contextlib.contextmanager
 def reading_ledger() -> Iterator[None]:
-    """Marks each block in which the database is asked."""
+    """Marks a block in which the database is asked."""
     progress = _current.get() or Progress()
     progress.reads_ledger = True
     try:

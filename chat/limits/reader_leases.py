@@ -1,6 +1,4 @@
-"""At most 20 readers per person: each has a lease, kept like a slot's, on whichever worker it
-reads.
-"""
+"""At most 20 readers per person, on all workers together; each has a lease like that of a slot."""
 
 import contextlib
 from uuid import uuid4
@@ -16,14 +14,14 @@ from chat.threads import in_thread
 MAX_READERS = 20
 # Kept like the leases of answers, under names of their own.
 SUBJECT_PREFIX = "readers:"
-# No reader of a guest who signed in has a lease for longer.
+# No lease of a guest's reader lasts longer after the guest has signed in.
 _LINKED_SECONDS = 3600
 
 
 async def acquire(requester: Requester) -> leases.Lease:
     """Returns the lease of one more reader, or raises TooManyReaders.
 
-    Without Redis everyone may read: reading costs nothing.
+    Without Redis there is no limit: reading costs nothing.
     """
     lease = leases.Lease(uuid4().hex, (SUBJECT_PREFIX + requester.owner_key,), 0, 0)
     if await in_thread(_take, lease, requester) == "slots":
@@ -35,8 +33,9 @@ async def acquire(requester: Requester) -> leases.Lease:
 
 
 def link_guest(guest: Requester, account: Requester) -> None:
-    """Counts the reader leases of the guest for the account from now on; the guest gets no more of
-    them.
+    """Counts the reader leases of the guest for the account from now on.
+
+    After the sign-in the guest takes no new ones. Blocks on Redis.
     """
     with contextlib.suppress(*redis_client.REDIS_ERRORS):
         key = redis_keys.linked_guests(account.owner_key)

@@ -1,8 +1,7 @@
-"""Which turns were refused lately, by which gate: counted in memory, written to the database every
-few seconds.
+"""Which gate refused which turns: counted in memory, written to the database every few seconds.
 
-A flood of refusals must not become a flood of writes, so a refusal costs no
-query; what a worker counted since it last wrote is lost when it is killed.
+A flood of refusals must not become a flood of writes, so a refusal costs no query. When a worker is
+killed, what it counted since its last write is lost.
 """
 
 from collections import Counter
@@ -44,7 +43,7 @@ def record(requester: Requester, quota: str, code: str, *, shadow: bool = False)
     """
     key = _Key(requester.user_id, requester.limit_key, quota, code, shadow)
     with _lock:
-        # A flood from ever new addresses is one line, not a full memory.
+        # A flood from ever new addresses is counted in one line, so that memory stays bounded.
         _counts[
             key
             if key in _counts or len(_counts) < _MAX_KEYS
@@ -55,7 +54,7 @@ def record(requester: Requester, quota: str, code: str, *, shadow: bool = False)
 def write() -> None:
     """Writes what was counted since the last time, all or nothing.
 
-    Blocks on the database, whose errors lose no count.
+    Blocks on the database; its errors are raised, and lose no count.
     """
     with _lock:
         counts = Counter(_counts)
@@ -102,24 +101,27 @@ def _write(counts: Counter[_Key]) -> None:
 
 
 def _forget_old(newest: RefusalCount) -> None:
-    """Deletes what is past KEPT_DAYS; asked only when an hour has a new row, which is seldom
-    enough.
+    """Deletes rows older than KEPT_DAYS.
+
+    Called when an hour has a new row, which is rare enough.
     """
     RefusalCount.objects.filter(day__lt=newest.day - timedelta(days=KEPT_DAYS)).delete()
 
 
-# --- What operators see of it ---------------------------------------------------
+# --- For operators --------------------------------------------------------------
 
 
 def by_gate(**which: Any) -> "QuerySet[RefusalCount, Any]":
-    """Counts by `code` and `shadow`, most first: how many turns `last_day` and `last_week`, how
-    many `people`, and when `last`.
+    """Returns sums by `code` and `shadow`, the most turns first.
+
+    `last_day` and `last_week` are turns, `people` counts those who were refused, `last` is the
+    time.
     """
     return _lately("code", "shadow", **which).annotate(people=Count("limit_key", distinct=True))
 
 
 def by_person(**which: Any) -> "QuerySet[RefusalCount, Any]":
-    """Counts the same by person, `code` and `shadow`."""
+    """Returns the same sums by person, `code` and `shadow`, without `people`."""
     return _lately("user_id", "user__username", "limit_key", "code", "shadow", **which)
 
 

@@ -1,4 +1,4 @@
-"""Writes every few seconds which turns this process has refused."""
+"""Writes the counts of this process's refused turns every few seconds."""
 
 import asyncio
 import logging
@@ -14,7 +14,7 @@ WRITE_SECONDS = 2.0
 
 
 async def write() -> None:
-    """Writes once. While the database is away the counts wait for the next time."""
+    """Writes once. While the database is away, the counts wait for the next time."""
     try:
         await in_thread(refusal_counts.write)
     except Error as error:

@@ -1,5 +1,4 @@
-"""Slots and budgets: what a turn reserves until its answer ends, for the person and for the whole
-site.
+"""Slots and budgets that a turn reserves until its answer ends, for the person and the site.
 
 What was spent is in the ledger (SQL), what is reserved is in Redis (`chat.limits.leases`). All
 functions block on both.
@@ -29,8 +28,9 @@ _MAX_STALE_TRIES = 20
 
 
 def reserve(asked: AdmissionRequest) -> leases.Lease:
-    """Takes a slot and the reservation for the person and the site, or raises a Refusal and takes
-    nothing.
+    """Takes a slot and the reservation for the person and the site, and returns their lease.
+
+    Raises a Refusal, and takes nothing, where one of the two has no room.
     """
     lease = _own_lease(asked)
     take(asked, asked.requester.limit_key, asked.quota.enforced)
@@ -41,7 +41,7 @@ def reserve(asked: AdmissionRequest) -> leases.Lease:
 
 
 def free(lease: leases.Lease) -> None:
-    """Frees the slot and the reservation. Where Redis is away the lease expires by itself."""
+    """Frees the slot and the reservation. While Redis is away, the lease expires by itself."""
     try:
         leases.release(redis_client.client(), lease)
     except redis_client.REDIS_ERRORS:
@@ -52,7 +52,7 @@ def free(lease: leases.Lease) -> None:
 
 
 def take(asked: AdmissionRequest, limit_key: str | None, budget: Quota | SitePolicy) -> None:
-    """Takes what one subject (None: the site) has to give within `budget`, or raises a Refusal.
+    """Takes from one subject (None: the site) within `budget`, or raises a Refusal.
 
     The ledger is read again where a reservation has moved into it meanwhile.
     """
@@ -81,14 +81,14 @@ def _own_lease(asked: AdmissionRequest) -> leases.Lease:
 def whole_lease(asked: AdmissionRequest) -> leases.Lease:
     """Returns the lease for the person and the site, even while the site has no budget.
 
-    The day it gets one, what runs is known and is released.
+    When the site gets one, what runs is known and will be released.
     """
     lease = _own_lease(asked)
     return replace(lease, subjects=(*lease.subjects, SITE))
 
 
 def lease_of(row: Usage) -> leases.Lease:
-    """Returns the lease of a running answer, as its row in the ledger says."""
+    """Returns the lease of a running answer, by its row in the ledger."""
     tokens, micro_usd = row.prompt_tokens + row.completion_tokens, budgets.micro_usd(row.cost_usd)
     return leases.Lease(
         str(row.answer), (row.limit_key, SITE), tokens, micro_usd, day_number(row.day)
@@ -96,7 +96,7 @@ def lease_of(row: Usage) -> leases.Lease:
 
 
 def running(limit_key: str | None) -> Iterator[leases.Lease]:
-    """Returns the leases that running answers should have, of one person or (None) of the site."""
+    """Returns the leases of the running answers of one person or (None) of the site."""
     with reading_ledger():
         rows = list(budgets.running(limit_key))
     return map(lease_of, rows)
@@ -108,14 +108,17 @@ def day_number(day: date) -> int:
 
 
 def has_budget(budget: Quota | SitePolicy) -> bool:
-    """Tells whether it limits tokens or money at all."""
+    """Tells whether tokens or money are limited at all."""
     return budget.tokens_per_day is not None or budget.spend_per_month_usd is not None
 
 
 def _remaining_budget(
     limit_key: str | None, budget: Quota | SitePolicy, day: date
 ) -> tuple[int | None, int | None]:
-    """Returns what the ledger leaves: tokens of the day, micro_usd of its month; None for no limit."""
+    """Returns what the ledger leaves: tokens of the day, millionths of a USD of its month.
+
+    None is no limit.
+    """
     if not has_budget(budget):
         return None, None
     with reading_ledger():
@@ -132,7 +135,7 @@ def _remaining_budget(
 def exhausted(asked: AdmissionRequest, *, with_reserved: bool) -> Iterator[Refusal]:
     """Yields the refusals of the budgets in which the ledger leaves no headroom.
 
-    `with_reserved`: what running answers have reserved is used as well.
+    `with_reserved`: reservations of running answers count as used.
     """
     checks: list[tuple[str | None, Quota | SitePolicy]] = [
         (asked.requester.limit_key, asked.quota.enforced),
@@ -162,9 +165,9 @@ def _without_headroom(
 
 
 def _refusal(asked: AdmissionRequest, result: str, whole_site: bool) -> Refusal:
-    """Makes the refusal for a gate's answer.
+    """Makes the refusal for what `leases.take` returned.
 
-    A budget that is only reserved by running answers may be free earlier, but is so at its reset.
+    What running answers have reserved may be free earlier; it is free at the reset at the latest.
     """
     if result == "slots":
         message = "You have as many answers running as you may. Wait for one to end, or stop one."

@@ -1,11 +1,10 @@
-"""Lets one request at a time start the same turn; copies sent meanwhile wait, and then follow the
-answer of the first.
+"""Lets one request at a time start the same turn; copies of it wait, then follow its answer.
 
-A `turn` is what others call an idempotency key: the client makes it, and what is
-sent again under it has its effect once (draft-ietf-httpapi-idempotency-key-header).
+A `turn` is what others call an idempotency key: the client makes it, and what is sent again under
+it has its effect once (draft-ietf-httpapi-idempotency-key-header).
 
-Without it, copies of one turn sent at once would take slots from each other,
-and some would be refused for what is theirs.
+Without the lock, copies of one turn sent at once would take slots from each other, and some would
+be refused for what the others took.
 """
 
 import asyncio
@@ -31,16 +30,17 @@ _UNLOCK = (
 
 @contextlib.asynccontextmanager
 async def turn_lock(requester: Requester, turn: UUID | None) -> AsyncIterator[None]:
-    """Locks the turn while it starts.
+    """Locks the turn while it starts; waits for a copy that holds the lock, at most 10 s.
 
-    A Redis that is away locks nothing: the database still takes each turn only once.
+    While Redis is away nothing is locked: the database still takes each turn only once.
     """
     if turn is None:
         yield
         return
     key, token = redis_keys.turn_lock(requester.owner_key, turn), token_hex(8)
     deadline = monotonic() + _LOCK_MS / 1000
-    while not await in_thread(_lock, key, token) and monotonic() < deadline:  # noqa: ASYNC110 (the holder may be another process)
+    # By polling: the holder may be in another process.
+    while not await in_thread(_lock, key, token) and monotonic() < deadline:  # noqa: ASYNC110
         await asyncio.sleep(_POLL_SECONDS)
     try:
         yield

@@ -1,4 +1,4 @@
-"""What applies to a person, why, how much of it is used and when it is whole again.
+"""What applies to a person, why, how much of it is used, and when it resets.
 
 Blocks on Redis and the database.
 """
@@ -20,9 +20,9 @@ from chat.requester import Requester
 
 @dataclass(frozen=True)
 class Report:
-    """Holds what applies to a person and what is used of it. Money is USD.
+    """Holds what applies to a person and what is used of it. Money is in USD.
 
-    `quota`, grants included, is None where none applies. `windows` and `streams` are None while
+    `quota` includes the grants; None where none applies. `windows` and `streams` are None while
     Redis does not answer.
     """
 
@@ -39,7 +39,7 @@ class Report:
 
 @dataclass(frozen=True)
 class Words:
-    """Holds how a reason speaks of the person."""
+    """Holds the words for the person in a reason."""
 
     you: str
     your: str
@@ -50,9 +50,9 @@ THEM = Words("them", "their")
 
 
 def report(requester: Requester, words: Words = YOU) -> Report:
-    """Makes the report for the requester; seven queries at most.
+    """Makes the report for the requester, with at most seven queries.
 
-    Tokens and spend are what the ledger has settled.
+    Tokens and spend are those of settled answers.
     """
     effective = effective_quota_of(requester)
     quota = effective.quota
@@ -74,8 +74,9 @@ def report(requester: Requester, words: Words = YOU) -> Report:
 
 
 def read_redis(key: str, quota: Quota | None) -> tuple[list[windows.Window] | None, int | None]:
-    """Returns the windows and the number of running answers of whom the limits count as `key`; None
-    while Redis does not answer.
+    """Returns the windows and the number of running answers counted as `key`.
+
+    Both are None while Redis does not answer.
     """
     try:
         used = windows.peek(windows.TURNS, key, quota.rates if quota else [])

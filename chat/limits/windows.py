@@ -1,9 +1,9 @@
-"""Request windows: counting through django-ratelimit, exactly and without charge for the refused.
+"""Request windows: counting through django-ratelimit, exactly; refused requests count nothing.
 
-django-ratelimit puts the rate into its cache key, so a changed limit would
-start every count again at zero. We therefore count against one constant rate
-per period and compare with the quota's limit here: what is used survives a
-change of the limit. All functions block on Redis: call them off the event loop.
+django-ratelimit puts the rate into its cache key, so a changed limit would start every count again
+at zero. The site therefore counts against one constant rate per period and compares with the limit
+of the quota here: what is used survives a change of the limit. All functions that count or look
+block on Redis: call them off the event loop.
 """
 
 import contextlib
@@ -30,7 +30,7 @@ UNAVAILABLE = (
 
 @dataclass(frozen=True)
 class Window:
-    """Holds one window of a rate: how much of it is used, and the seconds until it is empty again."""
+    """Holds a window of a rate: the uses in it, and the seconds until it is empty again."""
 
     rate: Rate
     used: int
@@ -43,8 +43,9 @@ class Window:
 
 @dataclass
 class Taken:
-    """Holds what `take` found and counted: `keys` are the counters to give back to, `full` the
-    windows that refused.
+    """Holds what `take` found and counted.
+
+    `keys` are the counters to give back to, `full` the windows that refused.
     """
 
     windows: list[Window]
@@ -53,7 +54,7 @@ class Taken:
 
 
 def peek(group: str, value: str, rates: Sequence[Rate]) -> list[Window]:
-    """Returns the windows as they are, nothing counted.
+    """Returns the windows as they are; counts nothing.
 
     Raises LimitsUnavailable when Redis does not answer.
     """
@@ -64,10 +65,10 @@ def peek(group: str, value: str, rates: Sequence[Rate]) -> list[Window]:
 def take(group: str, value: str, rates: Sequence[Rate]) -> Taken:
     """Counts one use in every window, or in none if one of them is full.
 
-    The windows are taken in their order, and the first that is full ends it. A
-    request that is refused has then taken windows only for a use that the next
-    one refuses to all; if all were taken first, two could refuse each other and
-    neither would have the last use. Raises LimitsUnavailable when Redis does not answer.
+    Windows are taken in their order, and the first full one ends it. A refused request has then
+    taken, for a moment, only from windows before one that is full for all. If all were taken first,
+    two requests could refuse each other the last use. Raises LimitsUnavailable when Redis does not
+    answer.
     """
     taken = Taken([])
     with rollback_on_error() as undo:
@@ -82,9 +83,7 @@ def take(group: str, value: str, rates: Sequence[Rate]) -> Taken:
 
 
 def _undone(group: str, value: str, rates: Sequence[Rate], taken: Taken) -> Taken:
-    """Gives back what was counted before the window that refused, and looks at the windows behind
-    it.
-    """
+    """Gives back what was counted before the window that refused; looks at those behind it."""
     give_back(taken.keys)
     taken.keys = []
     *counted, last = taken.windows
@@ -94,9 +93,9 @@ def _undone(group: str, value: str, rates: Sequence[Rate], taken: Taken) -> Take
 
 
 def give_back(keys: Sequence[str]) -> None:
-    """Takes one from each counter that `take` counted in.
+    """Takes one from each counter in which `take` counted.
 
-    A Redis that is away forgets soon enough: the windows expire.
+    While Redis is away nothing happens: the windows expire.
     """
     with contextlib.suppress(*redis_client.REDIS_ERRORS):
         _cache().give_back(list(keys))
@@ -118,7 +117,7 @@ def forget(group: str, values: Iterable[str], rates: Sequence[Rate]) -> None:
 
 
 def full(windows: Iterable[Window]) -> list[Window]:
-    """Returns those in which no use is left."""
+    """Returns the windows in which no use is left."""
     return [window for window in windows if not window.remaining]
 
 
@@ -128,7 +127,7 @@ def retry_after(full_windows: Sequence[Window]) -> int:
 
 
 def headers(windows: Sequence[Window]) -> dict[str, str]:
-    """Returns the RateLimit fields, one item per window; none without windows.
+    """Returns the RateLimit fields with one item per window; none without windows.
 
     Source: draft-ietf-httpapi-ratelimit-headers-10.
     """
@@ -150,8 +149,7 @@ def unavailable() -> LimitsUnavailable:
 
 def _usage(group: str, value: str, rate: Rate, increment: bool) -> Window:
     try:
-        # No request: with a key that is a function and a rate that is a tuple, the library reads
-        # none.
+        # No request is needed: with a function as key and a tuple as rate the library reads none.
         usage = get_usage(
             None,
             group=group,
