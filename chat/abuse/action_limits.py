@@ -1,8 +1,7 @@
-"""Limits on what is not a turn, counted by who asks: fixed rates, above what a person does by hand.
+"""Limits on actions other than turns: fixed rates, above what a person does by hand.
 
-All functions block on Redis and raise RateLimited. Where Redis does not answer,
-`count` decides as LIMITS_WHEN_REDIS_DOWN says; searching and exporting what is
-one's own goes on.
+All functions block on Redis and raise RateLimited. Where Redis does not answer, `count` decides as
+LIMITS_WHEN_REDIS_DOWN says; searches and exports of a person's own conversations go on.
 """
 
 import contextlib
@@ -20,7 +19,7 @@ SEARCHES = Rate(60, 60, "m")
 EXPORTS = Rate(30, 60, "m")
 CHALLENGES = Rate(60, 60, "m")
 
-# A group of counters, and what is counted in it.
+# A group of counters, and the value that is counted in it.
 Counter = tuple[str, str]
 
 
@@ -45,14 +44,14 @@ def _count_own(group: str, requester: Requester, rate: Rate) -> None:
 
 
 def count(counters: Sequence[Counter], rate: Rate) -> None:
-    """Counts one use in each of the counters, or in none when one of them refuses."""
+    """Counts one use in each of the counters, or in none where one of them refuses."""
     try:
         with rollback_on_error() as undo:
             for group, value in counters:
                 taken = windows.take(group, value, [rate])
                 undo.callback(windows.give_back, taken.keys)
-                # At once: a request that is refused here must not take from the next counter, or
-                # two could refuse each other the last use.
+                # Before the next counter: a refused request must not take from that one, or two
+                # requests could refuse each other the last use.
                 refuse_if_full(taken.full)
     except LimitsUnavailable:
         decide_without_redis()

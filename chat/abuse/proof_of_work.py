@@ -1,10 +1,9 @@
-"""The proof of work of guests and sign-ups: a puzzle (ALTCHA) that costs a browser a moment, and a
-script as much each time.
+"""The proof of work (ALTCHA) of guests and sign-ups: a browser must solve a short puzzle.
 
-A solution works once. A guest's solution opens MAX_TURNS turns of their own
-session within PASS_SECONDS, counted in Redis under the guest's id, so that
-no one solves one for every turn, and a stolen pass is worth no more than the
-session it belongs to. Whoever is refused afterwards gets back what they gave.
+It costs a person a moment, and a script as much each time. A solution works once. A guest's
+solution opens MAX_TURNS turns of their own session within PASS_SECONDS, counted in Redis under the
+guest's id: no one solves a puzzle for every turn, and a stolen pass is worth no more than the
+session it belongs to. A person who is refused afterwards gets back the turn or the solution.
 
 All functions but `issue` and `guest_id` block on Redis.
 """
@@ -28,20 +27,20 @@ from chat.abuse.action_limits import decide_without_redis
 from chat.errors import ChallengeRequired
 from chat.requester import Requester
 
-# Half of them are tried on average: 0.2 s in a browser on a desk, 2 s on an old phone, while one
-# types.
+# Half of them are tried on average: 0.2 s in a browser on a desktop, 2 s on an old phone, while
+# the person types.
 MAX_NUMBER = 200_000
 MAX_TURNS = 20
 PASS_SECONDS = 3600
-# No solution of ours is longer; a longer one is not looked at.
+# No solution of ours is longer.
 MAX_CHARS = 1_000
 _ALGORITHM: Literal["SHA-256"] = "SHA-256"
 
 # The salts of our own challenges. The library reads the first `expires` of a salt and signs the
-# last, so that a second one would make a solution last for ever.
+# last, so a second one would make a solution last for ever.
 _SALT = re.compile(r"[0-9a-f]{24}\?expires=(\d{1,12})&", re.ASCII)
 
-# KEYS[1] a pass. Returns whether there was a turn left, which is then taken.
+# KEYS[1] a pass. Takes a turn; returns 1, or 0 where there is none left.
 _SPEND = """
 local left = redis.call('GET', KEYS[1])
 if left and tonumber(left) > 0 then redis.call('DECR', KEYS[1]) return 1 end
@@ -49,8 +48,8 @@ return 0
 """
 # KEYS[1] a pass that may have expired meanwhile.
 _RESTORE = "if redis.call('EXISTS', KEYS[1]) == 1 then redis.call('INCR', KEYS[1]) end return 1"
-# KEYS[1] a pass; ARGV[1] its turns when it was opened. Returns 1 and closes it if no turn has used
-# it since; else its turn comes back.
+# KEYS[1] a pass; ARGV[1] its turns when it was opened. Closes the pass and returns 1 if no turn has
+# used it since; else gives its turn back and returns 0.
 _CLOSE = """
 local left = redis.call('GET', KEYS[1])
 if left == ARGV[1] then return redis.call('DEL', KEYS[1]) end
@@ -68,12 +67,13 @@ class _Solution(msgspec.Struct, frozen=True):
 
     @property
     def expires(self) -> int:
-        """Returns Unix time; 0 for a salt that is none of ours."""
+        """Returns Unix time in seconds; 0 for a salt that is not ours."""
         match = _SALT.fullmatch(self.salt)
         return int(match[1]) if match else 0
 
 
-# Gives back what was taken. Blocks on Redis; a Redis that is away forgets it soon enough.
+# Gives back what was taken. Blocks on Redis; while that is away, nothing is given back: the keys
+# expire.
 Rollback = Callable[[], None]
 
 
@@ -90,8 +90,9 @@ def issue() -> dict[str, Any]:
 
 
 def guest_id(solution: str) -> str:
-    """Returns the id of the new guest who brings this solution: the same when it is sent again
-    because no word came back.
+    """Returns the id of the new guest who brings this solution.
+
+    It is the same when a request is sent again because its response was lost.
     """
     return urlsafe_b64encode(
         salted_hmac("chat.guest", solution, algorithm="sha256").digest()[:24]
@@ -114,11 +115,10 @@ def is_due(requester: Requester) -> bool:
 
 
 def admit_guest(requester: Requester, solution: str, *, known: bool) -> Rollback:
-    """Takes a turn from the guest's pass or, where there is none, the solution, which opens a new
-    pass.
+    """Takes a turn from the guest's pass, or else the solution, which opens a new pass.
 
-    `known`: the guest's id comes from their session. Raises ChallengeRequired;
-    LimitsUnavailable without Redis, unless LIMITS_WHEN_REDIS_DOWN is `allow`:
+    `known`: the guest's id comes from their session. Returns what gives back what was taken. Raises
+    ChallengeRequired; without Redis LimitsUnavailable, unless LIMITS_WHEN_REDIS_DOWN is `allow`:
     then a session that has had a turn, or a solution used before, will do.
     """
     key = redis_keys.guest_pass(requester.owner_key)
@@ -133,7 +133,7 @@ def admit_guest(requester: Requester, solution: str, *, known: bool) -> Rollback
         if not known:
             _checked(solution)
         return _nothing
-    # A solution whose pass another turn has used stays used, or it would open passes without end.
+    # A solution stays used if another turn has used its pass, or it would open ever new passes.
     return _rollback(lambda: redis_client.client().eval(_CLOSE, 1, key, left) and give_back())
 
 
@@ -141,7 +141,7 @@ def use(solution: str) -> Rollback:
     """Takes a solution, which then works no more. Raises as `admit_guest` does."""
     checked = _checked(solution)
     key = redis_keys.used_challenge(checked.challenge)
-    # A minute longer than it could be used, in case Redis' clock is ahead.
+    # A minute longer than it is valid, in case the clock of Redis is ahead.
     seconds = max(1, checked.expires - int(time())) + 60
     try:
         if not redis_client.client().set(key, 1, nx=True, ex=seconds):
@@ -165,7 +165,7 @@ def _rollback(action: Callable[[], Any]) -> Rollback:
 
 
 def _checked(text: str) -> _Solution:
-    """Reads the solution in ALTCHA's base64.
+    """Reads the solution from ALTCHA's base64.
 
     Raises ChallengeRequired unless it is right, ours and has not expired.
     """

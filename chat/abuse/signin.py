@@ -1,11 +1,10 @@
-"""Limits on the public forms: failed sign-ins, sign-ups and password resets, counted by address and
-by account.
+"""Limits on failed sign-ins, sign-ups and password resets, counted by address and by account.
 
-An account is counted together with the address that tries it, so that no one
-can lock another person out. A name is counted whether or not an account has it.
-An `address` is what `client_ip.limit_address` makes of the client's. All
-functions block on Redis, and raise RateLimited, or LimitsUnavailable when
-Redis does not answer and LIMITS_WHEN_REDIS_DOWN is not `allow`.
+An account is counted together with the address that tries it, so that no one can lock another
+person out. A name is counted whether or not an account has it. An `address` is what
+`client_ip.limit_address` makes of the client's. All functions block on Redis, and raise
+RateLimited, or LimitsUnavailable when Redis does not answer and LIMITS_WHEN_REDIS_DOWN is not
+`allow`.
 """
 
 import unicodedata
@@ -21,11 +20,10 @@ PASSWORD_RESETS = Rate(5, 3600, "h")
 
 
 def check_sign_in(address: str, username: str) -> None:
-    """Refuses when there have been too many failures; counts nothing.
+    """Raises RateLimited when there have been too many failures; counts nothing.
 
-    To be asked before the password is looked at and, once it has turned out to
-    be right, again: of many guesses at once, only those that end before the
-    limit is reached can learn anything.
+    Call it before the password is checked and, if that was right, again: of many guesses at once,
+    only those that end before the limit is reached can learn anything.
     """
     try:
         for group, value in _sign_in_counters(address, username):
@@ -37,7 +35,7 @@ def check_sign_in(address: str, username: str) -> None:
 
 
 def count_failed_sign_in(address: str, username: str) -> None:
-    """Counts one failure; refuses, and counts nothing, when the limit is reached already."""
+    """Counts one failure; refuses, and counts nothing, where the limit is reached already."""
     action_limits.count(_sign_in_counters(address, username), FAILED_SIGN_INS)
 
 
@@ -47,7 +45,7 @@ def count_sign_up(address: str) -> None:
 
 
 def count_password_reset(address: str, email: str) -> None:
-    """Counts one request for a reset mail: by who asks, and by who would be mailed."""
+    """Counts one request for a reset mail, by the address that asks and by the mail address."""
     action_limits.count([("reset-by", address), ("reset-for", _folded(email))], PASSWORD_RESETS)
 
 

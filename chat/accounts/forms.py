@@ -1,4 +1,4 @@
-"""The forms that make accounts and send reset mails; everything else is Django's own."""
+"""The forms that make accounts and send reset mails; all others are Django's own."""
 
 import threading
 from typing import Any
@@ -15,8 +15,10 @@ from chat.errors import ChallengeRequired
 
 
 class SignUpForm(UserCreationForm[User]):
-    """Makes an account; the address is optional and may stand at several accounts, so it tells no
-    one who has one.
+    """Makes an account.
+
+    The mail address is optional, and several accounts may have the same one, so the form does not
+    tell whether an account has it.
     """
 
     email = forms.EmailField(
@@ -33,7 +35,7 @@ class ChallengeField(AltchaField):
     """Takes a solution of the challenge. Raises LimitsUnavailable as `proof_of_work.use` does."""
 
     def replay_attack_protection(self, payload: str) -> None:
-        # The package's own reads and then writes: of several at once, all would pass.
+        # The package's own method reads and then writes: several at once would all pass.
         try:
             proof_of_work.use(payload)
         except ChallengeRequired as refusal:
@@ -60,8 +62,9 @@ class FirstAdminForm(SignUpForm):
 
 
 class ResetForm(PasswordResetForm):
-    """Sends reset links that come from SITE_URL (the Host header is the client's claim), by mail
-    for which no request waits.
+    """Sends reset links, in a thread of its own.
+
+    The links come from SITE_URL, because the Host header is the client's claim.
     """
 
     def save(self, *args: Any, **options: Any) -> None:

@@ -1,5 +1,6 @@
-"""Guests: people without an account, known by a random id in their session, whose conversations go
-with them when they sign in.
+"""Guests: people without an account, known by a random id in their session.
+
+When they sign in, their conversations become the account's.
 """
 
 import contextlib
@@ -19,7 +20,7 @@ from chat.models import Conversation, Message
 from chat.requester import Requester
 
 SESSION_KEY = "guest"
-# Much longer than a turn takes to begin.
+# Far longer than a turn takes to begin.
 _REMEMBERED_SECONDS = 60
 # SQLite takes no more ids than this at once, with room to spare.
 _BATCH = 500
@@ -36,12 +37,12 @@ def watch() -> None:
 
 
 def _signed_in(request: HttpRequest, user: AbstractBaseUser, **kwargs: Any) -> None:
-    # Django has given the session a new key by now, and kept what is in it, unless it was another
-    # account's.
+    # By now Django has given the session a new key, and has kept its contents unless they were
+    # another account's.
     if name := request.session.pop(SESSION_KEY, ""):
         guest, account = Requester(None, name, ""), Requester(user.pk, "", "")
-        # Before the transfer: a turn that begins meanwhile, and is not there yet, finds this
-        # afterwards.
+        # Before the transfer: a turn that begins meanwhile, too late for the transfer, reads this
+        # when it is written.
         with contextlib.suppress(*redis_client.REDIS_ERRORS):
             redis_client.client().set(
                 redis_keys.guest_account(guest.owner_key), user.pk, ex=_REMEMBERED_SECONDS
@@ -53,7 +54,7 @@ def _signed_in(request: HttpRequest, user: AbstractBaseUser, **kwargs: Any) -> N
 def transfer_late_turn(guest: Requester) -> None:
     """Transfers the turn of a guest who signed in while it began.
 
-    Blocks on Redis, and seldom on the database.
+    Blocks on Redis, and rarely on the database.
     """
     try:
         account = redis_client.client().get(redis_keys.guest_account(guest.owner_key))
@@ -65,11 +66,10 @@ def transfer_late_turn(guest: Requester) -> None:
 
 @transaction.atomic
 def transfer_to_account(guest: Requester, account: Requester) -> None:
-    """Makes the guest's conversations the account's, those with a running answer too: answers are
-    known by their own id.
+    """Makes the guest's conversations the account's, also those with a running answer.
 
-    The turns go along, so that one sent again still finds its answer. The ledger
-    stays as it is: what was used was used at that address.
+    The turns go along, so that one sent again still finds its answer. The ledger stays as it is:
+    what was used counts for the address.
     """
     Conversation.objects.owned_by(guest).update(user=account.user_id, guest="")
     # A client may have used one id for two turns.
@@ -79,10 +79,10 @@ def transfer_to_account(guest: Requester, account: Requester) -> None:
 
 
 def forget_unreachable() -> int:
-    """Deletes the conversations of guests whose sessions are over, and returns how many; the ledger
-    keeps its rows.
+    """Deletes the conversations of guests whose sessions are over, and returns how many.
 
-    A guest's session begins with their first turn, so one that old has no session that leads to it.
+    A guest's session begins with their first turn, so no session leads to a conversation of that
+    age. The ledger keeps its rows.
     """
     over = timezone.now() - timedelta(seconds=settings.SESSION_COOKIE_AGE)
     found = list(

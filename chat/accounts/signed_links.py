@@ -13,21 +13,21 @@ from chat.models import Invitation
 
 _SETUP_SALT = "chat.setup"
 _INVITATION_SALT = "chat.invitation"
-SETUP_MAX_AGE = (
-    24 * 3600
-)  # seconds; the site prints a new link whenever it starts without an account
+# In seconds. The site prints a new link whenever it starts without an account.
+SETUP_MAX_AGE = 24 * 3600
 
 
 def setup_url() -> str:
-    """Returns the absolute address at which the first admin can be made, for a day and only while
-    no account exists.
+    """Returns the absolute address at which the first admin can be made.
+
+    It works for a day, and only while no account exists.
     """
     token = signing.dumps("setup", salt=_SETUP_SALT)
     return settings.SITE_URL + reverse("setup", args=[token])
 
 
 def setup_is_open(token: str) -> bool:
-    """Tells whether the token of a set-up link is ours, not too old, and there is no account yet."""
+    """Tells whether a set-up link's token is ours and not too old, and no account exists."""
     try:
         signing.loads(token, salt=_SETUP_SALT, max_age=SETUP_MAX_AGE)
     except signing.BadSignature:
@@ -42,7 +42,7 @@ def invitation_url(invitation: Invitation) -> str:
 
 
 def invitation_of(token: str) -> Invitation | None:
-    """Returns the invitation of a link's token; None if it is not ours, used, expired or withdrawn."""
+    """Returns the invitation of a link's token; None if it is not ours or not usable."""
     try:
         key = uuid.UUID(signing.Signer(salt=_INVITATION_SALT).unsign(token))
         return Invitation.objects.usable().filter(pk=key).first()
