@@ -1,7 +1,7 @@
 """The tables.
 
-Querysets are the only door to a person's own things: every view goes through
-`Conversation.objects.owned_by(requester)` or `Message.objects.owned_by(requester)`.
+A person's own conversations and messages are read only through
+`Conversation.objects.owned_by(requester)` and `Message.objects.owned_by(requester)`.
 """
 
 from chat.models.catalog import ChatModel

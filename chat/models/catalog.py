@@ -8,14 +8,14 @@ from django.db.models import Q
 
 from chat.models.configured import ConfiguredQuerySet
 
-# Beyond what there is; a turn's cost and the sums of the ledger stay numbers that a database can
-# hold.
+# Above any real price and context, and low enough that a turn's cost and the sums of the ledger fit
+# into the database's numbers.
 _MAX_USD_PER_MILLION = 10_000
 _MAX_TOKENS = 100_000_000
 
 
 class ChatModel(models.Model):
-    """Describes a model of the upstream that people may choose."""
+    """Represents a model of the upstream that people may choose."""
 
     slug = models.CharField(
         max_length=120, unique=True, help_text="The upstream's name, such as gpt-4o-mini."
@@ -65,7 +65,7 @@ class ChatModel(models.Model):
         help_text="Takes over when this model cannot be reached.",
     )
     position = models.PositiveIntegerField(default=0)
-    # What the upstream's refusals have taught: see chat.upstream.learned.
+    # Learned from the upstream's refusals: see chat.upstream.learned.
     learned = models.JSONField(default=dict, blank=True, editable=False)
 
     objects = ConfiguredQuerySet.as_manager()

@@ -1,4 +1,4 @@
-"""The tables that an operator sets and that workers remember: see chat.limits.configuration."""
+"""The tables that operators change and workers remember: see chat.limits.configuration."""
 
 from typing import Any, TypeVar
 
@@ -9,12 +9,12 @@ from django.dispatch import Signal
 T = TypeVar("T", bound=models.Model)
 
 
-# Sent by changes in bulk, of which Django's own signals say nothing.
+# Sent by changes in bulk, for which Django sends no signals.
 configured_in_bulk = Signal()
 
 
 class ConfiguredQuerySet(models.QuerySet[T]):
-    """Announces changes in bulk of a table that workers remember: see chat.limits.configuration."""
+    """Announces changes in bulk of a table that workers remember."""
 
     def update(self, **values: Any) -> int:
         changed = super().update(**values)
@@ -28,7 +28,7 @@ class ConfiguredQuerySet(models.QuerySet[T]):
 
 
 def configured_models() -> list[type[models.Model]]:
-    """Returns the tables that workers remember: those whose manager is one of a ConfiguredQuerySet."""
+    """Returns the tables that workers remember: those with a ConfiguredQuerySet."""
     tables = apps.get_app_config("chat").get_models()
     return [
         table for table in tables if isinstance(table._default_manager.none(), ConfiguredQuerySet)

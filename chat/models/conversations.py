@@ -1,4 +1,7 @@
-"""Conversations, and the messages in them. Querysets are the only door to a person's own things."""
+"""Conversations, and the messages in them.
+
+A person's own rows are reached only through `owned_by` of the querysets.
+"""
 
 import uuid
 from collections.abc import Sequence
@@ -20,12 +23,12 @@ class ConversationQuerySet(FoldedQuerySet["Conversation"]):
         return self.filter(user=None, guest=requester.guest) if requester.guest else self.none()
 
     def delete(self) -> tuple[int, dict[str, int]]:
-        """Locks the rows before their messages are looked up.
+        """Deletes as Django does, but locks the rows before their messages are looked up.
 
-        One that a turn adds meanwhile would be left without its conversation.
+        A message that a turn adds meanwhile would be left without its conversation.
         """
         with transaction.atomic():
-            # By themselves: the admin's list counts messages, and PostgreSQL locks no groups.
+            # A plain query: the admin's list counts messages, and PostgreSQL locks no grouped rows.
             own = self.model._default_manager.filter(pk__in=self.order_by().values("pk"))
             list(own.select_for_update().order_by("pk").values_list("pk"))
             return super().delete()
@@ -72,7 +75,7 @@ class Conversation(FoldedModel):
         ]
 
     def __str__(self) -> str:
-        # Not the title: it is content, and this text stands in the admin and in its log.
+        # Not the title: it is content, and the admin and its log show this text.
         return str(self.id)
 
 
@@ -82,19 +85,19 @@ class MessageQuerySet(FoldedQuerySet["Message"]):
         return self.filter(conversation__in=Conversation.objects.owned_by(requester))
 
     def answers(self) -> "MessageQuerySet":
-        """Returns those that a model wrote, or is to write."""
+        """Returns the messages that a model wrote, or is to write."""
         return self.filter(role=Message.Role.ASSISTANT)
 
     def turns_of(self, requester: Requester) -> "MessageQuerySet":
-        """Returns the answers that were asked for with an id of the turn."""
+        """Returns the requester's answers that were asked for with an id of the turn."""
         return self.filter(turn_owner=requester.owner_key, turn__isnull=False)
 
     def oldest_first(self) -> "MessageQuerySet":
-        """Orders by time; a prompt and its answer may carry the same instant."""
+        """Orders by time; a prompt and its answer may have the same time."""
         return self.order_by("created", "-role", "pk")
 
     def streaming(self) -> "MessageQuerySet":
-        """Narrows to the answers whose end is not saved yet."""
+        """Returns the answers whose end is not saved yet."""
         return self.filter(status=Message.Status.STREAMING)
 
     def streaming_ids(self, answer_ids: Sequence[uuid.UUID]) -> set[uuid.UUID]:
@@ -110,8 +113,9 @@ class MessageQuerySet(FoldedQuerySet["Message"]):
         )
 
     def status_and_text(self, answer_id: uuid.UUID) -> tuple[str, str] | None:
-        """Reads a stored answer; None where there is none (a stateless one, or one that was
-        deleted).
+        """Reads a stored answer; None where there is none.
+
+        It may be a stateless answer, or one that was deleted.
         """
         return self.filter(id=answer_id).values_list("status", "content").first()
 
@@ -157,7 +161,7 @@ class Message(FoldedModel):
         editable=False,
         help_text="How many of the oldest messages the model was not sent.",
     )
-    # A turn is one POST of one requester; the digest tells the same turn with another body.
+    # A turn is one POST of one requester; the digest shows when it is sent again with another body.
     turn = models.UUIDField(null=True, blank=True, editable=False)
     turn_owner = models.CharField(max_length=80, blank=True, editable=False)
     turn_digest = models.CharField(max_length=64, blank=True, editable=False)

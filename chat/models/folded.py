@@ -1,5 +1,6 @@
-"""Tables with a text that is searched: beside it stands its fold, written by whatever writes the
-text.
+"""Tables with a text that is searched, and its fold beside it.
+
+Whatever writes the text writes the fold.
 """
 
 from collections.abc import Iterable
@@ -13,9 +14,9 @@ T = TypeVar("T", bound="FoldedModel")
 
 
 class FoldedQuerySet(models.QuerySet[T]):
-    """Changes in bulk fold as well.
+    """Keeps the fold up to date in changes in bulk.
 
-    A text is set to a text: the database cannot fold an expression.
+    A text must be set to a string: the database cannot fold an expression.
     """
 
     def update(self, **values: Any) -> int:
@@ -41,7 +42,7 @@ def _checked(text: Any) -> str:
 class FoldedModel(models.Model):
     """Keeps the fold of a text beside it.
 
-    `FOLDED` names the text; its fold is the field of that name and `_folded`.
+    `FOLDED` names the text; its fold is the field of that name with `_folded` appended.
     """
 
     FOLDED: ClassVar[str]
@@ -50,7 +51,7 @@ class FoldedModel(models.Model):
         abstract = True
 
     def fold(self) -> None:
-        """Brings the fold up to date with the text, where that was read at all."""
+        """Brings the fold up to date with the text, where the text was read at all."""
         if self.FOLDED not in self.get_deferred_fields():
             setattr(self, f"{self.FOLDED}_folded", stored_fold(getattr(self, self.FOLDED)))
 

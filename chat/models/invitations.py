@@ -11,12 +11,13 @@ _INVITATION_DAYS = 7
 
 
 def invitation_expiry() -> datetime:
+    """Returns when an invitation made now expires."""
     return timezone.now() + timedelta(days=_INVITATION_DAYS)
 
 
 class InvitationQuerySet(models.QuerySet["Invitation"]):
     def usable(self) -> "InvitationQuerySet":
-        """Returns those that are neither used nor expired."""
+        """Returns the invitations that are neither used nor expired."""
         return self.filter(used=None, expires__gt=timezone.now())
 
 
@@ -40,7 +41,7 @@ class Invitation(models.Model):
         on_delete=models.SET_NULL,
         related_name="+",
     )
-    # Apart from who used it: the account may be deleted later, and the link stays used.
+    # Apart from `used_by`: when that account is deleted, the link stays used.
     used = models.DateTimeField(null=True, blank=True, editable=False)
     used_by = models.ForeignKey(
         settings.AUTH_USER_MODEL,

@@ -10,14 +10,14 @@ from django.utils import timezone
 
 from chat.models.configured import ConfiguredQuerySet
 
-# A trillion: however many grants there are, their sum is a number that a database can hold.
+# Low enough that the sum of many grants fits into the database's numbers.
 MAX_GRANTED_TOKENS = 10**12
 
 
 class Grant(models.Model):
     """Gives budget beyond the quota, once: `tokens` on its day, `usd` in the month of its day.
 
-    It is kept as a record of who gave it.
+    It is kept as a record of the operator who gave it.
     """
 
     user = models.ForeignKey(
@@ -85,7 +85,10 @@ class Pause(models.Model):
 
 
 class ContentAccess(models.Model):
-    """Records that an operator read a person's conversation; never changed or deleted by the site."""
+    """Records that an operator read a person's conversation.
+
+    The site never changes or deletes these rows.
+    """
 
     operator = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+"

@@ -8,7 +8,7 @@ from chat.models.configured import ConfiguredQuerySet
 
 
 class SitePolicy(models.Model):
-    """Holds what applies to the whole site; one row."""
+    """Holds what applies to the whole site, in one row."""
 
     class Signup(models.TextChoices):
         CLOSED = "closed", "Closed: admins make accounts"
@@ -53,7 +53,7 @@ class SitePolicy(models.Model):
     def lock(cls) -> None:
         """Lets one transaction at a time go on from here, on every worker, until it ends.
 
-        The site's lock for what must not be done twice at once: the policy's one row is locked.
+        The lock for what must not be done twice at once: it locks the one row of the policy.
         """
         cls.objects.select_for_update().get_or_create(pk=1)
 

@@ -1,4 +1,4 @@
-"""The limits of people, of groups, of guests, of everyone."""
+"""The limits of a person, of groups, of guests, or of everyone."""
 
 from django.conf import settings
 from django.contrib.auth.models import Group, User
@@ -16,10 +16,10 @@ from chat.requester import Requester
 
 class QuotaQuerySet(ConfiguredQuerySet["Quota"]):
     def for_requester(self, requester: Requester) -> "Quota | None":
-        """Returns the one quota that applies, in one query.
+        """Returns the one quota that applies to the requester, in one query.
 
-        One naming the user, else the highest-priority one naming a group of theirs, else the
-        default.
+        That is one that names the user, else the one of the highest priority that names a group of
+        theirs, else the default.
         """
         if requester.user_id is None:
             return self.filter(for_guests=True).first()
@@ -35,19 +35,17 @@ class QuotaQuerySet(ConfiguredQuerySet["Quota"]):
         return applicable.order_by(rank, "-priority", "pk").first()
 
     def effective_field(self, user: str, field: str) -> Coalesce:
-        """Returns a field of the quota that applies, for each row of a query of people.
+        """Returns an expression for a query of people: a field of the quota that applies.
 
-        `user` is its field that holds the person's id.
-
-        The same rule as `for_requester`; SQLite cannot do that query's ORDER BY inside another
-        query.
+        `user` is the field of that query with the person's id. The rule is that of `for_requester`;
+        SQLite cannot do that ORDER BY inside another query.
         """
         best = self.order_by("-priority", "pk")
         reasons = (Q(users=OuterRef(user)), Q(groups__user=OuterRef(user)), Q(is_default=True))
         return Coalesce(*(Subquery(best.filter(reason).values(field)[:1]) for reason in reasons))
 
     def people_counts(self) -> dict[int, int]:
-        """Returns to how many accounts each quota applies, by its id.
+        """Returns to how many accounts each quota applies, by the id of the quota.
 
         Quotas that apply to no one are left out. One query.
         """
@@ -146,26 +144,25 @@ class Quota(models.Model):
 
     @property
     def allows_nothing(self) -> bool:
-        """Tells whether a limit of 0 refuses for good: there is no time after which a turn would
-        pass.
-        """
+        """Tells whether a limit of 0 refuses every turn, however long it waits."""
         return self.concurrent_streams == 0 or any(rate.limit == 0 for rate in self.rates)
 
     @property
     def enforced(self) -> "Quota":
-        """Returns the quota whose limits hold: this one, or in shadow mode one without any."""
+        """Returns the quota whose limits hold: this one, or in shadow mode one without limits."""
         return self if self.mode == self.Mode.ENFORCE else Quota(name=self.name, mode=self.mode)
 
     def people(self, among: "QuerySet[User] | None" = None) -> "QuerySet[User]":
-        """Returns the accounts to which it applies, of all or of those `among` others."""
+        """Returns the accounts to which it applies, of all or of `among`."""
         people = User.objects.all() if among is None else among
         return people.alias(applies=Quota.objects.effective_field("pk", "pk")).filter(
             applies=self.pk
         )
 
     def allowed_models(self) -> list[ChatModel]:
-        """Returns the enabled models that the quota allows, in the operator's order; all in shadow
-        mode.
+        """Returns the enabled models that the quota allows, in the operator's order.
+
+        In shadow mode these are all enabled models.
         """
         chosen = (
             set(self.models.values_list("pk", flat=True))

@@ -1,8 +1,7 @@
-"""What the database itself refuses and Django's constraints cannot say: a parent from another
-conversation.
+"""Triggers that keep a message's parent in the same conversation.
 
-The triggers are made after every migrate, not in a migration: on SQLite a later
-change of the table rebuilds it, and drops them silently.
+Django's constraints cannot say that. The triggers are made after every migrate, not in a migration:
+on SQLite a later change of the table rebuilds it, and drops them silently.
 """
 
 from typing import Any
@@ -21,12 +20,14 @@ BEGIN
   IF NEW.parent_id IS NOT NULL AND NOT EXISTS (
     SELECT 1 FROM chat_message WHERE id = NEW.parent_id AND conversation_id = NEW.conversation_id
   ) THEN
-    RAISE EXCEPTION 'the parent belongs to another conversation' USING ERRCODE = 'integrity_constraint_violation';
+    RAISE EXCEPTION 'the parent belongs to another conversation'
+      USING ERRCODE = 'integrity_constraint_violation';
   END IF;
   RETURN NEW;
 END $$;
 DROP TRIGGER IF EXISTS chat_message_parent ON chat_message;
-CREATE TRIGGER chat_message_parent BEFORE INSERT OR UPDATE OF parent_id, conversation_id ON chat_message
+CREATE TRIGGER chat_message_parent
+  BEFORE INSERT OR UPDATE OF parent_id, conversation_id ON chat_message
   FOR EACH ROW EXECUTE FUNCTION chat_message_parent();
 """
 

@@ -14,7 +14,7 @@ from chat.models.conversations import Message
 
 
 class TokenFigures(Protocol):
-    """Has what an answer has used: a row of the ledger, or a bill."""
+    """Represents what an answer has used: a row of the ledger, or a bill."""
 
     @property
     def prompt_tokens(self) -> int: ...
@@ -34,7 +34,7 @@ def usage_payload(figures: TokenFigures) -> dict[str, Any]:
 
 
 class RunningRow(NamedTuple):
-    """Holds an answer that runs, the worker that runs it, and whether somebody asked it to stop."""
+    """Holds a running answer, its worker, and whether it was asked to stop."""
 
     worker: str
     answer: UUID
@@ -43,19 +43,20 @@ class RunningRow(NamedTuple):
 
 class UsageQuerySet(models.QuerySet["Usage"]):
     def running(self) -> "UsageQuerySet":
-        """Narrows to the answers that are not settled yet."""
+        """Returns the rows of answers that are not settled yet."""
         return self.filter(outcome=Usage.Outcome.RUNNING)
 
     def running_rows(self) -> list[RunningRow]:
-        """Reads what runs, of all workers: one query on an index of running rows."""
+        """Reads the running answers of all workers: one query on an index of running rows."""
         return [
             RunningRow(*row)
             for row in self.running().order_by().values_list("worker", "answer", "stop_requested")
         ]
 
     def request_stop(self, answer_id: UUID) -> None:
-        """Has the worker that generates an answer end it within seconds, where Redis cannot tell it
-        to.
+        """Asks the worker of an answer to end it, by a mark that it reads within seconds.
+
+        For when Redis cannot tell the worker.
         """
         self.running().filter(answer=answer_id).update(stop_requested=True)
 
@@ -82,12 +83,11 @@ class UsageQuerySet(models.QuerySet["Usage"]):
 
 
 class Usage(models.Model):
-    """Records an answer.
+    """Records what one answer used and cost: a row of the ledger.
 
-    Its row is inserted with the turn as `running` with its reserved figures, settled once, never
-    changed after.
-
-    It outlives the conversation and the account, or deleting would buy back budget.
+    It is inserted with the turn, as `running` and with the reserved figures, is settled once, and
+    never changes afterwards. It outlives the conversation and the account: deleting them must not
+    give budget back.
     """
 
     class Outcome(models.TextChoices):
@@ -132,8 +132,8 @@ class Usage(models.Model):
     first_token_ms = models.PositiveIntegerField(null=True)
     duration_ms = models.PositiveBigIntegerField(null=True)
     created = models.DateTimeField(default=timezone.now)
-    # Budgets and charts sum by day: a date needs no arithmetic of time zones for every row, and
-    # stays what it was when the zone is changed.
+    # Budgets and charts sum by day. A date needs no time zone arithmetic for every row, and stays
+    # the same when the site's zone is changed.
     day = models.DateField(
         default=timezone.localdate, editable=False, help_text="In the site's time zone."
     )
@@ -148,8 +148,8 @@ class Usage(models.Model):
             models.Index(fields=["limit_key", "day"]),
             models.Index(fields=["owner_key", "created"]),
             models.Index(fields=["created"]),
-            # All that the sums of the whole site and the operator's charts read, so that they read
-            # nothing but the index.
+            # All columns that the sums of the whole site and the operator's charts read, so that
+            # the index alone answers them.
             models.Index(
                 fields=[
                     "day",
@@ -162,7 +162,7 @@ class Usage(models.Model):
                 ],
                 name="usage_sums",
             ),
-            # In the order in which medians are counted off.
+            # In the order in which percentiles are counted off.
             models.Index(
                 fields=["day", "first_token_ms"],
                 condition=Q(first_token_ms__isnull=False),
@@ -176,12 +176,10 @@ class Usage(models.Model):
 
 
 class RefusalCount(models.Model):
-    """Counts turns that were refused, by the hour, person, quota and code.
+    """Counts refused turns by hour, person, quota and code.
 
-    With `shadow` they would have been, by a quota in shadow mode.
-
-    Statistics, not a gate: a worker writes what it has refused every few seconds
-    (chat.limits.refusal_counts).
+    With `shadow` they were let through by a quota in shadow mode. These are statistics, not a gate:
+    a worker writes what it has refused every few seconds (chat.limits.refusal_counts).
     """
 
     hour = models.DateTimeField(help_text="The beginning of the hour.")
