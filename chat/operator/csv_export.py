@@ -1,4 +1,4 @@
-"""CSV that a spreadsheet may open: what it would run as a formula is text."""
+"""CSV that is safe to open in a spreadsheet: what it would run as a formula is text."""
 
 import csv
 import io
@@ -12,8 +12,9 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 
 def format_rows(rows: Iterable[Iterable[Any]]) -> str:
-    """Returns the rows as RFC 4180 has them; None is an empty cell, a time is ISO 8601, and money
-    is written out in full.
+    """Returns the rows as CSV (RFC 4180).
+
+    None is an empty cell, a time is in ISO 8601, and money is never in exponents.
     """
     text = io.StringIO()
     csv.writer(text).writerows([_cell(value) for value in row] for row in rows)

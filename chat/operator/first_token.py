@@ -1,4 +1,4 @@
-"""How long people wait for the first token: percentiles by day, out of the ledger."""
+"""How long people wait for the first token: percentiles by day, from the ledger."""
 
 from dataclasses import dataclass
 from datetime import date
@@ -12,7 +12,7 @@ from chat.operator.periods import Period
 
 @dataclass(frozen=True)
 class Wait:
-    """Holds milliseconds until the first token on one day: median and 95th percentile.
+    """Holds the milliseconds until the first token on one day: median and 95th percentile.
 
     They are None without answers.
     """
@@ -25,14 +25,16 @@ class Wait:
 
 _BY_POSTGRESQL = """
 SELECT day, COUNT(*),
-  percentile_disc(0.5) WITHIN GROUP (ORDER BY first_token_ms), percentile_disc(0.95) WITHIN GROUP (ORDER BY first_token_ms)
+  percentile_disc(0.5) WITHIN GROUP (ORDER BY first_token_ms),
+  percentile_disc(0.95) WITHIN GROUP (ORDER BY first_token_ms)
 FROM chat_usage WHERE day BETWEEN %s AND %s AND first_token_ms IS NOT NULL GROUP BY day
 """
-# SQLite knows no percentiles, but counts off an index fast: a place costs as many steps as it is
-# far from the day's fastest. PostgreSQL takes ten times as long for that as for sorting them all.
+# SQLite has no percentiles, but steps along an index fast, one step for each faster answer of the
+# day. PostgreSQL takes ten times as long for that as for sorting them all.
 _AT_PLACE = """
 SELECT * FROM (
-  SELECT day, first_token_ms FROM chat_usage WHERE day = %s AND first_token_ms IS NOT NULL ORDER BY first_token_ms LIMIT 1 OFFSET %s
+  SELECT day, first_token_ms FROM chat_usage WHERE day = %s AND first_token_ms IS NOT NULL
+  ORDER BY first_token_ms LIMIT 1 OFFSET %s
 ) AS place
 """
 
@@ -70,7 +72,7 @@ def _counted_off(period: Period) -> list[Wait]:
 
 
 def _rank(count: int, percent: int) -> int:
-    """Returns how many of `count` values in order come before the one that is the percentile."""
+    """Returns how many of `count` sorted values come before the one that is the percentile."""
     return -(-count * percent // 100) - 1
 
 

@@ -15,7 +15,7 @@ FIRST_YEAR = 2000
 class Period:
     """Holds whole days of the site's time zone, the first and the last included.
 
-    `key` is how an address names it.
+    `key` is its name in addresses.
     """
 
     key: str

@@ -1,8 +1,7 @@
-"""Compares what Redis has reserved with what the ledger has as running. Blocks on both; changes
-nothing.
+"""Compares what Redis has reserved with the running answers of the ledger.
 
-There are no counters to compare: what was spent is in the ledger alone. What
-can differ are the slots and reservations of running answers, and the answers
+Blocks on both; changes nothing. There are no counters to compare: what was spent is in the ledger
+alone. What can differ are the slots and reservations of running answers, and the answers
 themselves.
 """
 
@@ -17,9 +16,8 @@ from chat.models import Message, Usage
 def persistent_differences(seconds: float) -> list[str]:
     """Returns in words the differences that are there now and still are after `seconds`.
 
-    Turns begin and end while one looks.
-
-    Raises what `chat.redis_client.REDIS_ERRORS` names and Django's database errors.
+    Turns begin and end during a look. Raises `chat.redis_client.REDIS_ERRORS` and Django's database
+    errors.
     """
     first = set(differences())
     if not first:
@@ -29,6 +27,7 @@ def persistent_differences(seconds: float) -> list[str]:
 
 
 def differences() -> Iterator[str]:
+    """Yields in words each difference that one look finds."""
     subjects = (
         subject
         for subject in leases.subjects(redis_client.client())

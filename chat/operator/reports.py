@@ -1,8 +1,7 @@
-"""What was used, by whom and how well it went: the ledger and the refusals of a period, added up by
-the database.
+"""Use, people, refusals and outcomes of a period, added up by the database.
 
-The number of queries does not depend on the number of rows. Running answers are
-left out: their figures are only what was reserved.
+The number of queries does not depend on the number of rows. Running answers are left out: their
+figures are only what was reserved.
 """
 
 from collections.abc import Iterable
@@ -34,7 +33,7 @@ MAX_PEOPLE = 20
 
 @dataclass(frozen=True)
 class Figures:
-    """Holds what some answers came to. Money is USD."""
+    """Holds the sums of some answers. Money is in USD."""
 
     answers: int = 0
     prompt_tokens: int = 0
@@ -66,7 +65,7 @@ class Figures:
 class Share:
     """Holds the figures of one model, person or group.
 
-    `key` is its id where it has one, `is_rest` marks the sum of all that are not named.
+    `key` is its id where it has one; `is_rest` marks the sum of all that are not named.
     """
 
     name: str
@@ -77,7 +76,7 @@ class Share:
 
 @dataclass(frozen=True)
 class Day:
-    """Holds one day: its figures, and how many of its answers ended how."""
+    """Holds one day: its figures, and the number of its answers by outcome."""
 
     day: date
     figures: Figures
@@ -103,7 +102,7 @@ def total(parts: Iterable[Figures]) -> Figures:
 def by_day_and_model(period: Period) -> tuple[list[Day], list[Share]]:
     """Returns every day of the period, and the models, the most expensive first.
 
-    Days without answers are there too. One query, in an index's order.
+    Days without answers are included. One query, in the order of an index.
     """
     figures: dict[date, Figures] = {}
     outcomes: dict[date, dict[str, int]] = {}
@@ -123,11 +122,12 @@ def by_day_and_model(period: Period) -> tuple[list[Day], list[Share]]:
     return days, _ranked([Share(name, sums) for name, sums in models.items()])
 
 
-# A person's rows are added up before they meet their groups, or every row of the ledger would look
-# for its groups.
+# A person's rows are added up before they are joined with groups, or every row of the ledger would
+# be joined.
 _PEOPLE_AND_GROUPS = """
 WITH person AS (
-  SELECT user_id, COUNT(*) AS answers, SUM(prompt_tokens) AS prompt, SUM(completion_tokens) AS completion,
+  SELECT user_id, COUNT(*) AS answers,
+    SUM(prompt_tokens) AS prompt, SUM(completion_tokens) AS completion,
     SUM(CAST(ROUND(cost_usd * 100000000) AS BIGINT)) AS cost
   FROM chat_usage WHERE day BETWEEN %s AND %s AND outcome <> 'running' GROUP BY user_id
 ), first_people AS (
@@ -136,7 +136,8 @@ WITH person AS (
 SELECT 'person', first_people.user_id, auth_user.username, answers, prompt, completion, cost
 FROM first_people LEFT JOIN auth_user ON auth_user.id = first_people.user_id
 UNION ALL
-SELECT 'group', auth_group.id, auth_group.name, SUM(answers), SUM(prompt), SUM(completion), SUM(cost)
+SELECT 'group', auth_group.id, auth_group.name,
+  SUM(answers), SUM(prompt), SUM(completion), SUM(cost)
 FROM person LEFT JOIN auth_user_groups ON auth_user_groups.user_id = person.user_id
   LEFT JOIN auth_group ON auth_group.id = auth_user_groups.group_id
 GROUP BY auth_group.id, auth_group.name
@@ -147,10 +148,8 @@ _NAMELESS = {"person": "guests and deleted accounts", "group": "in no group"}
 def by_person_and_group(period: Period, whole: Figures) -> tuple[list[Share], list[Share]]:
     """Returns the MAX_PEOPLE who cost most, with the rest of the `whole`, and the groups.
 
-    One query.
-
     Guests, and people whose account is gone, count as one person. Groups are those people are in
-    today: a person in two counts in both, and those in none have a line of their own.
+    today: a person in two counts in both, and those in none have a line of their own. One query.
     """
     with connection.cursor() as cursor:
         cursor.execute(
@@ -195,7 +194,7 @@ class Refusals:
 
 
 def refusals(period: Period) -> list[Refusals]:
-    """Returns the refusals by the gate that refused, the busiest first."""
+    """Returns the refusals by code, the most frequent first."""
     counts: dict[str, dict[bool, int]] = {}
     rows = RefusalCount.objects.order_by().filter(day__gte=period.first, day__lte=period.last)
     for code, shadow, count in rows.values_list("code", "shadow").annotate(times=Sum("count")):
@@ -209,10 +208,9 @@ def refusals(period: Period) -> list[Refusals]:
 
 @dataclass(frozen=True)
 class Budget:
-    """Holds the site's spend this month in USD.
+    """Holds the site's spend of one month in USD, and its limit if any.
 
-    It has what was spent so far, what it comes to at the month's end if it goes on like this (None
-    on its first day), and the limit if any.
+    `projected` is the spend at the month's end if it goes on like this; None on the first day.
     """
 
     spent: Decimal
@@ -221,7 +219,7 @@ class Budget:
 
 
 def budget(limit: Decimal | None, now: datetime) -> Budget:
-    """Returns the budget of the month of `now`; one query."""
+    """Returns the budget of the month of `now`; at most three queries."""
     spent = Decimal(budgets.spent(None, timezone.localdate(now)).micro_usd).scaleb(-6)
     begin, end = budgets.month_start(now), budgets.next_month(now)
     elapsed = now - begin

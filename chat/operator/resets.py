@@ -1,5 +1,4 @@
-"""A new start for people who have used up their limits: empty windows, and a grant of what they
-have used.
+"""Resets of used-up limits: empty windows, and a grant of what was used.
 
 The ledger is never changed.
 """
@@ -34,16 +33,16 @@ class Reset:
 
 
 def reset(people: "QuerySet[User]", by: int) -> dict[int, Reset]:
-    """Empties the windows of these people and grants them what they have used; `by` is the
-    operator. Returns the grants by person.
+    """Empties the windows of these people and grants them what they have used.
 
-    Resetting twice grants nothing twice. Raises LimitsUnavailable when Redis does not answer;
-    nothing is granted then.
+    Returns the grants by the id of the person; `by` is the id of the operator. Resetting twice
+    grants nothing twice. Raises LimitsUnavailable when Redis does not answer; nothing is granted
+    then.
     """
     ids = list(people.order_by().values_list("pk", flat=True))
     windows.forget(windows.TURNS, (Requester(pk, "", "").limit_key for pk in ids), _all_windows())
     with transaction.atomic():
-        # One operator at a time: two who reset at once would both grant it.
+        # One operator at a time: two who reset at once would both grant the same.
         SitePolicy.lock()
         resets = _owed(people)
         Grant.objects.bulk_create(
@@ -57,9 +56,9 @@ def reset(people: "QuerySet[User]", by: int) -> dict[int, Reset]:
 
 
 def _all_windows() -> list[Rate]:
-    """Returns one rate for each period that any quota has.
+    """Returns one rate for each period of any quota.
 
-    A person may have come from another quota this very minute.
+    A person may have come from another quota a moment ago.
     """
     rates = (rate for quota in Quota.objects.only("requests") for rate in quota.rates)
     return list({rate.period: rate for rate in rates}.values())
