@@ -1,4 +1,4 @@
-"""Walks the tree of a conversation. The one place that follows `parent`; no database."""
+"""Walks the tree of a conversation: the one place that follows `parent`. No database."""
 
 from collections.abc import Iterable
 from typing import Protocol, TypeVar
@@ -6,7 +6,7 @@ from uuid import UUID
 
 
 class Node(Protocol):
-    """Has what is asked of a message, or of a row of some of its fields."""
+    """Represents a message, or a row of some of its fields."""
 
     @property
     def id(self) -> UUID: ...

@@ -1,5 +1,4 @@
-"""What a person is told about how an answer ended: the note under it, and the field `note` of
-`done`.
+"""What a person is told about how an answer ended: the note under it, `note` in `done`.
 
 Pure.
 """
@@ -14,7 +13,7 @@ _REASONS = {
     "content_filter": "The provider's content filter has cut this answer short.",
     "tool_calls": "The model asked for a tool, which this site does not have.",
 }
-# Where there is no text these say more than the words above.
+# For an answer without text, in place of the reasons above.
 _SAID_NOTHING = {
     "": "The model said nothing.",
     "length": "The model said nothing: it reached its length limit before its first word.",

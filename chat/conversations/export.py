@@ -1,4 +1,4 @@
-"""A conversation as something to take along."""
+"""A conversation in the formats of its export."""
 
 from typing import Any
 
@@ -8,10 +8,9 @@ from chat.models.usage import usage_payload
 
 
 def as_dict(conversation: Conversation) -> dict[str, Any]:
-    """Returns the export format of docs/protocol.md: the whole tree, oldest first, times in ISO
-    8601.
+    """Returns the export format of docs/protocol.md: the whole tree, oldest first.
 
-    `usage` is null until the answer is paid for.
+    Times are in ISO 8601; `usage` is null until the answer is settled.
     """
     messages = list(conversation.messages.oldest_first())
     settled = Usage.objects.filter(answer__in=conversation.messages.values("pk")).exclude(
@@ -40,8 +39,9 @@ def _message(message: Message, usage: dict[str, Any] | None) -> dict[str, Any]:
 
 
 def as_markdown(conversation: Conversation) -> str:
-    """Returns the branch that ends with the newest message; every message under a heading that says
-    who wrote it.
+    """Returns the branch that ends with the newest message as Markdown.
+
+    The heading of each message says who wrote it.
     """
     parts = [f"# {' '.join(conversation.title.split()) or 'Conversation'}"]
     messages = list(conversation.messages.oldest_first())

@@ -1,5 +1,4 @@
-"""Names of files to be downloaded, made of what people write: whole where they can be, harmless
-everywhere.
+"""Names of downloaded files, made of titles: complete where they can be, safe everywhere.
 
 Pure.
 """
@@ -15,25 +14,24 @@ from chat.graphemes import cut_bytes
 
 _FALLBACK = "conversation"
 _MAX_ASCII_CHARS = 60
-# Most file systems hold 255 bytes, some encrypted ones 143; a browser that finds the name taken
-# adds " (1)".
+# Most file systems hold 255 bytes, some encrypted ones 143; a browser adds " (1)" to a name that is
+# taken.
 _MAX_BYTES = 120
-# Separators of paths and streams, what shells and Windows take for something else, and line ends.
+# Separators of paths and streams, characters special to shells and Windows, and line ends.
 _FORBIDDEN = re.compile(r'[/\\:*?"<>|\s\x00-\x1f\u2028\u2029]+')
-# With any suffix behind it, Windows takes such a name for a device.
+# Windows takes such a name for a device, with any suffix.
 _DEVICE = re.compile(
     r"(con|prn|aux|nul|conin\$|conout\$|(com|lpt)[0-9¹²³])\s*(\..*)?$", re.IGNORECASE
 )
-# What RFC 8187 lets stand in an extended value as it is.
+# The characters that RFC 8187 lets stand unescaped in an extended value.
 _ATTRIBUTE = "!#$&+-.^_`|~"
 
 
 def attachment(title: str, suffix: str) -> str:
-    """Returns the Content-Disposition (RFC 6266) of a download called after a title; `suffix` is
-    "md" or such.
+    """Returns the Content-Disposition (RFC 6266) of a download named after a title.
 
-    `filename` is ASCII, for old programs; a title beyond it comes in `filename*` (RFC 8187) as
-    well.
+    `suffix` is "md" or the like. `filename` is ASCII, for old programs; a title with other
+    characters comes in `filename*` (RFC 8187) as well.
     """
     ascii_name = _harmless(slugify(title)[:_MAX_ASCII_CHARS].strip("-_")) or _FALLBACK
     header = f'attachment; filename="{ascii_name}.{suffix}"'

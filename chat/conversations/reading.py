@@ -1,4 +1,4 @@
-"""Reading conversations for the page: the sidebar's list, and the branch of the tree that is shown.
+"""Reading conversations for the page: the sidebar's list, and the branch that is shown.
 
 Functions with a query block.
 """
@@ -16,17 +16,18 @@ from chat.models import ChatModel, Conversation, Message, Quota, Usage
 from chat.requester import Requester
 
 SIDEBAR_LIMIT = 200
-# Of a long branch a page has at least so many of its newest messages (10,000 would take a server 5
-# s and a browser longer), and begins at a multiple of the step: while it grows by a turn, what
-# stands above stays where it is.
+# A page of a long branch has at least so many of its newest messages: 10,000 would take the server
+# five seconds, and the browser longer. It begins at a multiple of the step, so that its beginning
+# stays the same while turns are added.
 PAGE_MESSAGES = 200
 PAGE_STEP = 100
 
 
 @dataclass(frozen=True)
 class Entry:
-    """Holds a message as the page shows it, with its place among its siblings (the other branches
-    at this point), counted from 1.
+    """Holds a message as the page shows it, with its place among its siblings, counted from 1.
+
+    Siblings are the other branches at this point.
     """
 
     message: Message
@@ -41,8 +42,9 @@ class Entry:
 
 
 def entries(messages: Iterable[Message], through: UUID | None = None) -> list[Entry]:
-    """Returns the path from the first prompt to the newest message, or to the newest one below
-    `through`.
+    """Returns the path from the first prompt to the newest message.
+
+    With `through`, it goes to the newest message below that one.
     """
     known = {
         message.id: message for message in sorted(messages, key=lambda message: message.created)
@@ -74,8 +76,8 @@ def _entry(message: Message, siblings: Sequence[Message]) -> Entry:
 class Thread:
     """Holds what a page shows of a branch.
 
-    `earlier` is the message at which it would begin with a step more, None where nothing is left
-    out.
+    `earlier` is the message at which the page would begin with a step more; None where nothing is
+    left out.
     """
 
     entries: Sequence[Entry] = ()
@@ -85,10 +87,10 @@ class Thread:
 def thread(
     conversation: Conversation, through: UUID | None = None, since: UUID | None = None
 ) -> Thread:
-    """Returns the end of the branch, from `through` or `since` on if one of them is further up,
-    with everything the page shows of it.
+    """Returns the end of the branch, with all that the page shows of it.
 
-    That is: finished answers as HTML, and what they used. Two queries.
+    It begins at `through` or `since` where one of them is further up. Finished answers come as
+    HTML, with their usage. Two queries.
     """
     path = entries(conversation.messages.all(), through)
     first = _first_shown(path, {through, since})
@@ -131,8 +133,9 @@ def _note(message: Message) -> str:
 
 
 def sidebar(requester: Requester) -> tuple[list[Conversation], bool]:
-    """Returns the requester's newest conversations, by their last turn; and whether there are older
-    ones.
+    """Returns the requester's newest conversations by their last turn, at most SIDEBAR_LIMIT.
+
+    And whether there are older ones. One query.
     """
     found = list(Conversation.objects.owned_by(requester).only("id", "title")[: SIDEBAR_LIMIT + 1])
     return found[:SIDEBAR_LIMIT], len(found) > SIDEBAR_LIMIT

@@ -9,15 +9,13 @@ from chat.models import Conversation, Message
 from chat.requester import Requester
 
 MAX_HITS = 50
-_MAX_QUERY_CHARS = 200  # characters
+_MAX_QUERY_CHARS = 200
 _BEFORE, _AFTER = 60, 140  # characters shown around a match
 
 
 @dataclass(frozen=True)
 class Hit:
-    """Holds a conversation, and where the words stand in it: the text around the match in three
-    pieces, not yet escaped.
-    """
+    """Holds a conversation, and the text around the match in three pieces, not yet escaped."""
 
     conversation: Conversation
     before: str
@@ -26,17 +24,17 @@ class Hit:
 
 
 def clean_query(text: str) -> str:
-    """Returns what can be searched for: without NUL, which PostgreSQL refuses, on one line, not
-    endless.
+    """Returns the query on one line, at most _MAX_QUERY_CHARS long.
+
+    Without NUL, which PostgreSQL refuses.
     """
     return " ".join(text.replace("\0", " ").split())[:_MAX_QUERY_CHARS].strip()
 
 
 def search_conversations(requester: Requester, query: str) -> list[Hit]:
-    """Returns at most 50 of the requester's conversations, the latest first; none for an empty
-    query.
+    """Returns at most MAX_HITS of the requester's conversations that match, the latest first.
 
-    One query.
+    None for an empty query. One query of the database.
     """
     if not query:
         return []
@@ -56,7 +54,7 @@ def search_conversations(requester: Requester, query: str) -> list[Hit]:
 
 
 def _contains(field: str, query: str) -> Q:
-    """Tells whether the query stands in the field, in whatever case.
+    """Returns the condition that the query is in the field, in any case.
 
     A text in ASCII has no fold beside it, and needs none.
     """

@@ -1,4 +1,4 @@
-"""The name of a conversation, out of its first prompt. Pure; imports chat.graphemes alone."""
+"""The name of a conversation, from its first prompt. Pure; imports chat.graphemes alone."""
 
 import re
 from collections.abc import Iterable
@@ -7,24 +7,23 @@ from unicodedata import category
 from chat.graphemes import cut
 
 MAX_TITLE_CHARS = 60
-# A place to end is looked for in the last characters; a word that is longer than these, such as an
-# address, is cut.
+# A place to end is looked for in the last characters; a word longer than that, such as an address,
+# is cut.
 _LOOK_BACK = 24
 
 # A line that begins or ends a block of code, with what may stand before it.
 _FENCE = re.compile(r"(.*?)(?:`{3,}|~{3,})[\w+#.-]*\s*$")
-# Headings, quotes, list items, boxes to tick: what stands at the beginning of a line and is not its
-# text.
+# Marks at the beginning of a line: headings, quotes, list items, boxes to tick.
 _MARKS = re.compile(r"\s*(?:(?:#{1,6}|>+|[-*+•]|\[[ xX]\])(?:\s+|$))+")
 _RULE = re.compile(r"\s*(?:[-*_=]\s*){3,}$")
 _EMPHASIS = re.compile(r"(\*\*|`+)(?=\S)(.+?)(?<=\S)\1")
-# What turns the direction of all that follows it on a page, and what is not seen at all. Joiners
-# stay: scripts and emoji need them.
+# Characters that turn the direction of the page's text, and invisible ones. Joiners stay: scripts
+# and emoji need them.
 INVISIBLE = re.compile(
     "[\u061c\u200b\u200e\u200f\u202a-\u202e\u2060-\u2069\ufeff\ufff9-\ufffb\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\xad]"
 )
-# Chinese and Japanese have no spaces: a line may end behind any character, but for these rules (JIS
-# X 4051, kinsoku shori).
+# Chinese and Japanese have no spaces: a line may end behind any character, but for the rules below
+# (JIS X 4051, kinsoku shori).
 _CJK = re.compile(
     "[\u2e80-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\uff01-\uff9f\U00020000-\U0003ffff]"
 )
@@ -39,18 +38,18 @@ _TRAILING = " ,;:.、，。；：・" + "".join(sorted(_NEVER_LAST)) + "([{"
 
 
 def title_of(prompt: str) -> str:
-    """Returns the first words of the prompt's text, MAX_TITLE_CHARS characters at most with the …
-    of one that is cut.
+    """Returns the first words of the prompt's text, at most MAX_TITLE_CHARS characters.
 
-    "" where there is nothing to see in it.
+    The … of a title that is cut counts; "" where there is nothing to see in the prompt.
     """
     line = _text_of(prompt)
     return line if len(line) <= MAX_TITLE_CHARS else f"{_cut(line, MAX_TITLE_CHARS - 1)}…"
 
 
 def _text_of(prompt: str) -> str:
-    """Returns on one line the text around blocks of code or, where there is none, what is in them;
-    or else the prompt as it is.
+    """Returns on one line the text around blocks of code; without such text, the code.
+
+    Where that is empty too, it returns the prompt as it is.
     """
     text = INVISIBLE.sub("", prompt)
     outside, inside = _split(text)
@@ -84,8 +83,9 @@ def _joined(lines: Iterable[str]) -> str:
 
 
 def _cut(line: str, most: int) -> str:
-    """Returns the beginning of the line, ended at a sensible place: behind a sentence's part, a
-    word, a character.
+    """Returns the beginning of the line, at most `most` characters.
+
+    It ends, as far as possible, behind a part of a sentence, else a word, else a character.
     """
     places = [place for place in range(most, most - _LOOK_BACK, -1) if _may_end(line, place)]
     ends = [place for place in places if line[place - 1] in _SENTENCE_END]
