@@ -3,8 +3,8 @@ from django.apps import AppConfig
 from django.contrib.admin.apps import AdminConfig
 from django.db.models.signals import post_migrate
 
-# `ModelAdmin[Quota]` and the like mean something to the type checker only; Django's classes raise
-# for it. Here, because every app's configuration is loaded before any form or admin.
+# `ModelAdmin[Quota]` and the like are for the type checker; without this Django's classes raise for
+# them. It is done here because app configurations are loaded before any form or admin.
 django_stubs_ext.monkeypatch()
 
 

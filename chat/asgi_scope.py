@@ -1,4 +1,4 @@
-"""Keys of ours in the ASGI scope of a request, and how views read and set them."""
+"""Our own keys in the ASGI scope of a request, and how views read and set them."""
 
 from typing import Any, cast
 
@@ -6,17 +6,17 @@ from django.http import HttpRequest
 
 # The address that the connection comes from, whatever a proxy says.
 PEER_ADDRESS = "chatsite.peer"
-# Whether a shutdown waits for the response to end by itself: it can be read nowhere else.
+# Tells whether a shutdown waits for the response to end: it can be read nowhere else.
 MUST_FINISH = "chatsite.must_finish"
 
 
 def mark_must_finish(request: HttpRequest) -> None:
-    """Has a shutdown wait for the end of this request's response."""
+    """Makes a shutdown wait for the end of this request's response."""
     _scope(request)[MUST_FINISH] = True
 
 
 def peer_address(request: HttpRequest) -> str | None:
-    """Returns the address that the connection comes from; None where the server does not say."""
+    """Returns the address that the connection comes from; None where the server gives none."""
     address: str | None = _scope(request).get(PEER_ADDRESS)
     return address
 

@@ -1,9 +1,8 @@
-"""Who the client is: the one place where a forwarding header is believed or not.
+"""The client's address: the one place where a forwarding header is believed or not.
 
-No header a client sends changes its address unless it came through a proxy
-that TRUSTED_PROXIES names. Entries of X-Forwarded-For are read from the right,
-because each proxy appends the peer it saw and everything left of the last
-untrusted hop is the client's own claim.
+A header changes a client's address only if the request came through a proxy that TRUSTED_PROXIES
+names. Entries of X-Forwarded-For are read from the right: each proxy appends the peer it saw, and
+everything left of the last untrusted hop is the client's own claim.
 """
 
 import ipaddress
@@ -13,11 +12,11 @@ Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")  # RFC 6052, section 2.1
-_IPV6_PREFIX = 64  # what one household or machine is given: RFC 6177
+_IPV6_PREFIX = 64  # bits; what one household or machine is given: RFC 6177
 
 
 def parse_address(text: str) -> Address | None:
-    """Returns an address out of a header or a socket, or None if it is none.
+    """Returns the address in a header or of a socket; None if it is not one.
 
     A port is stripped; IPv4-mapped (::ffff:1.2.3.4) and NAT64 forms become the IPv4 address they
     carry.
@@ -55,10 +54,9 @@ def client_address(
 ) -> str:
     """Returns the client's address: `peer`, or what trusted proxies say of it.
 
-    They say so in their X-Forwarded-For headers (in order of arrival).
-
-    An entry that is no address ends the walk at the hop before it. "0.0.0.0"
-    when nothing is known, so that the unknown share one allowance.
+    `forwarded_for` are the X-Forwarded-For headers in order of arrival. An entry that is no address
+    ends the walk at the hop before it. "0.0.0.0" when nothing is known, so that all unknown clients
+    share one allowance.
     """
     current = parse_address(peer) if peer else None
     if is_trusted(current, proxies):
@@ -70,12 +68,14 @@ def client_address(
             current = address
             if not is_trusted(address, proxies):
                 break
-    return str(current) if current is not None else "0.0.0.0"  # noqa: S104 (an address to count on, not to bind to)
+    # An address to count on, not to bind to.
+    return str(current) if current is not None else "0.0.0.0"  # noqa: S104
 
 
 def limit_address(address: str) -> str:
-    """Returns what a guest's limits are counted on: an IPv4 address as it is, an IPv6 address by
-    its /64 network.
+    """Returns the address on which a guest's limits are counted.
+
+    An IPv4 address stays as it is; an IPv6 address counts by its /64 network.
     """
     parsed = parse_address(address)
     if isinstance(parsed, ipaddress.IPv6Address):

@@ -1,38 +1,38 @@
-"""What an error of the database means: it is away, or it refuses what it was asked, or we asked
-wrongly.
+"""What an error of the database means: it is away, it refuses a request, or the fault is ours.
 
-The one place that decides it. Imports nothing of the project. Django's classes are too wide:
-SQLite says OperationalError of a locked file and of a pattern that is too long alike.
-Sources: https://sqlite.org/rescode.html, PostgreSQL's manual, appendix A (error codes).
+The one place that decides it. Imports nothing of the project. Django's classes are too wide: SQLite
+raises OperationalError both for a locked file and for a pattern that is too long. Sources:
+https://sqlite.org/rescode.html, PostgreSQL's manual, appendix A (error codes).
 """
 
 from django.db import DataError, Error, InterfaceError, InternalError, OperationalError
 
-# What SQLite says of a statement, not of its file: ERROR, INTERNAL, TOOBIG, CONSTRAINT, MISMATCH,
+# Codes of SQLite for a statement, not for the file: ERROR, INTERNAL, TOOBIG, CONSTRAINT, MISMATCH,
 # MISUSE, AUTH, RANGE.
 _SQLITE_OF_STATEMENT = frozenset({1, 2, 18, 19, 20, 21, 23, 25})
 _SQLITE_ERROR = 1
 _SQLITE_REFUSED = frozenset({18, 20, 25})
-# ERROR is anything; these are no fault of a value.
+# ERROR may be anything; these texts are no fault of a value.
 _SQLITE_OURS = ("no such ", "has no column", "already exists", "syntax error", "transaction")
-# Connection; authorization and catalog (at connecting); a deadlock or a rollback; resources, too
-# many clients among them; a lock not available; shutting down, cancelled, starting up; the system;
-# an internal error.
+# Connection; authorization and catalog (when connecting); deadlock or rollback; resources, such as
+# too many clients; lock not available; shutting down, cancelled, starting up; system error;
+# internal error.
 _POSTGRESQL_AWAY = ("08", "28", "3D", "40", "53", "55", "57", "58", "XX")
-# A standby after a failover, or a server made read-only because its disk is full; a connection that
-# was idle for too long.
+# A read-only server, such as a standby after a failover or one whose disk is full; a connection
+# that was idle for too long.
 _POSTGRESQL_AWAY_STATES = ("25006", "25P03")
 # Data, syntax and access, program limits.
 _POSTGRESQL_REFUSED = ("22", "42", "54")
 # No such table, column or function; no permission: a migration is missing, or a right.
 _POSTGRESQL_OURS = ("42P01", "42703", "42883", "42501")
-# libpq's word for too many values, which has no code.
+# libpq's text for too many values, which has no code.
 _TOO_MANY_VALUES = "number of parameters must be"
 
 
 def is_away(error: BaseException) -> bool:
-    """Tells whether the database cannot be reached or used at present, so that the same may succeed
-    later.
+    """Tells whether the database cannot be reached or used at present.
+
+    The same request may succeed later.
     """
     if not isinstance(error, Error):
         return False
@@ -46,9 +46,7 @@ def is_away(error: BaseException) -> bool:
 
 
 def is_refused(error: BaseException) -> bool:
-    """Tells whether the database is there and refuses what it was asked: a value that is too long,
-    or none that it knows.
-    """
+    """Tells whether the database answers and refuses a value, such as one that is too long."""
     if not isinstance(error, Error):
         return False
     if (code := _sqlite_code(error)) is not None:
@@ -60,9 +58,9 @@ def is_refused(error: BaseException) -> bool:
 
 
 def words(error: Error) -> str:
-    """Returns what may be logged of it.
+    """Returns what may be logged of the error.
 
-    Other kinds than OperationalError quote values, and so prompts; so may what is refused.
+    Other classes than OperationalError quote values, and so prompts; so do some refusals.
     """
     lines = str(error).splitlines()
     name, state = type(error).__name__, _sqlstate(error)
@@ -72,8 +70,9 @@ def words(error: Error) -> str:
 
 
 def _sqlite_code(error: Error) -> int | None:
-    """SQLite's primary result code, None of another database and of errors that the driver makes
-    itself.
+    """Returns SQLite's primary result code.
+
+    None for another database, and for errors that the driver makes itself.
     """
     code = getattr(error.__cause__, "sqlite_errorcode", None)
     return code & 0xFF if isinstance(code, int) else None

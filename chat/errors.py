@@ -1,7 +1,7 @@
-"""What a person may be told when a turn is refused (an HTTP status) or goes wrong (an event).
-Imports nothing of the project.
+"""What a person may be told: a turn is refused (an HTTP status) or goes wrong (an event).
 
-The codes are the contract of docs/protocol.md: outside programs rely on them.
+Imports nothing of the project. The codes are the contract of docs/protocol.md: outside programs
+rely on them.
 """
 
 import contextlib
@@ -10,11 +10,11 @@ from typing import Any
 
 
 class Refusal(Exception):
-    """Turns a request down before it starts; it has cost nothing.
+    """Refuses a request before it starts; it has cost nothing.
 
-    `retry_after` is whole seconds, `limit` names the limit that was met,
-    `headers` go out with the answer, and `quota` is the name of the quota that
-    refused, where one did, for the operator's statistics.
+    `retry_after` is in whole seconds, `limit` names the limit that was reached, `headers` go out
+    with the response. `quota` is the name of the quota that refused, if one did, for the operator's
+    statistics.
     """
 
     status = 400
@@ -37,8 +37,9 @@ class Refusal(Exception):
         self.quota = quota
 
     def payload(self) -> dict[str, Any]:
-        """Returns the body of the answer: `{"error": {"code", "message", "retry_after"?,
-        "limit"?}}`.
+        """Returns the body of the response, as docs/protocol.md has it.
+
+        It is `{"error": {"code", "message", "retry_after"?, "limit"?}}`.
         """
         error: dict[str, Any] = {"code": self.code, "message": self.message}
         if self.retry_after is not None:
@@ -50,7 +51,7 @@ class Refusal(Exception):
 
 @contextlib.contextmanager
 def adding_headers(headers: dict[str, str]) -> Iterator[None]:
-    """Adds `headers` to those of a Refusal that the block raises; its own go first."""
+    """Adds `headers` to a Refusal that the block raises; those it has already stay."""
     try:
         yield
     except Refusal as refusal:
@@ -147,15 +148,16 @@ class DatabaseUnavailable(Refusal):
 
 
 class InternalFault(Refusal):
-    """Says that it is the site's own fault, and that trying again will not mend it soon."""
+    """Says that the fault is the site's own, and that trying again soon will not help."""
 
     status, code = 500, "internal_error"
 
 
 class AnswerError(Exception):
-    """Says what went wrong while an answer was generated, as its `error` event says it.
+    """Says what went wrong while an answer was generated, for its `error` event.
 
-    `code` is the contract's, `reason` (optional) tells rejections apart, `retry_after` is seconds.
+    `code` is the contract's, `reason` (optional) tells rejections apart, `retry_after` is in
+    seconds.
     """
 
     def __init__(self, code: str, *, reason: str = "", retry_after: float | None = None) -> None:
@@ -207,5 +209,5 @@ _REASONS = {
 
 
 def sentence(code: str, reason: str = "") -> str:
-    """Returns what to tell a person about an error, at once or after a reload."""
+    """Returns what a person is told about an error, at once and after a reload."""
     return _REASONS.get(reason) or _SENTENCES.get(code, "Something broke on our side.")

@@ -9,8 +9,9 @@ _UNITS = [(86400, "day"), (3600, "hour"), (60, "minute"), (1, "second")]
 
 
 def span(seconds: int) -> str:
-    """Returns a length of time in one unit, never shorter than it is: 60 is "1 minute", 61 is "61
-    seconds", 301 is "6 minutes".
+    """Returns a length of time in one unit, rounded up.
+
+    60 is "1 minute", 61 is "61 seconds", 301 is "6 minutes".
     """
     size, unit = next(
         (size, unit) for size, unit in _UNITS if size == 1 or seconds >= 2 * size or seconds == size
@@ -35,7 +36,7 @@ def usd(amount: Decimal) -> str:
 
 
 def money(amount: Decimal) -> str:
-    """Returns an amount to read at a glance: $1,255.79, below a dollar $0.0042."""
+    """Returns a rounded amount: $1,255.79, and below a dollar four places: $0.0042."""
     if abs(amount) >= 1 or not amount:
         return f"${amount:,.2f}"
     if amount < Decimal("0.0001"):
@@ -44,7 +45,7 @@ def money(amount: Decimal) -> str:
 
 
 def compact(number: int | Decimal) -> str:
-    """Returns a number as an axis has it: 950, 1.5k, 20M."""
+    """Returns a number as an axis shows it: 950, 1.5k, 20M."""
     for size, unit in ((10**9, "G"), (10**6, "M"), (10**3, "k")):
         if number >= size:
             return f"{(Decimal(number) / size).quantize(Decimal('0.01')).normalize():f}{unit}"
@@ -52,14 +53,14 @@ def compact(number: int | Decimal) -> str:
 
 
 def short_usd(amount: int | Decimal) -> str:
-    """Returns an amount as an axis has it: $0.05, $1.5k."""
+    """Returns an amount as an axis shows it: $0.05, $1.5k."""
     return f"${compact(amount)}" if amount >= 1000 else usd(Decimal(amount))
 
 
 def figure(value: Any) -> str:
     """Returns a value as a table shows it.
 
-    Thousands stand apart, money is in USD, days are in words; nothing is a dash.
+    Thousands are set apart, money is in USD, days are in words; None is a dash.
     """
     if value is None:
         return "–"
@@ -79,5 +80,5 @@ _GATES = {
 
 
 def gate(code: str) -> str:
-    """Returns what refused a turn, by the code of the refusal."""
+    """Returns the name of the limit that refused a turn, by the code of the refusal."""
     return _GATES.get(code, code.replace("_", " "))

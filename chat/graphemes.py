@@ -1,8 +1,8 @@
-"""Cutting text where a reader would: between what they see as characters. Pure; imports nothing of
-the project.
+"""Cuts text between what a reader sees as characters.
 
-Extended grapheme clusters of Unicode's UAX #29, as far as they matter for cutting: marks, joiners,
-emoji sequences, flags, Hangul, and the conjuncts of Indic scripts.
+Pure; imports nothing of the project. Extended grapheme clusters of Unicode's UAX #29, as far as
+they matter for cutting: marks, joiners, emoji sequences, flags, Hangul, and the conjuncts of Indic
+scripts.
 """
 
 from unicodedata import category, combining
@@ -13,11 +13,10 @@ _MARKS = ("Mn", "Me", "Mc")
 
 
 def cut(text: str, most: int) -> str:
-    """The beginning of the text, `most` characters (code points) long or a little less, so that
-    nothing seen as one is cut in two.
+    """Returns the beginning of the text, at most `most` code points, in whole characters.
 
-    Only of what is itself longer than `most`, such as a letter with a hundred marks, a piece is
-    left.
+    Only a character that is itself longer than `most`, such as a letter with a hundred marks, is
+    cut in two.
     """
     if len(text) <= most:
         return text
@@ -28,12 +27,12 @@ def cut(text: str, most: int) -> str:
 
 
 def cut_bytes(text: str, most: int) -> str:
-    """The same, measured in bytes of UTF-8."""
+    """Returns the same for at most `most` bytes of UTF-8."""
     return cut(text, len(text.encode()[:most].decode(errors="ignore")))
 
 
 def _is_inside(text: str, place: int) -> bool:
-    """Whether the character before the place and the one after it are seen as one."""
+    """Tells whether the characters before and after the place are seen as one."""
     before, after = text[place - 1], text[place]
     if after == ZWJ or _is_extending(after) or before == ZWJ:
         return True
@@ -45,7 +44,9 @@ def _is_inside(text: str, place: int) -> bool:
 
 
 def _is_extending(letter: str) -> bool:
-    """Marks, variation selectors among them, ZWNJ, the five colours of skin, and the tags of
+    """Tells whether the character belongs to the one before it.
+
+    Such are marks, variation selectors among them, ZWNJ, the five skin tones, and the tags of
     regional flags.
     """
     return (
@@ -68,8 +69,9 @@ def _flag_halves_before(text: str, place: int) -> int:
 
 
 def _hangul_goes_on(before: str, after: str) -> bool:
-    """Whether a syllable that is written in parts goes on: a leading consonant, a vowel, a final
-    consonant.
+    """Tells whether a Hangul syllable that is written in parts goes on.
+
+    The parts are a leading consonant, a vowel and a final consonant.
     """
     is_whole, is_open = (
         "가" <= before <= "힣",

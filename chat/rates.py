@@ -9,8 +9,9 @@ _RATE = re.compile(r"(\d{1,9})/(\d{0,5})([smhd])", re.IGNORECASE | re.ASCII)
 
 @dataclass(frozen=True)
 class Rate:
-    """Allows at most `limit` requests in a window of `period` seconds; `name` is the period as it
-    was written ("m", "5m").
+    """Allows at most `limit` requests in a window of `period` seconds.
+
+    `name` is the period as it was written ("m", "5m").
     """
 
     limit: int
@@ -19,11 +20,10 @@ class Rate:
 
 
 def parse_rates(text: str) -> list[Rate]:
-    """Returns the rates in `text`, which is comma-separated and in django-ratelimit's syntax; blank
-    means none.
+    """Returns the rates in a comma-separated text; none for a blank one.
 
-    Raises ValueError with a sentence for a person when it is not that, when a
-    period is no time at all, or when the same period stands there twice.
+    The syntax is django-ratelimit's. Raises ValueError with a sentence for a person where the text
+    is not that, where a period is 0, or where a period stands there twice.
     """
     rates: list[Rate] = []
     for part in filter(None, (piece.strip() for piece in text.split(","))):

@@ -1,5 +1,4 @@
-"""Connections to Redis: the one place that knows how to make them, for django-redis and for
-redis.asyncio.
+"""Makes the connections to Redis, for django-redis and for redis.asyncio: the one place for it.
 
 `memory://` is a Redis inside the process (fakeredis), one server shared by both.
 """
@@ -18,21 +17,22 @@ from redis.retry import Retry
 
 from chat import redis_keys
 
-# redis-py's own defaults take 3 to 9 seconds to report a server that is not
-# there. A turn must be refused within 2 s, so: one attempt, half a second.
+# With redis-py's defaults it takes 3 to 9 seconds to report that a server is away. A turn must be
+# refused within 2 s, so: one attempt, half a second.
 SOCKET_SECONDS = 0.5
-# "Redis is away": what a command raises when Redis does not answer, or not as it should.
+# What a command raises when Redis does not answer, or not as it should: "Redis is away".
 REDIS_ERRORS = (redis.RedisError, OSError)
 _AWAY = (redis.ConnectionError, redis.TimeoutError, OSError)
-# While Redis is away, one thread in this many seconds finds out whether it is back, and the others
-# do not wait for that.
+# While Redis is away, one thread in this many seconds asks whether it is back; the others do not
+# wait for that.
 ASK_AGAIN_SECONDS = SOCKET_SECONDS + 0.1
 _CHECK_SECONDS = 60
 
 
 class _Client(redis.Redis):
-    """Fails at once for a moment after Redis has failed: many who wait their own half second, one
-    behind the other, would wait long.
+    """Fails at once for a moment after Redis has failed.
+
+    Many threads that wait half a second each, one after the other, would wait long.
     """
 
     _away_until: float | None = None
@@ -76,20 +76,20 @@ def client() -> redis.Redis:
 
 
 def was_away() -> bool:
-    """Tells whether the blocking client has found Redis away when it asked last. Asks nothing."""
+    """Tells whether Redis was away at the blocking client's last command. Asks nothing."""
     return getattr(client(), "was_away", False)
 
 
 def check() -> None:
     """Raises one of REDIS_ERRORS unless Redis answers and takes writes.
 
-    One that is full, or a replica, is of no use.
+    A Redis that is full, or a replica, takes none.
     """
     client().set(redis_keys.write_check(), "1", ex=_CHECK_SECONDS)
 
 
 def async_client() -> redis.asyncio.Redis:
-    """Makes a new client for the running event loop; the caller closes it with `aclose()`."""
+    """Makes a client for the running event loop; the caller closes it with `aclose()`."""
     if settings.REDIS_IN_PROCESS:
         import fakeredis
 
@@ -110,8 +110,9 @@ def _options(retry: Any) -> dict[str, Any]:
 
 
 class ConnectionFactory(DjangoRedisConnectionFactory):
-    """Gives django-redis the client of this module, so that timeouts and `memory://` are decided
-    once.
+    """Gives django-redis the client of this module.
+
+    So timeouts and `memory://` are decided in one place.
     """
 
     def connect(self, url: str) -> redis.Redis:

@@ -1,7 +1,7 @@
 """Names every key and channel of the project in Redis. Imports nothing of the project.
 
-What stands in braces is the hash tag: in a cluster, keys with the same tag lie on one server, so
-that a script or a pipeline may use them together. Beside these there are the request windows, which
+Braces hold the hash tag: in a cluster, keys with the same tag are on one server, so that a script
+or a pipeline may use them together. Besides these keys there are the request windows, which
 django-ratelimit names through the cache "default" (`chatsite:1:rl:…`; a window expires with its
 period).
 """
@@ -13,7 +13,7 @@ from uuid import UUID
 
 
 def answer_text(answer_id: UUID | str) -> str:
-    """Names the text so far, UTF-8; an hour from when it was first written."""
+    """Names the text so far, UTF-8; it lives an hour from its first write."""
     return f"chatsite:{{a:{answer_id}}}:text"
 
 
@@ -49,7 +49,7 @@ def worker_inbox(worker_id: str) -> str:
 
 
 class LeaseKeys(NamedTuple):
-    """Holds the three keys of one subject: they are used in one script, so they share a hash tag."""
+    """Holds the three keys of one subject, with one hash tag: one script uses them."""
 
     slots: str
     reservations: str
@@ -59,15 +59,15 @@ class LeaseKeys(NamedTuple):
 def leases(subject: str) -> LeaseKeys:
     """Names a subject's slots, reservations and the version of both; an hour.
 
-    Slots are a sorted set (id, end of the lease), reservations a hash by id.
-    A subject is a `limit_key`, the whole site, or `readers:` with an `owner_key`.
+    Slots are a sorted set (id, end of the lease), reservations a hash by id. A subject is a
+    `limit_key`, the whole site, or `readers:` with an `owner_key`.
     """
     prefix = f"chatsite:{{{subject}}}"
     return LeaseKeys(f"{prefix}:slots", f"{prefix}:reserved", f"{prefix}:version")
 
 
 def subject_of(reservations: str) -> str:
-    """Returns whose the key `leases(…).reservations` is.
+    """Returns the subject whose key `leases(…).reservations` this is.
 
     `leases("*")` gives the pattern to scan for such keys.
     """
@@ -86,7 +86,7 @@ def linked_guests(owner_key: str) -> str:
 
 
 def configuration() -> str:
-    """Names the version of what operators configure; kept for ever."""
+    """Names the version of what operators configure; it does not expire."""
     return "chatsite:configuration"
 
 
@@ -94,7 +94,7 @@ def configuration() -> str:
 
 
 def used_challenge(challenge: str) -> str:
-    """Names the mark that a proof of work was used; a minute longer than that could be used."""
+    """Names the mark of a used proof of work; a minute longer than that is valid."""
     return f"chatsite:challenge:{challenge}"
 
 
@@ -114,7 +114,7 @@ def guest_account(owner_key: str) -> str:
 def cooldown(model_digest: str) -> str:
     """Names the mark that a model cools down; until it may be asked again.
 
-    `model_digest` is keyed and gives nothing away.
+    `model_digest` is a keyed digest that tells nothing of the model.
     """
     return f"chatsite:{{c:{model_digest}}}:cool"
 
@@ -128,5 +128,5 @@ def upstream_failures() -> str:
 
 
 def write_check() -> str:
-    """Names what is written to find out whether Redis takes writes; a minute."""
+    """Names the key written to find out whether Redis takes writes; a minute."""
     return "chatsite:check"

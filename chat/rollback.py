@@ -1,5 +1,6 @@
-"""Gives back what was taken when a block that takes several things fails on the way. Imports
-nothing of the project.
+"""Gives back what was taken when a block that takes several things fails on the way.
+
+Imports nothing of the project.
 
     with rollback_on_error() as undo:
         first = take_one()
@@ -23,7 +24,7 @@ def rollback_on_error() -> Iterator[ExitStack]:
 
 @asynccontextmanager
 async def async_rollback_on_error() -> AsyncIterator[AsyncExitStack]:
-    """Does the same for callbacks that are to be awaited (`push_async_callback`)."""
+    """Does the same for callbacks to be awaited (`push_async_callback`)."""
     async with AsyncExitStack() as undo:
         yield undo
         undo.pop_all()

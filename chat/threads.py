@@ -1,10 +1,8 @@
-"""Where blocking work (ORM, django-redis) runs: a few threads of the process, whatever the number
-of open streams.
+"""Runs blocking work (ORM, django-redis) in a few threads, however many streams are open.
 
-A request's own thread-sensitive thread lives as long as its response, and a
-task started by a view inherits a context that is gone when it needs it
-(asgiref#526); these threads have neither trouble. No database connection is
-held between two pieces of work.
+A request's own thread-sensitive thread lives as long as its response, and a task started by a view
+inherits a context that is gone when it needs it (asgiref#526); these threads have neither problem.
+No database connection is held between two pieces of work.
 """
 
 import asyncio
@@ -22,8 +20,9 @@ _pool = ThreadPoolExecutor(THREADS, thread_name_prefix="work")
 
 
 async def in_thread(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-    """Runs `function` in one of the threads and returns what it returns; database connections are
-    clean before and let go after.
+    """Runs `function` in one of the threads and returns its result.
+
+    Old database connections are closed before and after.
     """
     return await asyncio.get_running_loop().run_in_executor(
         _pool, lambda: _with_connections(function, *args, **kwargs)

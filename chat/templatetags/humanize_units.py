@@ -1,4 +1,4 @@
-"""The functions of chat.formatting, as filters of templates."""
+"""The functions of chat.formatting, as template filters."""
 
 from django import template
 
