@@ -30,7 +30,7 @@ from chat.accounts.signed_links import invitation_of, setup_is_open
 from chat.errors import RateLimited, Refusal
 from chat.formatting import span
 from chat.models import Invitation, SitePolicy
-from chat.views.api import address_of
+from chat.views.api import address_of, set_retry_after
 
 # Quoted once more in the address of the sign-in page it grows, and Django follows no redirect of
 # more than 2,048.
@@ -47,8 +47,7 @@ def refusal_page(request: HttpRequest, refusal: Refusal) -> HttpResponse:
         else refusal.message
     )
     response = render(request, "error.html", {"title": title, "text": text}, status=refusal.status)
-    if refusal.retry_after is not None:
-        response["Retry-After"] = str(refusal.retry_after)
+    set_retry_after(response, refusal)
     return response
 
 

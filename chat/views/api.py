@@ -29,13 +29,16 @@ logger = logging.getLogger("chat.api")
 AsyncView = Callable[..., Coroutine[Any, Any, HttpResponseBase]]
 
 
-def refusal_response(refusal: Refusal) -> JsonResponse:
-    """Returns the refusal as the contract says it: status, JSON body, Retry-After where there is
-    one.
-    """
-    response = JsonResponse(refusal.payload(), status=refusal.status, headers=refusal.headers)
+def set_retry_after(response: HttpResponseBase, refusal: Refusal) -> None:
+    """Sets the Retry-After header (seconds) of a refusal that says when to try again."""
     if refusal.retry_after is not None:
         response["Retry-After"] = str(refusal.retry_after)
+
+
+def refusal_response(refusal: Refusal) -> JsonResponse:
+    """Returns the refusal as docs/protocol.md says it: status, headers and a JSON body."""
+    response = JsonResponse(refusal.payload(), status=refusal.status, headers=refusal.headers)
+    set_retry_after(response, refusal)
     response["Cache-Control"] = "no-store"
     # A refusal is an answer, not an incident: Django would log a warning for each.
     response._has_been_logged = True  # type: ignore[attr-defined]

@@ -29,7 +29,12 @@ from chat.turns.guest_turns import with_guest_id
 from chat.turns.request import TurnRequest, parse
 from chat.turns.service import StartedTurn, start_turn
 from chat.views.account import refusal_page
-from chat.views.api import reader_access, require_chat_access, require_requester
+from chat.views.api import (
+    reader_access,
+    require_chat_access,
+    require_requester,
+    set_retry_after,
+)
 from chat.views.streaming import UnbufferedResponse
 
 # Stands in the rendered page where the answer is to come.
@@ -82,8 +87,7 @@ def _refused(
         "conversation_id": conversation_id,
     }
     response = render(request, "chat/refused.html", context, status=refusal.status)
-    if refusal.retry_after is not None:
-        response["Retry-After"] = str(refusal.retry_after)
+    set_retry_after(response, refusal)
     return response
 
 
