@@ -285,7 +285,7 @@ def test_stateless_answer_ends_with_the_session_that_asked(
     wait_until(lambda: ledger(stream).outcome == "stopped")
 
 
-def test_seat_of_a_reader_that_was_ended_is_free(
+def test_lease_of_a_reader_that_was_ended_is_free(
     alice: Person, site: Site, upstream: Upstream
 ) -> None:
     gate = wire.Gate()

@@ -118,11 +118,11 @@ def test_twentyfirst_reader_is_refused_until_one_leaves(running: Running) -> Non
             assert int(refused.headers["retry-after"]) >= 1
         readers[0].close()
 
-        def a_seat_is_free() -> bool:
+        def a_reader_lease_is_free() -> bool:
             with running.person.client.resume(first.answer) as reader:
                 return reader.status == 200
 
-        wait_until(a_seat_is_free)
+        wait_until(a_reader_lease_is_free)
         for reader in readers:
             reader.close()
 
