@@ -51,38 +51,47 @@ def status_for(error: AnswerError | None, has_text: bool) -> str:
 
 
 def save(answer_id: UUID, ending: Ending) -> bool:
-    """Writes answer and ledger row in one transaction; False when someone else had ended it before.
+    """Writes answer and ledger row in one transaction; False where the answer had ended before.
 
-    A conversation that was deleted meanwhile does not come back; its ledger row is settled all the
-    same.
+    A conversation that was deleted meanwhile does not come back. Its ledger row is settled all
+    the same. Blocks on the database, and raises its errors.
     """
     with transaction.atomic():
-        settled = (
-            Usage.objects.running()
-            .filter(answer=answer_id)
-            .update(
-                outcome=ending.status,
-                model=ending.model,
-                prompt_tokens=ending.bill.prompt_tokens,
-                completion_tokens=ending.bill.completion_tokens,
-                cost_usd=ending.bill.cost_usd,
-                estimated=ending.bill.estimated,
-                first_token_ms=ending.first_token_ms,
-                duration_ms=ending.duration_ms,
-            )
-        )
-        if not settled:
+        if not _settle_usage(answer_id, ending):
             return False
-        Message.objects.streaming().filter(id=answer_id).update(
-            status=ending.status,
-            content=ending.text,
-            finish_reason=ending.finish_reason,
-            model=ending.model,
-            error_code=ending.error.code if ending.error else "",
-            error_reason=ending.error.reason if ending.error else "",
-            **({} if ending.trimmed is None else {"trimmed": ending.trimmed}),
-        )
+        _write_message(answer_id, ending)
     return True
+
+
+def _settle_usage(answer_id: UUID, ending: Ending) -> bool:
+    """Writes the end into the running row of the ledger; False where there is none."""
+    updated = (
+        Usage.objects.running()
+        .filter(answer=answer_id)
+        .update(
+            outcome=ending.status,
+            model=ending.model,
+            prompt_tokens=ending.bill.prompt_tokens,
+            completion_tokens=ending.bill.completion_tokens,
+            cost_usd=ending.bill.cost_usd,
+            estimated=ending.bill.estimated,
+            first_token_ms=ending.first_token_ms,
+            duration_ms=ending.duration_ms,
+        )
+    )
+    return bool(updated)
+
+
+def _write_message(answer_id: UUID, ending: Ending) -> None:
+    Message.objects.streaming().filter(id=answer_id).update(
+        status=ending.status,
+        content=ending.text,
+        finish_reason=ending.finish_reason,
+        model=ending.model,
+        error_code=ending.error.code if ending.error else "",
+        error_reason=ending.error.reason if ending.error else "",
+        **({} if ending.trimmed is None else {"trimmed": ending.trimmed}),
+    )
 
 
 def done_payload(ending: Ending) -> dict[str, Any]:

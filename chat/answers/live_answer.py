@@ -76,8 +76,25 @@ class Reader:
             self.wake()
 
     def take_ping(self) -> bool:
+        """Tells whether a ping is due, and takes it: the next call returns False."""
         ping, self._ping = self._ping, False
         return ping
+
+    def take_text(self, text: bytearray) -> str:
+        """Returns what `text` has beyond the cursor, at most PIECE_BYTES, and moves the cursor."""
+        if self.cursor >= len(text):
+            return ""
+        start, self.cursor = self.cursor, _end_of_piece(text, self.cursor)
+        return text[start : self.cursor].decode(errors="replace")
+
+
+def _end_of_piece(text: bytearray, start: int) -> int:
+    end = start + PIECE_BYTES
+    if end >= len(text):
+        return len(text)
+    while text[end] & 0xC0 == 0x80:
+        end -= 1
+    return end
 
 
 class LiveAnswer:
@@ -176,7 +193,7 @@ class LiveAnswer:
         reader = self._open_reader(0, access)
         try:
             while not reader.released:
-                text = self._take_text(reader)
+                text = reader.take_text(self.text)
                 if text or reader.take_ping():
                     reader.sent_at = monotonic()
                     yield text
@@ -200,28 +217,12 @@ class LiveAnswer:
         if not self.readers:
             self.unwatched_since = monotonic()
 
-    def _take_text(self, reader: Reader) -> str:
-        if reader.cursor >= len(self.text):
-            return ""
-        end = self._end_of_piece(reader.cursor)
-        text = self.text[reader.cursor : end].decode(errors="replace")
-        reader.cursor = end
-        return text
-
-    def _end_of_piece(self, start: int) -> int:
-        end = start + PIECE_BYTES
-        if end >= len(self.text):
-            return len(self.text)
-        while self.text[end] & 0xC0 == 0x80:
-            end -= 1
-        return end
-
     def _take(self, reader: Reader) -> bytes:
         frames = b""
         if reader.statuses_seen < len(self._statuses):
             frames = b"".join(self._statuses[reader.statuses_seen :])
             reader.statuses_seen = len(self._statuses)
-        if text := self._take_text(reader):
+        if text := reader.take_text(self.text):
             frames += sse.delta(text, reader.cursor)
         if self.ended and not reader.ended and reader.cursor >= len(self.text):
             frames += self._end

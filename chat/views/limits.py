@@ -8,6 +8,7 @@ from django.middleware.csrf import get_token
 
 from chat.errors import NotSignedIn
 from chat.limits.usage_report import Report, report
+from chat.limits.windows import Window
 from chat.models import Quota
 from chat.threads import in_thread
 from chat.views.api import api, requester_of
@@ -34,35 +35,13 @@ async def limits(request: HttpRequest) -> JsonResponse:
 
 def _payload(found: Report) -> dict[str, Any]:
     quota = found.quota or Quota()
-    requests = None
-    if found.windows is not None:
-        requests = [
-            {
-                "name": w.rate.name,
-                "limit": w.rate.limit,
-                "used": w.used,
-                "window": w.rate.period,
-                "resets_in": w.reset,
-            }
-            for w in found.windows
-        ]
     return {
         "quota": found.quota.name if found.quota else None,
         "reason": found.reason,
         "mode": quota.mode,
-        "requests": requests,
+        "requests": _windows(found.windows),
         "concurrent_streams": {"limit": quota.concurrent_streams, "used": found.streams},
-        "tokens_per_day": {
-            "limit": quota.tokens_per_day,
-            "used": found.tokens,
-            "resets_at": found.tokens_reset.isoformat(),
-        },
-        "spend_per_month_usd": {
-            # Money travels as text: a JSON number is a float to whoever reads it.
-            "limit": None if quota.spend_per_month_usd is None else str(quota.spend_per_month_usd),
-            "used": str(found.spend),
-            "resets_at": found.spend_reset.isoformat(),
-        },
+        **_budgets(found, quota),
         "warnings": [
             {"message": each.message, "resets_in": each.seconds} for each in limit_warnings(found)
         ],
@@ -70,4 +49,37 @@ def _payload(found: Report) -> dict[str, Any]:
         "max_messages": quota.max_messages,
         "max_output_tokens": quota.max_output_tokens,
         "models": [model.slug for model in quota.allowed_models()] if found.quota else [],
+    }
+
+
+def _windows(windows: list[Window] | None) -> list[dict[str, Any]] | None:
+    """Returns the request windows; None where they are not known, as Redis is away."""
+    if windows is None:
+        return None
+    return [
+        {
+            "name": window.rate.name,
+            "limit": window.rate.limit,
+            "used": window.used,
+            "window": window.rate.period,
+            "resets_in": window.reset,
+        }
+        for window in windows
+    ]
+
+
+def _budgets(found: Report, quota: Quota) -> dict[str, Any]:
+    spend_limit = quota.spend_per_month_usd
+    return {
+        "tokens_per_day": {
+            "limit": quota.tokens_per_day,
+            "used": found.tokens,
+            "resets_at": found.tokens_reset.isoformat(),
+        },
+        "spend_per_month_usd": {
+            # Money travels as text: most JSON readers take a number for a float.
+            "limit": None if spend_limit is None else str(spend_limit),
+            "used": str(found.spend),
+            "resets_at": found.spend_reset.isoformat(),
+        },
     }
