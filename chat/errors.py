@@ -4,8 +4,6 @@ Imports nothing of the project. The codes are the contract of docs/protocol.md: 
 rely on them.
 """
 
-import contextlib
-from collections.abc import Iterator
 from typing import Any
 
 
@@ -47,16 +45,6 @@ class Refusal(Exception):
         if self.limit is not None:
             error["limit"] = self.limit
         return {"error": error}
-
-
-@contextlib.contextmanager
-def adding_headers(headers: dict[str, str]) -> Iterator[None]:
-    """Adds `headers` to a Refusal that the block raises; those it has already stay."""
-    try:
-        yield
-    except Refusal as refusal:
-        refusal.headers = headers | refusal.headers
-        raise
 
 
 class InvalidRequest(Refusal):

@@ -12,7 +12,7 @@ from chat.upstream.cost import Reserved
 
 
 class AnswerPlan(Protocol):
-    """Has what a generation must know of the turn that was planned (`chat.turns.planning.Plan`)."""
+    """Has what a generation must know of the turn that was planned (`chat.turns.plan.Plan`)."""
 
     @property
     def answer(self) -> UUID: ...

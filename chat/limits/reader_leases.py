@@ -18,8 +18,8 @@ SUBJECT_PREFIX = "readers:"
 _LINKED_SECONDS = 3600
 
 
-async def acquire(requester: Requester) -> leases.Lease:
-    """Returns the lease of one more reader, or raises TooManyReaders.
+async def acquire(requester: Requester, headers: dict[str, str] | None = None) -> leases.Lease:
+    """Returns the lease of one more reader, or raises TooManyReaders with the headers.
 
     Without Redis there is no limit: reading costs nothing.
     """
@@ -28,6 +28,7 @@ async def acquire(requester: Requester) -> leases.Lease:
         raise TooManyReaders(
             "Too many tabs follow answers of yours at once. Close some.",
             retry_after=leases.RETRY_SECONDS,
+            headers=headers,
         )
     return lease
 

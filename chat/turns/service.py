@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from django.conf import settings
-from django.http import HttpRequest
+from django.contrib.sessions.backends.base import SessionBase
 
 from chat import redis_client
 from chat.answers import worker
@@ -24,7 +24,7 @@ from chat.rollback import async_rollback_on_error
 from chat.threads import in_thread
 from chat.turns import guest_turns, planning
 from chat.turns.existing import ExistingAnswer, find_turn
-from chat.turns.planning import Plan
+from chat.turns.plan import Plan
 from chat.turns.request import Stateless, TurnRequest
 from chat.turns.writing import TurnTaken, write_turn
 
@@ -43,7 +43,7 @@ class StartedTurn:
 
 
 async def start_turn(
-    request: HttpRequest, requester: Requester, turn_request: TurnRequest
+    session: SessionBase, requester: Requester, turn_request: TurnRequest
 ) -> StartedTurn:
     """Starts the turn, or finds the answer that a copy of it has begun; or raises the Refusal that
     applies.
@@ -54,9 +54,9 @@ async def start_turn(
         if existing is not None:
             started = StartedTurn(existing, await in_thread(_rate_limit_headers, requester))
         else:
-            async with guest_turns.proof_of_work(request.session, requester, turn_request):
+            async with guest_turns.proof_of_work(session, requester, turn_request):
                 started = await _start_new(requester, turn_request)
-    await guest_turns.store_guest_id(request.session, requester)
+    await guest_turns.store_guest_id(session, requester)
     return started
 
 

@@ -13,7 +13,8 @@ from chat.errors import ConversationBusy, NotFound
 from chat.limits.admission import Admission, check_ledger
 from chat.models import Conversation, Message, Usage
 from chat.turns.existing import ExistingAnswer, find_turn, start_payload
-from chat.turns.planning import Plan, parent_of
+from chat.turns.plan import Plan
+from chat.turns.planning import parent_of
 from chat.turns.request import NewPrompt, Regenerate, Stateless, digest
 
 
@@ -51,8 +52,9 @@ def _raise_if_taken(plan: Plan) -> None:
 
 
 def _write_messages(plan: Plan) -> dict[str, Any]:
-    """Writes what is kept of the conversation, of a stateless turn nothing; returns the payload of
-    the `start` event.
+    """Writes what is kept of the conversation, and returns the payload of the `start` event.
+
+    Of a stateless turn nothing is kept.
     """
     request, model = plan.request, plan.targets[0].slug
     if isinstance(request, Stateless):
@@ -65,20 +67,35 @@ def _write_messages(plan: Plan) -> dict[str, Any]:
         }
     conversation = _locked(plan) if plan.conversation else _new_conversation(plan, request)
     now = _after_the_last(conversation)
-    if isinstance(request, NewPrompt):
-        prompt = Message.objects.create(
-            conversation=conversation,
-            parent=plan.parent,
-            role=Message.Role.USER,
-            content=request.content,
-            created=now,
-        )
-    else:
+    prompt = _write_prompt(plan, request, conversation, now)
+    _write_answer(plan, request, prompt, now + timedelta(microseconds=1))
+    if plan.conversation:
+        Conversation.objects.filter(id=conversation.id).update(updated=now)
+    return start_payload(conversation, prompt.id, plan.answer, model)
+
+
+def _write_prompt(
+    plan: Plan, request: NewPrompt | Regenerate, conversation: Conversation, created: datetime
+) -> Message:
+    """Returns the prompt that is answered: a new one, or the one that is answered again."""
+    if isinstance(request, Regenerate):
         assert plan.parent is not None
-        prompt = plan.parent
+        return plan.parent
+    return Message.objects.create(
+        conversation=conversation,
+        parent=plan.parent,
+        role=Message.Role.USER,
+        content=request.content,
+        created=created,
+    )
+
+
+def _write_answer(
+    plan: Plan, request: NewPrompt | Regenerate, prompt: Message, created: datetime
+) -> None:
     Message.objects.create(
         id=plan.answer,
-        conversation=conversation,
+        conversation_id=prompt.conversation_id,
         parent=prompt,
         role=Message.Role.ASSISTANT,
         status=Message.Status.STREAMING,
@@ -87,11 +104,8 @@ def _write_messages(plan: Plan) -> dict[str, Any]:
         turn=request.turn,
         turn_owner=plan.requester.owner_key if request.turn else "",
         turn_digest=digest(request) if request.turn else "",
-        created=now + timedelta(microseconds=1),
+        created=created,
     )
-    if plan.conversation:
-        Conversation.objects.filter(id=conversation.id).update(updated=now)
-    return start_payload(conversation, prompt.id, plan.answer, plan.targets[0].slug)
 
 
 def _after_the_last(conversation: Conversation) -> datetime:
@@ -112,7 +126,7 @@ def _locked(plan: Plan) -> Conversation:
     if conversation is None:
         raise NotFound("The conversation is gone.")
     _raise_if_taken(plan)
-    if parent_of(plan.request, conversation) != plan.parent:
+    if parent_of(plan.request, conversation, plan.quota) != plan.parent:
         raise ConversationBusy("The conversation went on in between. Reload it.")
     return conversation
 

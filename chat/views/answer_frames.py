@@ -40,7 +40,7 @@ async def follow(
     frames = await frames_after(existing, cursor, access)
     if existing.message.status != Message.Status.STREAMING:
         return EventStreamResponse(frames, headers)
-    lease = await reader_leases.acquire(requester)
+    lease = await reader_leases.acquire(requester, headers)
     return EventStreamResponse(worker.current().with_reader_lease(frames, lease), headers)
 
 

@@ -50,7 +50,7 @@ async def post(request: HttpRequest, conversation_id: UUID | None = None) -> Htt
         requester = await require_chat_access(request)
         turn_request = _turn_request(request, conversation_id)
         requester = with_guest_id(requester, turn_request)
-        starting = worker.current().spawn(start_turn(request, requester, turn_request))
+        starting = worker.current().spawn(start_turn(request.session, requester, turn_request))
         started: StartedTurn = await asyncio.shield(starting)
     except Refusal as refusal:
         return await in_thread(_refused, request, refusal, prompt, conversation_id)

@@ -11,7 +11,7 @@ from django.http.response import HttpResponseBase
 from chat.answers import worker
 from chat.answers.live_answer import LiveAnswer
 from chat.asgi_scope import mark_must_finish
-from chat.errors import DatabaseUnavailable, NotFound, UnsupportedMediaType, adding_headers
+from chat.errors import DatabaseUnavailable, NotFound, UnsupportedMediaType
 from chat.models import Message, Usage
 from chat.requester import Requester
 from chat.threads import in_thread
@@ -39,17 +39,14 @@ async def chat(request: HttpRequest) -> HttpResponseBase:
     turn_request = parse(request.body)
     requester = with_guest_id(requester, turn_request)
     # A task of its own: a client that leaves now leaves no half-made turn behind.
-    starting = worker.current().spawn(start_turn(request, requester, turn_request))
+    starting = worker.current().spawn(start_turn(request.session, requester, turn_request))
     try:
         started: StartedTurn = await asyncio.shield(starting)
     except asyncio.CancelledError:
         starting.add_done_callback(_client_gone)
         raise
     if isinstance(started.answer, ExistingAnswer):
-        with adding_headers(started.headers):
-            return await follow(
-                requester, started.answer, 0, reader_access(request), started.headers
-            )
+        return await follow(requester, started.answer, 0, reader_access(request), started.headers)
     if isinstance(turn_request, Stateless):
         # It is kept nowhere else: a shutdown waits for its reader.
         mark_must_finish(request)

@@ -8,7 +8,7 @@ from django.test.utils import CaptureQueriesContext
 
 from chat.models import ChatModel, Conversation, Message
 from chat.turns import planning
-from chat.turns.planning import Plan
+from chat.turns.plan import Plan
 from chat.turns.request import ChatMessage, NewPrompt, Stateless
 from tests.harness.people import Person
 
