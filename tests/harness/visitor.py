@@ -2,6 +2,7 @@
 of one test is felt by another.
 """
 
+import re
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -42,6 +43,15 @@ def text(answer: Page) -> str:
     """What a page says that is there."""
     assert answer.status_code == 200
     return answer.content.decode()
+
+
+def compact(answer: Page) -> str:
+    """Returns the page without the line breaks and indents of its template.
+
+    One space stands for each run of white space, and none at the start or end of an element.
+    """
+    closed = re.sub(r"(?<=>)\s+|\s+(?=</)", "", text(answer))
+    return re.sub(r"\s+", " ", closed)
 
 
 def all_at_once(calls: Sequence[Callable[[], T]]) -> list[T]:

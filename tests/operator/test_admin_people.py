@@ -23,7 +23,7 @@ from tests.harness.site import Site
 from tests.harness.spending import spent, take
 from tests.harness.turns import turn_status
 from tests.harness.upstream import Upstream
-from tests.harness.visitor import all_at_once, text, visitor
+from tests.harness.visitor import all_at_once, compact, text, visitor
 
 if TYPE_CHECKING:
     from tests.conftest import MakeUser
@@ -39,7 +39,7 @@ def act(client: Client, action: str, *people: "Person", **fields: str) -> Any:
 
 
 def page_of(client: Client, person: "Person") -> str:
-    return text(client.get(f"{PEOPLE}{person.user.pk}/change/"))
+    return compact(client.get(f"{PEOPLE}{person.user.pk}/change/"))
 
 
 def told(person: "Person") -> list[str]:

@@ -19,7 +19,7 @@ from chat.models import Quota, Usage
 from chat.rates import parse_rates
 from chat.requester import Requester
 from tests.harness.people import Person
-from tests.harness.visitor import visitor
+from tests.harness.visitor import compact, visitor
 
 if TYPE_CHECKING:
     from tests.conftest import MakeUser
@@ -48,7 +48,7 @@ def spend(person: Person, cost: str = "0.5", **fields: object) -> Usage:
 def page_of(person: Person) -> str:
     answer = visitor(person.user).get("/usage/")
     assert answer.status_code == 200
-    return answer.content.decode()
+    return compact(answer)
 
 
 def test_what_is_used_is_shown_beside_its_limit(make_user: "MakeUser") -> None:
