@@ -29,13 +29,21 @@ pytestmark = [
 # The same in every run, as far as a slow machine comes with them.
 SEED, MAX_REQUESTS = 7, 1_200
 
-IDS = ["½", "²", "١", "on", "x", "", "-1", "0", "1_0", " 1", "+1", "1.5", "0x1", "1e3", str(2**31), str(2**63), str(10**30), "9" * 400,
-       "\0", "1\0", "_5F", "_", "__", "_00", "None", "true", "[]", "{}", "1,2", "00000000-0000-0000-0000-000000000000", "0" * 32,
-       "00000000-0000-0000-0000-00000000000g", "😀", "../..", "%00", "%", "'", "\\"]  # fmt: skip
-TEXTS = ["a\0b", "x" * 70_000, "é" * 300, "a b " * 3_000, "'\";--", "(", "[", "*", "\r\nX: y", "\u202e", "\ufffe", "NaN", "Infinity",
-         "1e400", "sNaN", "1" * 5_000, "yes", "no", "maybe", "javascript:alert(1)", "//evil.example", "{{ 7 }}", "%s"]  # fmt: skip
-DATES = ["0000-00-00", "0001-01-01", "9999-12-31", "10000-01-01", "-1-01-01", "2026-02-30", "2026-13-01", "9" * 20, "9999-12-31 23:59:59",
-         "0001-01-01 00:00:00", "24:00", "10000", "12", "9999"]  # fmt: skip
+IDS = [
+    "½", "²", "١", "on", "x", "", "-1", "0", "1_0", " 1", "+1", "1.5", "0x1", "1e3", str(2**31),
+    str(2**63), str(10**30), "9" * 400, "\0", "1\0", "_5F", "_", "__", "_00", "None", "true", "[]",
+    "{}", "1,2", "00000000-0000-0000-0000-000000000000", "0" * 32,
+    "00000000-0000-0000-0000-00000000000g", "😀", "../..", "%00", "%", "'", "\\",
+]  # fmt: skip
+TEXTS = [
+    "a\0b", "x" * 70_000, "é" * 300, "a b " * 3_000, "'\";--", "(", "[", "*", "\r\nX: y", "\u202e",
+    "\ufffe", "NaN", "Infinity", "1e400", "sNaN", "1" * 5_000, "yes", "no", "maybe",
+    "javascript:alert(1)", "//evil.example", "{{ 7 }}", "%s",
+]  # fmt: skip
+DATES = [
+    "0000-00-00", "0001-01-01", "9999-12-31", "10000-01-01", "-1-01-01", "2026-02-30", "2026-13-01",
+    "9" * 20, "9999-12-31 23:59:59", "0001-01-01 00:00:00", "24:00", "10000", "12", "9999",
+]  # fmt: skip
 VALUES = [*IDS, *TEXTS, *DATES]
 LIST_NAMES = [
     "q",
@@ -64,8 +72,11 @@ LOOKUPS = [
     "__id__exact",
     "__nope",
 ]
-FORM_NAMES = ["_popup", "_to_field", "_changelist_filters", "_save", "_saveasnew", "action", "index", "select_across", "_selected_action",
-              "form-TOTAL_FORMS", "form-INITIAL_FORMS", "form-0-id", "groups-TOTAL_FORMS", "sure", "back", "paused", "answer"]  # fmt: skip
+FORM_NAMES = [
+    "_popup", "_to_field", "_changelist_filters", "_save", "_saveasnew", "action", "index",
+    "select_across", "_selected_action", "form-TOTAL_FORMS", "form-INITIAL_FORMS", "form-0-id",
+    "groups-TOTAL_FORMS", "sure", "back", "paused", "answer",
+]  # fmt: skip
 ACTION_NAMES = [
     "_selected_action",
     "index",
@@ -101,7 +112,7 @@ def some(values: list[str]) -> list[str]:
 
 
 def queries(page: AdminPage, html: str) -> Iterator[Case]:
-    """Each parameter that the page's own links have, and each that a list takes, with each value."""
+    """Yields each parameter of the page's own links, and each that a list takes, with values."""
     own = {
         name
         for query in re.findall(r'href="\?([^"]*)"', html)

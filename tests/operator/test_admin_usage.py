@@ -33,6 +33,14 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.usefixtures("static_files")
 REPORT = "/admin/chat/usage/report/"
 EXPORT = "/admin/chat/usage/export/"
+NAMELESS = """() => {
+    const named = "#content :is(a, button, summary, [role=region], [role=img])";
+    const isNamed = (each) =>
+        each.ariaLabel || each.ariaLabelledByElements?.length || each.textContent.trim();
+    return [...document.querySelectorAll(named)]
+        .filter((each) => !isNamed(each))
+        .map((each) => each.outerHTML);
+}"""
 # Months in which no other test has answers.
 MONTHS = iter(f"{year}-{month:02}" for year in range(2001, 2020) for month in range(1, 13))
 
@@ -327,9 +335,7 @@ def test_the_page_fits_a_phone_and_has_a_name_for_everything(
     page.context.add_cookies(alice.cookies(site))
     page.goto(f"{site.url}{REPORT}?period={month.key}")
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
-    nameless = """[...document.querySelectorAll('#content :is(a, button, summary, [role=region], [role=img])')]
-        .filter(each => !(each.ariaLabel || each.ariaLabelledByElements?.length || each.textContent.trim())).map(each => each.outerHTML)"""
-    assert page.evaluate(nameless) == []
+    assert page.evaluate(NAMELESS) == []
     first = page.locator(".chart").first.locator("rect.mark-1").first.bounding_box()
     assert first
     assert first["width"] > 2

@@ -144,9 +144,11 @@ def test_whole_sentences_are_announced_and_nothing_twice(
 # --- Fingers, small screens, paper ------------------------------------------------
 
 # Of a phone's 390 px; links in running text may be as high as its lines.
-SMALL_TARGETS = """() => [...document.querySelectorAll("button, summary, select, textarea, input:not([type=hidden]), a[href]")]
+SMALL_TARGETS = """() => [...document.querySelectorAll(
+        "button, summary, select, textarea, input:not([type=hidden]), a[href]")]
     .filter((element) => !element.matches("p a, h2 a, .prose a"))
-    .filter((element) => element.checkVisibility({ visibilityProperty: true }) && !element.closest(".skip-link"))
+    .filter((element) => element.checkVisibility({ visibilityProperty: true }))
+    .filter((element) => !element.closest(".skip-link"))
     .map((element) => [element.getBoundingClientRect(), element.outerHTML.slice(0, 100)])
     .filter(([box]) => box.width < 44 || box.height < 44)
     .map(([box, html]) => `${box.width} x ${box.height}: ${html}`)"""

@@ -191,11 +191,13 @@ def test_events_are_decoded_alike_wherever_the_bytes_are_cut(
     decoded = page.evaluate(
         """async ([lines, newline]) => {
             const { EventDecoder } = await import("/static/js/chat/stream/sse.js");
-            const bytes = new TextEncoder().encode("\\ufeff" + lines.map((line) => line + newline).join(""));
+            const text = lines.map((line) => line + newline).join("");
+            const bytes = new TextEncoder().encode("\\ufeff" + text);
             const outcomes = new Set();
             for (let cut = 0; cut <= bytes.length; cut += 1) {
               const decoder = new EventDecoder();
-              const events = [...decoder.push(bytes.slice(0, cut)), ...decoder.push(bytes.slice(cut))];
+              const parts = [bytes.slice(0, cut), bytes.slice(cut)];
+              const events = parts.flatMap((part) => [...decoder.push(part)]);
               outcomes.add(JSON.stringify(events));
             }
             return [...outcomes].map((outcome) => JSON.parse(outcome));

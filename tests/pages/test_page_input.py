@@ -86,8 +86,10 @@ def press_composing(page: Page, key: str, kind: str) -> bool:
     """
     return bool(
         page.evaluate(
-            f"""key => document.activeElement.dispatchEvent(
-                new KeyboardEvent("keydown", {{ key, bubbles: true, cancelable: true, ...{COMPOSING[kind]} }}))""",
+            f"""key => {{
+                const kind = {{ key, bubbles: true, cancelable: true, ...{COMPOSING[kind]} }};
+                return document.activeElement.dispatchEvent(new KeyboardEvent("keydown", kind));
+            }}""",
             key,
         )
     )

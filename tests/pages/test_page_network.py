@@ -139,7 +139,8 @@ def test_a_short_break_is_not_worth_telling(
         page.evaluate("""() => {
             window.said = [];
             const progress = document.querySelector(".answer [data-progress-text]");
-            new MutationObserver(() => said.push(progress.textContent)).observe(progress, { childList: true, subtree: true });
+            const observer = new MutationObserver(() => said.push(progress.textContent));
+            observer.observe(progress, { childList: true, subtree: true });
         }""")
         with page.expect_request("**/stream?after=*"):
             network.cut()

@@ -283,7 +283,9 @@ def test_whatever_there_was_the_tree_is_the_wanted_one_afterwards(
     same = page.evaluate(
         """async ([old, fresh]) => {
             const { patchChildren } = await import("/static/js/chat/thread/patch-tree.js");
-            const trees = [old, fresh, fresh].map((html) => Object.assign(document.createElement("div"), { innerHTML: html }));
+            const parse = (innerHTML) =>
+                Object.assign(document.createElement("div"), { innerHTML });
+            const trees = [old, fresh, fresh].map(parse);
             patchChildren(trees[0], trees[1]);
             return trees[0].isEqualNode(trees[2]);
         }""",
@@ -300,8 +302,10 @@ def test_a_long_answer_is_patched_quickly(site: Site, page: Page) -> None:
             const [old, fresh] = [document.createElement("div"), document.createElement("div")];
             document.body.prepend(old);
             for (let at = 0; at < 3000; at += 1) {
-                old.insertAdjacentHTML("beforeend", `<p>old ${at} words</p><pre><code>x = ${at}</code></pre>`);
-                fresh.insertAdjacentHTML("beforeend", `<p>new ${at} words</p><pre><code><i>x</i> = <b>${at}</b></code></pre>`);
+                const before = `<p>old ${at} words</p><pre><code>x = ${at}</code></pre>`;
+                const code = `<code><i>x</i> = <b>${at}</b></code>`;
+                old.insertAdjacentHTML("beforeend", before);
+                fresh.insertAdjacentHTML("beforeend", `<p>new ${at} words</p><pre>${code}</pre>`);
             }
             getSelection().selectAllChildren(old);
             window.scrollTo(0, 20_000);

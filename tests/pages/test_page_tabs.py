@@ -41,7 +41,8 @@ def hide(page: Page, hidden: bool = True) -> None:
     """
     page.evaluate(
         """hidden => {
-            Object.defineProperty(document, "visibilityState", { value: hidden ? "hidden" : "visible", configurable: true });
+            const value = hidden ? "hidden" : "visible";
+            Object.defineProperty(document, "visibilityState", { value, configurable: true });
             document.dispatchEvent(new Event("visibilitychange"));
         }""",
         hidden,
