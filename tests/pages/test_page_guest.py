@@ -33,7 +33,7 @@ def ask_with_a_solution(page: Page, text: str) -> None:
     """Asks, and returns when the turn has been sent with the solution of a challenge."""
 
     def is_turn_with_solution(request: Request) -> bool:
-        return request.url.endswith("/api/chat") and "altcha" in request.post_data_json
+        return request.url.endswith("/api/chat") and '"altcha"' in (request.post_data or "")
 
     with page.expect_request(is_turn_with_solution, timeout=MAX_SOLVING_MS):
         chat_page.ask(page, text)
