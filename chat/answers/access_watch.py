@@ -1,9 +1,8 @@
-"""Ends what may not go on: the readers whose right to read has ended, and the answers of people who
-are let in no more.
+"""Ends readers and answers of people who may no longer read or chat.
 
-An account is deactivated or deleted, a session ends, a password is changed: by a form, in a shell,
-by SQL, on another host. No signal tells of all of these, so the database is asked for whom there
-are readers or running answers here, and for no one else.
+An account is deactivated or deleted, a session ends, or a password is changed: by a form, in a
+shell, by SQL or on another host. No signal covers all of these, so the database is asked. It is
+asked only about people who have readers or running answers on this worker.
 """
 
 import asyncio
@@ -26,18 +25,21 @@ from chat.threads import in_thread
 
 logger = logging.getLogger("chat.access")
 
-# With the times below, whatever ends does so within a second.
+# With the delays below, a reader or an answer ends within one second of the change.
 LOOK_SECONDS = 0.25
-# A guest who signs in has no session for a moment, and then the account's.
+# A guest who signs in has no session for a moment, then the account's.
 _GUEST_SECONDS = 0.2
-# From the end of a deactivated person's answer, on whichever worker, to its final text on this one.
+# From the end of a deactivated person's answer, on any worker, to its final text on this one.
 _FINAL_TEXT_SECONDS = 0.4
 
 
 @dataclass(frozen=True)
 class Rights:
-    """Holds what the database says: the password hashes of active accounts by id, the keys of
-    living sessions, and which of the guests' answers belong to an account by now."""
+    """Holds what the database says about accounts, sessions and the answers of guests.
+
+    `passwords` are the password hashes of active accounts by id, `sessions` the keys of living
+    sessions, `adopted` the accounts that by now own answers which guests began.
+    """
 
     passwords: dict[int, str]
     sessions: set[str]
@@ -48,7 +50,7 @@ class Rights:
         return self.adopted.get(answer) if person is None else person
 
     def patience(self, access: ReaderAccess, answer: UUID) -> float | None:
-        """After how many seconds the reader is to be let go; None where they may read on."""
+        """Returns after how many seconds to release the reader; None where they may read on."""
         owner = self.owner(access.person, answer)
         if owner is not None and owner not in self.passwords:
             return _FINAL_TEXT_SECONDS
@@ -61,9 +63,9 @@ class Rights:
 def read_rights(
     people: Iterable[int], sessions: Iterable[str], guest_answers: Sequence[UUID]
 ) -> Rights:
-    """Reads what became of these; three queries at most.
+    """Returns which accounts and sessions are valid, and who owns the guests' answers.
 
-    Blocks on the database, and raises its errors.
+    Makes three queries at most. Blocks on the database, and raises its errors.
     """
     adopted: dict[UUID, int] = {}
     if guest_answers:
@@ -83,10 +85,10 @@ def read_rights(
 
 
 class AccessWatch:
-    """Belongs to one worker.
+    """Checks for one worker, every LOOK_SECONDS, who may still read and chat.
 
-    `generations` gives the answers that run here, `lives` also those of other workers that are read
-    here.
+    `generations` returns the answers that run here, `lives` all that are read here, those of other
+    workers included.
     """
 
     def __init__(
@@ -96,18 +98,18 @@ class AccessWatch:
         self._lives = lives
 
     async def run(self) -> None:
-        """Looks until it is cancelled. A database that is away ends no one's reading."""
+        """Looks until it is cancelled; a database that is away ends no reader."""
         while True:
             await asyncio.sleep(LOOK_SECONDS)
             try:
                 await self.look()
             except Error:
-                pass  # asked again in a moment; who waits for the database says so
+                pass  # asked again in a moment; the turns that wait for the database log it
             except Exception as error:
                 logger.error("The look at who may read failed: %s", type(error).__name__)
 
     async def look(self) -> None:
-        """Asks the database once, and ends what may not go on. Raises the database's errors."""
+        """Asks the database once, and ends what may not go on; raises the database's errors."""
         readers = [
             (live, reader, reader.access)
             for live in self._lives()
@@ -129,7 +131,7 @@ class AccessWatch:
 def _asked(
     generations: list[Generation], readers: list[tuple[LiveAnswer, Reader, ReaderAccess]]
 ) -> tuple[set[int], set[str], list[UUID]]:
-    """Returns of whom, of which sessions and of which guests' answers the database is asked."""
+    """Returns the people, sessions and guests' answers to ask the database about."""
     owners = [
         (generation.job.plan.answer, generation.job.plan.person) for generation in generations
     ]
@@ -140,6 +142,7 @@ def _asked(
 
 
 def _judge(reader: Reader, patience: float | None) -> None:
+    """Releases a reader once its right to read has been in doubt for `patience` seconds."""
     now = monotonic()
     if patience is None:
         reader.doubted_since = None

@@ -1,8 +1,8 @@
-"""Keeps text, cost and end of running answers in Redis, for readers on other workers and for the
-claim of a lost answer.
+"""Keeps text, cost and end of running answers in Redis.
 
-Redis may go and come back, or be emptied: what was written then is not known,
-so the next flush writes the whole text again.
+Readers on other workers read them there, and the claim of a lost answer uses them. Redis may go and
+come back, or be emptied. What it holds then is not known, so the next flush writes the whole text
+again.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -19,9 +19,8 @@ from chat.upstream.cost import Bill, RunningCost
 
 _KEPT_SECONDS = 3600
 
-# KEYS text. ARGV its size, the bytes that follow. Returns the new size, or -1 where another text is
-# there than was thought: no reader may ever see the middle of an answer at the beginning of an
-# emptied key.
+# KEYS: the text. ARGV: its size in bytes, the bytes that follow. Returns the new size, or -1 where
+# the size is another: no reader may see the middle of an answer at the start of an emptied key.
 _APPEND = """
 if redis.call('STRLEN', KEYS[1]) ~= tonumber(ARGV[1]) then return -1 end
 return redis.call('APPEND', KEYS[1], ARGV[2])
@@ -31,9 +30,9 @@ return redis.call('APPEND', KEYS[1], ARGV[2])
 def read_costs_and_leases(
     client: BlockingRedis, answers: Sequence[UUID], workers: Sequence[str]
 ) -> tuple[list[RunningCost], list[bool]]:
-    """Reads what each answer has cost so far, and which of the workers hold a lease.
+    """Returns what each answer has cost so far, and which workers hold a lease.
 
-    Blocks; one pipeline.
+    Blocks on Redis, for one pipeline.
     """
     pipeline = client.pipeline(transaction=False)
     for answer in answers:
@@ -65,20 +64,17 @@ class AnswerStore:
 
     def __init__(self, client: Redis) -> None:
         self._client = client
-        # How many bytes of each answer's text are in Redis; no entry where nothing is, or where
-        # that is not known.
+        # The bytes of each answer's text that are in Redis; no entry where none are, or where that
+        # is not known.
         self._written: dict[UUID, int] = {}
 
     def queue_texts(
         self, pipeline: Pipeline, answers: Iterable[LiveAnswer], *, verify: bool
     ) -> dict[UUID, int]:
-        """Queues what each text has more than Redis; returns the sizes there will be then, in
-        bytes.
+        """Queues the text that Redis lacks; returns the sizes in bytes that it will have then.
 
-        There is one reply for each of them.
-
-        With `verify`, also asks for the size of what is unchanged, so that an emptied Redis is
-        noticed.
+        There is one reply for each size. With `verify`, the sizes of unchanged texts are asked for
+        too, so that an emptied Redis is noticed.
         """
         return {
             answer.id: len(answer.text)
@@ -100,9 +96,9 @@ class AnswerStore:
         return written is not None or bool(answer.text)
 
     def texts_written(self, sizes: Mapping[UUID, int], replies: Sequence[object]) -> None:
-        """Takes the replies to `queue_texts`.
+        """Takes the replies to `queue_texts`: True or the new size where all is well.
 
-        True or the size where all is well, else the text is written whole again.
+        A text with any other reply is written whole the next time.
         """
         for (answer_id, size), reply in zip(sizes.items(), replies, strict=False):
             if reply is True or reply == size:
@@ -111,10 +107,7 @@ class AnswerStore:
                 self._written.pop(answer_id, None)
 
     def forget(self, answer_ids: Iterable[UUID]) -> None:
-        """Forgets what is written of the answers.
-
-        They have ended, or Redis went away while they were written.
-        """
+        """Forgets what is written of answers that have ended or whose write may have failed."""
         for answer_id in answer_ids:
             self._written.pop(answer_id, None)
 
@@ -124,8 +117,9 @@ class AnswerStore:
             pipeline.set(redis_keys.answer_cost(answer_id), _pack_cost(cost), ex=_KEPT_SECONDS)
 
     async def write_end(self, answer_id: UUID, *, stored: bool) -> None:
-        """Deletes what the answer cost and, where it is `stored`, tells other workers' readers that
-        its end is saved.
+        """Deletes the cost of an ended answer; where it is `stored`, marks its end as saved.
+
+        The mark tells readers on other workers to read the end from the database.
         """
         pipeline = self._client.pipeline(transaction=False)
         pipeline.delete(redis_keys.answer_cost(answer_id))
@@ -134,29 +128,25 @@ class AnswerStore:
         await pipeline.execute()
 
     async def read(self, answers: Sequence[LiveAnswer]) -> list[bool]:
-        """Appends to each answer, which another worker generates, what Redis has more.
-
-        Returns which of them ended.
-        """
+        """Appends to each answer of another worker what Redis has more; returns which ended."""
         pipeline = self._client.pipeline(transaction=False)
         for answer in answers:
             pipeline.getrange(redis_keys.answer_text(answer.id), len(answer.text), -1)
             pipeline.exists(redis_keys.answer_end(answer.id))
         results = await pipeline.execute()
         for answer, more in zip(answers, results[::2], strict=True):
-            # One that ended while Redis was asked has all of its text already.
+            # An answer that ended while Redis was asked has all of its text already.
             if more and not answer.ended:
                 answer.append_bytes(more)
         return [bool(ended) for ended in results[1::2]]
 
     async def read_lost(self, answer_id: UUID) -> tuple[str, RunningCost]:
-        """Reads what there is of a lost worker's answer.
+        """Returns the text and the cost that a lost worker left of an answer.
 
-        Its text up to the last flush, its cost up to the last renewal.
+        The text is that of its last flush, the cost that of its last renewal.
         """
         text, packed = await self._client.mget(
             redis_keys.answer_text(answer_id), redis_keys.answer_cost(answer_id)
         )
-        return text.decode(errors="replace") if isinstance(text, bytes) else "", _unpack_cost(
-            packed
-        )
+        decoded = text.decode(errors="replace") if isinstance(text, bytes) else ""
+        return decoded, _unpack_cost(packed)

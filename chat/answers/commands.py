@@ -1,6 +1,6 @@
-"""Says what one worker may tell another through its inbox in Redis.
+"""Defines the commands that one worker sends to another's inbox in Redis.
 
-Pure; imports nothing of the project.
+Imports nothing of the project.
 """
 
 from uuid import UUID
@@ -15,8 +15,9 @@ class StopAnswer(msgspec.Struct, frozen=True, tag="stop"):
 
 
 class WatchAnswer(msgspec.Struct, frozen=True, tag="watch"):
-    """Tells the worker that generates the answer that it is read elsewhere, now and for some
-    seconds.
+    """Tells the worker that generates the answer that it is read elsewhere.
+
+    That holds for some seconds.
     """
 
     answer: UUID
@@ -29,12 +30,12 @@ _decoder: msgspec.json.Decoder[Command] = msgspec.json.Decoder(Command)
 
 
 def encode(command: Command) -> bytes:
-    """Returns the command as it stands in the inbox."""
+    """Returns the command as the bytes that stand in the inbox."""
     return _encoder.encode(command)
 
 
 def decode(data: bytes) -> Command | None:
-    """Reads a command from the inbox; None for one of another version of the site."""
+    """Returns the command in bytes of the inbox; None for one of another version of the site."""
     try:
         return _decoder.decode(data)
     except msgspec.MsgspecError:

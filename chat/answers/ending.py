@@ -1,8 +1,7 @@
-"""Ends an answer: written once, by the worker that comes first, together with its row in the
-ledger.
+"""Ends an answer: writes its end once, together with its row in the ledger.
 
-There are five ways to an end (complete, stopped, interrupted, failed, worker
-lost), and all of them come through `save`.
+An answer is complete, stopped, interrupted, failed or lost with its worker. Every end comes through
+`save`, and the worker that comes first writes it.
 """
 
 import logging
@@ -26,10 +25,10 @@ logger = logging.getLogger("chat.answers.ending")
 
 @dataclass(frozen=True)
 class Ending:
-    """Holds the end of an answer, as it is saved and told; times in milliseconds.
+    """Holds the end of an answer as it is saved and told; times in milliseconds.
 
-    `trimmed`: how many of the oldest messages were left out; None where nothing is known beyond
-    what the turn wrote.
+    `trimmed` counts the oldest messages that were left out; None leaves the count that the turn
+    wrote.
     """
 
     status: str
@@ -44,7 +43,7 @@ class Ending:
 
 
 def status_for(error: AnswerError | None, has_text: bool) -> str:
-    """`failed` when something went wrong before any text, `interrupted` when it did after some."""
+    """Returns `failed` for an error before any text, `interrupted` after, else `complete`."""
     if error is None:
         return Message.Status.COMPLETE
     return Message.Status.INTERRUPTED if has_text else Message.Status.FAILED
@@ -95,7 +94,10 @@ def _write_message(answer_id: UUID, ending: Ending) -> None:
 
 
 def done_payload(ending: Ending) -> dict[str, Any]:
-    """Returns the payload of the `done` event; renders the Markdown, so call it off the event loop."""
+    """Returns the payload of the `done` event.
+
+    Renders the Markdown: call it off the event loop.
+    """
     html, trimmed = _html(ending.text), ending.trimmed or 0
     payload = {
         "status": ending.status,
@@ -121,8 +123,7 @@ def _html(text: str) -> str:
     try:
         return render(text)
     except Exception as error:
-        # No fault of the renderer may keep an answer from its end; the text itself is shown as it
-        # is.
+        # No fault of the renderer may keep an answer from its end: the text is shown as it is.
         logger.error("An answer could not be rendered: %s", type(error).__name__)
         return f"<pre>{escape(text)}</pre>"
 
@@ -136,8 +137,9 @@ def error_payload(error: AnswerError) -> dict[str, Any]:
 
 
 def stored_ending(message: Message) -> tuple[dict[str, Any], dict[str, Any] | None]:
-    """Returns the payloads of `done` and, if something went wrong, `error` of an answer that ended
-    some time ago.
+    """Returns the payloads of `done` and `error` for an answer that ended some time ago.
+
+    The second is None where nothing went wrong. Blocks on the database.
     """
     usage = Usage.objects.filter(answer=message.id).first()
     bill = (

@@ -1,8 +1,7 @@
-"""Runs one answer to its end, whatever the end is.
+"""Runs one answer to its end.
 
-A generation is a task of its own: it outlives the request that asked for it.
-It ends exactly once; every end settles usage, frees the slot, saves the text,
-and only then tells the readers.
+A generation is a task of its own: it outlives the request that asked for it. It ends exactly once.
+Every end saves the text and settles usage, then frees the slot, and only then tells the readers.
 """
 
 import asyncio
@@ -34,7 +33,10 @@ _SLOW_SAVE_SECONDS = 1.0
 
 
 class Generation(CompletionSink):
-    """Takes one answer from the upstream to the database. `release` frees what the turn took."""
+    """Takes one answer from the upstream to the database.
+
+    `release` frees the slot and the reservation of the turn.
+    """
 
     def __init__(
         self, job: Job, upstream: Upstream, release: Callable[[Lease], Awaitable[None]]
@@ -60,27 +62,26 @@ class Generation(CompletionSink):
         self._first_token: float | None = None
 
     async def run(self) -> None:
-        """Generates, saves, frees, tells: in this order. Does not raise."""
+        """Generates, saves, frees and tells, in this order. Does not raise."""
         error = await self._generate()
         try:
             ending = self._ending(error)
             done = await self._save(ending)
         except Exception as fault:
-            # The database refuses the row itself: recovery claims the answer with the text that is
-            # in Redis.
+            # The database refuses the row itself: recovery claims the answer from Redis.
             logger.error(
                 "Answer %s cannot be saved: %s", self.job.plan.answer, type(fault).__name__
             )
             done = None
         await self._release(self.job.lease)
         if done is None:
-            # The worker that claims this answer tells its readers another end; ours are sent there.
+            # The worker that claims this answer tells another end: our readers resume there.
             self.live.detach_readers()
             return
         self.live.end(done, error_payload(ending.error) if ending.error else None)
 
     def cancel(self, status: str, finish_reason: str, error: AnswerError | None = None) -> None:
-        """Ends the answer from outside: closes the upstream at once; what was said so far is kept.
+        """Ends the answer from outside: closes the upstream at once, and keeps the text so far.
 
         Later calls change nothing.
         """
@@ -91,24 +92,25 @@ class Generation(CompletionSink):
 
     @property
     def cost_so_far(self) -> RunningCost:
-        """Returns what it has cost until now."""
+        """Returns what the answer has cost until now."""
         return RunningCost(
             self._call.model, self._cost_meter.bill(self._call.attempts, len(self.live.text))
         )
 
     @property
     def unwatched_since(self) -> float | None:
-        """Returns since when it has had no reader, here or on another worker (monotonic seconds);
-        None while it has.
+        """Returns since when the answer has had no reader (monotonic seconds); None while it has.
+
+        Readers on other workers count as well.
         """
         since = self.live.unwatched_since
         return None if since is None else max(since, self._watched_elsewhere)
 
     def note_watched_elsewhere(self, until: float) -> None:
-        """Takes note that it is read on another worker until then (monotonic seconds)."""
+        """Notes that the answer is read on another worker until then (monotonic seconds)."""
         self._watched_elsewhere = until
 
-    # --- what the upstream's call gives (CompletionSink) ---------------------
+    # --- CompletionSink: called with what the upstream sends -----------------
 
     def on_text(self, text: str) -> None:
         if self._first_token is None:
@@ -162,10 +164,10 @@ class Generation(CompletionSink):
         )
 
     async def _save(self, ending: Ending) -> dict[str, Any] | None:
-        """Saves until it is saved, and returns the payload of `done`; None when someone else had
-        ended the answer.
+        """Tries until the end is saved; returns the payload of `done`.
 
-        While the database is away the answer waits here and in Redis.
+        Returns None where the answer had ended before. While the database is away the answer waits
+        here and in Redis.
         """
         attempt = 0
         while True:
@@ -185,7 +187,7 @@ class Generation(CompletionSink):
     async def _save_once(self, ending: Ending, attempt: int) -> dict[str, Any] | None:
         saving = asyncio.ensure_future(in_thread(_save, self.job.plan.answer, ending))
         if not (await asyncio.wait([saving], timeout=_SLOW_SAVE_SECONDS))[0]:
-            # A locked SQLite file makes one wait for long before it is an error.
+            # A locked SQLite file makes a write wait for long before it fails.
             self._tell_saving(ending, attempt, 0)
         return await saving
 
@@ -206,7 +208,7 @@ async def _is_budgeted(plan: AnswerPlan) -> bool:
     try:
         return await in_thread(plan.is_budgeted)
     except Error:
-        return True  # it cannot be told: then nothing is spent beyond what the ledger has
+        return True  # not known: nothing is spent then beyond what the ledger has
 
 
 def _save(answer_id: UUID, ending: Ending) -> dict[str, Any] | None:

@@ -1,6 +1,7 @@
-"""Does what a worker does ten times a second.
+"""Runs what a worker does ten times a second.
 
-Text to Redis and from it, leases, commands, pings, and an end to what is not watched.
+It writes text to Redis and reads it there, renews leases, takes commands, sends pings and ends what
+no one watches.
 """
 
 import asyncio
@@ -24,10 +25,7 @@ TICK_SECONDS = 0.1
 
 
 class Heartbeat:
-    """Belongs to one worker.
-
-    `local` and `remote` are the answers that are generated and read there.
-    """
+    """Beats for one worker; `local` and `remote` are the answers generated and read there."""
 
     def __init__(
         self,
@@ -49,7 +47,7 @@ class Heartbeat:
     async def run(self) -> None:
         """Beats until it is cancelled.
 
-        Leases, timeouts and stops hang on it: no fault of one answer may end it.
+        Leases, timeouts and stops depend on it: no fault of one answer may end it.
         """
         while True:
             await asyncio.sleep(TICK_SECONDS)
@@ -85,8 +83,9 @@ class Heartbeat:
             self._local.handle_command(command, now)
 
     async def _exchange(self, renew: bool) -> list[Command]:
-        """Writes what is new, with `renew` also leases and costs, and takes the commands of other
-        workers: one pipeline.
+        """Writes what is new and takes the commands of other workers, in one pipeline.
+
+        With `renew` it writes leases and costs too.
         """
         generations, pipeline = self._local.all(), self._client.pipeline(transaction=False)
         stored = (generation.live for generation in generations if generation.job.plan.stored)

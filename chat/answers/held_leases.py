@@ -1,6 +1,4 @@
-"""Keeps the leases of the readers on this worker, and releases theirs and those of answers that
-have ended.
-"""
+"""Renews and releases the leases that one worker holds for its readers and answers."""
 
 import asyncio
 import contextlib
@@ -18,9 +16,10 @@ logger = logging.getLogger("chat.answers.worker")
 
 
 class HeldLeases:
-    """Belongs to one worker. `readers` are renewed by the heartbeat, which holds `lock` meanwhile.
+    """Holds the leases of one worker.
 
-    `redis_is_away` is what the worker last found; `release` and the heartbeat find it out.
+    `readers` are renewed by the heartbeat, which holds `lock` meanwhile. `redis_is_away` is what
+    `release` or the heartbeat last found.
     """
 
     def __init__(self, client: Redis, spawn: Spawn) -> None:
@@ -32,7 +31,7 @@ class HeldLeases:
         self.redis_is_away = False
 
     def note_redis(self, *, away: bool) -> None:
-        """Takes note that Redis went or came back, and logs the change."""
+        """Notes that Redis went away or came back, and logs the change."""
         if away != self.redis_is_away:
             self.redis_is_away = away
             logger.warning(
@@ -42,11 +41,11 @@ class HeldLeases:
     async def release(self, lease: Lease) -> None:
         """Frees a slot and its reservation, now or when Redis is back. Does not raise.
 
-        Without a thread: where a locked database holds all of them, leases must not wait for one.
+        Uses no thread: a locked database may hold all of them, and leases must not wait for one.
         """
         # Not while a flush is under way: it would renew what is released here.
         async with self.lock:
-            # Many answers that end while Redis hangs must not find that out one behind the other:
+            # Answers that end while Redis hangs must not wait for its timeout one after another:
             # their readers wait for this.
             if not self.redis_is_away:
                 try:
@@ -66,7 +65,7 @@ class HeldLeases:
     def release_late(self) -> None:
         """Frees what could not be freed while Redis was away.
 
-        Else it would take until a lease and a claim have run out.
+        Otherwise it would stay taken until its lease has expired.
         """
         unreleased, self._unreleased = self._unreleased, []
         for lease in unreleased:
@@ -75,10 +74,7 @@ class HeldLeases:
     async def with_reader_lease(
         self, frames: AsyncGenerator[bytes, None], lease: Lease
     ) -> AsyncGenerator[bytes, None]:
-        """Yields the frames.
-
-        The reader's lease is renewed while they are read, and released at the end.
-        """
+        """Yields the frames; renews the reader's lease meanwhile, and releases it at the end."""
         self.readers.add(lease)
         try:
             async with contextlib.aclosing(frames):

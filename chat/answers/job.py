@@ -1,4 +1,4 @@
-"""Says what an answer that is to be generated must bring along."""
+"""Defines what a generation is given to begin with."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from chat.upstream.cost import Reserved
 
 
 class AnswerPlan(Protocol):
-    """Has what a generation must know of the turn that was planned (`chat.turns.plan.Plan`)."""
+    """Has what a generation must know of a planned turn (`chat.turns.plan.Plan`)."""
 
     @property
     def answer(self) -> UUID: ...

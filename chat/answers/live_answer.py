@@ -1,10 +1,10 @@
-"""Holds the live answer: one growing text, and the readers that follow it.
+"""Holds a live answer: one growing text, and the readers that follow it.
 
-The text is kept once, as UTF-8, however many readers follow it; a cursor is a
-position in those bytes. Nothing is queued for a reader: it is woken when there
-is more and takes what there is, so a slow one gets fewer, bigger deltas.
+The text is kept once, as UTF-8, however many readers follow it. A cursor is a position in those
+bytes. Nothing is queued for a reader: it is woken when there is more and takes what there is, so a
+slow reader gets fewer, bigger deltas.
 
-Everything here belongs to one event loop; no Redis, no database.
+Everything here belongs to one event loop, and uses neither Redis nor the database.
 """
 
 import asyncio
@@ -18,16 +18,16 @@ from chat.answers.reader_access import ReaderAccess
 from chat.errors import InvalidRequest
 
 PING_SECONDS = 15
-# The most text of one delta. A client that does not read on is owed one frame, not the whole of a
-# long answer.
+# The most text of one delta. A client that stops reading keeps one such frame in memory, not the
+# whole of a long answer.
 PIECE_BYTES = 64 * 1024
 
 
 class Reader:
     """Holds one response's place in a live answer.
 
-    `access` is the right to read, None where it is not watched; `doubted_since` (monotonic
-    seconds) is when it was first found to have ended.
+    `access` is the right to read, None where it is not watched. `doubted_since` (monotonic seconds)
+    is when that right was first found to have ended.
     """
 
     __slots__ = (
@@ -54,6 +54,7 @@ class Reader:
         self._ping = False
 
     async def wait(self) -> None:
+        """Returns when the reader is woken."""
         self._waiter = asyncio.get_running_loop().create_future()
         await self._waiter
 
@@ -63,14 +64,12 @@ class Reader:
             waiter.set_result(None)
 
     def release(self) -> None:
-        """Lets this one reader go without an end, whatever there is still to read."""
+        """Lets this one reader go without an end, whatever is left to read."""
         self.released = True
         self.wake()
 
     def ping_if_silent(self, now: float) -> None:
-        """Has the reader send a comment when it has been silent for PING_SECONDS, so that no proxy
-        closes it.
-        """
+        """Makes a ping due after PING_SECONDS of silence, so that no proxy closes the stream."""
         if now - self.sent_at >= PING_SECONDS:
             self._ping = True
             self.wake()
@@ -98,12 +97,12 @@ def _end_of_piece(text: bytearray, start: int) -> int:
 
 
 class LiveAnswer:
-    """Holds an answer being generated, here or on another worker.
+    """Holds an answer that is being generated, here or on another worker.
 
-    `start` is the payload of the `start` event. `unwatched_since` is the
-    monotonic time at which the last reader left (or, before the first came, at
-    which the answer began), None while there is one. `was_watched`: a client
-    has read it, or has left before there was anything to read.
+    `start` is the payload of the `start` event. `unwatched_since` is the monotonic time at which
+    the last reader left (or, before the first came, at which the answer began), None while there is
+    one. `was_watched` says that a client has read it, or has left before there was anything to
+    read.
     """
 
     def __init__(self, answer_id: UUID, start: dict[str, Any]) -> None:
@@ -130,20 +129,21 @@ class LiveAnswer:
         self._wake_readers()
 
     def replace_text(self, text: bytes) -> None:
-        """Takes the text that was saved in place of what was shown: the last of a lost worker's
-        answer may not have been flushed.
+        """Puts the saved text in place of what was shown.
+
+        The last piece of a lost worker's answer may not have been flushed.
         """
         self.text[:] = text
 
     def status(self, data: dict[str, Any]) -> None:
-        """Tells the readers what is being waited for: the payload of a `status` event."""
+        """Sends the readers a `status` event, which says what is being waited for."""
         self._statuses.append(sse.event("status", data))
         self._wake_readers()
 
     def end(self, done: dict[str, Any], error: dict[str, Any] | None = None) -> None:
-        """Ends the answer for every reader; to be called once it is saved.
+        """Ends the answer for every reader; call it once the end is saved.
 
-        The arguments are the events' payloads.
+        `done` and `error` are the payloads of the events of those names.
         """
         frames = sse.event("error", error) if error else b""
         self._end = frames + sse.event("done", done, len(self.text)) + sse.END
@@ -158,17 +158,16 @@ class LiveAnswer:
     # --- read by the readers -------------------------------------------------
 
     def check_cursor(self, cursor: int) -> None:
-        """Raises InvalidRequest for a position inside a character: no frame of ours ever named it."""
+        """Raises InvalidRequest for a position inside a character, which no frame names."""
         if cursor < len(self.text) and self.text[cursor] & 0xC0 == 0x80:
             raise InvalidRequest("The cursor is not valid.")
 
     async def frames(
         self, cursor: int, access: ReaderAccess | None = None
     ) -> AsyncGenerator[bytes, None]:
-        """Yields everything from the cursor on, as frames: `start`, what there is, what comes, the
-        end.
+        """Yields the events from the cursor on as frames: `start`, text as it comes, the end.
 
-        It counts as a reader until the generator is closed.
+        Counts as a reader until the generator is closed.
         """
         reader = self._open_reader(cursor, access)
         try:
@@ -188,7 +187,7 @@ class LiveAnswer:
     async def pieces(self, access: ReaderAccess | None = None) -> AsyncGenerator[str, None]:
         """Yields the text from its beginning, as it comes; "" for a ping.
 
-        Ends when the answer ends, or when the readers are let go.
+        Ends when the answer ends, or when the reader is let go.
         """
         reader = self._open_reader(0, access)
         try:
@@ -205,7 +204,7 @@ class LiveAnswer:
             self._close_reader(reader)
 
     def _open_reader(self, cursor: int, access: ReaderAccess | None) -> Reader:
-        # One who comes late is told the latest status only, and none once there is text.
+        # A late reader is told the latest status only, and none once there is text.
         seen = len(self._statuses) if self.text else max(0, len(self._statuses) - 1)
         reader = Reader(cursor, seen, access)
         self.readers.add(reader)

@@ -1,6 +1,4 @@
-"""Runs the answers that this worker generates, and ends them when it is told to, or when no one
-watches.
-"""
+"""Runs the answers that a worker generates, and ends those that are stopped or not watched."""
 
 import asyncio
 import contextlib
@@ -30,7 +28,8 @@ _WATCHED_SECONDS = 5.0
 class LocalAnswers:
     """Holds the generations of one worker, each from its beginning until its end is saved.
 
-    `draining`: the readers of stored answers were sent elsewhere, so their absence says nothing.
+    `draining` says that the readers of stored answers were sent elsewhere, so that their absence
+    means nothing.
     """
 
     def __init__(
@@ -51,11 +50,11 @@ class LocalAnswers:
         self.draining = False
 
     def all(self) -> list[Generation]:
-        """Returns what runs now."""
+        """Returns the generations that run now."""
         return list(self._generations.values())
 
     def find(self, answer_id: UUID) -> Generation | None:
-        """Returns the generation of an answer that runs here."""
+        """Returns the generation of an answer; None where it does not run here."""
         return self._generations.get(answer_id)
 
     def generate(self, job: Job) -> LiveAnswer:
@@ -78,10 +77,7 @@ class LocalAnswers:
             await self._store.write_end(answer_id, stored=generation.job.plan.stored)
 
     async def stop(self, answer_id: UUID) -> bool:
-        """Ends an answer that runs here, and returns when it is saved.
-
-        False if it does not run here.
-        """
+        """Ends an answer and returns True once it is saved; False if it does not run here."""
         generation, task = self._generations.get(answer_id), self._tasks.get(answer_id)
         if generation is None or task is None:
             return False
@@ -90,14 +86,14 @@ class LocalAnswers:
         return True
 
     async def wait_until_ended(self, seconds: float) -> None:
-        """Returns when no answer runs any more, or after so many seconds."""
+        """Waits until no answer runs any more, but no longer than that."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 while self._tasks:
                     await asyncio.wait(list(self._tasks.values()))
 
     def interrupt(self, *, stored: bool) -> None:
-        """Ends the stateless answers because their worker does, with `stored` the others too."""
+        """Interrupts stateless answers because the worker ends; with `stored`, the others too."""
         error = AnswerError("worker_lost")
         for generation in self.all():
             if stored or not generation.job.plan.stored:
@@ -106,7 +102,7 @@ class LocalAnswers:
     def handle_command(self, command: Command, now: float) -> None:
         """Does what another worker asks; nothing for an answer that has ended.
 
-        `now`: seconds, monotonic.
+        `now` is monotonic seconds.
         """
         generation = self._generations.get(command.answer)
         if generation is None:
@@ -128,14 +124,14 @@ class LocalAnswers:
     def assume_watched(self, now: float) -> None:
         """Keeps stored answers going while Redis is away.
 
-        Who reads them on another worker cannot be known then.
+        Their readers on other workers are not known then.
         """
         for generation in self.all():
             if generation.job.plan.stored:
                 generation.note_watched_elsewhere(now + _WATCHED_SECONDS)
 
     def cancel_unwatched(self, now: float) -> None:
-        """Ends what has had no reader, here or elsewhere, for its grace time."""
+        """Ends answers that have had no reader, here or elsewhere, for their grace time."""
         for generation in self.all():
             since = generation.unwatched_since
             if since is not None and now - since > self._grace(generation):
@@ -145,19 +141,16 @@ class LocalAnswers:
         """Returns for how many seconds an answer may have no reader."""
         if generation.job.plan.stored:
             return float("inf") if self.draining else settings.RESUME_GRACE_SECONDS
-        # A stateless answer is kept nowhere, so no one can come back for it; but its first reader
+        # No one can come back for a stateless answer, which is kept nowhere; but its first reader
         # may be a moment late.
         return 0 if generation.live.was_watched else FIRST_READER_SECONDS
 
     def cancel_disowned(self, here: Iterable[UUID], owned: Container[UUID]) -> None:
-        """Closes the upstream of what runs `here` but is not `owned`.
+        """Ends what runs `here` but is not `owned`: claimed elsewhere, not wanted, or stopped.
 
-        Claimed by another worker, not wanted, or asked to stop.
-
-        A worker that stood still for longer than its lease goes on with answers
-        that another has claimed: what they still cost would be in no budget. A
-        turn that begins while its conversation or account is being deleted is
-        not there yet when that stops what runs.
+        A worker that stood still for longer than its lease goes on with answers that another has
+        claimed: no budget would count what they still cost. A turn that begins while its
+        conversation or account is being deleted is not there yet when the deletion stops what runs.
         """
         for answer_id in here:
             generation = self._generations.get(answer_id)

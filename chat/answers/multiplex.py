@@ -1,8 +1,8 @@
-"""Sends several answers in one stream: a browser opens six connections to a host over HTTP/1.1, all
-its tabs together.
+"""Sends several answers in one stream.
 
-Each answer's frames are sent as they are; before them stands the event `item`,
-which says whose they are. Pure; imports nothing of the project but `sse`.
+A browser opens six connections to a host over HTTP/1.1, for all its tabs together. Each answer's
+frames are sent as they are; the event `item` before them says whose they are. Imports nothing of
+the project but `sse`.
 """
 
 import asyncio
@@ -13,11 +13,11 @@ from chat.answers import sse
 
 
 async def multiplex(streams: Sequence[AsyncGenerator[bytes, None]]) -> AsyncGenerator[bytes, None]:
-    """Yields what the streams yield, as it comes, each chunk behind `{"item": its position}`.
+    """Yields what the streams yield as it comes, each chunk behind `{"item": its position}`.
 
-    The next chunk of a stream is asked for once its last was taken, so nothing is
-    queued for a slow reader. Ends when all have ended, or when one closes without
-    [DONE]: the client is to come back, and the others with it.
+    The next chunk of a stream is asked for once its last was taken, so nothing is queued for a slow
+    reader. Ends when all have ended, or when one closes without [DONE]: the client then comes back
+    for all of them.
     """
     waiting = {_next_of(frames): item for item, frames in enumerate(streams)}
     last = [b""] * len(streams)

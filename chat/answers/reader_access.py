@@ -1,6 +1,6 @@
 """Says by what right a client reads an answer that is being written.
 
-Imports nothing of the project; no database.
+Imports nothing of the project, and uses no database.
 """
 
 from dataclasses import dataclass
@@ -12,11 +12,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class ReaderAccess:
-    """Holds what was true when the reader came: it may end while an answer streams, and the reader
-    with it.
+    """Holds what gave a reader the right to read when it came.
 
-    `person` is the account's id, None for a guest; `password` is the account's password hash, which
-    Django binds each session to; `session` is the request's.
+    That right may end while an answer streams, and the reader with it. `person` is the account's
+    id, None for a guest; `password` is the account's password hash, which Django binds each session
+    to; `session` is the request's.
     """
 
     person: int | None

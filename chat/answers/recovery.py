@@ -1,7 +1,4 @@
-"""Claims the answers of workers that were lost.
-
-Each once only, by the worker that notices first.
-"""
+"""Claims the answers of lost workers: each once, by the worker that notices first."""
 
 import asyncio
 import logging
@@ -29,7 +26,7 @@ _RECOVER_SECONDS = 2.0
 
 
 class Recovery:
-    """Looks after lost answers on behalf of one worker; `local` are the answers that run there."""
+    """Claims lost answers for one worker; `local` are the answers that run there."""
 
     def __init__(
         self, worker_id: str, store: AnswerStore, bus: WorkerBus, local: LocalAnswers
@@ -41,7 +38,7 @@ class Recovery:
         self._suspects: set[UUID] = set()
 
     async def run(self) -> None:
-        """Looks every other second until it is cancelled."""
+        """Looks for lost answers every two seconds until it is cancelled."""
         while True:
             await asyncio.sleep(_RECOVER_SECONDS)
             try:
@@ -50,17 +47,15 @@ class Recovery:
                 self._suspects = set()
                 logger.warning("Lost answers wait to be claimed: %s", type(error).__name__)
             except Exception as error:
-                # Lost answers hang on this as running ones do on the heartbeat.
+                # Lost answers depend on this loop as running ones do on the heartbeat.
                 logger.error("The recovery failed: %s", type(error).__name__)
 
     async def recover(self) -> None:
-        """Claims the answers of workers whose lease was missing twice in a row, with Redis
-        reachable in between.
+        """Claims the answers of workers whose lease was missing twice in a row.
 
-        The lease is renewed more often than this runs: a Redis that was emptied has every living
-        worker's lease again by then.
-        Also ends what this worker is not to go on with. Raises the database's errors and
-        REDIS_ERRORS.
+        Redis must be reachable both times. A lease is renewed more often than this runs, so an
+        emptied Redis has every living worker's lease again the second time. Also ends what this
+        worker is not to go on with. Raises the database's errors and REDIS_ERRORS.
         """
         here = {
             generation.job.plan.answer: generation.job.plan.stored
@@ -78,8 +73,9 @@ class Recovery:
         self._suspects = missing
 
     async def _cancel_disowned(self, here: Mapping[UUID, bool], rows: Sequence[RunningRow]) -> None:
-        """Ends what ran `here` (answers, and whether they are stored) before the rows were read,
-        and is to go on no more.
+        """Ends what ran `here` before the rows were read and may not go on.
+
+        `here` says of each answer whether it is stored.
         """
         owned = {
             row.answer for row in rows if row.worker == self._worker_id and not row.stop_requested
@@ -93,19 +89,18 @@ class Recovery:
     async def _missing(self, rows: Sequence[RunningRow]) -> set[UUID]:
         """Returns the running answers whose worker has no lease.
 
-        None where it cannot be told who lives.
+        Returns none where it is not known which workers live.
         """
         owners = sorted({row.worker for row in rows} - {self._worker_id})
         here_alive, *alive = await self._bus.alive([self._worker_id, *owners]) if owners else [True]
         if not here_alive:
-            # Redis can be read but not written (it is full, or a replica), or this worker stood
-            # still.
+            # Redis can only be read (it is full, or a replica), or this worker stood still.
             return set()
         living = {owner for owner, lives in zip(owners, alive, strict=True) if lives}
         missing = {
             row.answer for row in rows if row.worker not in living and row.worker != self._worker_id
         }
-        # An answer of this worker that does not run here was left by a fault of ours.
+        # A fault of ours left an answer of this worker that does not run here.
         return missing | {
             row.answer
             for row in rows
@@ -114,9 +109,9 @@ class Recovery:
 
 
 def claim(answer_id: UUID, text: str, cost_so_far: RunningCost) -> bool:
-    """Ends a lost answer with the text and the cost up to its last flush.
+    """Ends a lost answer with its text and cost up to the last flush.
 
-    False when another worker already has.
+    Returns False where another worker already has. Blocks on the database and on Redis.
     """
     usage = Usage.objects.running().filter(answer=answer_id).first()
     if usage is None:
@@ -138,11 +133,10 @@ def claim(answer_id: UUID, text: str, cost_so_far: RunningCost) -> bool:
 
 
 def _bill(usage: Usage, text: str, cost_so_far: RunningCost) -> Bill:
-    """Returns what a lost answer may have cost: what its worker last said, and what came after it.
+    """Returns what a lost answer may have cost: its worker's last figures, and what followed.
 
-    A worker that has said nothing of an upstream may have reached one since:
-    the reserved figures are upper bounds, and of the prompt nothing better is
-    known then than a quarter of its bytes.
+    A worker that has told of no upstream may have reached one since. The reserved figures are upper
+    bounds; for the prompt the best estimate then is a quarter of its bytes.
     """
     known = cost_so_far.bill
     prompt = known.prompt_tokens or usage.prompt_tokens // 4

@@ -1,6 +1,6 @@
 """Follows answers of other workers for the readers on this one.
 
-Copied from Redis by one look at a time for all of them.
+One look at Redis at a time copies what is new of all of them.
 """
 
 import math
@@ -28,7 +28,7 @@ FIRST_READER_SECONDS = 3.0
 class RemoteAnswer:
     """Holds one answer that the worker `owner` generates.
 
-    `watch_sent` is when that was last told of a reader (monotonic).
+    `watch_sent` is when the owner was last told of a reader (monotonic seconds).
     """
 
     def __init__(self, live: LiveAnswer, owner: str, *, ended: bool) -> None:
@@ -40,7 +40,7 @@ class RemoteAnswer:
 
 
 class RemoteAnswers:
-    """Holds all of them on this worker.
+    """Holds the answers of other workers that are read on this one.
 
     `spawn` starts what must not hold up the heartbeat; times are monotonic seconds.
     """
@@ -57,7 +57,7 @@ class RemoteAnswers:
     ) -> LiveAnswer:
         """Returns the answer that the worker `owner` runs, to read from.
 
-        `ended` says that it no longer does.
+        `ended` says that the worker no longer runs it.
         """
         remote = self._answers.get(answer_id)
         if remote is None:
@@ -71,7 +71,7 @@ class RemoteAnswers:
         return [remote.live for remote in self._answers.values()]
 
     async def read(self, now: float) -> None:
-        """Copies what is new, tells the owners who is watched here, and forgets what is not read.
+        """Copies new text, tells the owners what is read here, and forgets what is not.
 
         Raises REDIS_ERRORS.
         """
@@ -100,16 +100,16 @@ class RemoteAnswers:
             await self._bus.send_commands(owner, commands)
 
     def close_ended(self, now: float) -> None:
-        """Ends those of what has ended.
+        """Ends for their readers the answers that have ended.
 
-        The database is asked too, once a second for all of them: Redis may be away.
+        The database is asked too, once a second for all of them, as Redis may be away.
         """
         for remote in self._answers.values():
             if remote.ended and not remote.closing:
                 remote.closing = True
                 self._spawn(self._close(remote))
         if self._answers and now - self._checked >= _CHECK_SECONDS:
-            # Until it has answered it is not asked again.
+            # The database is not asked again until it has answered.
             self._checked = math.inf
             self._spawn(self._check())
 

@@ -1,8 +1,9 @@
-"""Server-sent events: from an event to the bytes on the wire. Pure; imports nothing of the project.
+"""Encodes server-sent events: from an event to the bytes on the wire.
 
 Every frame is valid under the grammar of the WHATWG event stream
 (https://html.spec.whatwg.org/multipage/server-sent-events.html#parsing-an-event-stream):
 payloads are JSON on one line, so no newline of a text can end a frame.
+Imports nothing of the project.
 """
 
 from typing import Any
@@ -30,7 +31,7 @@ def event(name: str, data: dict[str, Any], cursor: int | None = None) -> bytes:
 
 
 def delta(text: str, cursor: int) -> bytes:
-    """Returns the frame of a piece of an answer; `cursor` is the position after it.
+    """Returns the frame of a piece of an answer; `cursor` is the byte position after it.
 
     Its size is a multiple of PAD_BYTES.
     """

@@ -1,7 +1,4 @@
-"""Holds the background tasks of a worker.
-
-They belong to it, not to the request that asked for them.
-"""
+"""Holds the background tasks of a worker, which belong to it and to no request."""
 
 import asyncio
 import contextvars
@@ -31,15 +28,14 @@ class Tasks:
 
     def _finished(self, task: "asyncio.Task[Any]") -> None:
         self.running.discard(task)
-        # The client that waited may have left; asyncio would print what they were refused as an
-        # error of ours.
+        # The client that waited may have left: asyncio would log its refusal as an error of ours.
         if not task.cancelled() and (error := task.exception()) and not isinstance(error, Refusal):
             logger.error("A task of the worker failed: %s", type(error).__name__)
 
     async def cancel(self) -> None:
         """Cancels all of them, and returns when they have ended."""
         # redis-py can turn a cancellation into an error of its own, which a loop survives: one
-        # request to end is not enough.
+        # cancellation is not enough.
         while self.running:
             for task in self.running:
                 task.cancel()

@@ -1,10 +1,8 @@
-"""Runs one worker process.
+"""Runs one worker process, from the start of its event loop to the end of its drain.
 
-Made when its event loop starts, drained and ended when it is told to stop.
-
-A worker is stateless but for the answers it is generating (`local_answers`).
-The others are followed for the readers here (`remote_answers`), those of lost
-workers are claimed (`recovery`), and the `heartbeat` keeps all of it going.
+A worker is stateless but for the answers it generates (`local_answers`). Other workers' answers are
+followed for the readers here (`remote_answers`), those of lost workers are claimed (`recovery`),
+and the `heartbeat` keeps all of it going.
 """
 
 import asyncio
@@ -49,22 +47,20 @@ from chat.upstream.last_failures import LastFailures
 from chat.upstream.retry import Upstream
 
 _HOST_CHARS = 40
-# What an answer has for being saved when the drain is over: several tries, and time for a flush of
-# its last text.
+# For saving an answer when the drain is over: several tries, and a flush of its last text.
 _SAVE_SECONDS = 8
-# The readers of stateless answers are told before the drain is over: then the web server hangs up.
+# Readers of stateless answers are told before the drain is over: the web server hangs up then.
 _TELLING_SECONDS = 2
 
 
 class Worker:
-    """Puts the parts of one process together, and offers to the views what they need of them."""
+    """Puts the parts of one process together, and offers the views what they need of them."""
 
     def __init__(self) -> None:
-        # The SDK takes half a second to load; commands that import this module start no worker.
+        # The SDK takes half a second to load, which commands that start no worker are to be spared.
         from chat.upstream.client import make_client
 
-        # The ledger holds 64 characters of it; PostgreSQL would refuse every turn of a host with a
-        # longer name.
+        # The ledger holds 64 characters of it: PostgreSQL would refuse every turn of a longer one.
         self.id = f"{socket.gethostname()[:_HOST_CHARS]}:{os.getpid()}:{uuid4().hex[:8]}"
         self.draining = False
         self._drain_until = 0.0
@@ -84,9 +80,9 @@ class Worker:
     # --- life ---------------------------------------------------------------
 
     async def start(self) -> None:
-        """Begins to beat.
+        """Starts the background loops.
 
-        A Redis that is away does not stop the start: the limits refuse until it is there.
+        A Redis that is away does not prevent it: the limits refuse until it is there.
         """
         for loop in (
             self._heartbeat.run(),
@@ -101,7 +97,7 @@ class Worker:
         return self._tasks.spawn(coroutine)
 
     def drain(self) -> None:
-        """Takes no new turns and lets those readers go that can go on elsewhere.
+        """Takes no new turns, and lets those readers go that can go on elsewhere.
 
         Running answers go on.
         """
@@ -119,15 +115,15 @@ class Worker:
             live.detach_readers()
 
     async def _interrupt_stateless(self) -> None:
-        """Ends what could not be read elsewhere while the web server still waits for open
-        connections: its readers are told.
+        """Interrupts stateless answers while the web server still waits for open connections.
+
+        Their readers cannot read on elsewhere, so they are told the end.
         """
         await asyncio.sleep(max(0, settings.DRAIN_SECONDS - _TELLING_SECONDS))
         self._local.interrupt(stored=False)
 
     async def stop(self) -> None:
-        """Waits for running answers up to DRAIN_SECONDS, ends the rest as interrupted, and saves
-        them.
+        """Waits up to DRAIN_SECONDS for running answers, then interrupts and saves the rest.
 
         Where the database is away they stay in Redis, whole, and another worker claims them when it
         is back.
@@ -150,18 +146,15 @@ class Worker:
         return self._readable(self._local.generate(job))
 
     def follow(self, answer_id: UUID, start: dict[str, Any], owner: str) -> LiveAnswer:
-        """Returns the live answer to read from.
-
-        The one that runs here, or the one that the worker `owner` runs.
-        """
+        """Returns the live answer to read: the one that runs here, or the one that `owner` runs."""
         generation = self._local.find(answer_id)
         if generation is not None:
             return self._readable(generation.live)
-        # One that was this worker's until a moment ago has ended since the database was asked.
+        # An answer that was this worker's until now has ended since the database was asked.
         return self._readable(self._remote.follow(answer_id, start, owner, ended=owner == self.id))
 
     def _readable(self, live: LiveAnswer) -> LiveAnswer:
-        # Who comes while it drains, by a request that was under way, must not be waited for either.
+        # A reader whose request was under way when the drain began must not be waited for either.
         if self.draining:
             self._detach_readers(live)
         return live
@@ -169,16 +162,13 @@ class Worker:
     def with_reader_lease(
         self, frames: AsyncGenerator[bytes, None], lease: Lease
     ) -> AsyncGenerator[bytes, None]:
-        """Returns the frames.
-
-        The reader's lease is renewed while they are read, and released at the end.
-        """
+        """Returns frames that renew the reader's lease while they are read, then release it."""
         return self._held.with_reader_lease(frames, lease)
 
     async def stop_answer(self, answer_id: UUID, owner: str) -> bool:
-        """Ends an answer on whichever worker it runs, and returns when it was told to.
+        """Ends an answer on whichever worker it runs, and returns when that was told.
 
-        True if it runs here and has ended.
+        Returns True if it ran here and has ended.
         """
         if await self._local.stop(answer_id):
             return True
@@ -190,11 +180,10 @@ class Worker:
 
     @contextlib.asynccontextmanager
     async def final_text(self, answer_id: UUID) -> AsyncIterator[Callable[[], Awaitable[str]]]:
-        """Gives, for the block in which an answer is stopped, a function that returns its text once
-        it has ended.
+        """Yields a function that returns the text of an answer once the block has stopped it.
 
-        "" if that is not known. Of a stateless answer nothing is kept that could be read
-        afterwards.
+        The function returns "" where the text is not known. Of a stateless answer nothing is kept
+        that could be read afterwards.
         """
         generation = self._local.find(answer_id)
         if generation is not None:
@@ -234,17 +223,14 @@ async def start() -> Worker:
 
 
 async def stop_answers(answers: Iterable[tuple[UUID, str]]) -> None:
-    """Ends the answers, each given with the worker that runs it, wherever that is.
-
-    Returns once all were told to.
-    """
+    """Ends the answers, each given with its worker; returns once all of them were told."""
     await asyncio.gather(*(current().stop_answer(answer_id, owner) for answer_id, owner in answers))
 
 
 async def wait_until_ended(answers: Sequence[UUID], seconds: float) -> int:
-    """Waits until the answers are saved, wherever they run, but no longer than that.
+    """Waits up to `seconds` until the answers are saved; returns how many are not.
 
-    Returns how many are not.
+    They may run on any worker.
     """
     left = len(answers)
     with contextlib.suppress(TimeoutError):
@@ -258,8 +244,8 @@ async def wait_until_ended(answers: Sequence[UUID], seconds: float) -> int:
 
 
 async def stop_conversation(conversation_id: UUID) -> None:
-    """Ends the running answers of a conversation that is about to be deleted, wherever they run.
+    """Ends the running answers of a conversation that is about to be deleted.
 
-    Returns once they were told to.
+    Returns once their workers were told.
     """
     await stop_answers(await in_thread(Usage.objects.running_in, conversation_id))

@@ -1,7 +1,4 @@
-"""Connects the workers through Redis.
-
-Each one's lease, its inbox for commands, and the final text of a stopped answer.
-"""
+"""Connects the workers through Redis: leases, inboxes, and final texts of stopped answers."""
 
 import asyncio
 import contextlib
@@ -20,7 +17,7 @@ _INBOX_SECONDS = 60
 _INBOX_BATCH = 1000
 # From an end that is saved to its final text.
 _FINAL_TEXT_SECONDS = 1.0
-# Each holds a connection for as long as a stop takes; leases must never wait for one.
+# Each holds a connection for as long as a stop takes, and leases must never wait for one.
 _MAX_SUBSCRIBERS = 16
 
 
@@ -40,7 +37,7 @@ async def _receive(channel: PubSub) -> str:
 
 
 class WorkerBus:
-    """Speaks for one worker. Its coroutines raise `redis_client.REDIS_ERRORS`."""
+    """Sends and receives for one worker; its coroutines raise `redis_client.REDIS_ERRORS`."""
 
     def __init__(self, client: Redis, worker_id: str) -> None:
         self._client = client
@@ -57,7 +54,7 @@ class WorkerBus:
 
     @staticmethod
     def commands_in(reply: Sequence[bytes] | None) -> list[Command]:
-        """Reads the reply to `queue_inbox`, but for commands of another version of the site."""
+        """Returns the commands in the reply to `queue_inbox`, but for those of other versions."""
         return [command for data in reply or () if (command := commands.decode(data)) is not None]
 
     async def send_commands(self, worker_id: str, sent: Sequence[Command]) -> None:
@@ -68,7 +65,7 @@ class WorkerBus:
         await pipeline.execute()
 
     async def publish_final_text(self, answer_id: UUID, text: bytes) -> None:
-        """Sends the text of a stopped stateless answer to those who subscribe now.
+        """Sends the text of a stopped stateless answer to the workers that subscribe now.
 
         Nothing of it stays in Redis.
         """
@@ -78,8 +75,8 @@ class WorkerBus:
     async def subscribe(self, answer_id: UUID) -> AsyncIterator[Callable[[], Awaitable[str]]]:
         """Receives what `publish_final_text` sends on another worker while the block runs.
 
-        Gives a function that waits for it, but not for long: "" then, or where too many subscribe
-        already.
+        Yields a function that waits for the text, at most _FINAL_TEXT_SECONDS. It returns "" then,
+        and where too many subscribe already.
         """
         if self._subscribers >= _MAX_SUBSCRIBERS:
             yield no_text
@@ -93,7 +90,7 @@ class WorkerBus:
             self._subscribers -= 1
 
     async def alive(self, worker_ids: Sequence[str]) -> list[bool]:
-        """Reads which of the workers hold a lease."""
+        """Returns which of the workers hold a lease."""
         pipeline = self._client.pipeline(transaction=False)
         for worker_id in worker_ids:
             pipeline.exists(redis_keys.worker_lease(worker_id))
