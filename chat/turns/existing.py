@@ -1,4 +1,4 @@
-"""The answers there are already: one to read, or the one that an earlier copy of a turn began.
+"""Finds answers that exist: one to read, or the one that an earlier copy of a turn began.
 
 Blocks on the database.
 """
@@ -15,8 +15,10 @@ from chat.turns.request import Stateless, TurnRequest, digest
 
 @dataclass(frozen=True)
 class ExistingAnswer:
-    """Holds an answer there is already, the payload of its `start` event, and the id of the worker
-    that runs it ("" for none).
+    """Holds an answer that exists already.
+
+    `start` is the payload of its `start` event, `owner` the id of the worker that runs it ("" for
+    none).
     """
 
     message: Message
@@ -27,7 +29,7 @@ class ExistingAnswer:
 def find_answer(requester: Requester, answer_id: UUID) -> ExistingAnswer:
     """Returns the requester's own answer.
 
-    Raises NotFound for what is not there, not theirs, or not an answer.
+    Raises NotFound for what does not exist, is not theirs, or is not an answer.
     """
     answers = Message.objects.owned_by(requester).answers()
     message = answers.filter(id=answer_id).select_related("conversation").first()
@@ -55,7 +57,7 @@ def find_turn(requester: Requester, turn_request: TurnRequest) -> ExistingAnswer
 def start_payload(
     conversation: Conversation, prompt: UUID | None, answer: UUID, model: str
 ) -> dict[str, Any]:
-    """Returns the data of an answer's `start` event."""
+    """Returns the payload of an answer's `start` event."""
     title = conversation.title
     return {
         "conversation": conversation.id,

@@ -1,6 +1,4 @@
-"""The turns of guests: an id for who has none yet, the proof of work, and the session that keeps
-the id.
-"""
+"""Serves guests' turns: their id, the proof of work, and the session that keeps the id."""
 
 import contextlib
 from collections.abc import AsyncIterator
@@ -18,7 +16,10 @@ from chat.turns.request import TurnRequest
 
 
 def with_guest_id(requester: Requester, turn_request: TurnRequest) -> Requester:
-    """Gives a guest who has no id yet one: it comes of the challenge's solution, or at random."""
+    """Returns the requester with an id, also for a guest who had none.
+
+    A new id comes from the challenge's solution, or is random.
+    """
     if requester.user_id is not None or requester.guest:
         return requester
     return replace(
@@ -42,8 +43,9 @@ async def proof_of_work(
 
 
 async def store_guest_id(session: SessionBase, requester: Requester) -> None:
-    """Puts a guest's id into their session with the first turn that starts: a refused one leaves
-    nothing behind, not even a session.
+    """Puts a guest's id into their session, with the first turn that starts.
+
+    A refused turn leaves nothing behind, not even a session.
     """
     if not requester.guest:
         return

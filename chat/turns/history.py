@@ -1,4 +1,4 @@
-"""What a model is sent of a conversation: the branch that a turn goes on with, as far as it fits.
+"""Chooses what a model is sent of a conversation: the turn's branch, as far as it fits.
 
 Blocks on the database.
 """
@@ -25,9 +25,9 @@ def messages_for(
     parent: Message | None,
     quota: Quota,
 ) -> tuple[UpstreamMessages, int]:
-    """Returns what is sent, and how many of the oldest messages are left out of it.
+    """Returns the messages to send, and how many of the oldest are left out.
 
-    What a program sends itself is sent whole.
+    The messages of a stateless turn are sent whole.
     """
     if isinstance(request, Stateless):
         own = [{"role": message.role, "content": message.content} for message in request.messages]
@@ -52,10 +52,10 @@ def _system(model: ChatModel, conversation: Conversation | None) -> UpstreamMess
 
 
 def _turns_to(conversation: Conversation | None, last: Message | None) -> UpstreamMessages:
-    """Returns the branch that ends in `last`, without answers that have no text, and prompts that
-    were refused for themselves.
+    """Returns the branch that ends in `last`, as messages for the upstream.
 
-    A prompt that merely got no answer stays: what follows may refer to it.
+    Left out are answers without text, and prompts that were refused for themselves. A prompt that
+    merely got no answer stays: what follows may refer to it.
     """
     if conversation is None or last is None:
         return []

@@ -1,5 +1,6 @@
-"""The body of POST /api/chat: three shapes, every field checked, before anything is written or
-counted.
+"""Reads the body of POST /api/chat: three shapes, with every field checked.
+
+That happens before anything is written or counted.
 """
 
 import hashlib
@@ -17,7 +18,7 @@ Solution = Annotated[str, msgspec.Meta(max_length=proof_of_work.MAX_CHARS)]
 
 
 class NewPrompt(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
-    """Asks for the answer to a prompt, in a new conversation (None) or in one there is.
+    """Asks for the answer to a prompt, in a new conversation (None) or in an existing one.
 
     `parent` UNSET: the prompt follows the answer created last.
     """
@@ -80,10 +81,11 @@ def parse(body: bytes) -> TurnRequest:
 
 
 def digest(request: TurnRequest) -> str:
-    """Returns what tells two bodies apart: the same `turn` with another digest is a conflict. An
-    omitted field and its default are one.
+    """Returns a hash that tells two bodies apart.
 
-    The challenge's solution does not count: a turn that is sent again may need another.
+    The same `turn` with another digest is a conflict. An omitted field and its default give the
+    same digest. The challenge's solution does not count: a turn that is sent again may need
+    another.
     """
     fields = msgspec.to_builtins(request)
     del fields["altcha"]

@@ -1,6 +1,6 @@
-"""Starts a turn: the guest's proof of work, validation, the gates, the database, and off it goes.
+"""Starts a turn: proof of work, validation, the gates, the database, the generation.
 
-The one way in for every view that takes a prompt. A turn that does not start gives back all it
+Every view that takes a prompt comes through here. A turn that does not start gives back all that it
 took.
 """
 
@@ -45,8 +45,9 @@ class StartedTurn:
 async def start_turn(
     session: SessionBase, requester: Requester, turn_request: TurnRequest
 ) -> StartedTurn:
-    """Starts the turn, or finds the answer that a copy of it has begun; or raises the Refusal that
-    applies.
+    """Starts the turn, or finds the answer that a copy of it began.
+
+    Raises the Refusal that applies.
     """
     turn = None if isinstance(turn_request, Stateless) else turn_request.turn
     async with turn_lock(requester, turn):
@@ -61,7 +62,7 @@ async def start_turn(
 
 
 def _rate_limit_headers(requester: Requester) -> dict[str, str]:
-    """Returns those of a turn that is sent again: it counts nothing."""
+    """Returns the headers of a turn that is sent again, which counts nothing."""
     quota = configuration.current().effective_quota(requester).quota
     return admission.rate_limit_headers(requester, quota) if quota else {}
 
@@ -95,16 +96,15 @@ def _counting_refusals(requester: Requester) -> Iterator[None]:
 
 
 async def _plan(requester: Requester, turn_request: TurnRequest) -> tuple[Plan, AdmissionRequest]:
-    """Validates the turn, and returns what admission must know too.
+    """Returns the plan of the turn, and what the gates are asked for.
 
-    Raises a Refusal, also that of a database which does not answer.
+    Raises a Refusal, also where the database does not answer in time.
     """
     try:
         async with asyncio.timeout(admission.DEADLINE_SECONDS):
             return await in_thread(_plan_and_check_windows, requester, turn_request)
     except TimeoutError:
-        # A Redis that is away holds up no thread for as long as this, but many threads one behind
-        # the other.
+        # A Redis that is away holds up no single thread for this long, but several in a queue.
         if redis_client.was_away() and settings.LIMITS_WHEN_REDIS_DOWN != "allow":
             raise windows.unavailable() from None
         raise admission.database_unavailable() from None
@@ -113,8 +113,9 @@ async def _plan(requester: Requester, turn_request: TurnRequest) -> tuple[Plan, 
 def _plan_and_check_windows(
     requester: Requester, turn_request: TurnRequest
 ) -> tuple[Plan, AdmissionRequest]:
-    """Checks the windows in the thread that validates: a flood of turns that they refuse is to cost
-    little.
+    """Checks the windows in the thread that validates.
+
+    A flood of turns that the windows refuse must cost little.
     """
     plan = planning.plan(requester, turn_request)
     return plan, admission.check_windows(plan.admission_request())

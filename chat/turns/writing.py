@@ -1,4 +1,4 @@
-"""What a turn writes to the database. All functions block on it."""
+"""Writes a turn to the database; all functions block on it."""
 
 from datetime import datetime, timedelta
 from typing import Any
@@ -19,7 +19,7 @@ from chat.turns.request import NewPrompt, Regenerate, Stateless, digest
 
 
 class TurnTaken(Exception):
-    """Says that the same turn came first by another request; `existing` is its answer."""
+    """Says that another request began the same turn first; `existing` is its answer."""
 
     def __init__(self, existing: ExistingAnswer) -> None:
         super().__init__("The same turn came first.")
@@ -27,11 +27,11 @@ class TurnTaken(Exception):
 
 
 def write_turn(plan: Plan, admission: Admission, worker: str) -> Job:
-    """Writes prompt, empty answer and ledger row of a turn that was admitted, all or nothing;
-    returns the job to run.
+    """Writes prompt, empty answer and ledger row of an admitted turn; returns the job to run.
 
-    Raises TurnTaken when the same turn came first, what validation raises if the
-    conversation changed since, and a budget's refusal where no gate could be asked.
+    Writes all of them or none. Raises TurnTaken when the same turn came first, the Refusal of
+    validation if the conversation changed since, and a budget's refusal where no gate could be
+    asked.
     """
     try:
         with transaction.atomic():
@@ -109,8 +109,9 @@ def _write_answer(
 
 
 def _after_the_last(conversation: Conversation) -> datetime:
-    """Returns the time or, where a clock was set back or another host's is ahead, the moment after
-    the newest message.
+    """Returns the time, or the moment after the newest message where that is later.
+
+    The clock may have been set back, or another host's may be ahead.
     """
     newest = conversation.messages.aggregate(newest=Max("created"))["newest"]
     now = timezone.now()
@@ -118,8 +119,9 @@ def _after_the_last(conversation: Conversation) -> datetime:
 
 
 def _locked(plan: Plan) -> Conversation:
-    """Returns the conversation, locked until the turn is written; what the turn follows must still
-    be what was planned.
+    """Returns the conversation, locked until the turn is written.
+
+    Raises ConversationBusy where the turn no longer follows what was planned.
     """
     assert plan.conversation is not None
     conversation = Conversation.objects.select_for_update().filter(id=plan.conversation.id).first()
