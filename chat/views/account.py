@@ -1,6 +1,6 @@
 """Accounts: sign in and out, sign up, the first admin, password change and reset.
 
-Django's views, limited.
+Uses Django's views where there are any, and adds limits.
 """
 
 from typing import Any
@@ -32,8 +32,8 @@ from chat.formatting import span
 from chat.models import Invitation, SitePolicy
 from chat.views.api import address_of, set_retry_after
 
-# Quoted once more in the address of the sign-in page it grows, and Django follows no redirect of
-# more than 2,048.
+# It grows when it is quoted once more in the address of the sign-in page, and Django makes no
+# redirect to more than 2,048 characters.
 _MAX_NEXT_BYTES = 600
 
 
@@ -62,7 +62,7 @@ class RefusalPageMixin:
 
 
 class SignIn(RefusalPageMixin, auth.LoginView):
-    """Signs in; only failures count.
+    """Signs a person in; only failures count for the limit.
 
     Django rotates the session's key and follows `next` on this host only.
     """
@@ -70,8 +70,9 @@ class SignIn(RefusalPageMixin, auth.LoginView):
     redirect_authenticated_user = True
 
     def get_success_url(self) -> str:
-        """Returns where `next` leads; to the chat if it leads back here, which Django takes for a
-        fault of the site.
+        """Returns where `next` leads, or the chat if it leads back here.
+
+        Django takes such a loop for a fault of the site.
         """
         target = super().get_success_url()
         return (
@@ -81,8 +82,9 @@ class SignIn(RefusalPageMixin, auth.LoginView):
         )
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        """Adds `no_account_yet`: an operator who has just installed the site comes here, and cannot
-        sign in.
+        """Adds `no_account_yet`, for the operator who has just installed the site.
+
+        They come here, and cannot sign in.
         """
         return super().get_context_data(**kwargs) | {"no_account_yet": not User.objects.exists()}
 
@@ -128,7 +130,7 @@ def admin_sign_in(request: HttpRequest) -> HttpResponse:
 
 
 def _is_path_here(request: HttpRequest, target: str) -> bool:
-    """Tells whether it is an absolute path of this host, and of a length that a redirect may have."""
+    """Tells whether `target` is an absolute path of this host, short enough for a redirect."""
     if not target.startswith("/") or len(iri_to_uri(target)) > _MAX_NEXT_BYTES:
         return False
     return url_has_allowed_host_and_scheme(
@@ -140,7 +142,7 @@ def _is_path_here(request: HttpRequest, target: str) -> bool:
 
 
 class LinkUsed(Exception):
-    """Says that a link which makes an account was used already, or that someone else was first."""
+    """Says that a link which makes an account was used already, or someone else was first."""
 
 
 def _closed(request: HttpRequest, title: str, text: str, status: int = 403) -> HttpResponse:
@@ -151,8 +153,9 @@ def _closed(request: HttpRequest, title: str, text: str, status: int = 403) -> H
 @sensitive_post_parameters()
 @require_http_methods(["GET", "HEAD", "POST"])
 def sign_up(request: HttpRequest) -> HttpResponse:
-    """Makes an account for those whom the site's policy lets in: no one, those with an unused
-    invitation (`?invite=`), everyone.
+    """Makes an account for a person whom the site's policy lets in.
+
+    It lets in no one, those with an unused invitation (`?invite=`), or everyone.
     """
     if request.user.is_authenticated:
         return redirect("/")
@@ -185,8 +188,9 @@ def sign_up(request: HttpRequest) -> HttpResponse:
 
 
 def _unproven(request: HttpRequest, proof: ChallengeForm) -> HttpResponse:
-    """Shows the form again, with what was typed but for the passwords; nothing of it is looked at,
-    so that a script learns nothing.
+    """Shows the form again with what was typed, but for the passwords.
+
+    The fields are not checked, so that a script learns nothing.
     """
     typed = {name: request.POST.get(name, "") for name in ("username", "email")}
     return render(
@@ -205,8 +209,10 @@ def _sign_up(request: HttpRequest, form: SignUpForm, invitation: Invitation | No
 
 
 def _join(form: SignUpForm, invitation: Invitation | None) -> User | None:
-    """Makes the account and uses up the invitation, both or neither; None, with the form saying so,
-    when the name was taken meanwhile.
+    """Makes the account and uses up the invitation, both or neither.
+
+    Returns None, with the form saying so, when the name was taken meanwhile. Raises LinkUsed when
+    the invitation was.
     """
     try:
         with transaction.atomic():
@@ -245,7 +251,7 @@ def setup(request: HttpRequest, token: str) -> HttpResponse:
 
 
 def _first_admin(form: FirstAdminForm) -> User:
-    """Makes the account, or raises LinkUsed: of several at once, one makes it."""
+    """Makes the account; raises LinkUsed for all but the first of several at once."""
     with transaction.atomic():
         # The others wait until the account can be seen.
         SitePolicy.lock()

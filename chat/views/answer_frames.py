@@ -1,4 +1,4 @@
-"""Streams an answer that exists, from a cursor on: running here or on another worker, or ended."""
+"""Streams an answer from a cursor on, running on any worker or ended."""
 
 import re
 from collections.abc import AsyncGenerator
@@ -19,7 +19,7 @@ _CURSOR = re.compile(r"\d{1,12}", re.ASCII)
 
 
 def parse_cursor(text: str) -> int:
-    """Returns the position that a cursor of ours names. Raises InvalidRequest for what is none."""
+    """Returns the byte position that a cursor names; raises InvalidRequest for other texts."""
     if not _CURSOR.fullmatch(text):
         raise InvalidRequest("The cursor is not valid.", limit="after")
     return int(text)
@@ -32,10 +32,9 @@ async def follow(
     access: ReaderAccess,
     headers: dict[str, str] | None = None,
 ) -> EventStreamResponse:
-    """Streams an answer from the cursor on; a running one takes one of the requester's places for
-    readers.
+    """Streams an answer from the cursor on; a running one takes a reader lease.
 
-    Raises a Refusal.
+    Raises a Refusal. `headers` go out with the response, and with the refusal of too many readers.
     """
     frames = await frames_after(existing, cursor, access)
     if existing.message.status != Message.Status.STREAMING:
@@ -49,7 +48,7 @@ async def frames_after(
 ) -> AsyncGenerator[bytes, None]:
     """Returns the frames of an answer from the cursor on, running or ended.
 
-    Raises InvalidRequest for a cursor of no frame of ours.
+    Raises InvalidRequest for a cursor that no frame has named.
     """
     message = existing.message
     if message.status != Message.Status.STREAMING:

@@ -1,5 +1,6 @@
-"""GET /api/answers/streams: several answers in one response, for a browser whose tabs share a
-connection.
+"""GET /api/answers/streams: several answers in one response.
+
+It is for a browser whose tabs share a connection.
 """
 
 from collections.abc import AsyncGenerator
@@ -25,10 +26,9 @@ MAX_ITEMS = 20
 
 @api("GET")
 async def streams(request: HttpRequest) -> HttpResponseBase:
-    """Streams the answers of `?follow=<id>:<cursor>`, given once for each, as docs/protocol.md
-    says.
+    """Streams the answers of `?follow=<id>:<cursor>`, which is given once for each.
 
-    It is one reader.
+    Counts as one reader. docs/protocol.md describes the events.
     """
     requester = await require_requester(request)
     items = [_parse_item(text) for text in request.GET.getlist("follow")]

@@ -1,4 +1,4 @@
-"""What every view of the API shares: who asks, and refusals as JSON."""
+"""Does what every view of the API shares: finds the requester, sends refusals as JSON."""
 
 import logging
 from collections.abc import Callable, Coroutine
@@ -40,14 +40,15 @@ def refusal_response(refusal: Refusal) -> JsonResponse:
     response = JsonResponse(refusal.payload(), status=refusal.status, headers=refusal.headers)
     set_retry_after(response, refusal)
     response["Cache-Control"] = "no-store"
-    # A refusal is an answer, not an incident: Django would log a warning for each.
+    # A refusal is no incident, but Django would log a warning for each.
     response._has_been_logged = True  # type: ignore[attr-defined]
     return response
 
 
 def api(*methods: str) -> Callable[[AsyncView], AsyncView]:
-    """Wraps an async view of the API: wrong methods are 405, refusals become JSON, errors of the
-    database too.
+    """Wraps an async view of the API, which takes `methods` only: others get 405.
+
+    Refusals become JSON, and so do errors of the database.
     """
 
     def decorate(view: AsyncView) -> AsyncView:
@@ -71,8 +72,9 @@ def api(*methods: str) -> Callable[[AsyncView], AsyncView]:
 
 
 def database_refusal(error: Error) -> Refusal:
-    """Logs an error of the database, and returns what to tell of it: whose fault it is, and whether
-    to try again.
+    """Logs an error of the database, and returns the refusal to send.
+
+    The refusal says whose fault the error is, and whether to try again.
     """
     if database_errors.is_refused(error):
         logger.warning("The database refused a query: %s", database_errors.words(error))
@@ -88,13 +90,14 @@ def database_refusal(error: Error) -> Refusal:
 
 
 def address_of(request: HttpRequest) -> str:
-    """Returns what the limits of someone without an account are counted on."""
+    """Returns the address on which the limits of a person without an account are counted."""
     return limit_address(request.META.get("REMOTE_ADDR", ""))
 
 
 async def requester_of(request: HttpRequest) -> Requester:
-    """Returns who asks; a guest without a random id in their session has the empty one, and owns
-    nothing.
+    """Returns who asks.
+
+    A guest without a random id in their session has the empty one, and owns nothing.
     """
     return await in_thread(_requester, request)
 
@@ -120,7 +123,7 @@ def _requester(request: HttpRequest) -> Requester:
 def reader_access(request: HttpRequest) -> ReaderAccess:
     """Returns by what right the requester reads.
 
-    Call it when the requester is known: then it asks nothing more.
+    Call it after `requester_of`, which loads the session and the account: then it does not block.
     """
     if request.user.is_authenticated:
         return ReaderAccess(request.user.pk, request.user.password, request.session)
@@ -130,7 +133,7 @@ def reader_access(request: HttpRequest) -> ReaderAccess:
 async def require_requester(request: HttpRequest) -> Requester:
     """Returns who asks.
 
-    Raises NotSignedIn for someone who has neither an account nor a guest's conversation.
+    Raises NotSignedIn for a person who has neither an account nor a guest's id.
     """
     requester = await requester_of(request)
     if requester.user_id is None and not requester.guest:

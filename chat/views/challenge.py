@@ -1,4 +1,4 @@
-"""GET /api/challenge: a puzzle for a browser; chat.abuse.proof_of_work says what for."""
+"""GET /api/challenge: a puzzle for a browser; `chat.abuse.proof_of_work` says why."""
 
 from django.http import HttpRequest, JsonResponse
 
@@ -9,9 +9,6 @@ from chat.views.api import address_of, api
 
 @api("GET")
 async def new(request: HttpRequest) -> JsonResponse:
-    """Returns a challenge as ALTCHA's clients take it.
-
-    It is kept nowhere, and each is a new one.
-    """
+    """Returns a new challenge as ALTCHA's clients take it; it is kept nowhere."""
     await in_thread(action_limits.count_challenge, address_of(request))
     return JsonResponse(proof_of_work.issue(), headers={"Cache-Control": "no-store"})

@@ -1,4 +1,4 @@
-"""The errors that Django finds itself, as JSON for the API and as pages for everything else."""
+"""Answers errors that Django finds itself: JSON for the API, pages for everything else."""
 
 from django.http import HttpRequest, JsonResponse
 from django.http.response import HttpResponseBase
@@ -25,7 +25,7 @@ def bad_request(request: HttpRequest, exception: Exception) -> HttpResponseBase:
 
 
 def permission_denied(request: HttpRequest, exception: Exception) -> HttpResponseBase:
-    """Answers who may not do what was asked: 403."""
+    """Answers a person who may not do what was asked: 403."""
     if _is_api(request):
         return refusal_response(Forbidden("You may not do that."))
     return _page(
@@ -34,14 +34,14 @@ def permission_denied(request: HttpRequest, exception: Exception) -> HttpRespons
 
 
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponseBase:
-    """Answers for an address that leads to nothing, or to what belongs to someone else: 404."""
+    """Answers for an address that leads to nothing, or to what is someone else's: 404."""
     if _is_api(request):
         return refusal_response(NotFound("There is no such thing, or it is not yours."))
     return _page(request, 404, "Not found", "There is no such page, or it is not yours.")
 
 
 def server_error(request: HttpRequest) -> HttpResponseBase:
-    """Answers when an exception was raised that nothing handles: 500."""
+    """Answers a request whose exception nothing handled: 500."""
     title = "Something broke on our side"
     if _is_api(request):
         return JsonResponse(

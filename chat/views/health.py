@@ -19,8 +19,9 @@ async def healthz(request: HttpRequest) -> HttpResponse:
 
 
 async def favicon(request: HttpRequest) -> HttpResponseRedirect:
-    """Leads to the icon: browsers ask at this address on pages that name none, which are the
-    admin's.
+    """Redirects to the icon.
+
+    Browsers ask at this address on pages that name no icon, as the admin's.
     """
     return HttpResponseRedirect(static("icons/icon.svg"))
 
@@ -30,7 +31,7 @@ def _database_answers() -> bool:
         with connection.cursor() as cursor:
             cursor.execute("SELECT 1")
         return True
-    except Exception:  # whatever a driver raises, the answer is no
+    except Exception:  # any error of any driver means no
         return False
 
 
@@ -43,8 +44,9 @@ def _redis_answers() -> bool:
 
 
 async def readyz(request: HttpRequest) -> JsonResponse:
-    """Says whether this worker takes new turns, and database and Redis answer; 503 names the part
-    that does not.
+    """Says whether the worker takes new turns, and database and Redis answer: 200 or 503.
+
+    The body names the part that does not.
     """
     parts = {
         "database": "ok" if await in_thread(_database_answers) else "unavailable",
@@ -56,8 +58,9 @@ async def readyz(request: HttpRequest) -> JsonResponse:
 
 
 async def metrics(request: HttpRequest) -> HttpResponse:
-    """Returns Prometheus text for a client that has METRICS_TOKEN; 404 when it is unset, 401 for
-    another.
+    """Returns Prometheus text for a client that has METRICS_TOKEN.
+
+    404 when the setting is empty, 401 for another token.
     """
     if not settings.METRICS_TOKEN:
         raise Http404

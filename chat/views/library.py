@@ -1,4 +1,4 @@
-"""A person's own conversations: searching them, and taking them along."""
+"""Lets people search and download their own conversations."""
 
 from collections.abc import Callable
 from functools import wraps
@@ -49,8 +49,9 @@ def limited(
     count: Callable[[Requester], None],
     on_refusal: Callable[[HttpRequest, RateLimited], HttpResponse],
 ) -> Callable[[OwnView[P]], OwnView[P]]:
-    """Limits a view that costs the server some work: `count` counts the request, and `on_refusal`
-    answers the one that is too many.
+    """Limits a view that costs the server some work.
+
+    `count` counts the request, and `on_refusal` answers the one that is too many.
     """
 
     def decorate(view: OwnView[P]) -> OwnView[P]:
@@ -78,7 +79,7 @@ def _refusal_as_json(request: HttpRequest, refusal: RateLimited) -> HttpResponse
 @guest_or_login_required
 @limited(action_limits.count_search, refusal_page)
 def search(request: HttpRequest, requester: Requester) -> HttpResponse:
-    """Shows the requester's conversations in whose title or messages `?q=` stands."""
+    """Shows the requester's conversations whose title or messages contain `?q=`."""
     query = clean_query(request.GET.get("q", ""))
     return render(
         request,
@@ -92,7 +93,7 @@ def search(request: HttpRequest, requester: Requester) -> HttpResponse:
 @guest_or_login_required
 @limited(action_limits.count_export, _refusal_as_json)
 def export_json(request: HttpRequest, requester: Requester, conversation_id: UUID) -> HttpResponse:
-    """Returns the whole tree, oldest message first, as docs/protocol.md says it."""
+    """Returns the whole tree, oldest message first, as docs/protocol.md describes it."""
     conversation = _own(requester, conversation_id)
     response = JsonResponse(export.as_dict(conversation), json_dumps_params={"ensure_ascii": False})
     return _download(response, conversation, "json")

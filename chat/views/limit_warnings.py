@@ -1,4 +1,4 @@
-"""What a person is told before a limit is met: the limits of which little is left."""
+"""Warns a person before a limit is met: names the limits of which little is left."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -18,15 +18,19 @@ _LITTLE = Decimal("0.2")
 
 @dataclass(frozen=True)
 class LimitWarning:
-    """Holds a limit of which little is left, in a sentence; `seconds` until it is whole again."""
+    """Holds a sentence about a limit of which little is left.
+
+    In `seconds` the limit is whole again.
+    """
 
     message: str
     seconds: int
 
 
 def limit_warnings(report: Report) -> list[LimitWarning]:
-    """Returns the limits of which little is left, those that take longest first; none for a quota
-    that refuses nothing.
+    """Returns a warning for each limit of which little is left.
+
+    Those that take longest come first. A quota that refuses nothing has none.
     """
     quota = report.quota.enforced if report.quota else None
     if quota is None:
@@ -57,7 +61,7 @@ def _of_budget(
 ) -> Iterator[LimitWarning]:
     if not limit or used < (1 - _LITTLE) * limit:
         return
-    # Rounded up: as long as there is anything left, 0 % is not true.
+    # Rounded up: while anything is left, 0 % is not true.
     percent = max(0, ceil(100 * (limit - used) / limit))
     left = f"{percent} % of {name} left" if percent else f"Nothing of {name} is left"
     seconds = max(1, ceil((reset - timezone.now()).total_seconds()))

@@ -1,4 +1,4 @@
-"""GET /api/limits: what applies to me, why, what is used, and when it resets."""
+"""GET /api/limits: which limits apply, why, what is used of them, and when they reset."""
 
 from typing import Any
 
@@ -17,9 +17,9 @@ from chat.views.limit_warnings import limit_warnings
 
 @api("GET")
 async def limits(request: HttpRequest) -> JsonResponse:
-    """Returns the requester's limits as JSON; docs/protocol.md describes the fields.
+    """Returns the requester's limits as JSON, as docs/protocol.md describes it.
 
-    A guest without a quota is 401.
+    A guest without a quota gets 401.
     """
     requester = await requester_of(request)
     found = await in_thread(report, requester)
@@ -53,7 +53,7 @@ def _payload(found: Report) -> dict[str, Any]:
 
 
 def _windows(windows: list[Window] | None) -> list[dict[str, Any]] | None:
-    """Returns the request windows; None where they are not known, as Redis is away."""
+    """Returns the request windows; None where they are not known."""
     if windows is None:
         return None
     return [

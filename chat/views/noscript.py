@@ -1,5 +1,6 @@
-"""The chat without JavaScript: a form posted, and a page into which the answer streams as escaped
-HTML.
+"""Serves the chat without JavaScript.
+
+A form is posted, and the answer streams into a page as escaped HTML.
 """
 
 import asyncio
@@ -42,8 +43,9 @@ _ANSWER_PLACEHOLDER = "<!--answer-->"
 
 
 async def post(request: HttpRequest, conversation_id: UUID | None = None) -> HttpResponseBase:
-    """Takes the composer's form, posted to `/` or to a conversation: 303 to the page of the answer,
-    or the refusal as a page.
+    """Takes the composer's form: 303 to the page of the answer, or the refusal as a page.
+
+    The form is posted to `/` or to a conversation.
     """
     prompt = request.POST.get("content", "")
     try:
@@ -93,8 +95,9 @@ def _refused(
 
 @never_cache
 async def answer(request: HttpRequest, conversation_id: UUID, answer_id: UUID) -> HttpResponseBase:
-    """Streams the page of one answer while that is written; redirects to the conversation once it
-    has ended.
+    """Streams the page of an answer that is being written.
+
+    Redirects to the conversation once the answer has ended.
     """
     try:
         requester: Requester = await require_requester(request)
@@ -134,7 +137,7 @@ async def _streamed(
     page: str, existing: ExistingAnswer, access: ReaderAccess
 ) -> AsyncGenerator[bytes, None]:
     head, _, tail = page.partition(_ANSWER_PLACEHOLDER)
-    # A browser shows a page as it comes only once it has some of it.
+    # A browser shows a page while it loads only once it has some of it: hence the spaces.
     yield (head + " " * 1024).encode()
     live = worker.current().follow(existing.message.id, existing.start, existing.owner)
     async for piece in live.pieces(access):
@@ -145,8 +148,9 @@ async def _streamed(
 
 
 def padded(html: bytes) -> bytes:
-    """Adds a comment to a piece of a page, up to a multiple of PAD_BYTES: the text must not be told
-    by its size on the wire.
+    """Adds a comment to a piece of a page, up to a multiple of PAD_BYTES.
+
+    The size on the wire must not give the text away.
     """
     size = len(html) + len(b"<!---->")
     return b"%s<!--%s-->" % (html, b"0" * (-size % PAD_BYTES))

@@ -1,4 +1,4 @@
-"""The chat page: a new conversation, one there is, and the two small forms on it."""
+"""Serves the chat page, of a new or an existing conversation, and the two small forms on it."""
 
 from typing import Any
 from uuid import UUID, uuid4
@@ -23,7 +23,7 @@ from chat.views.api import requester_of
 
 @require_http_methods(["GET", "HEAD", "POST"])
 async def home(request: HttpRequest) -> HttpResponseBase:
-    """Shows a new conversation. Sends those who may not chat to sign in."""
+    """Shows a new conversation; sends those who may not chat to sign in."""
     if request.method == "POST":
         return await noscript.post(request)
     requester = await requester_of(request)
@@ -34,8 +34,10 @@ async def home(request: HttpRequest) -> HttpResponseBase:
 
 @require_http_methods(["GET", "HEAD", "POST"])
 async def conversation(request: HttpRequest, conversation_id: UUID) -> HttpResponseBase:
-    """Shows one conversation: through `?at=<message>` instead of the newest branch, with `?from=`
-    more of a long one.
+    """Shows one conversation.
+
+    `?at=<message>` shows the branch through that message instead of the newest, `?from=` more of a
+    long branch.
     """
     if request.method == "POST":
         return await noscript.post(request, conversation_id)
@@ -57,7 +59,7 @@ async def rename(request: HttpRequest, conversation_id: UUID) -> HttpResponse:
 
 @require_POST
 async def delete(request: HttpRequest, conversation_id: UUID) -> HttpResponse:
-    """Stops what is still being written in it, and deletes it."""
+    """Stops what is still being written in a conversation, and deletes it."""
     requester = await requester_of(request)
     await in_thread(_own, requester, conversation_id)
     await worker.stop_conversation(conversation_id)

@@ -1,5 +1,6 @@
-"""What `manage.py doctor` asks for through the public address: a stream like an answer's, and what
-of the request arrived here.
+"""Answers what `manage.py doctor` asks through the public address.
+
+That is a stream like an answer's, and what of the request arrived here.
 """
 
 import asyncio
@@ -21,8 +22,7 @@ _DRAIN_CHECK_SECONDS = 1.0
 
 @api("GET")
 async def stream(request: HttpRequest) -> EventStreamResponse:
-    """Sends a first frame with what was seen, then one after each pause of the token, then
-    `[DONE]`.
+    """Sends a frame with what was seen, one after each pause of the token, then `[DONE]`.
 
     404 without a token of this site.
     """
@@ -35,8 +35,9 @@ async def stream(request: HttpRequest) -> EventStreamResponse:
 
 
 def _seen(request: HttpRequest) -> dict[str, Any]:
-    """Returns what arrived: `peer` is who connected to this process, `client` who that is taken
-    for.
+    """Returns what of the request arrived.
+
+    `peer` is the address that connected to this process, `client` the one it is taken for.
     """
     return {
         "peer": peer_address(request),
@@ -57,7 +58,7 @@ async def _frames(seen: dict[str, Any], pauses: list[float]) -> AsyncGenerator[b
 
 
 async def _wait(seconds: float) -> bool:
-    """Waits; False when the worker began to drain meanwhile: uvicorn would wait for this stream."""
+    """Waits; returns False as soon as the worker drains: uvicorn would wait for this stream."""
     end = monotonic() + seconds
     while (rest := end - monotonic()) > 0:
         await asyncio.sleep(min(rest, _DRAIN_CHECK_SECONDS))

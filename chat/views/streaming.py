@@ -1,4 +1,4 @@
-"""The responses that stream."""
+"""Defines the responses that stream."""
 
 from collections.abc import AsyncGenerator
 
@@ -6,7 +6,7 @@ from django.http import StreamingHttpResponse
 
 
 class UnbufferedResponse(StreamingHttpResponse):
-    """Is sent as it comes.
+    """Sends a body as it comes, past the buffers of proxies.
 
     `frames` is what the ASGI handler sends, past Django's layers of iterators.
     """

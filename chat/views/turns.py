@@ -1,4 +1,4 @@
-"""The API of turns: start one, follow an answer, stop it."""
+"""Serves the API of turns: start one, follow an answer, stop it."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -30,8 +30,9 @@ _STOP_POLL_SECONDS = 0.1
 
 @api("POST")
 async def chat(request: HttpRequest) -> HttpResponseBase:
-    """Serves POST /api/chat: starts a turn, or follows the one that the same `turn` started, and
-    streams its answer.
+    """Serves POST /api/chat: starts a turn and streams its answer.
+
+    A turn that an earlier request with the same `turn` started is followed.
     """
     requester = await require_chat_access(request)
     if request.content_type != "application/json":
@@ -54,7 +55,7 @@ async def chat(request: HttpRequest) -> HttpResponseBase:
 
 
 def _client_gone(starting: "asyncio.Task[StartedTurn]") -> None:
-    """Counts an answer as watched whose client has left before it started."""
+    """Counts an answer as watched although its client left before it started."""
     if not starting.cancelled() and not starting.exception():
         answer = starting.result().answer
         if isinstance(answer, LiveAnswer):
@@ -75,16 +76,15 @@ async def answer_stream(request: HttpRequest, answer_id: UUID) -> HttpResponseBa
 
 
 def _cursor(request: HttpRequest) -> int:
-    """Returns the position after which to go on: Last-Event-ID, or else `?after=`; the beginning
-    when neither is given.
-    """
+    """Returns the position after which to go on: Last-Event-ID, else `?after=`, else 0."""
     return parse_cursor(request.headers.get("Last-Event-ID") or request.GET.get("after") or "0")
 
 
 @api("POST")
 async def answer_stop(request: HttpRequest, answer_id: UUID) -> HttpResponseBase:
-    """Serves POST /api/answers/<id>/stop: ends the answer, wherever it runs, and answers when the
-    end is saved.
+    """Serves POST /api/answers/<id>/stop: ends an answer, and replies when the end is saved.
+
+    The answer may run on any worker.
     """
     requester = await require_requester(request)
     usage = await in_thread(_own_usage, requester, answer_id)
@@ -106,10 +106,9 @@ async def answer_stop(request: HttpRequest, answer_id: UUID) -> HttpResponseBase
 
 
 def _own_usage(requester: Requester, answer_id: UUID) -> Usage:
-    """Returns the ledger row of an answer that is the requester's own, stored or not; raises
-    NotFound.
+    """Returns the ledger row of the requester's own answer, stored or not; or raises NotFound.
 
-    A stored one belongs to the owner of its conversation: a guest's may be an account's by now.
+    A stored answer belongs to the owner of its conversation: a guest's may be an account's by now.
     """
     usage = Usage.objects.filter(answer=answer_id).first()
     if usage is None or not _is_own(requester, usage):

@@ -1,4 +1,4 @@
-"""The page of limits and use."""
+"""Serves the page of limits and use."""
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render

@@ -1,9 +1,8 @@
-"""Django's own middleware, run on the event loop.
+"""Runs Django's own middleware on the event loop.
 
-Django sends every step of a middleware that is not written for asyncio through
-a thread of the request: a dozen hops, a thread started and ended, 5 ms of CPU
-per request. What these classes do needs no I/O, but for the cases named here,
-and those still go through the thread.
+Django sends every step of a middleware that is not written for asyncio through a thread of the
+request: a dozen hops, a thread started and ended, 5 ms of CPU per request. What these classes do
+needs no I/O, but for the cases named here, which still go through the thread.
 """
 
 from collections.abc import Awaitable
@@ -22,12 +21,12 @@ from django.middleware.csrf import CsrfViewMiddleware
 from django.middleware.security import SecurityMiddleware
 from django.utils.deprecation import MiddlewareMixin
 
-# Django's own names. Where the site's cookies are called otherwise (chatsite.cookies), one with
-# such a name counts for as long as the browser has none of ours: who was signed in before the names
-# had a port stays so, and so does a program that sets them itself.
+# Django's own names. Where the site's cookies have others (chatsite.cookies), a cookie with one of
+# these counts while the browser has none of ours. A person who signed in before the names had a
+# port stays signed in, and so does a program that sets the cookies itself.
 _SESSION, _CSRF = "sessionid", "csrftoken"
-# Nothing is there, so the alias of the CSRF cookie is sent to nobody, and does no harm to another
-# site on this host.
+# Nothing is served there, so no browser sends the alias of the CSRF cookie, and it does no harm to
+# another site on this host.
 _ALIAS_PATH = "/api/csrftoken"
 
 
@@ -65,7 +64,7 @@ class FrameOptions(_AsyncMixin, XFrameOptionsMiddleware):
 
 
 class Session(_AsyncMixin, SessionMiddleware):
-    """Saves a session that was changed in the thread."""
+    """Saves a changed session in the request's thread."""
 
     def process_request(self, request: HttpRequest) -> None:
         _accept_django_name(request, _SESSION, settings.SESSION_COOKIE_NAME)
@@ -79,7 +78,7 @@ class Session(_AsyncMixin, SessionMiddleware):
 
 
 class Messages(_AsyncMixin, MessageMiddleware):
-    """Stores messages in the thread, as they may be kept in the session."""
+    """Stores messages in the request's thread, as they may be kept in the session."""
 
     def needs_thread(self, request: HttpRequest) -> bool:
         storage = request._messages  # type: ignore[attr-defined]
@@ -87,11 +86,11 @@ class Messages(_AsyncMixin, MessageMiddleware):
 
 
 class Csrf(_AsyncMixin, CsrfViewMiddleware):
-    """Checks tokens. A page that says no is rendered in the thread; the API's JSON is not.
+    """Checks CSRF tokens; a page that says no is rendered in the thread, the JSON is not.
 
-    Over https Django wants an Origin or a Referer too, which browsers send and
-    programs do not. The API takes the token in its header for that: a page of
-    another origin cannot send this header unless CORS allows it.
+    Over https Django wants an Origin or a Referer too, which browsers send and programs do not. The
+    API takes the token in its header for that: a page of another origin cannot send this header
+    unless CORS allows it.
     """
 
     def process_request(self, request: HttpRequest) -> None:
@@ -101,9 +100,7 @@ class Csrf(_AsyncMixin, CsrfViewMiddleware):
     def process_response(
         self, request: HttpRequest, response: HttpResponseBase
     ) -> HttpResponseBase:
-        """Adds a cookie with Django's name to ours, for programs that look the token up by that
-        among what they were sent.
-        """
+        """Adds a cookie with Django's name to ours, for programs that look for that name."""
         answer = super().process_response(request, response)
         # Django's views may have set it already, by a decorator of their own.
         ours = answer.cookies.get(settings.CSRF_COOKIE_NAME)

@@ -1,4 +1,4 @@
-"""What every template may use."""
+"""Gives every template the values that it may use."""
 
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -15,8 +15,10 @@ T = TypeVar("T")
 
 
 def site(request: HttpRequest) -> dict[str, Any]:
-    """Gives `site_url` and `csrf_cookie`, the name of that cookie; and what is asked only where a
-    template does: `notice`, `site_paused`, `signup_is_open` and `guests_may_chat`.
+    """Returns what every template may use: the address of the site, and some of its policy.
+
+    `csrf_cookie` is the name of that cookie. `notice`, `site_paused`, `signup_is_open` and
+    `guests_may_chat` are looked up only where a template uses them.
     """
     return {
         "site_url": settings.SITE_URL,
@@ -33,8 +35,9 @@ def _signup_is_open() -> bool:
 
 
 def _or_default(ask: Callable[[], T], default: T) -> T:
-    """Returns the answer, or `default` when the database is away: the page that says so must still
-    come.
+    """Returns the answer, or `default` when the database is away.
+
+    The page that says so must still come.
     """
     try:
         return ask()

@@ -1,7 +1,7 @@
-"""Makes the import map, which leads the plain addresses of our JavaScript modules to hashed files.
+"""Makes the import map, from plain addresses of our JavaScript modules to hashed files.
 
-Hashed static storage does not rewrite imports inside modules. The map stands in
-the page itself, so the content security policy allows it by its hash.
+Hashed static storage does not rewrite imports inside modules. The map stands in the page itself, so
+the content security policy allows it by its hash.
 """
 
 import base64
@@ -14,7 +14,7 @@ from django.conf import settings
 from django.contrib.staticfiles.storage import staticfiles_storage
 
 _MODULES = ("js/chat/**/*.js", "js/markdown/*.js", "vendor/*/*.js")
-# What the chat page does not begin with: the modules of workers and of another page.
+# Modules that the chat page does not begin with: those of workers and of another page.
 _NOT_PRELOADED = (
     "js/chat/proof-of-work/proof-of-work-form.js",
     "js/chat/proof-of-work/solver.js",
@@ -35,14 +35,17 @@ def import_map() -> str:
 
 @cache
 def csp_source() -> str:
-    """Returns how a content security policy allows that text: 'sha256-…'."""
+    """Returns the source in a content security policy that allows that text: 'sha256-…'."""
     digest = hashlib.sha256(import_map().encode()).digest()
     return f"'sha256-{base64.b64encode(digest).decode()}'"
 
 
 @cache
 def _imports() -> dict[str, str]:
-    """Maps the plain address of each module to its hashed one, once: a new module needs a restart."""
+    """Returns the hashed address of each module by its plain one.
+
+    Computed once: a new module needs a restart.
+    """
     folder = Path(settings.STATICFILES_DIRS[0])
     paths = {path for pattern in _MODULES for path in folder.glob(pattern)}
     names = sorted(path.relative_to(folder).as_posix() for path in paths)

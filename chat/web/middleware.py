@@ -1,4 +1,4 @@
-"""Headers that every response carries."""
+"""Adds the headers of every response, and makes the pages for a failed database."""
 
 import logging
 from collections.abc import Awaitable, Callable
@@ -28,7 +28,7 @@ _PAGE_POLICY = (
     "frame-ancestors 'none'",
     "base-uri 'none'",
 )
-# What is no page has nothing to load.
+# A response that is no page has nothing to load.
 _DATA_POLICY = "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
 # A script may be a shared worker's, which has the policy of its own response: it talks to the site,
 # and imports from it.
@@ -47,7 +47,10 @@ _HEADERS = {
 
 @async_only_middleware
 def security_headers(get_response: GetResponse) -> GetResponse:
-    """Adds them to whatever comes back, streams and static files included; never touches a body."""
+    """Adds the headers to every response, streams and static files included.
+
+    Never touches a body.
+    """
 
     async def middleware(request: HttpRequest) -> HttpResponseBase:
         response = await get_response(request)
@@ -67,8 +70,7 @@ def security_headers(get_response: GetResponse) -> GetResponse:
 
 @async_only_middleware
 def database_away(get_response: GetResponse) -> GetResponse:
-    """Makes of a page that the database failed a 503 which says so, and a 400 of one that asks too
-    much of it.
+    """Turns a page that the database failed into a 503, and one that asks too much into a 400.
 
     The API's views do the same by themselves.
     """
@@ -103,7 +105,7 @@ def _page_without_database(request: HttpRequest, error: Exception) -> HttpRespon
 
 
 def _as_logged(response: HttpResponse) -> HttpResponse:
-    # It is said above; Django would log it a second time.
+    # It is logged above: Django would log it a second time.
     response._has_been_logged = True  # type: ignore[attr-defined]
     return response
 

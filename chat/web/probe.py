@@ -1,6 +1,6 @@
-"""The token of a probe: `manage.py doctor` makes it, the site it asks accepts it.
+"""Makes and checks the token of a probe: `manage.py doctor` makes it, the site accepts it.
 
-Both know SECRET_KEY, nobody else does.
+Both know SECRET_KEY; no one else does.
 """
 
 from django.core import signing
@@ -11,15 +11,17 @@ MAX_PAUSE_SECONDS = 65
 
 
 def make_token(pauses: list[float]) -> str:
-    """Makes a token for one stream with these pauses between its frames, in seconds; good for
-    MAX_AGE_SECONDS.
+    """Returns a token for one stream with these pauses (seconds) between its frames.
+
+    It is valid for MAX_AGE_SECONDS.
     """
     return signing.dumps(pauses, salt=_SALT)
 
 
 def pauses_of(token: str) -> list[float] | None:
-    """Returns the pauses that the token asks for, each at most MAX_PAUSE_SECONDS; None if it is not
-    ours, or too old.
+    """Returns the pauses (seconds) of a token, each at most MAX_PAUSE_SECONDS.
+
+    Returns None if the token is not ours, or too old.
     """
     try:
         pauses: list[float] = signing.loads(token, salt=_SALT, max_age=MAX_AGE_SECONDS)
