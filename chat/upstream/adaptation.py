@@ -1,6 +1,6 @@
-"""What is asked differently after a refusal that says what was wrong with the request. Pure.
+"""What is asked differently after a refusal that says what was wrong. Pure.
 
-Such an attempt costs nothing, since the one before was refused; each kind of change is made once
+Such an attempt costs nothing, since the one before was refused. Each kind of change is made once
 for a model, so that an upstream that refuses everything is not asked for ever.
 """
 
@@ -12,10 +12,9 @@ from chat.upstream import parameters, trimming
 from chat.upstream.attempt import Attempt, Target
 from chat.upstream.refusal import Kind, Refusal
 
-# What nearly every model can say in one answer; asked for where the upstream does not name its
-# limit.
+# Asked for where the upstream does not name its limit: nearly every model can give as much.
 _COMMON_OUTPUT_TOKENS = 4096
-# What a server's chat template adds to the messages: about 30 tokens of Llama's, 70 of gpt-oss'.
+# A server's chat template adds to the messages: about 30 tokens in Llama's, 70 in gpt-oss'.
 _TEMPLATE_TOKENS = 256
 
 CONTEXT_TOKENS = "context_tokens"
@@ -27,8 +26,8 @@ LEGACY_MAX_TOKENS = "legacy_max_tokens"
 class Lesson:
     """Holds what was learned of a model.
 
-    It is a value for a field of its row, or (value None) the name of something that it does not
-    take.
+    With a `value` it is one for the field `name` of the model's row; without, `name` is a parameter
+    that the model does not take.
     """
 
     name: str
@@ -37,7 +36,7 @@ class Lesson:
 
 @dataclass(frozen=True)
 class Change:
-    """Holds how the next attempt differs, and what is to be remembered of it if it is taken."""
+    """Holds how the next attempt differs, and the lesson to keep if it succeeds."""
 
     target: Target
     messages: trimming.Messages
@@ -45,11 +44,10 @@ class Change:
 
 
 def beside(context_tokens: int, prompt_tokens: int) -> int:
-    """Returns the most output tokens to ask for beside a prompt of which there is but an estimate.
+    """Returns the most output tokens to ask for beside a prompt of estimated size.
 
-    The estimate counts twice.
-
-    So small a context that the template would be felt in it is left to the estimate alone.
+    The estimate counts twice. The template's tokens are not subtracted from a context so small that
+    they would be felt.
     """
     return (
         context_tokens
@@ -69,9 +67,9 @@ class Adaptation:
     def after(
         self, refusal: Refusal, attempt: Attempt, target: Target, messages: trimming.Messages
     ) -> Change | None:
-        """Returns the change that may help, None if none is left.
+        """Returns the change that may help; None if none is left.
 
-        `attempt` was refused; `messages` are what it was made of.
+        `attempt` was refused, and was made of `messages`.
         """
         if refusal.kind is Kind.PARAMETER:
             return self._without_parameter(refusal.parameter, target, messages)
@@ -85,7 +83,7 @@ class Adaptation:
         return None
 
     def _first_time(self, target: Target, kind: str) -> bool:
-        """Returns whether this kind of change was not made yet; from now on it was."""
+        """Returns whether this kind of change is new for the model, and notes it as made."""
         known = (target.slug, kind) in self._made
         self._made.add((target.slug, kind))
         return not known
@@ -117,7 +115,7 @@ class Adaptation:
         less = limit if limit is not None and told else min(_COMMON_OUTPUT_TOKENS, asked // 2)
         if less < 1 or not self._first_time(target, MAX_OUTPUT_TOKENS):
             return None
-        # Half of what a budget had left is nothing to remember of the model.
+        # Half of what a budget had left says nothing of the model.
         sure = told or less == _COMMON_OUTPUT_TOKENS
         return Change(
             replace(target, max_output_tokens=less),
@@ -125,14 +123,14 @@ class Adaptation:
             Lesson(MAX_OUTPUT_TOKENS, less) if sure else None,
         )
 
-    # --- too long -----------------------------------------------------------------------------------
+    # --- too long ----------------------------------------------------------
 
     def _shorter(
         self, refusal: Refusal, attempt: Attempt, target: Target, messages: trimming.Messages
     ) -> Change | None:
         limit = refusal.context_tokens
         if limit is not None and self._first_time(target, CONTEXT_TOKENS):
-            # Where only the prompt can be meant, it has as many tokens at least.
+            # Where only the prompt can be meant, it has at least as many tokens.
             named = refusal.prompt_tokens or (None if refusal.of_both else limit)
             change = self._within(limit, named, attempt, target, messages)
             if change is not None:
@@ -157,12 +155,12 @@ class Adaptation:
         target: Target,
         messages: trimming.Messages,
     ) -> Change | None:
-        """Returns a request that fits a context of which the true size was told.
+        """Returns a request that fits the context size that the upstream told, in tokens.
 
         Returns None where that changes nothing, or nothing fits.
         """
         estimate = max(1, budgets.estimate_prompt(messages))
-        # "At least 1 token", says vLLM of a prompt that it has not counted to its end.
+        # vLLM says "at least 1 token" of a prompt that it has not counted to its end.
         counted = named if named is not None and 2 * named >= estimate else None
         scale = max(1.0, counted / estimate) if counted else 1.0
         kept = messages
@@ -171,11 +169,7 @@ class Adaptation:
                 messages,
                 int(trimming.prompt_tokens_available(limit, target.max_output_tokens) / scale),
             )
-        if counted:
-            tokens = ceil(budgets.estimate_prompt(kept) * counted / estimate)
-            output = limit - tokens - min(_TEMPLATE_TOKENS, limit // 16)
-        else:
-            output = beside(limit, budgets.estimate_prompt(kept))
+        output = _output_beside(kept, limit, counted, estimate)
         asked = attempt.target.max_output_tokens
         if output < 1 or (len(kept) == len(messages) and output >= asked):
             return None
@@ -186,3 +180,14 @@ class Adaptation:
         )
         lesson = Lesson(CONTEXT_TOKENS, limit) if limit < target.context_tokens else None
         return Change(smaller, kept, lesson)
+
+
+def _output_beside(kept: trimming.Messages, limit: int, counted: int | None, estimate: int) -> int:
+    """Returns the most output tokens that fit beside `kept` into `limit` tokens.
+
+    The upstream counted `counted` tokens, if any, where we had estimated `estimate`.
+    """
+    prompt_tokens = budgets.estimate_prompt(kept)
+    if not counted:
+        return beside(limit, prompt_tokens)
+    return limit - ceil(prompt_tokens * counted / estimate) - min(_TEMPLATE_TOKENS, limit // 16)

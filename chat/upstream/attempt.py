@@ -6,16 +6,16 @@ from typing import Any, Protocol
 
 @dataclass(frozen=True)
 class Target:
-    """Names a model as the upstream is asked for it.
+    """Names a model and how the upstream is asked for it.
 
-    `max_output_tokens` is sent with the request, `context_tokens` is what it can hold.
+    `max_output_tokens` is sent with the request; `context_tokens` is the size of its context.
     """
 
     slug: str
     max_output_tokens: int
     context_tokens: int
     legacy_max_tokens: bool = False
-    # Of chat.upstream.parameters: what this model's server does not take.
+    # Names of chat.upstream.parameters that this model's server does not take.
     left_out: frozenset[str] = frozenset()
 
 
@@ -23,11 +23,9 @@ class Target:
 class Attempt:
     """Holds one request, and how far it came.
 
-    `reached`: the upstream may have taken it, and want to be paid.
-
-    Text came in `deltas`; `reasoning_deltas` are the deltas of something else: thinking, calls of
-    tools. `chars` counts both. `status` and `request_id` are of the response, `fault` says why
-    there is none; for the log.
+    `reached`: the upstream may have taken it, and charge for it. Text came in `deltas`;
+    `reasoning_deltas` are others: thinking, calls of tools. `chars` counts both. For the log,
+    `status` and `request_id` are those of the response, and `fault` says why there is none.
     """
 
     target: Target
@@ -48,11 +46,11 @@ class Attempt:
 class CompletionSink(Protocol):
     """Receives a completion on the event loop, as it comes.
 
-    Its implementations name it as their base.
+    Implementations inherit from it.
     """
 
     def on_text(self, text: str) -> None:
-        """Receives a piece of text: never empty, with no NUL and no surrogate in it."""
+        """Receives a piece of text: never empty, without NUL or surrogates."""
 
     def on_status(self, payload: dict[str, Any]) -> None:
         """Receives the payload of a `status` event (docs/protocol.md)."""

@@ -1,8 +1,7 @@
-"""How much of an upstream's response is read, and what becomes of its compression: bounded,
-whatever the upstream sends.
+"""Bounds how much of an upstream's response is read, compressed or not.
 
-`bound` is a hook of the HTTP client: it is called when the headers have come, and puts a bounded
-stream in the place of the response's own.
+`bound` is a hook of the HTTP client. It is called when the headers have come, and replaces the
+response's stream by a bounded one.
 """
 
 import asyncio
@@ -14,12 +13,11 @@ from typing import Any
 import aiohttp
 import httpx2
 
-# An error says what it has to say in less; what is behind it is not read, and the connection is
-# closed.
+# No error needs more; the rest is not read, and the connection is closed.
 ERROR_BYTES = 64 * 1024
-# How long the body of an error may take: its status has been told already.
+# Seconds that the body of an error may take; its status is known already.
 ERROR_SECONDS = 5.0
-# The longest lists of models are of gateways, and have half of it.
+# The longest lists of models, from gateways, have half of it.
 LIST_BYTES = 4 * 1024 * 1024
 _PIECE_BYTES = 64 * 1024
 _WINDOWS = {"gzip": 31, "x-gzip": 31, "deflate": zlib.MAX_WBITS}
@@ -27,8 +25,9 @@ _READ_ERRORS = (httpx2.RequestError, httpx2.StreamError, aiohttp.ClientError, zl
 
 
 async def bound(response: httpx2.Response) -> None:
-    """Bounds the body: an error's and a list's as a whole, a stream's by what one read can unfold
-    to.
+    """Bounds the body of a response.
+
+    An error and a list are bounded as a whole, a stream by what one read can decompress to.
     """
     raw = response.stream
     if not isinstance(raw, httpx2.AsyncByteStream):
@@ -50,7 +49,7 @@ async def bound(response: httpx2.Response) -> None:
 
 
 class _Body(httpx2.AsyncByteStream):
-    """Streams the decoded `pieces` of a `raw` stream; closing it closes that."""
+    """Streams the decoded `pieces` of a `raw` stream, and closes both."""
 
     def __init__(self, raw: httpx2.AsyncByteStream, pieces: AsyncGenerator[bytes, None]) -> None:
         self._raw = raw
@@ -66,7 +65,7 @@ class _Body(httpx2.AsyncByteStream):
 
 
 class _ListBody(_Body):
-    """Streams a body that is of no use but whole.
+    """Streams a body that is of use only as a whole.
 
     Raises httpx2.ReadError where it is larger than LIST_BYTES.
     """
@@ -83,7 +82,7 @@ class _ListBody(_Body):
 class _ErrorBody(_Body):
     """Streams the first `limit` bytes of a body.
 
-    Whatever cuts it short ends it: status and headers count without it.
+    An error of the connection only ends it: the status and the headers are enough.
     """
 
     def __init__(
@@ -111,12 +110,11 @@ class _ErrorBody(_Body):
 
 
 async def _decoded(raw: httpx2.AsyncByteStream, coding: str) -> AsyncGenerator[bytes, None]:
-    """Yields the body without its compression, in pieces.
+    """Yields the body decompressed, in pieces.
 
-    Yields nothing where that is one of several layers, or none that we know.
-
-    We ask for none: whatever comes all the same is decoded by ourselves, a piece at a time, and the
-    loop's other tasks have their turn between two pieces.
+    Raises httpx2.DecodingError for broken or unknown compression, or several layers of it. We ask
+    for none, but some servers compress all the same. Other tasks of the loop get their turn between
+    two pieces.
     """
     decoder: Any = None
     async for data in raw:
@@ -145,9 +143,9 @@ def _decoder(coding: str, data: bytes) -> Any:
 
 
 def _window(coding: str, data: bytes) -> int:
-    """Returns what zlib is told to expect.
+    """Returns the window bits for zlib.
 
-    Some send `deflate` without its header (RFC 9110, section 8.4.1.2): CM is 8 where there is one.
+    Some send `deflate` without its header (RFC 9110, section 8.4.1.2); with it, CM is 8.
     """
     return -zlib.MAX_WBITS if coding == "deflate" and data[0] & 0x0F != 8 else _WINDOWS[coding]
 
@@ -156,8 +154,8 @@ def _end_with_connection(stream: Any) -> None:
     """Ends the body when its connection ends.
 
     aiohttp's C parser closes the connection for bad chunk framing, but does not tell the reader of
-    the body: that would wait for its own timeout. (aiohttp 3.14: `data_received` puts the fault on
-    the protocol alone.)
+    the body, which would wait for its timeout. (aiohttp 3.14: `data_received` sets the error on the
+    protocol alone.)
     """
     # No public attribute leads from httpx2's response to aiohttp's.
     response = getattr(getattr(stream, "_stream", stream), "_aiohttp_response", None)
@@ -177,7 +175,7 @@ def _end_with_connection(stream: Any) -> None:
         closed.remove_done_callback(_seen)
         closed.add_done_callback(_seen)
         closed.add_done_callback(ended)
-        # A connection that is kept serves thousands of requests.
+        # A kept connection serves thousands of requests, and would collect as many callbacks.
         body.on_eof(lambda: closed.remove_done_callback(ended))
 
 

@@ -10,9 +10,11 @@ from typing import Any
 
 from chat.upstream import usage_figures
 
-# Of a delta: what is neither text nor thinking, and says nothing about what goes on.
-_NO_ACTIVITY = frozenset({"role", "content", "text", "refusal", "name", "id", "type", "index", "object",
-                          "sender", "annotations", "citations", "references", "extra_content"})  # fmt: skip
+# The members of a delta that do not show that the model is at work.
+_NO_ACTIVITY = frozenset({
+    "role", "content", "text", "refusal", "name", "id", "type", "index", "object", "sender",
+    "annotations", "citations", "references", "extra_content",
+})  # fmt: skip
 _TEXT_PARTS = frozenset({"", "text", "output_text", "input_text", "text_delta", "refusal"})
 _ERROR_NAMES = (
     "message",
@@ -37,11 +39,10 @@ class NoChunk(Exception):
 class Chunk:
     """Holds what a chunk says.
 
-    `thought` is the number of characters in what is not the answer: thinking, calls of tools.
-
-    `error` is the JSON in which the upstream says that something went wrong; `whole` says that
-    the chunk is a completion, all of it. `index` is of the choice that was read, of several answers
-    one; `of_message`: the text stood in a message, not in a delta.
+    `thought` counts the characters of what is not the answer: thinking, calls of tools. `error` is
+    the JSON in which the upstream says that something went wrong. `whole`: the chunk is a complete
+    answer. `index` is that of the choice that was read, where there are several. `of_message`: the
+    text stood in a message, not in a delta.
     """
 
     text: str = ""
@@ -56,11 +57,10 @@ class Chunk:
 
 
 def read(value: Any, *, after_deltas: bool, index: int | None = None) -> Iterator[Chunk]:
-    """Yields the chunk that a JSON value is, or those that are in a list (Gemini's way for errors).
+    """Yields the chunk that a JSON value is, or those of a list (Gemini sends errors so).
 
-    `after_deltas`: deltas came before it, so that a whole message beside them is a repetition.
-    `index`: of which choice text came before it; the lowest one is read where none did.
-    Raises NoChunk.
+    `after_deltas`: deltas came before it, so a whole message is a repetition of them. `index`: the
+    choice that earlier text came from; None reads the lowest one. Raises NoChunk.
     """
     if isinstance(value, Mapping):
         yield _chunk(value, after_deltas, index)
@@ -91,10 +91,7 @@ def _chunk(value: Mapping[str, Any], after_deltas: bool, index: int | None) -> C
 
 
 def _choice(choices: Any, index: int | None) -> Mapping[str, Any]:
-    """Returns the choice with this index if there is one, else the one with the lowest.
-
-    Raises NoChunk.
-    """
+    """Returns the choice with this index if there is one, else the lowest; raises NoChunk."""
     if choices is not None and not isinstance(choices, list):
         raise NoChunk
     given = [choice for choice in choices or () if choice is not None]
@@ -133,7 +130,7 @@ def _delta(delta: Any) -> Chunk:
 
 
 def _content(content: Any) -> tuple[str, int]:
-    """Returns the text of `content`, and how many characters of thinking are in it.
+    """Returns the text of `content` and the number of characters of thinking in it.
 
     Raises NoChunk.
     """
@@ -150,7 +147,7 @@ def _content(content: Any) -> tuple[str, int]:
 
 
 def _part(part: Mapping[str, Any]) -> tuple[str, int]:
-    """Reads a part as Mistral's magistral, Anthropic's and OpenAI's responses have it."""
+    """Reads a part in the shapes of Mistral's magistral, Anthropic and OpenAI's responses."""
     kind = part.get("type") or ""
     if kind not in _TEXT_PARTS:
         return "", _characters(value for name, value in part.items() if name != "type")
@@ -161,7 +158,7 @@ def _part(part: Mapping[str, Any]) -> tuple[str, int]:
 
 
 def _characters(values: Iterable[Any]) -> int:
-    """Returns how much text is in JSON: what a model says beside its answer has no other measure."""
+    """Counts the characters of all text in JSON: the only measure of thinking there is."""
     total, pending = 0, list(values)
     while pending:
         value = pending.pop()
@@ -175,7 +172,7 @@ def _characters(values: Iterable[Any]) -> int:
 
 
 def _usages(value: Mapping[str, Any], choice: Mapping[str, Any]) -> Iterator[Any]:
-    """Yields where figures may stand: Moonshot has them in the choice, Groq in a field of its own."""
+    """Yields the places of token counts: Moonshot has them in the choice, Groq in `x_groq`."""
     yield value.get("usage")
     yield choice.get("usage")
     groq = value.get("x_groq")
@@ -194,7 +191,7 @@ def _error(value: Mapping[str, Any], choice: Mapping[str, Any]) -> Any:
     base = value.get("base_resp")
     if isinstance(base, Mapping) and base.get("status_code"):
         return value
-    # A refusal without the word: FastAPI's detail, DashScope's code and message, older vLLM's
+    # An error without that word: FastAPI's detail, DashScope's code and message, older vLLM's
     # object.
     says_well = value.get("code") in _SUCCESS_CODES or value.get("success") is True
     if "choices" in value or value.get("usage") or says_well:
@@ -203,9 +200,9 @@ def _error(value: Mapping[str, Any], choice: Mapping[str, Any]) -> Any:
 
 
 def _says_error(error: Any) -> bool:
-    """Returns whether there is an error in the member of that name.
+    """Returns whether the member `error` holds an error.
 
-    new-api has an empty object there, or one that says `success`.
+    new-api sends an empty object there, or one that says `success`.
     """
     if isinstance(error, Mapping):
         message = error.get("message")

@@ -1,8 +1,7 @@
-"""One call of the upstream, and the only importer of openai: messages in, pieces of text out, then
-usage.
+"""Makes one call of the upstream: messages in, pieces of text out, then usage.
 
-What is tried again, after how long and on which model, is decided in
-chat.upstream.retry: the SDK's own retries are off.
+The only module that imports openai. Retries are decided in chat.upstream.retry; the SDK's own are
+off.
 """
 
 import asyncio
@@ -28,16 +27,16 @@ logger = logging.getLogger("chat.upstream.client")
 
 _CONNECT_SECONDS = 5.0
 _BROKEN = (openai.APIConnectionError, *stream.CONNECTION_ERRORS)
-# The last: a proxy that would not let us through.
+# The last one: a proxy refused to connect us.
 _NO_CONNECTION = (
     aiohttp.ClientConnectorError,
     aiohttp.ConnectionTimeoutError,
     aiohttp.ClientHttpProxyError,
 )
-# OPENAI_LOG=debug, which the SDK reads when it is imported, would log prompts.
+# The SDK reads OPENAI_LOG when it is imported; with "debug" it would log prompts.
 logging.getLogger("openai").setLevel(logging.WARNING)
-# What an operator quotes to a provider's support, in the order of preference: OpenAI and most,
-# Anthropic, Bedrock, Azure, Cloudflare.
+# An operator quotes it to the provider. In the order of preference: OpenAI and most, Anthropic,
+# Bedrock, Azure, Cloudflare.
 _REQUEST_ID_HEADERS = (
     "x-request-id",
     "request-id",
@@ -54,7 +53,7 @@ Client = openai.AsyncOpenAI
 def make_client() -> Client:
     """Makes a client for the running event loop; the caller closes it.
 
-    The aiohttp transport takes a quarter of the default one's time per delta.
+    The aiohttp transport takes a quarter of the time per delta that the default one takes.
     """
     timeout = openai.Timeout(None, connect=_CONNECT_SECONDS)
     limits = httpx2.Limits(
@@ -69,17 +68,17 @@ def make_client() -> Client:
         http_client=openai.DefaultAioHttpClient(
             timeout=timeout,
             limits=limits,
-            # A redirect would take prompts, or the key, to where the operator has not sent them.
+            # A redirect would send prompts, or the key, to another server than the operator chose.
             follow_redirects=False,
-            # Nor may the environment: the transport would speak plain HTTP to a SOCKS port. The
-            # settings have chosen the proxy.
+            # The environment may not choose the proxy either: the transport would speak plain HTTP
+            # to a SOCKS port. The settings have chosen it.
             trust_env=False,
             proxy=settings.OPENAI_PROXY or None,
             verify=httpx2.create_ssl_context(),
             event_hooks={"response": [bodies.bound]},
         ),
     )
-    # What the settings leave unset the SDK has read from the environment, unchecked.
+    # Where the settings are empty, the SDK has read these from the environment, unchecked.
     client.organization, client.project = (
         settings.OPENAI_ORG_ID or None,
         settings.OPENAI_PROJECT_ID or None,
@@ -90,8 +89,8 @@ def make_client() -> Client:
 class ModelListUnavailable(Exception):
     """Signals that the upstream gave no list of models.
 
-    `status` is the HTTP status of its refusal; None when it did not answer as an upstream does, and
-    `fault` says why if that is known.
+    `status` is the HTTP status of its refusal; None when it did not answer as an upstream does.
+    `fault` then says why, if that is known.
     """
 
     def __init__(self, status: int | None, fault: str = "") -> None:
@@ -103,7 +102,7 @@ class ModelListUnavailable(Exception):
 async def offered_models(client: Client) -> list[str]:
     """Returns the slugs that the upstream offers to our key, in no order.
 
-    Raises ModelListUnavailable; costs no token.
+    Raises ModelListUnavailable. Costs no tokens.
     """
     try:
         return [model.id async for model in client.models.list()]
@@ -117,15 +116,15 @@ async def offered_models(client: Client) -> list[str]:
         TypeError,
         AttributeError,
     ) as error:
-        # The last three: a page of HTML, or JSON that is no list, breaks in the client's own code.
+        # The last three are raised inside the SDK for a page of HTML, or JSON that is no list.
         raise ModelListUnavailable(None, _fault(error)) from None
 
 
 async def run(client: Client, attempt: Attempt, sink: CompletionSink) -> None:
-    """Runs one attempt into `sink`; it is filled as it goes.
+    """Runs one attempt and sends its text to `sink`; `attempt` is filled as it goes.
 
-    Raises AnswerError with a code of the contract, or Retriable. Cancelling it
-    closes the upstream connection.
+    Raises AnswerError with a code of the contract, or Retriable. Cancelling it closes the upstream
+    connection.
     """
     try:
         await _run(client, attempt, sink)
@@ -136,7 +135,7 @@ async def run(client: Client, attempt: Attempt, sink: CompletionSink) -> None:
 
 async def _run(client: Client, attempt: Attempt, sink: CompletionSink) -> None:
     opened = False
-    # From here on it may be paid for, unless it is refused or no connection is made.
+    # From here on it may cost something, unless it is refused or no connection is made.
     attempt.reached = True
     try:
         async with (
@@ -173,7 +172,7 @@ def _open(client: Client, attempt: Attempt) -> Any:
     )
 
 
-# --- Connections that failed ------------------------------------------------------------------------
+# --- Connections that failed ----------------------------------------------
 
 
 def _causes(error: BaseException | None) -> list[BaseException]:
@@ -187,7 +186,8 @@ def _causes(error: BaseException | None) -> list[BaseException]:
 def _never_sent(error: BaseException) -> bool:
     """Returns whether no connection was made at all.
 
-    The layers between say ConnectTimeout for a server that hangs up on a request, too.
+    The exception's own type does not tell: the layers in between also raise ConnectTimeout for a
+    server that hangs up on a request.
     """
     return any(isinstance(cause, _NO_CONNECTION) for cause in _causes(error))
 
@@ -208,9 +208,9 @@ _FAULTS: tuple[tuple[type[BaseException], str], ...] = (
 
 
 def _fault(error: BaseException) -> str:
-    """Returns why there is no connection, or none any more, in a word.
+    """Returns in a word why there is no connection, or no longer one.
 
-    It is "" where an answer came that is none.
+    Returns "" where there was a connection but the response made no sense.
     """
     causes = _causes(error)
     for kind, word in _FAULTS:
@@ -221,13 +221,13 @@ def _fault(error: BaseException) -> str:
 
 def _connection_failure(opened: bool, attempt: Attempt) -> Exception:
     if attempt.fault == UNTRUSTED:
-        # It will not be trusted in a second's time; another model may be elsewhere.
+        # Trying again would not help; another model may be on another server.
         return AnswerError("upstream_unavailable", reason=UNTRUSTED)
     error = AnswerError("upstream_cut" if opened else "upstream_unavailable")
     return error if attempt.deltas else Retriable(error)
 
 
-# --- The log ------------------------------------------------------------------------------------------
+# --- The log --------------------------------------------------------------
 
 
 def _request_id(headers: Mapping[str, str]) -> str:
@@ -237,7 +237,7 @@ def _request_id(headers: Mapping[str, str]) -> str:
 
 
 def _log(attempt: Attempt, error: AnswerError) -> None:
-    """Says why an attempt failed."""
+    """Logs why an attempt failed."""
     report = FailureReport.of(attempt, error)
     logger.warning(
         "Model %s failed: %s%s",

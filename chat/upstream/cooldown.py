@@ -1,7 +1,7 @@
-"""After a 429 a model is left alone by all workers until its Retry-After has passed.
+"""Keeps all workers off a model after a 429, until its Retry-After has passed.
 
-One key in Redis for each model that cools down, which expires by itself. While
-Redis is away, what this process was told itself is all that is known.
+Each model that cools down has a key in Redis, which expires by itself. While Redis is away, a
+process knows only what it was told itself.
 """
 
 import asyncio
@@ -13,14 +13,17 @@ from redis.asyncio import Redis
 
 from chat import redis_client, redis_keys
 
-# Some say 429 for the rest of a day; what names a longer time is wrong.
+# A limit can last for the rest of a day; a longer time must be a mistake.
 _MAX_SECONDS = 86_400.0
-# An attempt that found Redis away spares the next ones from finding out one by one.
+# For so long after Redis was found away it is not asked, so that not every attempt waits for it.
 _ASK_AGAIN_SECONDS = 1.0
 
 
 class Cooldown:
-    """Tells which models cool down, and for how long. Its methods do not raise."""
+    """Tells which models cool down, and for how long.
+
+    Its methods do not raise.
+    """
 
     def __init__(self, client: Redis) -> None:
         self._client = client
@@ -28,7 +31,7 @@ class Cooldown:
         self._away_until = 0.0
 
     async def begin(self, slug: str, seconds: float) -> None:
-        """Marks the model as busy for so long; a longer time that was told before stays."""
+        """Marks the model as busy for `seconds`; a longer time that was set before stays."""
         seconds = min(seconds, _MAX_SECONDS)
         self._until[slug] = max(self._until.get(slug, 0.0), monotonic() + seconds)
         millis = round(seconds * 1000)
@@ -55,18 +58,18 @@ class Cooldown:
 
     def _note_away(self) -> None:
         self._away_until = monotonic() + _ASK_AGAIN_SECONDS
-        # redis-py can turn a cancellation into an error of its own; an answer that was stopped must
-        # not go on for that.
+        # redis-py can turn a cancellation into its own error; an answer that was stopped must not
+        # go on because of that.
         task = asyncio.current_task()
         if task is not None and task.cancelling():
             raise asyncio.CancelledError
 
 
 def _key(slug: str) -> str:
-    """Returns the key of a model.
+    """Returns the Redis key of a model.
 
-    Another account or another upstream has limits of its own. The digest is keyed: it gives nothing
-    away.
+    It depends on the account and the upstream, since each has its own limits. The digest is keyed,
+    so that it gives away neither.
     """
     model = f"{settings.OPENAI_BASE_URL} {settings.OPENAI_API_KEY} {slug}"
     return redis_keys.cooldown(

@@ -1,6 +1,4 @@
-"""What an answer costs: of all its attempts together, and how much of its reservation is left for
-the next.
-"""
+"""What all attempts of an answer cost together, and what that leaves of its reservation."""
 
 import logging
 from collections.abc import Awaitable, Callable, Sequence
@@ -16,7 +14,7 @@ logger = logging.getLogger("chat.upstream.cost")
 
 @dataclass(frozen=True)
 class Reserved:
-    """Bounds what a turn may cost, whatever becomes of it."""
+    """Bounds what a turn may cost, in tokens and USD, however it ends."""
 
     tokens: int
     usd: Decimal
@@ -26,7 +24,7 @@ class Reserved:
 class Bill:
     """Holds tokens and USD.
 
-    `estimated` where an upstream that may want to be paid did not say how much.
+    `estimated`: an upstream that may charge for an attempt did not say how much it used.
     """
 
     prompt_tokens: int = 0
@@ -45,8 +43,9 @@ class Bill:
 
 @dataclass(frozen=True)
 class RunningCost:
-    """Holds what a running answer has cost until now, and the model that was asked last ("" where
-    that is not known).
+    """Holds what a running answer has cost until now.
+
+    `model` is the one that was asked last; "" where that is not known.
     """
 
     model: str
@@ -67,9 +66,8 @@ class LateBudget:
 class CostMeter:
     """Adds up the costs of one answer.
 
-    `prices` are by the models' slugs; `reserved` is None where no budget applies.
-
-    `late`, where given, says of such an answer whether that is so still.
+    `prices` are by the slugs of models. `reserved` is None where no budget applied at the
+    beginning; `late` then tells whether one does now.
     """
 
     def __init__(
@@ -80,20 +78,18 @@ class CostMeter:
         self._late = late
 
     async def note_late_budget(self) -> None:
-        """Applies a budget that was set since the beginning, as one from before would be.
+        """Applies a budget that was set since the beginning, as an earlier one would apply.
 
-        Call it before each further attempt.
+        To be called before each further attempt.
         """
         if self._reserved is None and self._late is not None and await self._late.applies():
             self._reserved = self._late.reserved
 
     def bill(self, attempts: Sequence[Attempt], text_bytes: int = 0) -> Bill:
-        """Returns what the attempts cost.
+        """Returns what the attempts cost, each at the prices of its model.
 
-        Each that may have reached the upstream is paid at the prices of its own model.
-
-        `text_bytes` is the length of the answer in UTF-8: only the last attempt can have given
-        text.
+        An attempt counts if it may have reached the upstream. `text_bytes` is the length of the
+        answer in UTF-8; only the last attempt can have given text.
         """
         parts = (
             self._bill_of(attempt, text_bytes if attempt.deltas else 0)
@@ -105,8 +101,9 @@ class CostMeter:
     def output_left(
         self, target: Target, messages: list[dict[str, str]], attempts: Sequence[Attempt]
     ) -> int:
-        """Returns the most output tokens that `target` may be asked for, so that with what was
-        spent before it the reservation is not passed.
+        """Returns the most output tokens that `target` may be asked for.
+
+        With what was spent before, they keep within the reservation.
         """
         spent = self.bill(attempts)
         if self._reserved is None or not (spent.prompt_tokens or spent.completion_tokens):
@@ -134,12 +131,10 @@ class CostMeter:
 
 
 def _believed(attempt: Attempt, text_bytes: int) -> tuple[int | None, int | None]:
-    """Returns the upstream's own figures as far as they can be true.
+    """Returns the upstream's own token counts as far as they can be true.
 
-    No model reads or writes more than fits into it, or than there is.
-
-    A false one would take a person's whole budget, or the site's; and some servers say 0 of
-    everything.
+    No model reads or writes more than fits into it. A false count would take a person's whole
+    budget, or the site's; and some servers say 0 of everything.
     """
     context = attempt.target.context_tokens
     max_prompt = max(context, budgets.max_prompt_tokens(attempt.messages))
@@ -157,7 +152,7 @@ def _within(figure: int | None, minimum: int, maximum: int) -> int | None:
 def alarm_if_overrun(answer: object, attempts: Sequence[Attempt], bill: Bill) -> None:
     """Logs an error where the upstream sent more than its limit.
 
-    That spends what no budget was asked for. It is recorded in full all the same.
+    Such tokens were never reserved of any budget. They are recorded in full all the same.
     """
     limit = attempts[-1].target.max_output_tokens if attempts else 0
     if attempts and bill.completion_tokens > limit:

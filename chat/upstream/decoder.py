@@ -1,8 +1,7 @@
-"""From the events of a chat-completions stream to pieces of text, cheaply. Pure but for what reads
-the shapes of chunks.
+"""Turns the events of a chat-completions stream into pieces of text, cheaply. Pure.
 
-One read of the socket becomes one batch, whatever number of deltas it held: on
-the hot path there is one msgspec decode per delta and no object of the client.
+One read of the socket becomes one batch, however many deltas it held. The hot path makes one
+msgspec decode per delta and no object of the client.
 """
 
 import contextlib
@@ -22,7 +21,7 @@ _DONE = frozenset({DONE, b"DONE", b"[END]", b"[EOS]"})
 
 class _Delta(msgspec.Struct):
     content: str | None = None
-    # What a model thinks before it speaks, as most servers call it: OpenAI keeps it to itself.
+    # Thinking, under the names that most servers use; OpenAI does not send it.
     reasoning_content: str | None = None
     reasoning: str | None = None
 
@@ -43,11 +42,10 @@ class _DeltaChunk(msgspec.Struct):
 class Batch:
     """Holds what one read brought.
 
-    `text` came in so many `deltas`; so many `reasoning_deltas` (deltas of something else, of
-    `reasoning_chars` characters) show that the model is at work. `ends_in_usage`: behind the last
-    text stands a chunk of nothing but figures. `done`: the upstream said that this is all. `error`
-    is the upstream's own JSON, or its text; `broken` says that an event behind the text was no
-    chunk.
+    `text` came in `deltas` pieces. `reasoning_deltas` (other deltas, of `reasoning_chars`
+    characters) show that the model is at work. `ends_in_usage`: token counts alone followed the
+    last text. `done`: the upstream said that this is all. `error` is the upstream's own JSON, or
+    its text. `broken`: an event after the text was no chunk.
     """
 
     text: str = ""
@@ -74,14 +72,15 @@ class ChunkDecoder:
         self._high_surrogate = ""
         self._thinking = ThinkingFilter()
         self._has_deltas = False
-        # Of the choice that is the answer, from its first text or thought on.
+        # The choice that the answer comes from, known from its first text or thought on.
         self._index: int | None = None
-        # Whether the last thing read were figures alone, and whether more came behind such.
+        # Whether token counts alone were read last, and whether text ever came after such.
         self._after_figures = self._figures_amid = False
 
     def batch(self, events: list[bytes]) -> Batch:
-        """Returns all that the events say, up to the first that is not JSON of a chunk: what came
-        before it is part of the answer.
+        """Returns all that the events say, up to the first that is no JSON of a chunk.
+
+        What came before that one is part of the answer.
         """
         batch = Batch()
         pieces: list[str] = []
@@ -99,16 +98,15 @@ class ChunkDecoder:
         return batch
 
     def figures(self, events: list[bytes]) -> Batch:
-        """Returns what events behind the end of the answer say of its usage, and nothing else of
-        them.
-        """
+        """Returns a batch of nothing but token counts, from events after the end of the answer."""
         batch = Batch()
         self._take_figures(events, batch)
         return batch
 
     def rest(self, *, complete: bool) -> str:
-        """Returns what was held back at the end of the stream; `complete`: the upstream said that
-        the answer is whole.
+        """Returns the text that was held back at the end of the stream.
+
+        `complete`: the upstream said that the answer is whole.
         """
         held, self._high_surrogate = self._high_surrogate, ""
         text = "\ufffd" if held else ""
@@ -117,8 +115,9 @@ class ChunkDecoder:
     # --- one event ------------------------------------------------------------
 
     def _read_delta(self, data: bytes, batch: Batch, pieces: list[str]) -> bool:
-        """Reads a chunk that holds a delta of text or thinking, as nearly all do; False for any
-        other.
+        """Reads a chunk that holds a delta of text or thinking, as nearly all do.
+
+        Returns False for any other, which is then not read.
         """
         try:
             chunk = self._decode(data)
@@ -157,7 +156,6 @@ class ChunkDecoder:
             for chunk in chunk_shapes.read(value, after_deltas=self._has_deltas, index=self._index):
                 self._take(chunk, batch, pieces)
         except (ValueError, RecursionError, NoChunk):
-            # Python's parser passes lone surrogates on, which msgspec refuses.
             if isinstance(data, ErrorData):
                 batch.error = data.decode(errors="replace")
             elif data.strip().upper() in _DONE:
@@ -186,10 +184,10 @@ class ChunkDecoder:
         batch.done = batch.done or chunk.whole
 
     def _note_words(self, batch: Batch) -> None:
-        """Notes text.
+        """Notes that text or thinking came.
 
-        Behind figures it says that they are no end here: some servers send them to keep a
-        connection alive.
+        After token counts it shows that these did not end the answer: some servers send them to
+        keep a connection alive.
         """
         batch.ends_in_usage = False
         if self._after_figures:
@@ -231,6 +229,6 @@ class ChunkDecoder:
 
 
 def _note_usage(batch: Batch, prompt: int | None, completion: int | None) -> None:
-    """Notes figures of use; one that is not said again stays."""
+    """Notes token counts; a known one stays where none is given."""
     batch.prompt_tokens = usage_figures.later(batch.prompt_tokens, prompt)
     batch.completion_tokens = usage_figures.later(batch.completion_tokens, completion)

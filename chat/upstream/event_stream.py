@@ -1,26 +1,26 @@
-"""From bytes in any split to the data of events (WHATWG event stream). Pure; imports nothing of the
-project.
+"""Decodes bytes, cut anywhere, into the data of events (WHATWG event stream). Pure.
 
-What servers send beside the grammar is taken for what it is: an error in a
-field `error`, JSON without a field around it, a last frame without its blank line.
+Also reads what servers send beside the grammar: an error in a field `error`, JSON without a field
+around it, a last frame without its blank line. Imports nothing of the project.
 """
 
 import json
 
 MAX_EVENT_BYTES = 32 * 1024 * 1024
-# Of a body that is no event stream (a page, a proxy's sentence) this much is kept to read its
-# meaning.
+# How much is kept of a body that is no event stream, such as an error page, to tell its meaning.
 _MAX_UNFRAMED_BYTES = 64 * 1024
 _FIELDS = (b":", b"id:", b"retry:", b"data:", b"event:", b"error:")
 _HEARTBEATS = frozenset({b"ping", b"heartbeat", b"keepalive", b"keep-alive", b"keep_alive"})
-# The names of events behind which nothing comes.
-_ENDS = frozenset({b"done", b"[done]", b"end", b"complete", b"completed", b"finish", b"finished", b"eos",
-                   b"end_of_stream", b"message_stop", b"message-end"})  # fmt: skip
+# The names of events that end a stream.
+_ENDS = frozenset({
+    b"done", b"[done]", b"end", b"complete", b"completed", b"finish", b"finished", b"eos",
+    b"end_of_stream", b"message_stop", b"message-end",
+})  # fmt: skip
 DONE = b"[DONE]"
 
 
 class BrokenStream(Exception):
-    """Signals that the upstream sent what is no event stream."""
+    """Signals that the upstream sent what is not an event stream."""
 
 
 class ErrorData(bytes):
@@ -28,7 +28,10 @@ class ErrorData(bytes):
 
 
 class EventDecoder:
-    """Decodes one response. Fields other than `data`, `event` and `error` are of no use here."""
+    """Decodes one response.
+
+    Fields other than `data`, `event` and `error` are ignored.
+    """
 
     def __init__(self) -> None:
         self._parts: list[bytes] = []
@@ -44,7 +47,7 @@ class EventDecoder:
     def feed(self, chunk: bytes) -> list[bytes]:
         """Returns the data of the events that `chunk` completes.
 
-        Raises BrokenStream for an event without end.
+        Raises BrokenStream for an event larger than MAX_EVENT_BYTES.
         """
         if b"\n" not in chunk and b"\r" not in chunk:
             # A large delta comes in many reads; joining them once keeps it linear.
@@ -65,24 +68,22 @@ class EventDecoder:
         return self._events(lines)
 
     def end(self) -> list[bytes]:
-        """Returns the data of what stands at the end of a body that ended cleanly, without its
-        blank line.
-        """
+        """Returns the data of a last event that lacks its blank line, once the body has ended."""
         return self.feed(b"\n\n\n")
 
     @property
     def in_line(self) -> bool:
         """Returns whether a line has begun and not ended.
 
-        Of a large delta many reads bring only a part.
+        A large delta takes many reads, and each brings only a part of its line.
         """
         return bool(self._parts)
 
     @property
     def unframed(self) -> str:
-        """Returns the beginning of what was in no event, at most 64 kB.
+        """Returns the first 64 kB of what was in no event.
 
-        It is all of it where the body is no event stream.
+        Where the body is no event stream that is all of it.
         """
         return b"\n".join(self._unframed)[:_MAX_UNFRAMED_BYTES].decode(errors="replace")
 
@@ -114,13 +115,14 @@ class EventDecoder:
         return events
 
     def _is_event(self) -> bool:
-        """Returns whether the lines of data so far are one by themselves, so that another line is
-        the next.
-        """
+        """Returns whether the data so far is whole, so that more begins another event."""
         return self._data == [DONE] or _is_json(b"\n".join(self._data))
 
     def _dispatch(self, events: list[bytes]) -> None:
-        """Appends the event that a blank line ends. One whose data is empty is none (WHATWG)."""
+        """Appends the event that a blank line ends.
+
+        An event without data is dropped (WHATWG).
+        """
         data = self._data
         joined = data[0] if len(data) == 1 else b"\n".join(data)
         if not joined.startswith(b"{"):
@@ -137,7 +139,7 @@ class EventDecoder:
             if not is_empty:
                 events.append(ErrorData(data))
             return
-        # What such an event holds beside is a word, if it is no JSON.
+        # Such an event holds a word of no meaning, unless it is JSON.
         has_word = self._name in _HEARTBEATS or self._name in _ENDS
         if not is_empty and not (has_word and not data.lstrip().startswith(b"{")):
             events.append(data)
@@ -170,8 +172,9 @@ class EventDecoder:
             self._unframed_size += len(line) + 1
 
     def _with_unframed(self, data: bytes) -> bytes:
-        """Returns JSON that was written over several lines without fields; the data as it is where
-        there is none.
+        """Returns JSON that was written over several lines without fields.
+
+        Returns `data` as it is where there is none.
         """
         if data and _is_json(data):
             self._drop_unframed()
@@ -188,8 +191,9 @@ class EventDecoder:
 
 
 def _without_wrapping(data: bytes) -> bytes:
-    """Returns the data without what a layer has put around it that took frames and comments for
-    data; b"" for a sign of life.
+    """Returns the data without the `data:` that a layer in between has put before it.
+
+    Returns b"" for a comment or a heartbeat that such a layer has wrapped as data.
     """
     data = data.lstrip()
     while data.startswith(b"data:"):
@@ -200,7 +204,7 @@ def _without_wrapping(data: bytes) -> bytes:
 def _is_json(text: bytes) -> bool:
     """Returns whether the text is a whole JSON object or list.
 
-    It is cheap for what does not look like one.
+    Text that does not look like JSON is not parsed, which keeps this cheap.
     """
     stripped = text.strip()
     if (stripped[:1], stripped[-1:]) not in ((b"{", b"}"), (b"[", b"]")):

@@ -1,6 +1,6 @@
-"""Why an attempt failed, for the operator: status, code, request id, and what to do about it.
+"""Why an attempt failed, for the operator: status, code, request id and a remedy.
 
-It never holds words, prompt or key.
+It never holds a prompt, an answer or a key.
 """
 
 import re
@@ -75,7 +75,7 @@ _REMEDIES = {
 class FailureReport:
     """Reports one failed attempt.
 
-    `at` is seconds since 1970; `error` is the contract's code, `upstream_code` the provider's own.
+    `at` is in seconds since 1970; `error` is the contract's code, `upstream_code` the provider's.
     """
 
     model: str
@@ -101,10 +101,7 @@ class FailureReport:
 
     @property
     def details(self) -> str:
-        """Returns such as `HTTP 401, code invalid_api_key, request req_123`.
-
-        It is "" where nothing is known.
-        """
+        """Returns such as `HTTP 401, code invalid_api_key, request req_123`, or ""."""
         said = {
             "HTTP": self.status,
             "code": self.upstream_code,
@@ -120,7 +117,7 @@ class FailureReport:
 
     @property
     def passes(self) -> bool:
-        """Returns whether it may be over by itself, so that there is nothing to do."""
+        """Returns whether it may pass without anything being done."""
         return self.error in _PASSING and self.reason in ("", "connection_lost")
 
     def fields(self) -> dict[str, Any]:
@@ -128,14 +125,14 @@ class FailureReport:
 
 
 def fault_remedy(fault: str) -> str:
-    """Returns what can be done about a connection that failed so; "" where the word is not known."""
+    """Returns what can be done about a failed connection; "" for an unknown word."""
     return _REMEDIES.get(fault, "")
 
 
 def _word(text: str) -> str:
-    """Returns a code or an id, and nothing else.
+    """Returns the text if it is a code or an id, else "".
 
-    Some upstreams repeat in an error what they were sent.
+    Some upstreams repeat in an error what they were sent, the key included.
     """
     key = settings.OPENAI_API_KEY
     return text if _WORD.fullmatch(text) and not (key and key in text) else ""

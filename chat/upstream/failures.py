@@ -1,6 +1,6 @@
 """What an upstream's refusal means, in the codes of the contract. Pure but for the clock.
 
-Whether a request is tried again is decided in chat.upstream.retry, from what is said here.
+chat.upstream.retry decides from it whether a request is tried again.
 """
 
 import contextlib
@@ -37,9 +37,9 @@ _REASONS = {
 
 
 class Retriable(Exception):
-    """Signals an attempt that failed before any text, in a way that another may not.
+    """Signals an attempt that failed before any text, where another may succeed.
 
-    `retry_after` is seconds, if the upstream said them.
+    `retry_after` is in seconds, None if the upstream gave none.
     """
 
     def __init__(self, error: AnswerError, retry_after: float | None = None) -> None:
@@ -51,7 +51,7 @@ class Retriable(Exception):
 class Refused(AnswerError):
     """Signals that the upstream does not take the request as it is.
 
-    `refusal` is what it has against it.
+    `refusal` says why.
     """
 
     def __init__(self, refusal: Refusal) -> None:
@@ -60,26 +60,26 @@ class Refused(AnswerError):
 
 
 def of_status(status: int, body: Any, headers: Mapping[str, str]) -> AnswerError | Retriable:
-    """Returns what a refusal with an HTTP status means: Retriable if the same request can succeed
-    later.
+    """Returns what a refusal with an HTTP status means.
+
+    It is Retriable if the same request can succeed later.
     """
     if status < 400:
-        # A redirect leads to what is no upstream of ours.
+        # A redirect leads to another server than the operator chose.
         return AnswerError("upstream_unavailable")
     return _failure(status, refusal_body.read(body), headers)
 
 
 def error_of(failure: AnswerError | Retriable) -> AnswerError:
-    """Returns what is told to a person when nothing more is tried."""
+    """Returns the error that a person is told when nothing more is tried."""
     return failure.error if isinstance(failure, Retriable) else failure
 
 
 def in_stream(error: Any) -> tuple[AnswerError | Retriable, bool]:
-    """Returns what an error in a response of status 200 means, and whether the attempt may cost
-    something.
+    """Returns what an error in a response of status 200 means, and whether it may cost.
 
-    `error` is what the upstream said, of any shape: an object, a list, a text, its `error` member
-    or a whole body. One that says no is a refusal, and costs nothing.
+    `error` is what the upstream said, of any shape: an object, a list, a text, its member `error`
+    or a whole body. A refusal costs nothing.
     """
     said = refusal_body.read(error)
     failure = _failure(said.status, said, {})
@@ -114,15 +114,15 @@ def _number(text: str) -> float:
 
 
 def _retry_after(headers: Mapping[str, str]) -> float | None:
-    """Returns seconds to wait as the upstream says it.
+    """Returns the seconds to wait that the headers name; None where they name none.
 
-    It says `retry-after-ms`, or Retry-After in seconds or as a date (RFC 9110, section 10.2.3).
+    They are in `retry-after-ms`, or in Retry-After as seconds or a date (RFC 9110, section 10.2.3).
     """
     for name, scale in (("retry-after-ms", 1000), ("retry-after", 1)):
         with contextlib.suppress(KeyError, ValueError):
-            # A proxy that sets it as well makes a list of it.
+            # A proxy that sets it as well makes it a list.
             seconds = _number(headers[name].split(",")[0].strip()) / scale
-            # "inf" and "nan" are numbers to Python, but no time that a person could wait.
+            # "inf" and "nan" are numbers to Python, but no time to wait.
             return max(0.0, seconds) if isfinite(seconds) else None
     with contextlib.suppress(KeyError, ValueError, TypeError, OverflowError):
         return max(

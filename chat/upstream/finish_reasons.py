@@ -1,10 +1,9 @@
-"""What a model's finish reason means, whatever provider said it. Pure; imports nothing of the
-project.
+"""The meanings of finish reasons, of every provider. Pure; imports nothing of the project.
 
-Sources: OpenAI's API reference (stop, length, tool_calls, content_filter),
-Gemini's FinishReason, Anthropic's stop reasons, Mistral (model_length, error),
-DeepSeek (insufficient_system_resource), Zhipu (sensitive, network_error),
-Cohere (COMPLETE, ERROR_TOXIC), TGI (eos_token), vLLM and SGLang (abort).
+Sources: OpenAI's API reference (stop, length, tool_calls, content_filter), Gemini's FinishReason,
+Anthropic's stop reasons, Mistral (model_length, error), DeepSeek (insufficient_system_resource),
+Zhipu (sensitive, network_error), Cohere (COMPLETE, ERROR_TOXIC), TGI (eos_token), vLLM and SGLang
+(abort).
 """
 
 import re
@@ -12,27 +11,29 @@ import re
 _MAX_CHARS = 40
 _KINDS = {
     "stop": (
-        """stop end end_turn eos eos_token stop_sequence stop_token stop_word complete completed done
-        finished finish normal success"""
+        """stop end end_turn eos eos_token stop_sequence stop_token stop_word complete completed
+        done         finished finish normal success"""
     ),
     "length": (
         """length max_length max_tokens max_output_tokens max_new_tokens token_limit
-        model_length model_context_window_exceeded context_length context_length_exceeded truncated
-        limit size incomplete"""
+        model_length model_context_window_exceeded context_length context_length_exceeded
+        truncated         limit size incomplete"""
     ),
     "content_filter": (
         """content_filter content_filtered content_policy safety recitation blocklist
-        prohibited_content spii image_safety image_prohibited_content sensitive refusal filtered blocked
-        guardrail guardrails guardrail_intervened error_toxic toxic risk moderation
-        data_inspection_failed language"""
+        prohibited_content spii image_safety image_prohibited_content sensitive refusal
+        filtered blocked         guardrail guardrails guardrail_intervened error_toxic toxic
+        risk moderation         data_inspection_failed language"""
     ),
     "tool_calls": (
-        "tool_calls tool_call tool_use function_call malformed_function_call unexpected_tool_call"
+        """tool_calls tool_call tool_use function_call malformed_function_call
+        unexpected_tool_call"""
     ),
     "error": (
         """error network_error server_error internal_error internal_server_error
-        insufficient_system_resource abort aborted timeout timed_out cancel cancelled canceled failed
-        failure unavailable overloaded error_limit engine_error upstream_error system_error"""
+        insufficient_system_resource abort aborted timeout timed_out cancel cancelled
+        canceled failed         failure unavailable overloaded error_limit engine_error
+        upstream_error system_error"""
     ),
 }
 _KIND_OF = {word: kind for kind, words in _KINDS.items() for word in words.split()}
@@ -44,31 +45,31 @@ _CUT_SHORT = frozenset({"length", "content_filter", ERROR})
 
 
 def read(value: object) -> str | None:
-    """Returns the finish reason that a chunk holds as at most 40 printable characters.
+    """Returns the finish reason of a chunk, at most 40 printable characters; None for none.
 
-    None where it holds none. SGLang once sent an object with a `type`.
+    SGLang once sent an object with a `type`.
     """
     if isinstance(value, dict):
         value = value.get("type") or value.get("reason")
     if not isinstance(value, str):
         return None
-    # NUL and lone surrogates are what a database refuses.
+    # Databases refuse NUL and lone surrogates.
     reason = "".join(filter(str.isprintable, value)).strip()[:_MAX_CHARS]
     return None if _word(reason) in _NONE else reason
 
 
 def meaning(reason: str) -> str:
-    """Returns OpenAI's word for a finish reason, `error` for one that says that the answer failed.
+    """Returns OpenAI's word for a finish reason, `error` where the answer failed.
 
-    One that is not known comes back as it is.
+    An unknown reason is returned as it is.
     """
     return _KIND_OF.get(_word(reason), reason)
 
 
 def later(known: str | None, new: str | None) -> str | None:
-    """Returns which of two finish reasons of an answer holds; `new` came behind `known`.
+    """Returns which of two finish reasons of an answer holds; `new` came after `known`.
 
-    Gateways append a `stop` of their own: it is no news to an answer that was cut short.
+    Gateways append a `stop`, which does not undo that an answer was cut short.
     """
     if new is None or (known and meaning(new) == "stop" and meaning(known) in _CUT_SHORT):
         return known

@@ -1,7 +1,6 @@
-"""The last failure of each model, in Redis: `manage.py doctor` and the admin say from it why turns
-fail.
+"""The last failure of each model, in Redis, for `manage.py doctor` and the admin.
 
-Turns that fail write it at most once a second for each model and worker, and never to the database.
+Failing turns write it at most once a second for each model and worker, and never to the database.
 """
 
 import asyncio
@@ -18,19 +17,22 @@ from chat.upstream.failure_report import FailureReport
 
 _KEPT_SECONDS = 7 * 86_400
 _MIN_SECONDS_BETWEEN = 1.0
-# What the person who asked can mend: nothing is wrong with the site.
+# The person who asked can mend these: nothing is wrong with the site.
 _OF_THE_PROMPT = frozenset({CONTEXT_LENGTH, CONTENT_FILTER})
 
 
 class LastFailures:
-    """Writes them; without a client it writes nothing. Its methods do not raise."""
+    """Writes the failures; without a client it writes nothing.
+
+    Its methods do not raise.
+    """
 
     def __init__(self, client: Redis | None = None) -> None:
         self._client = client
         self._written: dict[str, float] = {}
 
     async def record(self, attempt: Attempt, error: AnswerError) -> None:
-        """Notes why an attempt failed."""
+        """Writes why an attempt failed."""
         now, slug = monotonic(), attempt.target.slug
         due = now - self._written.get(slug, -_MIN_SECONDS_BETWEEN) >= _MIN_SECONDS_BETWEEN
         if self._client is None or not due or error.reason in _OF_THE_PROMPT:
@@ -42,15 +44,15 @@ class LastFailures:
         try:
             await pipeline.execute()
         except redis_client.REDIS_ERRORS:
-            # redis-py can turn a cancellation into an error of its own; an answer that was stopped
-            # must not go on for that.
+            # redis-py can turn a cancellation into its own error; an answer that was stopped must
+            # not go on because of that.
             task = asyncio.current_task()
             if task is not None and task.cancelling():
                 raise asyncio.CancelledError from None
 
 
 def read() -> dict[str, FailureReport]:
-    """Returns the last failure of each model by its slug, of the last days.
+    """Returns the last failure of each model by its slug, of the last seven days.
 
     Blocks on Redis; empty while that is away.
     """

@@ -1,9 +1,7 @@
-"""What refusals have taught of a model, in its row: applied to every turn from then on, on every
-worker.
+"""What refusals have taught of a model, kept in its row and applied to every later turn.
 
-A lesson holds for the value of the row that it stands in for: it is void when the operator sets
-another, when the row gets another slug, or when the site is given another upstream. Blocks on the
-database.
+A lesson stands in for a value of the row. It is void when the operator sets another value, when the
+row gets another slug, or when the site gets another upstream. Blocks on the database.
 """
 
 from collections.abc import Iterable
@@ -30,7 +28,7 @@ _LEFT_OUT = (
 
 @dataclass(frozen=True)
 class Applied:
-    """Holds a model's figures as they apply: the row's own, but where a refusal has told better."""
+    """Holds a model's values as they apply: the row's own, or what a refusal has taught."""
 
     context_tokens: int
     max_output_tokens: int
@@ -39,7 +37,7 @@ class Applied:
 
 
 def applied(model: ChatModel) -> Applied:
-    """Returns what a turn with this model goes by."""
+    """Returns the values that a turn with this model uses."""
     lessons = _lessons(model)
     fields = {
         name: lessons[name]["value"] if name in lessons else getattr(model, name)
@@ -49,12 +47,12 @@ def applied(model: ChatModel) -> Applied:
 
 
 def lessons(model: ChatModel) -> list[tuple[Lesson, str]]:
-    """Returns what holds of the lessons, each with when it was learned (ISO 8601)."""
+    """Returns the lessons that hold, each with the time when it was learned (ISO 8601)."""
     return [(Lesson(name, row["value"]), row["at"]) for name, row in _lessons(model).items()]
 
 
 def remember(slug: str, learned: Iterable[Lesson]) -> None:
-    """Writes lessons into the model's row; those that say nothing new of it are left out."""
+    """Writes those lessons into the row of the model that are news."""
     with transaction.atomic():
         model = ChatModel.objects.select_for_update().filter(slug=slug).first()
         if model is None:
@@ -70,13 +68,14 @@ def remember(slug: str, learned: Iterable[Lesson]) -> None:
 
 
 def forget(model: ChatModel) -> None:
-    """Makes the row's own values hold again, until the next refusal."""
+    """Drops all lessons, so that the row's own values hold until the next refusal."""
     ChatModel.objects.filter(pk=model.pk).update(learned={})
 
 
 def adopt(model: ChatModel) -> list[str]:
-    """Makes what was learned the row's own, where it has a field for it; returns the names of the
-    fields.
+    """Writes the lessons into the fields of the row, and returns the names of the fields.
+
+    Lessons that have no field stay lessons.
     """
     with transaction.atomic():
         row = ChatModel.objects.select_for_update().get(pk=model.pk)
@@ -118,9 +117,9 @@ def _row(model: ChatModel, lesson: Lesson) -> dict[str, Any]:
 
 
 def _upstream(model: ChatModel) -> str:
-    """Returns a name of the upstream and model: another server may take what this one refuses.
+    """Returns a digest of the upstream and model: another server may take what this one refuses.
 
-    The digest is keyed: an address may hold a password.
+    It is keyed, since an address may hold a password.
     """
     return salted_hmac(
         "chat.learned", f"{settings.OPENAI_BASE_URL} {model.slug}", algorithm="sha256"

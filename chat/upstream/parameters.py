@@ -1,8 +1,4 @@
-"""The parameters of a request that we send for our own sake, and what is sent instead where a
-server does not take them.
-
-Pure.
-"""
+"""The parameters that we send for our own sake, in the form that a server takes. Pure."""
 
 from typing import Any
 
@@ -33,7 +29,7 @@ def of(target: Target) -> dict[str, Any]:
 def messages_for(target: Target, messages: Messages) -> Messages:
     """Returns the messages as this target takes them.
 
-    Where it knows no system role, its text is at the head of the first prompt.
+    Where it takes no system role, that text goes to the head of the first prompt.
     """
     if SYSTEM_ROLE not in target.left_out or not messages or messages[0]["role"] != "system":
         return messages

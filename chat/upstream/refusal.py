@@ -4,24 +4,25 @@ import re
 from dataclasses import dataclass
 from enum import StrEnum
 
+from chat.upstream import limit_phrases
 from chat.upstream import refusal_codes as codes
 from chat.upstream import refusal_phrases as phrases
 from chat.upstream.refusal_body import Said
 
-# Smaller numbers are none of a limit ("8k", "version 2").
+# A smaller number is not a limit ("8k", "version 2").
 _MIN_LIMIT = 128
 _MAX_LIMIT = 100_000_000
-# The second is Groq's: its flexible tier is full.
+# 498 is Groq's: its flexible tier is full.
 _BUSY_STATUSES = (429, 498)
-# Of the 4xx: what can succeed later. 424 is a model's own error behind SageMaker and Bedrock, 499
-# is Google's CANCELLED.
+# The 4xx that can succeed later. 424 is an error of the model behind SageMaker and Bedrock, 499 is
+# Google's CANCELLED.
 _PASSING_STATUSES = (408, 409, 424, 425, 499)
 # A base URL that is no API's answers 405 to a POST.
 _UNKNOWN_ADDRESS_STATUSES = (404, 405)
 
 
 class Kind(StrEnum):
-    """Lists what an upstream can have against a request."""
+    """Names the reasons for which an upstream refuses a request."""
 
     TOO_LONG = "too_long"
     OUTPUT_LIMIT = "output_limit"
@@ -40,9 +41,8 @@ class Kind(StrEnum):
 class Refusal:
     """Holds what was refused.
 
-    The figures are tokens, None where none is named; `parameter` is one of ours.
-
-    `of_both` says that it may be the prompt and the answer's limit together that do not fit.
+    The figures are tokens, None where none is named; `parameter` is one that we send. `of_both`:
+    the prompt and the answer's limit may be too long only together.
     """
 
     kind: Kind
@@ -60,7 +60,7 @@ def meaning(status: int | None, said: Said) -> Refusal | None:
     """
     if status is None:
         status = said.status
-    if phrases.TOO_LARGE_FOR_A_MINUTE.search(said.text) and not _is_no_credit(said):
+    if limit_phrases.TOO_LARGE_FOR_A_MINUTE.search(said.text) and not _is_no_credit(said):
         return _too_long(said)
     if status in _BUSY_STATUSES:
         return Refusal(Kind.NO_CREDIT if _is_no_credit(said) else Kind.BUSY)
@@ -68,7 +68,7 @@ def meaning(status: int | None, said: Said) -> Refusal | None:
 
 
 def _named(status: int | None, said: Said) -> Refusal | None:
-    """Returns what its words say, whatever its status."""
+    """Returns what the words and codes of the body say."""
     if status == 402 or _is_no_credit(said):
         return Refusal(Kind.NO_CREDIT)
     if _has(said, codes.FILTER_CODES):
@@ -84,15 +84,15 @@ def _named(status: int | None, said: Said) -> Refusal | None:
 
 
 def _about_request(status: int | None, said: Said) -> Refusal | None:
-    """Reads a refusal of the request itself.
+    """Returns a refusal of the request itself; None for any other.
 
-    Too long, too much wanted, a parameter, or the system role.
+    It is too long, asks for too much, or has a parameter or a system role that is not taken.
     """
     text = said.text
     # FastAPI names the parameter beside its sentence: "Input should be less than or equal to 8192".
     limits = [name for name in said.parameters if name in ("max_tokens", "max_completion_tokens")]
     output = _output_limit(" ".join([*limits[:1], text]))
-    context = phrases.CONTEXT.search(text)
+    context = limit_phrases.CONTEXT.search(text)
     too_long = _has(said, codes.TOO_LONG_CODES)
     if (context or too_long) and not (output and not context):
         return _too_long(said)
@@ -101,29 +101,38 @@ def _about_request(status: int | None, said: Said) -> Refusal | None:
     if phrases.SYSTEM_ROLE.search(text):
         return Refusal(Kind.SYSTEM_ROLE)
     if output is not None or (
-        phrases.OUTPUT_TOO_LARGE.search(text) and not phrases.PROMPT_TOO_LONG.search(text)
+        limit_phrases.OUTPUT_TOO_LARGE.search(text)
+        and not limit_phrases.PROMPT_TOO_LONG.search(text)
     ):
         return Refusal(Kind.OUTPUT_LIMIT, output_tokens=output)
-    if status == 413 or (phrases.PROMPT_TOO_LONG.search(text) and not phrases.BUSY.search(text)):
+    if status == 413 or (
+        limit_phrases.PROMPT_TOO_LONG.search(text) and not phrases.BUSY.search(text)
+    ):
         return _too_long(said)
     return None
 
 
 def _too_long(said: Said) -> Refusal:
     text = said.text
-    # "Requested 8000, limit 6000" of a minute's allowance is nothing to remember of the model.
+    # "Requested 8000, limit 6000" of a minute's allowance says nothing of the model.
     passes = phrases.PASSES.search(text)
-    limit = None if passes else said.figures.get("n_ctx") or _first(phrases.CONTEXT_LIMIT, text)
-    prompt = said.figures.get("n_prompt_tokens") or _first(phrases.PROMPT_TOKENS, text, minimum=1)
-    return Refusal(Kind.TOO_LONG, limit, prompt, of_both=phrases.OF_BOTH.search(text) is not None)
+    limit = (
+        None if passes else said.figures.get("n_ctx") or _first(limit_phrases.CONTEXT_LIMIT, text)
+    )
+    prompt = said.figures.get("n_prompt_tokens") or _first(
+        limit_phrases.PROMPT_TOKENS, text, minimum=1
+    )
+    return Refusal(
+        Kind.TOO_LONG, limit, prompt, of_both=limit_phrases.OF_BOTH.search(text) is not None
+    )
 
 
 def _of_status(status: int | None, said: Said) -> Refusal | None:
-    """Reads what the status or the code tells the operator: key, right, model."""
+    """Returns what the status or the code says of the key, its rights, or the model."""
     unsaid = status in (None, 400, 403, 422)
     if status == 401 or (unsaid and (_has(said, codes.KEY_CODES) or phrases.KEY.search(said.text))):
         return Refusal(Kind.KEY)
-    # Gateways say it of a model that none of their channels has, with 503.
+    # Gateways answer 503 with it for a model that none of their channels has.
     unknown = status in _UNKNOWN_ADDRESS_STATUSES or "model_not_found" in said.codes
     if unknown or (
         unsaid
@@ -149,7 +158,7 @@ def _is_no_credit(said: Said) -> bool:
 
 
 def _parameter(said: Said, *, limit_named: bool) -> str:
-    """Returns the one of our parameters that the upstream does not know; "" for none."""
+    """Returns which of our parameters the upstream does not know; "" for none."""
     text = said.text
     unsupported = _has(said, codes.UNSUPPORTED_CODES) or phrases.UNSUPPORTED.search(text)
     if not unsupported or limit_named:
@@ -171,8 +180,8 @@ def _parameter(said: Said, *, limit_named: bool) -> str:
 
 
 def _output_limit(text: str) -> int | None:
-    limit = _first(phrases.OUTPUT_LIMIT_EXCLUSIVE, text)
-    return limit - 1 if limit is not None else _first(phrases.OUTPUT_LIMIT, text)
+    limit = _first(limit_phrases.OUTPUT_LIMIT_EXCLUSIVE, text)
+    return limit - 1 if limit is not None else _first(limit_phrases.OUTPUT_LIMIT, text)
 
 
 def _has(said: Said, codes: frozenset[str]) -> bool:

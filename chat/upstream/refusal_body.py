@@ -1,4 +1,4 @@
-"""Takes a refusal's body of any shape apart: into codes, names of parameters, and texts. Pure."""
+"""Takes a refusal's body, of any shape, apart into codes, parameters and texts. Pure."""
 
 import codecs
 import contextlib
@@ -33,7 +33,7 @@ _CODE_KEYS = frozenset(
 )
 _CODES_PROPER = frozenset({"code", "error_code", "errorcode", "status_code", "codename"})
 _PARAMETER_KEYS = frozenset({"param", "loc", "field", "parameter", "path"})
-# They quote what was sent: a prompt that speaks of limits is no refusal.
+# These quote the request: a prompt that speaks of limits is no refusal.
 _QUOTED_KEYS = frozenset(
     {
         "input",
@@ -52,9 +52,9 @@ _CODE = re.compile(r"[A-Za-z0-9_.:-]{1,60}")
 
 @dataclass
 class Said:
-    """Holds a body taken apart: codes and types, names of parameters, and texts, all in lower case.
+    """Holds a body taken apart: codes and types, names of parameters, and texts, in lower case.
 
-    `named` holds what stood first under `code`, `type` and so on, as it was written.
+    `named` holds the first value under each of `code`, `type` and so on, as it was written.
     """
 
     codes: list[str] = field(default_factory=list)
@@ -67,14 +67,14 @@ class Said:
 
     @property
     def text(self) -> str:
-        """Returns all that was said, as much of it as is quick to search."""
+        """Returns all texts together, cut to a length that is quick to search."""
         return " \n ".join(self.texts)[:_MAX_ALL_TEXT]
 
     @property
     def code(self) -> str:
-        """Returns the provider's own word for it, for the log.
+        """Returns the provider's own code, for the log.
 
-        It is its code if that is more than an HTTP status, else its type.
+        That is its code if it is more than an HTTP status, else its type.
         """
         by_rank = sorted(
             self.named.items(),
@@ -87,9 +87,7 @@ class Said:
 
     @property
     def status(self) -> int | None:
-        """Returns an HTTP status that stands in the body, where a gateway had none of its own to
-        say it with.
-        """
+        """Returns the HTTP status that stands in the body, as of gateways that answer with 200."""
         return next(
             (
                 int(code)
@@ -101,9 +99,9 @@ class Said:
 
     @property
     def retry_after(self) -> float | None:
-        """Returns seconds to wait as the words say it.
+        """Returns the seconds to wait that the body names.
 
-        Gemini's retryDelay, or "try again in 1m2.5s".
+        They are in Gemini's retryDelay, or in words such as "try again in 1m2.5s".
         """
         if self.retry_delay and (delay := seconds(self.retry_delay.lower())) is not None:
             return delay
@@ -114,7 +112,7 @@ class Said:
 def parsed(content: bytes, charset: str | None) -> Any:
     """Returns the JSON that a body is, else its text.
 
-    It is UTF-8, 16 or 32 as it shows by itself, else in the `charset` that it was said to have.
+    UTF-8, 16 and 32 are told by the bytes; any other text is read in `charset`, from the header.
     """
     try:
         return json.loads(content)
@@ -146,7 +144,7 @@ def read(body: Any) -> Said:
 def _values(value: Any, key: str, depth: int, budget: list[int]) -> Iterator[tuple[str, Any]]:
     """Yields all that is neither list nor object, with the key it stands under.
 
-    JSON inside of text is opened.
+    JSON inside of text is parsed too.
     """
     if depth > _MAX_DEPTH or budget[0] <= 0 or key.lower() in _QUOTED_KEYS:
         return
@@ -167,7 +165,7 @@ def _values(value: Any, key: str, depth: int, budget: list[int]) -> Iterator[tup
 
 
 def _json_in(text: str) -> Any:
-    """Returns the JSON that a text is, or ends in (`Error code: 400 - {…}`); None for any other."""
+    """Returns the JSON that a text is or ends in (`Error code: 400 - {…}`), else None."""
     if text[:1] == '"':
         return _quoted(text)
     start = min((place for mark in ("{", "[{") if (place := text.find(mark)) >= 0), default=-1)
@@ -219,15 +217,15 @@ _CODES_IN_TEXT = (codes.TOO_LONG_CODES | codes.FILTER_CODES | codes.NO_CREDIT_CO
 
 
 def _codes_in(text: str) -> list[str]:
-    """Codes that a gateway has written into its message."""
+    """Returns the codes that a gateway has written into its message."""
     words = set(re.findall(r"[a-z][a-z_.]{11,60}", text))
     return [word.rstrip(".") for word in words if word.rstrip(".") in _CODES_IN_TEXT]
 
 
 def _normal(text: str) -> str:
-    """Returns the text in lower case, one line, without quotes.
+    """Returns the text in lower case, on one line, without quotes.
 
-    Numbers have no thousands separators, ranges are written as `[1 .. 8192]`.
+    Numbers lose their thousands separators, ranges become `[1 .. 8192]`.
     """
     text = re.sub(
         r"<[^<>]{1,200}>",
@@ -245,9 +243,7 @@ _UNITS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001, "milli": 0.001}
 
 
 def seconds(text: str) -> float | None:
-    """Returns the seconds of a duration such as `1h2m3.5s`, `350ms` or `20`; None where the text
-    holds none.
-    """
+    """Returns the seconds of a duration such as `1h2m3.5s`, `350ms` or `20`, else None."""
     parts = phrases.DURATION.findall(text)
     if not parts:
         return float(text) if re.fullmatch(r"\d+(?:\.\d+)?", text) else None

@@ -1,8 +1,7 @@
-"""The codes and types by which providers and servers refuse a request; each names who says it. Pure
-tables.
+"""The codes and types by which providers and servers refuse a request; each names its source.
 
-They are compared as a whole, in lower case. What the messages say is in
-chat.upstream.refusal_phrases.
+They are compared as a whole, in lower case. Patterns of messages are in
+chat.upstream.refusal_phrases and chat.upstream.limit_phrases.
 """
 
 TOO_LONG_CODES = frozenset(
@@ -154,7 +153,7 @@ UNKNOWN_MODEL_CODES = frozenset(
         "1500",  # Mistral
     }
 )
-# Errors without a status of their own, inside a stream, that the same request will meet again.
+# Errors inside a stream, without a status, that the same request would meet again.
 REJECTION_CODES = frozenset(
     {
         "invalid_request_error",  # OpenAI, Anthropic

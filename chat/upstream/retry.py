@@ -1,8 +1,8 @@
 """Decides for one answer what is tried again, after how long, and on which model.
 
-A call is tried again only before the first piece of text and only when that
-can succeed; never before the upstream's Retry-After has passed, and within a
-bounded time. A model that said 429 is left alone by all workers until then.
+A call is tried again only before the first piece of text and only when that can succeed; never
+before the upstream's Retry-After has passed, and within a bounded time. A model that answered 429
+is left alone by all workers until then.
 """
 
 import asyncio
@@ -32,9 +32,9 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("chat.upstream.retry")
 
-# The longest wait (seconds) for a model that another can stand in for.
+# The longest wait (seconds) for a model that has a fallback.
 _MAX_WAIT_SECONDS = 5.0
-# An attempt for which the reservation leaves less output than this is not made.
+# No attempt is made where the reservation leaves less output than this.
 _MIN_OUTPUT_TOKENS = 256
 
 
@@ -49,9 +49,9 @@ class Upstream:
 
 @dataclass(frozen=True)
 class CompletionRequest:
-    """Holds what is asked: `messages`, of the first of `targets` that can answer.
+    """Holds `messages`, for the first of `targets` that can answer.
 
-    Turns may be left out (`may_trim`) only of a conversation that is stored.
+    `may_trim`: the conversation is stored, so its oldest turns may be left out.
     """
 
     targets: Sequence[Target]
@@ -60,7 +60,7 @@ class CompletionRequest:
 
 
 class CompletionCall:
-    """Brings one answer from a model that answers into a sink; asks again, and asks other models.
+    """Runs one completion into a sink: asks again where it failed, and asks other models.
 
     `attempts`, `model` (the last one asked) and `trimmed` tell how far it has come; `trimmed` is
     how many messages were left out because a model could not read them.
@@ -84,15 +84,16 @@ class CompletionCall:
         self._sink = sink
         self._waits = Waits(upstream.cooldown, sink)
         self._adaptation = Adaptation(may_trim=request.may_trim)
-        # By the slugs of the models that taught them.
+        # By the slugs of the models.
         self._lessons: dict[str, list[Lesson]] = {}
-        # With which the last attempt ended.
+        # The error of the last attempt.
         self._failure = AnswerError("internal_error")
 
     async def run(self) -> None:
-        """Brings the answer into the sink. Raises AnswerError with a code of the contract.
+        """Sends the answer to the sink.
 
-        Cancelling it closes the upstream connection.
+        Raises AnswerError with a code of the contract. Cancelling it closes the upstream
+        connection.
         """
         self._waits.start()
         for position, target in enumerate(self._targets):
@@ -150,14 +151,15 @@ class CompletionCall:
             await asyncio.sleep(wait)
 
     async def _attempt(self, target: Target) -> None:
-        # The SDK takes half a second to load: the worker has it, other commands do without.
+        # The SDK takes half a second to load: only workers need it.
         from chat.upstream import client as upstream_client
 
         if self.attempts:
             await self._cost_meter.note_late_budget()
             if not self._can_pay(target):
                 raise self._failure
-        # What a program sends is sent as it is; a conversation may hold prompts that got no answer.
+        # Only stored conversations can hold prompts that got no answer; others are sent as they
+        # are.
         messages = trimming.alternating(self._messages) if self._may_trim else self._messages
         attempt = Attempt(replace(target, max_output_tokens=self._output_left(target)), messages)
         self.attempts.append(attempt)
@@ -188,7 +190,10 @@ class CompletionCall:
         await self._upstream.last_failures.record(self.attempts[-1], error)
 
     async def _remember(self, target: Target) -> None:
-        """Writes down what made the upstream take the request; an answer does not fail for it."""
+        """Saves what made the upstream take the request.
+
+        An error of the database is logged: the answer does not fail because of it.
+        """
         if lessons := self._lessons.pop(target.slug, None):
             try:
                 await in_thread(learned.remember, target.slug, lessons)
@@ -208,7 +213,7 @@ class CompletionCall:
     # --- what is left out ---------------------------------------------------
 
     def _fit(self, target: Target) -> None:
-        """Leaves out what this model cannot read: a fallback may be a smaller one."""
+        """Leaves out what this model cannot read: a fallback may have a smaller context."""
         if self._may_trim:
             available = trimming.prompt_tokens_available(
                 target.context_tokens, target.max_output_tokens

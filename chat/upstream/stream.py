@@ -1,7 +1,7 @@
 """Reads one streamed completion to its end: from the response's bytes to the sink.
 
-An answer is whole when the upstream has said so in one of its ways: [DONE], a
-finish reason, or figures of what was used with nothing behind them but the end.
+An answer is whole when the upstream has said so in one of its ways: [DONE], a finish reason, or
+token counts with nothing after them but the end of the body.
 """
 
 import asyncio
@@ -21,29 +21,28 @@ from chat.upstream.event_stream import BrokenStream, EventDecoder
 from chat.upstream.failures import Retriable
 
 _DRAIN_SECONDS = 0.5
-# Behind a finish reason come figures and [DONE], from most servers in the same packet.
+# After a finish reason come token counts and [DONE], from most servers in the same packet.
 _TAIL_SECONDS = 5.0
 _TAIL_SECONDS_WITH_USAGE = 1.0
-# How many times the patience for a first word lasts, with a server that shows that it is at work
-# until then.
+# How many times UPSTREAM_FIRST_TOKEN_SECONDS a server may take for its first word, as long as it
+# shows that it is at work.
 _STARTS = 10
-# A delta can be less than a token, and many characters can be one: an answer is beyond its limit
-# for sure when it has more deltas, and more characters a token than any text has on average; or so
-# many characters that no tokens can be as long.
+# A delta can be less than a token, and many characters can be one token. So an answer is beyond its
+# limit for certain only when it has more deltas than that, and more characters a token than any
+# text has on average; or more characters than so many tokens can have.
 _MAX_MEAN_CHARS_PER_TOKEN = 16
 _MAX_CHARS_PER_TOKEN = 512
-# The layers between pass some of aiohttp's own errors on: for a header that is too long, for one.
+# The layers in between pass some errors of aiohttp on, for example for too long a header.
 CONNECTION_ERRORS = (httpx2.RequestError, httpx2.StreamError, aiohttp.ClientError)
 
 
 async def read(
     response: Any, attempt: Attempt, sink: CompletionSink, timer: asyncio.Timeout
 ) -> None:
-    """Reads the stream to its end into `sink`; `attempt` is filled as it goes. `timer` ends a
-    silence.
+    """Reads the stream to its end into `sink`; `attempt` is filled as it goes.
 
-    Raises AnswerError or Retriable when the upstream reports an error or the answer is not whole,
-    and what the connection raises when that breaks before.
+    `timer` ends a silence. Raises AnswerError or Retriable when the upstream reports an error or
+    the answer is not whole, and CONNECTION_ERRORS when the connection breaks before.
     """
     reading = _Reading(response, attempt, sink, timer)
     await reading.read_answer()
@@ -84,7 +83,10 @@ class _Reading:
         self.ended = True
 
     async def read_tail(self) -> None:
-        """Reads what comes behind that sign. However it ends, what is whole stays whole."""
+        """Reads what comes after that sign.
+
+        However that ends, an answer that is whole stays whole.
+        """
         now = asyncio.get_running_loop().time
         with contextlib.suppress(TimeoutError, BrokenStream, *CONNECTION_ERRORS):
             async with asyncio.timeout(self._tail_seconds) as timer:
@@ -94,7 +96,7 @@ class _Reading:
                     if self.ended or batch.error or batch.broken:
                         return
                     if batch.text:
-                        # Some say `stop`, or what was used, in every chunk.
+                        # Some servers send `stop`, or token counts, with every chunk.
                         timer.reschedule(now() + settings.UPSTREAM_IDLE_SECONDS)
                     elif batch.ends_in_usage or batch.finish_reason:
                         timer.reschedule(now() + self._tail_seconds)
@@ -107,7 +109,10 @@ class _Reading:
         return _TAIL_SECONDS_WITH_USAGE if said_all else _TAIL_SECONDS
 
     def conclude(self) -> None:
-        """Settles how the answer ended. Raises AnswerError or Retriable where it is not whole."""
+        """Settles how the answer ended.
+
+        Raises AnswerError or Retriable where it is not whole.
+        """
         attempt = self._attempt
         self._raise_unframed()
         whole = self._is_whole
@@ -115,7 +120,7 @@ class _Reading:
             self._emit(rest, 1)
         if attempt.finish_reason == finish_reasons.ERROR:
             raise _failure("upstream_unavailable", attempt)
-        # Nothing was said, and nothing was said about it: no answer was made.
+        # No text came, and no reason for that.
         silent = attempt.finish_reason is None and not (attempt.deltas or attempt.reasoning_deltas)
         if silent or not whole:
             raise _failure("upstream_cut", attempt)
@@ -126,14 +131,15 @@ class _Reading:
         batch = self._take(self._events.feed(data))
         attempt = self._attempt
         if batch.deltas or batch.reasoning_deltas or (attempt.deltas and self._events.in_line):
-            # Comments, and chunks that say nothing, are silence too: they may go on for ever.
+            # Comments and empty chunks count as silence: they may go on for ever.
             self._idle.put_off()
         elif not (attempt.deltas or attempt.reasoning_deltas):
-            # But before the first word they may say that a model is being loaded, or that others
-            # are before us.
+            # Before the first word they may mean that a model is being loaded, or that others wait
+            # before us.
             self._idle.put_off_start()
         if _is_beyond_limit(attempt):
-            # It does not keep to the limit it was given, and the reservation counts on that.
+            # The upstream does not keep to the limit that it was given, and the reservation relies
+            # on that.
             attempt.finish_reason = "length"
             self.ended = True
         return batch
@@ -176,10 +182,7 @@ class _Reading:
     # --- what went wrong ----------------------------------------------------------
 
     def _refuse_bad(self, batch: Batch) -> None:
-        """Raises what an error of the upstream means.
-
-        To an answer that is whole it means nothing.
-        """
+        """Raises what an error of the upstream means, unless the answer is whole already."""
         if self._is_whole and self._attempt.finish_reason != finish_reasons.ERROR:
             return
         if batch.error:
@@ -199,16 +202,15 @@ class _Reading:
     def _raise_unframed(self) -> None:
         """Raises what a body means that is no event stream.
 
-        It is a page, or a sentence of something in between.
+        It is a page of HTML, or a sentence of a proxy or gateway.
         """
         if not self._is_event_stream and (text := self._events.unframed.strip()):
             self._refuse(text)
 
     async def _drain(self) -> None:
-        """Reads the end of the body behind [DONE], so that the connection can be used again; not
-        for longer than a moment.
+        """Reads the end of the body after [DONE], for at most _DRAIN_SECONDS.
 
-        The answer is whole already: how the connection ends is nothing to it.
+        The connection can be used again then. The answer is whole already, so errors do not matter.
         """
         with contextlib.suppress(TimeoutError, BrokenStream, *CONNECTION_ERRORS):
             async with asyncio.timeout(_DRAIN_SECONDS):
@@ -233,9 +235,9 @@ def _failure(code: str, attempt: Attempt) -> AnswerError | Retriable:
 
 
 def _reads(response: Any) -> AsyncIterator[bytes]:
-    """Yields what the socket holds, read by read, without the client's layers.
+    """Yields what the socket holds, read by read, without the layers of the SDK.
 
-    chat.upstream.bodies has unfolded it.
+    chat.upstream.bodies has decompressed it.
     """
     http: httpx2.Response = response.http_response
     if not isinstance(http.stream, httpx2.AsyncByteStream):
@@ -256,7 +258,7 @@ class _IdleTimer:
         self._latest_start = self._now() + _STARTS * settings.UPSTREAM_FIRST_TOKEN_SECONDS
 
     def put_off_start(self) -> None:
-        """Puts the timeout off before the first word, which has to come in some time."""
+        """Puts the timeout off before the first word, at most until `_latest_start`."""
         self._timer.reschedule(
             min(self._now() + settings.UPSTREAM_FIRST_TOKEN_SECONDS, self._latest_start)
         )

@@ -1,10 +1,9 @@
 """Takes what a model thinks in tags out of its text. Pure; imports nothing of the project.
 
-Servers without a reasoning parser pass a model's own tags on in `content`:
-DeepSeek-R1, Qwen and most others write <think>, Gemini <thought>, Magistral
-[THINK], Kimi ◁think▷, Seed-OSS <seed:think>, Command A <|START_THINKING|>,
-gpt-oss a channel called analysis. They open an answer; further down a tag is
-something that the answer is about.
+Servers without a reasoning parser pass a model's tags on in `content`: DeepSeek-R1, Qwen and most
+others write <think>, Gemini <thought>, Magistral [THINK], Kimi ◁think▷, Seed-OSS <seed:think>,
+Command A <|START_THINKING|>, gpt-oss a channel called analysis. Only a tag at the beginning of an
+answer counts; a later one is something that the answer is about.
 """
 
 import re
@@ -46,14 +45,14 @@ def _closing(tag: str) -> re.Pattern[str]:
 
 
 _OPENINGS = {_opening(opening): _closing(closing) for opening, closing in _TAGS.items()}
-# At the head of an answer stands what closes thoughts that a template has opened, and the model had
+# An answer may begin with a closing tag: the template has opened the thoughts, and the model had
 # none.
 _CLOSINGS = tuple(_OPENINGS.values())
 _STARTS = tuple({*_TAGS, *_TAGS.values()})
 
 
 class ThinkingFilter:
-    """Splits an answer's text, given in pieces of any size, into what is said and what is thought."""
+    """Splits an answer's text, given in pieces of any size, into text and thinking."""
 
     def __init__(self) -> None:
         self._held = ""
@@ -64,13 +63,11 @@ class ThinkingFilter:
 
     @property
     def speaking(self) -> bool:
-        """Returns whether the answer itself has begun: from here on every piece is text as it is."""
+        """Returns whether the answer has begun: all further pieces are text as they are."""
         return self._speaking
 
     def feed(self, piece: str) -> tuple[str, int]:
-        """Returns what of the pieces so far is now known to be text, and how many characters were
-        thought.
-        """
+        """Returns what is now known to be text, and the number of characters of thinking."""
         if self._speaking:
             return piece, 0
         self._held += piece
@@ -84,13 +81,13 @@ class ThinkingFilter:
             return "", thought
         self._speaking = True
         text, self._held = self._held, ""
-        # Blank lines behind the thoughts set them apart from the answer; they are not part of it.
+        # Blank lines after the thoughts set them apart from the answer; they are not part of it.
         return (text.lstrip() if self._has_thought else text), thought
 
     def rest(self, *, complete: bool) -> str:
-        """Returns what was held back, at the end of the answer.
+        """Returns the text that was held back, at the end of the answer.
 
-        Of a model that `complete`d its answer and never closed its tag, the thoughts are the
+        Where a model has `complete`d its answer and never closed its tag, the thoughts are the
         answer: better shown than lost.
         """
         held, closing = self._held, self._closing
@@ -113,8 +110,9 @@ class ThinkingFilter:
         return False
 
     def _take_thoughts(self) -> tuple[int, bool]:
-        """Moves thoughts out of the held text; returns how many characters, and whether the tag is
-        closed.
+        """Moves thoughts out of the held text.
+
+        Returns how many characters that were, and whether the tag is closed.
         """
         assert self._closing is not None
         found = self._closing.search(self._held)

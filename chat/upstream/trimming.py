@@ -1,8 +1,4 @@
-"""What is left out of a conversation that is longer than its model can read: the oldest turns,
-never a part of one.
-
-Pure.
-"""
+"""Leaves out the oldest turns of a conversation that exceeds its model's context. Pure."""
 
 from chat.limits import budgets
 
@@ -10,9 +6,9 @@ Messages = list[dict[str, str]]
 
 
 def newest(turns: Messages, max_tokens: int, max_messages: int | None = None) -> Messages:
-    """Returns as many of the newest turns as are in `max_tokens` (estimated) and `max_messages`.
+    """Returns the newest turns that fit into `max_tokens` (estimated) and `max_messages`.
 
-    The last prompt is always among them, whatever its length.
+    The last prompt is always among them, however long it is.
     """
     first = len(turns) - 1
     used = budgets.estimate_prompt(turns[first:])
@@ -26,34 +22,37 @@ def newest(turns: Messages, max_tokens: int, max_messages: int | None = None) ->
 
 
 def prompt_tokens_available(context_tokens: int, max_output_tokens: int) -> int:
-    """Returns how many tokens of a context are the prompt's: what the answer may take is kept free,
-    but no more than half.
+    """Returns how many tokens of a context the prompt may take.
+
+    The rest is kept free for the answer, but no more than half.
     """
     return context_tokens - min(max_output_tokens, context_tokens // 2)
 
 
 def fitted(messages: Messages, max_tokens: int) -> Messages:
-    """Returns the messages, without the oldest turns where they do not fit; a system prompt stays."""
+    """Returns the messages that fit into `max_tokens` (estimated), without the oldest turns.
+
+    A system prompt stays.
+    """
     system, turns = _split(messages)
     return [*system, *newest(turns, max_tokens - budgets.estimate_prompt(system))]
 
 
 def halved(messages: Messages) -> Messages:
-    """Returns the messages without the oldest turns, the turns half as long or less if that can be.
+    """Returns the messages without the oldest turns, at most half as long if that can be.
 
-    For when the upstream found them too long: the estimate was too low, and by how much is not
-    known.
+    For when the upstream found them too long: the estimate was too low, and it is not known by how
+    much.
     """
     system, turns = _split(messages)
     return [*system, *newest(turns, budgets.estimate_prompt(turns) // 2)]
 
 
 def alternating(messages: Messages) -> Messages:
-    """Returns the messages with prompts that follow each other, since one got no answer, as one
-    prompt.
+    """Returns the messages with prompts that follow each other joined into one.
 
-    Templates of several models refuse two in a row (Gemma, Mistral). It is never longer, by the
-    bounds of chat.limits.budgets.
+    Such prompts stand where one got no answer. Templates of several models refuse two in a row
+    (Gemma, Mistral). The result is never longer, by the bounds of chat.limits.budgets.
     """
     joined: Messages = []
     for message in messages:

@@ -8,21 +8,25 @@ llama.cpp's `timings`; Ollama's counts.
 from collections.abc import Mapping
 from typing import Any
 
-_PROMPT = ("prompt_tokens", "input_tokens", "promptTokenCount", "promptTokens", "inputTokens",
-           "inputTokenCount", "prompt_eval_count", "prompt_n")  # fmt: skip
-_COMPLETION = ("completion_tokens", "output_tokens", "candidatesTokenCount", "completionTokens",
-               "outputTokens", "outputTokenCount", "eval_count", "predicted_n", "generated_tokens")  # fmt: skip
+_PROMPT = (
+    "prompt_tokens", "input_tokens", "promptTokenCount", "promptTokens", "inputTokens",
+    "inputTokenCount", "prompt_eval_count", "prompt_n",
+)  # fmt: skip
+_COMPLETION = (
+    "completion_tokens", "output_tokens", "candidatesTokenCount", "completionTokens",
+    "outputTokens", "outputTokenCount", "eval_count", "predicted_n", "generated_tokens",
+)  # fmt: skip
 _TOTAL = ("total_tokens", "totalTokenCount", "totalTokens")
 _CACHED_BESIDE = ("cache_read_input_tokens", "cache_creation_input_tokens")
-# As long as no number of tokens is.
+# No number of tokens has as many digits.
 _MAX_DIGITS = 15
 
 
 def read(usage: object) -> tuple[int | None, int | None]:
-    """Returns prompt tokens and completion tokens; None for what is not said or is no count.
+    """Returns prompt tokens and completion tokens; None for one that is missing or no count.
 
-    Where a total says more than its parts, the difference are tokens that the model thought:
-    Gemini and xAI leave them out of the completion. A total below its parts is not believed.
+    Where a total is more than its parts, the difference is tokens of thinking, which Gemini and xAI
+    leave out of the completion. A total below its parts is not believed.
     """
     if not isinstance(usage, Mapping):
         return None, None
@@ -39,9 +43,9 @@ def read(usage: object) -> tuple[int | None, int | None]:
 
 
 def later(known: int | None, new: int | None) -> int | None:
-    """Returns which of two figures holds; `new` came behind `known`.
+    """Returns which of two counts holds; `new` came after `known`.
 
-    A zero is none: gateways append one of their own.
+    A zero does not replace a count: gateways append one.
     """
     return known if new is None or (known and not new) else new
 
@@ -52,7 +56,10 @@ def _first(usage: Mapping[str, Any], names: tuple[str, ...]) -> int | None:
 
 
 def _count(value: object) -> int | None:
-    """Returns a whole number that is none below zero: 1000, 1000.0 and "1000" are the same."""
+    """Returns a whole number of at least zero; None for anything else.
+
+    Servers write it as 1000, 1000.0 or "1000".
+    """
     if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= _MAX_DIGITS:
         return int(value)
     if isinstance(value, float) and value.is_integer():

@@ -1,6 +1,4 @@
-"""Waits between the attempts of one answer: how long they are, how long they may be, and telling of
-them.
-"""
+"""The waits between the attempts of one answer, and the `status` events that tell of them."""
 
 import asyncio
 import random
@@ -14,18 +12,21 @@ from chat.upstream.failures import Retriable
 
 BACKOFF_SECONDS = 0.5
 _MAX_BACKOFF_SECONDS = 8.0
-# The longest that all attempts and waits before the first piece of text may take.
+# Seconds that all attempts and waits before the first piece of text may take.
 RETRY_BUDGET_SECONDS = 90.0
-# How long a 429 without Retry-After is to be respected.
+# How long a 429 without Retry-After keeps all workers off the model.
 _COOL_SECONDS = 1.0
-# Answers that have waited for the same model to cool down do not ask at the same instant.
+# So that answers that waited for the same model do not all ask at the same instant.
 SPREAD_SECONDS = 0.5
-# A wait this short is not worth a word.
+# A shorter wait is not shown to the reader.
 _UNSEEN_SECONDS = 0.1
 
 
 class Waits:
-    """Waits on behalf of one answer, within RETRY_BUDGET_SECONDS of its start, and tells its sink."""
+    """Waits on behalf of one answer, and tells its sink.
+
+    All waits and attempts are within RETRY_BUDGET_SECONDS of the start.
+    """
 
     def __init__(self, cooldown: Cooldown, sink: CompletionSink) -> None:
         self._cooldown = cooldown
@@ -45,7 +46,10 @@ class Waits:
         return wait > min(max_wait, self._deadline - monotonic())
 
     async def until_cool(self, target: Target, attempt: int, max_wait: float) -> None:
-        """Waits while the model cools down. Raises AnswerError when that takes too long."""
+        """Waits while the model cools down.
+
+        Raises AnswerError when that would take longer than `max_wait` seconds or the retry budget.
+        """
         while remaining := await self._cooldown.remaining_seconds(target.slug):
             wait = remaining + random.uniform(0, SPREAD_SECONDS)  # noqa: S311 (not a secret)
             if self.is_too_long(wait, max_wait):
@@ -55,8 +59,7 @@ class Waits:
             await asyncio.sleep(wait)
 
     async def after(self, failure: Retriable, target: Target, attempt: int) -> float:
-        """Returns seconds until the next attempt, counted from the failure of attempt number
-        `attempt`.
+        """Returns seconds to wait after attempt number `attempt` failed.
 
         A 429, and only that, cools the model down for all workers.
         """
@@ -80,10 +83,9 @@ class Waits:
 
 
 def backoff(attempt: int) -> float:
-    """Returns seconds before the next attempt: exponential with equal jitter, half fixed and half
-    random.
+    """Returns seconds before the next attempt: exponential, half fixed and half random.
 
-    Source: Marc Brooker, "Exponential Backoff and Jitter", 2015.
+    Source: Marc Brooker, "Exponential Backoff and Jitter", 2015 (equal jitter).
     """
     ceiling: float = min(_MAX_BACKOFF_SECONDS, BACKOFF_SECONDS * 2**attempt)
     return ceiling / 2 + random.uniform(0, ceiling / 2)  # noqa: S311 (not a secret)
