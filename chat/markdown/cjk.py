@@ -11,8 +11,8 @@ from markdown_it.rules_inline import StateInline
 from markdown_it.rules_inline.state_inline import Scanned
 from markdown_it.token import Token
 
-# What Unicode's EastAsianWidth.txt has as wide, fullwidth or halfwidth, emoji left out; the same
-# ranges as in static/js/markdown/cjk.js.
+# The wide, fullwidth and halfwidth characters of Unicode's EastAsianWidth.txt without emoji; the
+# same ranges are in static/js/markdown/cjk.js.
 CJK_RANGES = (
     r"\u1100-\u11ff\u2e80-\u303e\u3040-\ua4cf\ua960-\ua97c\uac00-\ud7fb\uf900-\ufaff"
     r"\ufe10-\ufe19\ufe30-\ufe6b\uff01-\uffee\U00016fe0-\U0001b2ff\U00020000-\U0003fffd"
@@ -24,7 +24,7 @@ Env = MutableMapping[str, Any]
 
 
 class CjkState(StateInline):
-    """Reads `*` and `~~` beside CJK text as marks, whatever punctuation is on their other side.
+    """Reads `*` and `~~` beside CJK text as marks, also where punctuation is on their other side.
 
     CommonMark tells an opening mark from a closing one by spaces and punctuation around it, and
     these scripts write no spaces: `**注意：**正文` would stay as it is. The rule is that of
@@ -45,7 +45,7 @@ class CjkState(StateInline):
 
 
 class CjkParser(ParserInline):
-    """Parses inline text with that state."""
+    """Parses inline text with CjkState."""
 
     def parse(self, src: str, md: MarkdownIt, env: Env, tokens: list[Token]) -> list[Token]:
         state = CjkState(src, md, env, tokens)

@@ -1,4 +1,4 @@
-"""Blocks of code, coloured by Pygments' classes."""
+"""Renders blocks of code, coloured by Pygments' classes."""
 
 import re
 from functools import cache
@@ -9,16 +9,16 @@ from pygments import highlight
 from pygments.formatters import HtmlFormatter
 from pygments.lexers import get_lexer_by_name
 
-# Colouring is the slowest step by far, and many of Pygments' lexers take time by the square of a
-# line's length or of a run of blank lines: blocks beyond these are shown plain.
+# Larger blocks are shown without colours: colouring is the slowest step by far, and many of
+# Pygments' lexers take time by the square of a line's length or of a run of blank lines.
 MAX_HIGHLIGHTED_CHARS = 50_000
 _TOO_SLOW = re.compile(r"[^\n]{500}|\n(?:[ \t]*\n){20}")
-# Asking Pygments for a name it does not know scans the installed packages, and some rare lexers
-# take quadratic time.
+# Only these names are asked of Pygments: for an unknown one it scans the installed packages, and
+# some rare lexers take quadratic time.
 _NAMES = """
-bash sh shell zsh console powershell bat docker dockerfile make makefile nginx ini toml yaml yml json
-xml html css scss diff http c cpp c++ kotlin scala go golang rust rs swift python py python3 pycon
-ruby rb php perl lua r julia haskell elixir erlang clojure javascript js jsx typescript ts tsx
+bash sh shell zsh console powershell bat docker dockerfile make makefile nginx ini toml yaml yml
+json xml html css scss diff http c cpp c++ kotlin scala go golang rust rs swift python py python3
+pycon ruby rb php perl lua r julia haskell elixir erlang clojure javascript js jsx typescript ts tsx
 graphql sql latex tex markdown md
 """
 LANGUAGES = frozenset(_NAMES.split())
@@ -29,7 +29,7 @@ _LANGUAGE = re.compile(r"[\w+#.-]{1,30}")
 
 
 def code_block(code: str, info: str) -> str:
-    """Returns a block as the page shows it: a bar with the language and a button, the code below."""
+    """Returns the HTML of a block: a bar with its language and a copy button, and the code."""
     found = _LANGUAGE.match(info.strip())
     language = found.group() if found else ""
     return (

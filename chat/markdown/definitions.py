@@ -15,7 +15,7 @@ _LABEL = re.compile(r"\[((?:\\.|[^\\\]])*)\]:", re.DOTALL)
 
 
 class References(dict[str, Any]):
-    """Remembers which definitions were used while `recording`."""
+    """Holds the link definitions, and remembers those that were used while `recording`."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -61,7 +61,7 @@ def _recorded(rule: Any, state: StateInline, silent: bool) -> bool:
 
 
 def settle_definitions(state: StateCore) -> None:
-    """Turns definitions into paragraphs, as a core rule; those in use disappear."""
+    """Turns unused definitions into paragraphs, as a core rule; those in use disappear."""
     known = set[str]()
     tokens = []
     for token in state.tokens:

@@ -1,4 +1,4 @@
-"""Task lists, line breaks in table cells, links in links, and where markdown-it.js does otherwise."""
+"""Task lists, line breaks in tables, links in links, and where markdown-it.js differs."""
 
 import re
 from collections.abc import Callable, Iterator, Sequence
@@ -26,7 +26,7 @@ def find_tasks(state: StateCore) -> None:
 
 
 def show_tasks(state: StateCore) -> None:
-    """Puts a box before the text of those items, once it has been read."""
+    """Puts a box before the text of those items, after it has been read."""
     for token in state.tokens:
         if token.type == "inline" and "done" in token.meta:
             box = Token("task_box", "span", 0, meta=token.meta)
@@ -34,7 +34,7 @@ def show_tasks(state: StateCore) -> None:
 
 
 def html_break(state: StateInline, silent: bool) -> bool:
-    """Reads `<br>` as one token, as an inline rule; what it means depends on where it stands."""
+    """Reads `<br>` as one token, as an inline rule; its place decides what it means."""
     found = _BREAK.match(state.src, state.pos, state.posMax)
     if not found:
         return False
@@ -53,7 +53,7 @@ def settle_breaks(state: StateCore) -> None:
 
 
 def align_by_class(state: StateCore) -> None:
-    """Says the alignment of table cells by a class: our policy forbids style attributes."""
+    """Writes the alignment of table cells as a class: our policy forbids style attributes."""
     for token in state.tokens:
         style = token.attrs.pop("style", None) if token.type in ("td_open", "th_open") else None
         if style:
@@ -64,7 +64,7 @@ BlockRule = Callable[[StateBlock, int, int, bool], bool]
 
 
 def keeping_spaces(rule: BlockRule) -> BlockRule:
-    """Wraps a rule for paragraphs: only ASCII spaces around the text are dropped.
+    """Wraps a rule for paragraphs so that only ASCII spaces around the text are dropped.
 
     An ideographic space is the indentation of a Chinese paragraph.
     """
@@ -82,7 +82,7 @@ def keeping_spaces(rule: BlockRule) -> BlockRule:
 
 
 def flatten_links(state: StateCore) -> None:
-    """Keeps the outermost of links in links, as of a badge: HTML has none inside another.
+    """Keeps only the outermost of nested links, as around a badge: HTML forbids links in links.
 
     A parser would end the outer one there, and leave it empty.
     """
@@ -105,7 +105,7 @@ def _image_text(image: Token) -> Token:
 
 
 def label_of(image: Token) -> str:
-    """Returns what stands for an image: its description, or else its address."""
+    """Returns the text that stands for an image: its description, or else its address."""
     return _text_of(image.children or []) or str(image.attrGet("src") or "")
 
 
@@ -114,7 +114,7 @@ def _text_of(tokens: Sequence[Token]) -> str:
 
 
 def drop_empty_addresses(state: StateCore) -> None:
-    """Leaves a link without an address as one that leads nowhere, not to this page."""
+    """Takes the address off links where it is empty, as it would lead to this page."""
     for block in state.tokens:
         for token in block.children or ():
             if token.type == "link_open" and not token.attrs.get("href"):

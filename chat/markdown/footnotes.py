@@ -1,8 +1,8 @@
 """Footnotes: `[^1]` in the text, `[^1]: …` where it is explained.
 
-A note stays where it was written, and neither is a link: several answers stand on one page, and
-a note needs no id. A mark without a note is text. The block rule follows markdown-it-footnote
-(MIT) in what it takes for a note.
+A note stays where it was written, and neither is a link: several answers stand on one page, and no
+id would be unique. A mark without a note is text. The block rule follows markdown-it-footnote (MIT)
+in what it takes for a note.
 """
 
 import re
@@ -16,7 +16,10 @@ _INDENT = 4
 
 
 def footnote(state: StateBlock, startLine: int, endLine: int, silent: bool) -> bool:
-    """Reads a note and what is indented under it, as a block rule; `env["footnotes"]` learns it."""
+    """Reads a note and what is indented under it, as a block rule.
+
+    Adds its label to `env["footnotes"]`.
+    """
     start = state.bMarks[startLine] + state.tShift[startLine]
     found = _NOTE.match(state.src, start, state.eMarks[startLine])
     if not found or state.is_code_block(startLine):
@@ -34,7 +37,7 @@ def footnote(state: StateBlock, startLine: int, endLine: int, silent: bool) -> b
 
 
 def _read_content(state: StateBlock, line: int, endLine: int, position: int) -> None:
-    """Tokenizes from `position` in that line on, and what follows indented."""
+    """Tokenizes from `position` in that line on, and the indented lines after it."""
     kept = state.bMarks[line], state.tShift[line], state.sCount[line], state.parentType
     state.bMarks[line], state.tShift[line] = position, 0
     state.blkIndent += _INDENT

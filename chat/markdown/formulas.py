@@ -11,7 +11,7 @@ CLOSING = {"$": "$", "$$": "$$", r"\(": r"\)", r"\[": r"\]"}
 MAX_FORMULA_CHARS = 2_000
 
 _ALNUM = re.compile(r"[A-Za-z0-9]")
-# In dollars: “5 and 10”, or two words in a row, is a sentence between two sums of money.
+# Between two dollar signs, “5 and 10”, or two words in a row, is prose between sums of money.
 _PROSE = re.compile(r"^[0-9.,]+\s+[^\W\d_]{2}|[^\W\d_]{2},?\s+[^\W\d_]{2}")
 _MARKS = re.compile(r"[\\^_=+*/<>|{}()0-9-]")
 # `\[1\]` and `\[word\]` are escaped brackets.
@@ -22,10 +22,10 @@ _LATEX = re.compile(r"^\s|[\\^_=]")
 
 
 def math_block(state: StateBlock, startLine: int, endLine: int, silent: bool) -> bool:
-    r"""Reads a formula on lines of its own, as a block rule: `$$` or `\[` alone opens it.
+    r"""Reads a formula on separate lines, as a block rule; `$$` or `\[` alone opens it.
 
-    A line that ends with its counterpart closes it. A blank line before that says that it was no
-    formula; where the text ends instead, it is one that is still being written.
+    A line that ends with its counterpart closes it. With a blank line before that it is no formula;
+    where the text ends instead, it is one that is still being written.
     """
     opening = _line(state, startLine)
     if opening not in ("$$", r"\[") or state.is_code_block(startLine):
@@ -89,7 +89,7 @@ def _opening(state: StateInline) -> str:
 
 
 def _end(state: StateInline, opening: str, start: int) -> int | None:
-    """Returns where the closing mark is, None where there is none."""
+    """Returns the position of the closing mark; None where there is none."""
     limit = min(state.posMax, start + MAX_FORMULA_CHARS)
     closing = CLOSING[opening]
     end = state.src.find(closing, start, limit)

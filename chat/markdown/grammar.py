@@ -1,4 +1,4 @@
-"""Which Markdown is read: CommonMark with tables, struck text and what models write besides."""
+"""The Markdown that is read: CommonMark, tables, struck text, and extensions of models."""
 
 import re
 from functools import cache
@@ -12,8 +12,8 @@ from chat.markdown import definitions, extras, footnotes, formulas
 from chat.markdown.cjk import CjkParser
 from chat.markdown.urls import bare_url
 
-# markdown-it drops what is nested deeper (a list counts twice), so such a block is shown as it was
-# written; its time grows with the square of this on hostile text.
+# markdown-it drops blocks that are nested deeper (a list counts twice), so they are shown as they
+# were written. On hostile text its time grows with the square of this.
 MAX_NESTING = 20
 
 _SAFE_URL = re.compile(r"(?:https?://|mailto:)", re.IGNORECASE)
@@ -22,7 +22,7 @@ _INTERRUPTS: RuleOptionsType = {"alt": ["paragraph", "reference", "blockquote", 
 
 @cache
 def grammar(renderer: type[RendererProtocol]) -> MarkdownIt:
-    """Returns the parser; its counterpart is static/js/markdown/grammar.js."""
+    """Returns the parser; static/js/markdown/grammar.js is the same for the browser."""
     options = {"html": False, "breaks": True, "maxNesting": MAX_NESTING}
     markdown = MarkdownIt("commonmark", options, renderer_cls=renderer)
     markdown.inline = CjkParser()

@@ -1,4 +1,4 @@
-"""A formula in LaTeX -> MathML, which browsers show by themselves."""
+"""Turns a formula in LaTeX into MathML, which browsers show without a script."""
 
 import re
 from html import unescape
@@ -10,14 +10,14 @@ from chat.markdown.formulas import MAX_FORMULA_CHARS
 
 # Deeper than any real formula, and well inside of what a browser's parser keeps.
 MAX_DEPTH = 60
-# Definitions can unfold without end; these make links, styles and classes.
+# Definitions can expand without end; the others make links, styles and classes.
 _FORBIDDEN = re.compile(
     r"\\(?:(?:re|provide)?newcommand|[gex]?def\b|let\b|Declare|html)"
     r"|\\(?:href|url|style|class)\b",
 )
 # The converter has the starred environments only.
 _INNER = re.compile(r"\\(begin|end)\{(?:(align|gather)ed|split)\}")
-# Wider or higher than this a space is there to cover something else, whatever its unit.
+# Wider or higher than this, in any unit, a space is there to cover something else.
 _MAX_LENGTH = 20
 _NUMBER = re.compile(r"\d+(?:\.\d+)?")
 _ARITY = {
@@ -39,7 +39,7 @@ ATTRIBUTES = {
 
 
 def mathml(latex: str, *, is_block: bool) -> str | None:
-    """Returns `latex` as a `math` element, None where it is not understood: then it is shown.
+    """Returns `latex` as a `math` element; None where it is not understood.
 
     Its `alttext` is the source. Time is linear: about 40 µs a character, and no source is longer
     than MAX_FORMULA_CHARS.
@@ -76,7 +76,7 @@ def _is_modest(attributes: dict[str, str]) -> bool:
 def _is_sound(tree: Element) -> bool:
     """Returns whether each element is known, whole and not too deep; unescapes their texts.
 
-    What the converter does not know it passes on as it was written, backslash and all.
+    The converter passes on as text, with its backslash, what it does not know.
     """
     waiting = [(tree, 1)]
     has_text = False

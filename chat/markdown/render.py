@@ -1,4 +1,4 @@
-"""Markdown -> HTML that may stand in our page as it is."""
+"""Renders Markdown as HTML that is safe to put into our page."""
 
 import re
 from collections.abc import Iterator, MutableMapping, Sequence
@@ -17,12 +17,13 @@ from chat.markdown.grammar import MAX_NESTING, grammar
 from chat.markdown.mathml import mathml
 from chat.markdown.sanitise import sanitised
 
-# A character that may be markup takes up to 20 µs, whatever it turns out to be, and any other a
-# hundredth of that: from the line on in which these are used up a text is shown as it was written,
-# so that no answer takes much longer than a second. They are a book's worth of prose or code.
+# A character that may be markup takes up to 20 µs, also if it is none, and any other a hundredth of
+# that. From the line on in which these are used up a text is shown as it was written, so that no
+# answer takes much longer than a second. They are enough for a book of prose or code.
 MAX_MARKUP_CHARS = 40_000
 MAX_CHARS = 1_000_000
-# Of all formulas of an answer, at about 40 µs a character; later ones stay as they were written.
+# The characters of all formulas of an answer, at about 40 µs each; later ones stay as they were
+# written.
 MAX_MATH_CHARS = 10_000
 _MARKUP = re.compile(r"[\n\[\]()!*_~`|<>&:\\#+=$-]")
 
@@ -33,8 +34,8 @@ Tokens = Sequence[Token]
 def render(text: str) -> str:
     """Returns the Markdown `text` as safe HTML: CommonMark, tables, formulas, coloured code.
 
-    HTML in the text is shown, not obeyed; images become links, so that nothing is
-    loaded from elsewhere; links go to http, https and mailto only.
+    HTML in the text is shown as text. Images become links, so that nothing is loaded from
+    elsewhere. Links lead to http, https and mailto only.
     """
     text = text.replace("\r\n", "\n").replace("\r", "\n")
     end = formatted_end(text)
@@ -43,7 +44,7 @@ def render(text: str) -> str:
 
 
 def formatted_end(text: str) -> int:
-    """Returns up to where `text` is formatted: its end, or the line that is one mark too many."""
+    """Returns the position up to which `text` is formatted: all of it, or whole lines of it."""
     end = len(text)
     if end > MAX_CHARS:
         end = text.rfind("\n", 0, MAX_CHARS) + 1
@@ -65,7 +66,7 @@ def _as_written(text: str) -> str:
 
 
 def _without_depths(tokens: list[Token], lines: list[str]) -> Iterator[Token]:
-    """Yields the tokens; a block that is nested too deep becomes one of its source."""
+    """Yields the tokens, with blocks that are nested too deep replaced by their source."""
     block: list[Token] = []
     depth = 0
     for token in tokens:
@@ -82,7 +83,7 @@ def _without_depths(tokens: list[Token], lines: list[str]) -> Iterator[Token]:
 
 
 class _Renderer(RendererHTML):
-    """Writes what markdown-it does not know, or what stands differently in our page."""
+    """Writes the tokens that markdown-it does not know, or that look different in our page."""
 
     def fence(self, tokens: Tokens, idx: int, options: OptionsDict, env: Env) -> str:
         return code_block(tokens[idx].content, tokens[idx].info)

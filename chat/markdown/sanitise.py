@@ -1,4 +1,4 @@
-"""The second wall: what the renderer makes is let through only where it is expected."""
+"""Lets through only the tags and attributes that the renderer is expected to write."""
 
 from functools import cache
 
@@ -27,7 +27,7 @@ _ATTRIBUTES = {
 
 
 def sanitised(html: str) -> str:
-    """Returns `html` without anything that an answer has no use for."""
+    """Returns `html` without any tag, attribute or address that an answer does not need."""
     return _cleaner().clean(html)
 
 

@@ -1,4 +1,4 @@
-"""Bare web addresses in running text become links."""
+"""Turns bare web addresses in running text into links."""
 
 import re
 
@@ -62,7 +62,7 @@ def trimmed(url: str) -> str:
 
 
 def link_tokens(text: str) -> list[Token]:
-    """Returns `text` as tokens, its addresses linked and nothing else read as a mark."""
+    """Returns `text` as tokens: addresses are linked, and nothing else is markup."""
     tokens, position = [], 0
     for found in _URL.finditer(text):
         url = trimmed(found.group())
