@@ -1,5 +1,6 @@
-"""Lists of the admin that withstand any address: what it says of filters, dates, order and search
-is anybody's text.
+"""Lists of the admin that take any address: its parameters may hold anything.
+
+They are filters, dates, an order and a search.
 """
 
 from typing import TYPE_CHECKING, Any
@@ -18,7 +19,7 @@ else:
     ListBase = object
 
 # A search is a few words. SQLite refuses patterns of 50,000 bytes and conditions of a thousand
-# words, and says so as if it were out of order itself; a hundred words is far from both.
+# words, with the error of a broken database; a hundred words is far from both.
 MAX_SEARCH_CHARS = 200
 # The longest honest filter is a name of 150 characters.
 MAX_FILTER_CHARS = 500
@@ -30,7 +31,10 @@ _NO_VALUE = (ValueError, TypeError, OverflowError, ValidationError, FieldError, 
 
 
 class SearchForm(forms.Form):
-    """Limits Django's. A field of forms refuses NUL by itself."""
+    """Limits the length of a search.
+
+    The form's field itself refuses NUL.
+    """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -40,15 +44,15 @@ class SearchForm(forms.Form):
 
 
 def is_search(text: str) -> bool:
-    """Tells whether a list can be searched for it."""
+    """Returns whether a list can be searched for the text."""
     return SearchForm({SEARCH_VAR: text}).is_valid()
 
 
 class CheckedList(ListBase):
-    """Leads from parameters that are none to the whole list, by a redirect that does nothing.
+    """Leads from invalid parameters to the whole list, by a redirect that changes nothing.
 
-    A search that is none finds nothing. It must not find everything, as Django's does: an action
-    may be meant for all that it found.
+    An invalid search finds nothing. It must not find everything, as Django's does: an action may be
+    meant for all that was found.
     """
 
     search_form_class = SearchForm
@@ -68,15 +72,15 @@ class CheckedList(ListBase):
         return found if self.search_form_class(request.GET).is_valid() else found.none()
 
     def get_results(self, request: HttpRequest) -> None:
-        """Asks the database, which may be the first to find that a value is none."""
+        """Asks the database, which may be the first to notice that a value is invalid."""
         try:
             super().get_results(request)
         except _NO_VALUE as error:
             raise self._blamed(error) from error
 
     def _blamed(self, error: Exception) -> Exception:
-        """Returns the error itself where the address has no parameter that could be to blame.
+        """Returns the error to raise: IncorrectLookupParameters, or the error itself.
 
-        It is the site's own then.
+        Where the address has no parameters the fault is the site's.
         """
         return IncorrectLookupParameters(error) if self.params else error

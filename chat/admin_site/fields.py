@@ -1,6 +1,4 @@
-"""Fields of the admin's forms: a choice that is no key is an error at its field, and every box has
-a name.
-"""
+"""Fields of the admin's forms: an invalid key is an error there, and each box has a name."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -63,9 +61,9 @@ class _AutocompleteMultiple(_OnlyKeys, AutocompleteSelectMultiple):
     def build_attrs(
         self, base_attrs: dict[str, Any], extra_attrs: dict[str, Any] | None = None
     ) -> dict[str, Any]:
-        """Leaves out the cross that takes away all.
+        """Leaves out the cross that removes all choices.
 
-        Select2 puts it where only items of a list may stand; each has its own.
+        Select2 puts it where only items of a list may stand; each item has its own cross.
         """
         return {**super().build_attrs(base_attrs, extra_attrs), "data-allow-clear": "false"}
 
@@ -78,8 +76,9 @@ def checked_choice(
     kwargs: dict[str, Any],
     autocomplete: Any,
 ) -> Any:
-    """Makes the field by `make`, Django's, as one that names a row; `autocomplete` are the fields
-    that search for it.
+    """Makes the form's field for one related row, by `make`, Django's method.
+
+    `autocomplete` are the fields that search for it.
     """
     if db_field.name in autocomplete:
         kwargs.setdefault("widget", _Autocomplete(db_field, site, using=kwargs.get("using")))
@@ -94,7 +93,7 @@ def checked_choices(
     kwargs: dict[str, Any],
     autocomplete: Any,
 ) -> Any:
-    """Does the same for a field that names several."""
+    """Makes the form's field for several related rows, as `checked_choice` does for one."""
     if db_field.name in autocomplete:
         kwargs.setdefault(
             "widget", _AutocompleteMultiple(db_field, site, using=kwargs.get("using"))
@@ -103,7 +102,10 @@ def checked_choices(
 
 
 class NamedSplitDateTime(AdminSplitDateTime):
-    """Names both of its boxes: Django writes "Date:" and "Time:" beside them, but not as labels."""
+    """Names both of its boxes.
+
+    Django writes "Date:" and "Time:" beside them, but not as labels.
+    """
 
     def __init__(self, attrs: dict[str, Any] | None = None) -> None:
         super().__init__(attrs)

@@ -1,6 +1,4 @@
-"""What stands in front of every ModelAdmin: keys, lookups and choices that are none are refused
-before the database sees them.
-"""
+"""The base of every ModelAdmin, which refuses invalid keys, lookups and choices."""
 
 import re
 from typing import Any
@@ -16,14 +14,16 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from chat.admin_site.change_list import CheckedList
 from chat.admin_site.fields import NamedSplitDateTime, checked_choice, checked_choices
 
-# A pattern in an address is a program for the database to run; no page of the admin makes one.
+# A regular expression in an address is a program for the database to run; no page of the admin
+# makes one.
 _REFUSED_LOOKUPS = {"regex", "iregex"}
 _NOT_OURS = "That form is not one of this page’s. Nothing was changed."
 
 
 def is_key(field: "Field[Any, Any]", text: str) -> bool:
-    """Tells whether a column can hold the text, and writes it as pages do: not `½`, not `1_0`, no
-    UUID without its dashes.
+    """Returns whether a column can hold the text, and would write it in the same way.
+
+    So `½`, `1_0` and a UUID without its dashes are none.
     """
     try:
         return str(field.clean(text, None)) == text
@@ -32,10 +32,9 @@ def is_key(field: "Field[Any, Any]", text: str) -> bool:
 
 
 class StrictActionForm(ActionForm):
-    """Knows two values.
+    """Takes only "0" and "1" for `select_across`.
 
-    For Django, whatever is not "0" or "False" means that all rows are meant, not only the ticked
-    ones.
+    Django takes any value but "0" and "False" for all rows, not only the ticked ones.
     """
 
     select_across = forms.TypedChoiceField(
@@ -50,8 +49,9 @@ class StrictActionForm(ActionForm):
 
 
 class CheckedAdmin(admin.ModelAdmin[Any]):
-    """Checks keys, lookups and choices; `chat.admin_site.site` puts it in front of every
-    ModelAdmin.
+    """Checks keys, lookups and choices before the database sees them.
+
+    `chat.admin_site.site` puts it in front of every ModelAdmin.
     """
 
     action_form = StrictActionForm
@@ -62,7 +62,7 @@ class CheckedAdmin(admin.ModelAdmin[Any]):
     def get_object(
         self, request: HttpRequest, object_id: str, from_field: str | None = None
     ) -> Any:
-        """Returns the row, or None, as Django has it, also where no row could have the key."""
+        """Returns the row; None where there is none, or where no row could have the key."""
         field: Any = self.opts.get_field(from_field) if from_field else self.opts.pk
         return (
             super().get_object(request, object_id, from_field) if is_key(field, object_id) else None
@@ -103,8 +103,9 @@ class CheckedAdmin(admin.ModelAdmin[Any]):
     def response_action(
         self, request: HttpRequest, queryset: "QuerySet[Model]", *args: Any, **kwargs: Any
     ) -> HttpResponse | None:
-        """Does nothing at all where one of the chosen is no key: then it is not known what was
-        meant.
+        """Does nothing at all where one of the chosen rows is invalid.
+
+        It is not known then what was meant.
         """
         if all(self._is_row(key) for key in request.POST.getlist(ACTION_CHECKBOX_NAME)):
             return super().response_action(request, queryset, *args, **kwargs)
@@ -123,9 +124,9 @@ class CheckedAdmin(admin.ModelAdmin[Any]):
         return is_key(self.opts.pk, key)
 
     def _are_rows(self, request: HttpRequest) -> bool:
-        """Tells whether a list that is saved has as many rows as it says, each with a key.
+        """Returns whether a saved list has as many rows as it says, each with a key.
 
-        Django takes its word for it.
+        Django does not check that.
         """
         name = re.compile(rf"form-\d+-{re.escape(self.opts.pk.name)}")
         keys = [value for field, value in request.POST.items() if name.fullmatch(field)]

@@ -1,8 +1,8 @@
-"""The admin site: what holds for every model and page of it, Django's own among them.
+"""The admin site: what holds for every model and page of it, Django's included.
 
-Staff may send anything to it. What is no row, no date or no search is refused here, once, in a
-form's error, an empty list or a 404; no ModelAdmin has to think of it, for each is registered with
-`CheckedAdmin` in front.
+Staff may send anything to it. Invalid rows, dates and searches are refused here, once, by a form's
+error, an empty list or a 404. No ModelAdmin has to care: each is registered with `CheckedAdmin` in
+front.
 """
 
 from collections.abc import Iterable
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 class ChatsiteAdmin(admin.AdminSite):
-    """Registers every ModelAdmin as a checked one; otherwise Django's."""
+    """Registers every ModelAdmin as a checked one, and is Django's in all else."""
 
     site_header = site_title = "Chatsite"
     index_title = "Administration"
@@ -40,14 +40,14 @@ class ChatsiteAdmin(admin.AdminSite):
         admin_class: "AnyAdmin | None" = None,
         **options: Any,
     ) -> None:
-        """Registers as Django does, a model or several, each with a checked ModelAdmin."""
+        """Registers one model or several as Django does, each with a checked ModelAdmin."""
         models = (
             [model_or_iterable] if isinstance(model_or_iterable, ModelBase) else model_or_iterable
         )
         super().register(models, _checked(admin_class or admin.ModelAdmin), **options)
 
     def get_urls(self) -> list[URLPattern | URLResolver]:
-        # Django's own address of it comes later and is not met; its name leads to the same path.
+        # Django's pattern for it comes later and is not reached; its name leads to the same path.
         view = self.admin_view(view_on_site)
         own = path("r/<path:content_type_id>/<path:object_id>/", view, name="view_on_site")
         return [own, *super().get_urls()]
@@ -65,7 +65,7 @@ def _checked(admin_class: "AnyAdmin") -> "AnyAdmin":
 
 
 class Autocomplete(AutocompleteJsonView):
-    """Finds nothing for what is no search."""
+    """Finds nothing for an invalid search."""
 
     def get_queryset(self) -> "QuerySet[Any]":
         return (
@@ -78,7 +78,7 @@ class Autocomplete(AutocompleteJsonView):
 def view_on_site(request: HttpRequest, content_type_id: str, object_id: str) -> HttpResponseBase:
     """Redirects to the page of an object.
 
-    Raises Http404 also for a key that is no UUID, which Django lets through.
+    Raises Http404 also for a key that is no UUID, for which Django's own view would break.
     """
     try:
         return shortcut(request, content_type_id, object_id)
