@@ -1,7 +1,7 @@
-"""What the operator sees and sets.
+"""The admin's pages: what the operator sees and sets.
 
-No prompt, answer or title is shown here but on the one page of chat.admin.content: operators run
-the site, they do not read along.
+Prompts, answers and titles are shown on the one page of chat.admin.content only: operators run the
+site, they do not read along.
 """
 
 from chat.admin import (

@@ -1,4 +1,4 @@
-"""What several of the admin's pages do alike."""
+"""What several of the admin's pages have in common."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -15,13 +15,13 @@ from chat.admin.history import record
 from chat.answers.worker import stop_answers, stop_conversation, wait_until_ended
 from chat.models import Conversation, Message, Usage
 
-# A worker looks for notes ten times a second; one that is lost is claimed later than anybody would
-# wait.
+# A worker looks for notes ten times a second. A lost worker's answer is claimed later than an
+# operator would wait.
 _STOP_SECONDS = 3
 
 
 class RowForm(forms.ModelForm[Any]):
-    """Names the fields of a list that is edited in place: they have no labels there."""
+    """Names the fields of a list that is edited in place, which has no labels for them."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -30,12 +30,10 @@ class RowForm(forms.ModelForm[Any]):
 
 
 def only_one(form: "forms.ModelForm[Any]", field: str, what: str) -> None:
-    """Puts an error at `field` where another row has it set already.
+    """Adds an error at `field` where another row has it set already.
 
-    The database's own words would name a constraint.
-
-    Called by forms with a clean() of their own, and does Django's as well: without it a name that
-    is taken is not noticed.
+    The database's own message would name a constraint. Called by forms that define clean(); it runs
+    Django's clean(), too, which finds names that are taken.
     """
     forms.ModelForm.clean(form)
     other = (
@@ -48,7 +46,7 @@ def only_one(form: "forms.ModelForm[Any]", field: str, what: str) -> None:
 
 
 def make_default(request: HttpRequest, queryset: "QuerySet[Any]") -> None:
-    """Hands `is_default` to the one chosen row."""
+    """Sets `is_default` on the one chosen row, and takes it off all others."""
     if len(queryset) != 1:
         messages.error(request, "Choose exactly one.")
         return
@@ -72,8 +70,8 @@ class StopAnswersMixin:
     def delete_view(
         self: Any, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
-        # Not in delete_model: the transaction around it would keep the answer from being saved, and
-        # we wait for that.
+        # Not in delete_model: its transaction would keep the answer from being saved, and we wait
+        # for that.
         obj = self.get_object(request, unquote(object_id))
         if (
             request.method == "POST"
@@ -81,7 +79,10 @@ class StopAnswersMixin:
             and self.has_delete_permission(request, obj)
         ):
             self._stop(self.model._default_manager.filter(pk=obj.pk))
-        return super().delete_view(request, object_id, extra_context)  # type: ignore[misc, no-any-return]
+        response: HttpResponse = super().delete_view(  # type: ignore[misc]
+            request, object_id, extra_context
+        )
+        return response
 
     def delete_model(self: Any, request: HttpRequest, obj: Any) -> None:
         self._lock(self.model._default_manager.filter(pk=obj.pk))
@@ -96,8 +97,8 @@ class StopAnswersMixin:
     def _lock(self, queryset: "QuerySet[Any]") -> None:
         """Locks the rows and their conversations.
 
-        A turn that begins meanwhile waits, and finds nothing: what it adds would be left without
-        its owner.
+        A turn that begins meanwhile waits and then finds nothing. Otherwise its rows would be left
+        without an owner.
         """
         for rows in (queryset, self.conversations_of(queryset)):
             table: Any = rows.model._default_manager
@@ -123,8 +124,7 @@ def may_stop_answers(request: HttpRequest) -> bool:
 
 
 def stop_and_wait(rows: "Sequence[Usage]") -> int:
-    """Ends running answers, on whichever worker, and waits until they are saved, but not for long;
-    returns how many are not.
+    """Ends running answers on all workers; returns how many were not saved within 3 seconds.
 
     Not to be called in a transaction, which would keep them from being saved.
     """
@@ -133,7 +133,7 @@ def stop_and_wait(rows: "Sequence[Usage]") -> int:
 
 
 class ReadOnlyMixin:
-    """Forbids to add and to change: for rows that only the site writes."""
+    """Forbids adding and changing, for rows that only the site writes."""
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False

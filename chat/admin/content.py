@@ -1,6 +1,4 @@
-"""Reading a person's conversation: only while the site policy lets operators do so, and never
-without a record.
-"""
+"""Reads a person's conversation, if the site policy allows it, and records each access."""
 
 from collections import Counter, defaultdict
 from dataclasses import dataclass
@@ -36,7 +34,7 @@ def may_read_content(request: HttpRequest) -> bool:
 
 @dataclass(frozen=True)
 class Shown:
-    """Holds a message as it is read here.
+    """Holds a message as this page shows it.
 
     `version` is its place among the branches at that point, such as "2 of 3".
     """
@@ -47,7 +45,7 @@ class Shown:
 
 
 class ContentPages(ConversationBase):
-    """Adds the one page on which a conversation is read, and the button that leads to it."""
+    """Adds the page that shows a conversation, and the button that leads to it."""
 
     def get_urls(self) -> list[URLPattern]:
         read = path(
@@ -70,7 +68,7 @@ class ContentPages(ConversationBase):
     def read_view(self, request: HttpRequest, conversation_id: UUID) -> HttpResponse:
         """Shows the conversation; POST only.
 
-        No link that is followed by chance, or fetched ahead, is an access.
+        A link could be followed by chance, or fetched ahead, and would count as an access.
         """
         if request.method != "POST":
             return redirect("admin:chat_conversation_change", conversation_id)
@@ -125,7 +123,10 @@ def _shown(messages: list[Message]) -> list[Shown]:
 
 @admin.register(ContentAccess)
 class ContentAccessAdmin(ReadOnlyMixin, admin.ModelAdmin[ContentAccess]):
-    """Lists who read whose conversation, and when: all staff may see it, and no one may change it."""
+    """Lists who read whose conversation, and when.
+
+    All staff may see it, and no one may change it.
+    """
 
     list_display = ("created", "operator_name", "person", "conversation")
     search_fields = ("operator_name", "conversation")

@@ -1,4 +1,4 @@
-"""Conversations from outside: whose, when and how long."""
+"""Conversations without their text: whose, when and how long."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ from chat.admin.base import ReadOnlyMixin, StopAnswersMixin
 from chat.admin.content import ContentPages
 from chat.models import Conversation
 
-# By what an address may narrow the list down.
+# The fields by which an address may filter the list.
 _ASKED_FOR = {"id", "user", "created", "updated"}
 
 
@@ -18,9 +18,9 @@ _ASKED_FOR = {"id", "user", "created", "updated"}
 class ConversationAdmin(
     ReadOnlyMixin, StopAnswersMixin, ContentPages, admin.ModelAdmin[Conversation]
 ):
-    """Shows whose, when and how long; what was said is on a page of its own, with its own rules.
+    """Shows whose, when and how long; chat.admin.content shows what was said.
 
-    Deleting is allowed: a person's account takes its conversations along.
+    Deleting is allowed: an account that is deleted takes its conversations along.
     """
 
     list_display = ("id", "user", "is_guest", "messages", "created", "updated")
@@ -40,8 +40,8 @@ class ConversationAdmin(
     def lookup_allowed(self, lookup: str, value: Any, request: HttpRequest) -> bool:
         """Allows the fields that tell no text.
 
-        Django lets an address ask for any field of the table: `?title__startswith=a`, and on to
-        `b`, would be a way to read it.
+        Django lets an address filter by any field of the table: with `?title__startswith=a`, then
+        `b` and so on, a title could be read.
         """
         return lookup.partition("__")[0] in _ASKED_FOR and super().lookup_allowed(
             lookup, value, request

@@ -14,7 +14,7 @@ from chat.models import Grant, Pause
 
 
 class CreatedByMixin:
-    """Remembers which operator made the row."""
+    """Notes which operator made the row."""
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         if not change:
@@ -24,7 +24,10 @@ class CreatedByMixin:
 
 @admin.register(Grant)
 class GrantAdmin(CreatedByMixin, admin.ModelAdmin[Grant]):
-    """Gives and takes back grants. They are never changed: each is a record too."""
+    """Makes and deletes grants.
+
+    They are never changed: each is a record, too.
+    """
 
     list_display = ("user", "day", "tokens", "usd", "reason", "created", "created_by")
     list_filter = ("day",)

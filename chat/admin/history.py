@@ -1,6 +1,4 @@
-"""The admin's history in words: who changed which limit from what to what, and what was done for or
-against whom.
-"""
+"""Writes the admin's history in words: which values changed, from what to what."""
 
 from collections.abc import Iterable
 from decimal import Decimal
@@ -17,7 +15,7 @@ _MAX_NAMES = 10
 
 
 def record(request: HttpRequest, done: Iterable[tuple[Model, str]]) -> None:
-    """Writes into the history what the operator has done, in a sentence for each object."""
+    """Writes into the history what the operator has done, one sentence for each object."""
     assert request.user.pk is not None
     entries = [
         LogEntry(
@@ -34,9 +32,9 @@ def record(request: HttpRequest, done: Iterable[tuple[Model, str]]) -> None:
 
 
 class ChangeLogMixin:
-    """Says in the history of each field what it was and what it is, for lists too.
+    """Writes into the history the old and the new value of each changed field.
 
-    `redacted_fields` are fields of which it says only that they changed.
+    Of `redacted_fields` it only says that they changed. It works for lists, too.
     """
 
     redacted_fields: tuple[str, ...] = ()
@@ -45,7 +43,8 @@ class ChangeLogMixin:
         self, request: HttpRequest, form: Any, formsets: Any, add: bool = False
     ) -> Any:
         if add or formsets or not form.changed_data:
-            return super().construct_change_message(request, form, formsets, add)  # type: ignore[misc]
+            default = super().construct_change_message  # type: ignore[misc]
+            return default(request, form, formsets, add)
         return " ".join(self._told(form, name) for name in form.changed_data)
 
     def _told(self, form: "forms.BaseForm", name: str) -> str:
@@ -65,14 +64,15 @@ class ChangeLogMixin:
 
 
 def shown(value: Any, field: "forms.Field | None" = None) -> str:
-    """Returns a value as the history says it: no more than a line of it."""
+    """Returns a value as the history shows it, at most 80 characters."""
     if value is None or value == "":
         return "none"
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, Decimal):
         return f"{value.normalize():f}"
-    labels: dict[Any, Any] = dict(field.choices) if type(field) is forms.TypedChoiceField else {}  # type: ignore[arg-type]
+    choices: Any = field.choices if type(field) is forms.TypedChoiceField else ()
+    labels: dict[Any, Any] = dict(choices)
     text = str(labels.get(value, value))
     return text if len(text) <= _MAX_CHARS else f"{text[: _MAX_CHARS - 1]}…"
 

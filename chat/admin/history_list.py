@@ -1,4 +1,4 @@
-"""Everything that was changed in the admin, by anybody: to be read, and never changed."""
+"""The admin's history of all changes, read-only."""
 
 from django.contrib import admin
 from django.contrib.admin.models import LogEntry

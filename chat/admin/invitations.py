@@ -15,7 +15,10 @@ from chat.models import Invitation, SitePolicy
 
 @admin.register(Invitation)
 class InvitationAdmin(admin.ModelAdmin[Invitation]):
-    """Makes invitations and shows the link to hand on. Deleting one withdraws its link."""
+    """Makes invitations and shows the link to hand on.
+
+    Deleting one withdraws its link.
+    """
 
     list_display = ("__str__", "created", "expires", "used", "used_by", "created_by")
     list_filter = ("expires", "used")

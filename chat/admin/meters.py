@@ -1,4 +1,4 @@
-"""How much of a limit is used, as a bar and in words."""
+"""Shows how much of a limit is used, as a bar and in words."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -29,9 +29,9 @@ class LimitMeter:
 
     @property
     def percent(self) -> int | None:
-        """Returns what the bar shows, 0 to 100.
+        """Returns what the bar shows, 0 to 100; None where that is not known.
 
-        It is more than nothing as soon as anything is used, and full only where nothing is left.
+        It is at least 1 as soon as anything is used, and 100 only where nothing is left.
         """
         if self.used is None or self.limit is None:
             return None
@@ -41,9 +41,9 @@ class LimitMeter:
 
     @property
     def used_words(self) -> str:
-        """Returns money to the cent, rounded down.
+        """Returns what is used; money to the cent, rounded down.
 
-        What is full must not read as if it were fuller than the limit, nor what is not, as full.
+        Rounded up, it could read as more than the limit, or as all of it too early.
         """
         if isinstance(self.used, Decimal):
             return usd(self.used.quantize(Decimal("0.01"), ROUND_DOWN))
@@ -59,7 +59,7 @@ def _words(amount: Amount) -> str:
 
 
 def of_person(report: Report) -> list[LimitMeter]:
-    """Returns the limits of the quota that applies, in the order in which `labels` has them."""
+    """Returns the limits of the quota that applies, in the order of `labels`."""
     quota = report.quota or Quota()
     used = (
         [(window.used, window.reset) for window in report.windows]

@@ -28,7 +28,7 @@ class ChatModelForm(forms.ModelForm[ChatModel]):
 
 
 def _left_without(models: list[int]) -> list[SafeString]:
-    """Returns links to the quotas that name these models and no others."""
+    """Returns links to the quotas that name only such models."""
     others = Quota.models.through.objects.exclude(chatmodel__in=models).values("quota")
     quotas = Quota.objects.filter(models__in=models).exclude(pk__in=others).distinct()
     return [
@@ -82,7 +82,7 @@ class ChatModelAdmin(ChangeLogMixin, admin.ModelAdmin[ChatModel]):
         return super().render_change_form(request, context, *args, **kwargs)
 
     def learned(self, request: HttpRequest, model_id: int) -> HttpResponse:
-        """Sets or forgets what was learned, as the button says; POST only."""
+        """Sets or forgets what was learned, as POST `do` says; other methods change nothing."""
         model = get_object_or_404(ChatModel, pk=model_id)
         if not self.has_change_permission(request, model):
             raise PermissionDenied
@@ -111,7 +111,7 @@ class ChatModelAdmin(ChangeLogMixin, admin.ModelAdmin[ChatModel]):
     ) -> tuple[list[Any], dict[str, int], set[str], list[Any]]:
         """Protects the last models of a quota.
 
-        It would name none, which allows all of them: the dear ones too.
+        A quota that names no model allows all of them, also the expensive ones.
         """
         deleted, counts, missing, protected = super().get_deleted_objects(objs, request)
         return deleted, counts, missing, [*protected, *_left_without([obj.pk for obj in objs])]

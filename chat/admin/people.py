@@ -1,4 +1,4 @@
-"""People with an account: what applies to each, and what an operator may do about it."""
+"""People with an account: the quota of each, and the actions of an operator."""
 
 from typing import Any
 
@@ -27,9 +27,9 @@ class QuotaFilter(admin.SimpleListFilter):
         return list(Quota.objects.values_list("pk", "name"))
 
     def queryset(self, request: HttpRequest, queryset: "QuerySet[User]") -> "QuerySet[User]":
-        """Finds no one for a quota that is none.
+        """Finds no one for a quota that does not exist.
 
-        Were it everybody, an action for all of them would be one for all there are.
+        If it found everyone, an action on all people found would be one on everyone.
         """
         if self.value() is None:
             return queryset
@@ -55,12 +55,12 @@ class PausedFilter(admin.SimpleListFilter):
 
 
 class PersonAdmin(PersonActionPages, ChangeLogMixin, StopAnswersMixin, UserAdmin[User]):
-    """Adds the quota that applies to each person, worked out in the query of the list."""
+    """Adds the quota that applies to each person, computed in the query of the list."""
 
     list_display = ("username", "email", "quota", "paused", "is_active", "is_staff", "last_login")
     list_filter = (QuotaFilter, PausedFilter, "is_active", "is_staff", "is_superuser", "groups")
     show_full_result_count = False
-    # Numbers beside the filters would be a count of all rows for each.
+    # Counts beside the filters would each count all rows.
     show_facets = admin.ShowFacets.NEVER
     filter_horizontal = ("groups", "user_permissions")
     # The history outlives the account.
@@ -96,7 +96,7 @@ class PersonAdmin(PersonActionPages, ChangeLogMixin, StopAnswersMixin, UserAdmin
         return super().render_change_form(request, context, *args, **kwargs)
 
     def _effective_quota(self, request: HttpRequest, user: User) -> dict[str, Any]:
-        """Returns what the page says about the limits, in the same number of queries for all."""
+        """Returns what the page says about the limits, in a constant number of queries."""
         requester = Requester(user.pk, "", "")
         found = report(requester, THEM)
         today = timezone.localdate()
@@ -118,9 +118,9 @@ class PersonAdmin(PersonActionPages, ChangeLogMixin, StopAnswersMixin, UserAdmin
     def _buttons(
         self, request: HttpRequest, is_paused: bool, is_running: bool
     ) -> list[tuple[str, str]]:
-        """Returns name and label of the actions that make sense now and that the operator may do.
+        """Returns name and label of the actions that are possible now and allowed to the operator.
 
-        The dots say that there is a question first.
+        Dots in a label say that there is a question first.
         """
         hidden = {
             "pause" if is_paused else "unpause",

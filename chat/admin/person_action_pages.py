@@ -1,6 +1,4 @@
-"""The actions on people in the admin's list and on the page of one person: who may do which, and
-the question before each.
-"""
+"""The actions on people in the admin: who may take which, and the question before each."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -28,7 +26,7 @@ _MAX_NAMES = 20
 
 
 class PersonActionPages(UserBase):
-    """Offers the actions of `chat.admin.person_actions`, for as many people as were chosen."""
+    """Offers the actions of `chat.admin.person_actions` on the chosen people."""
 
     actions = ("reset_counters", "grant_tokens", "pause", "unpause", "stop_running")
 
@@ -71,7 +69,7 @@ class PersonActionPages(UserBase):
     ) -> HttpResponse | None:
         """Asks first, unless the operator is sure or the action is harmless.
 
-        Then runs it and goes back to where the operator came from.
+        Then runs it and goes back to the page of the person, or to the list.
         """
         people = User.objects.filter(pk__in=queryset.order_by().values("pk"))
         sure = request.POST.get("sure") == "yes"
@@ -102,7 +100,7 @@ class PersonActionPages(UserBase):
             "form": form,
             "action": request.POST["action"],
             "across": across,
-            # For all of them one key is enough: the list's own filters say who they are.
+            # Where all are chosen one key is enough: the filters of the list choose the people.
             "keys": keys[:1] if across else keys,
             "back": request.POST.get("back", ""),
             "leave": self._back(request) or request.get_full_path(),
@@ -110,7 +108,7 @@ class PersonActionPages(UserBase):
         return TemplateResponse(request, "admin/auth/user/action.html", context)
 
     def _back(self, request: HttpRequest) -> str | None:
-        """Returns the page of the person whose button it was; None: the list."""
+        """Returns the address of the person's page if the button was there; None for the list."""
         key = request.POST.get(ACTION_CHECKBOX_NAME)
         if request.POST.get("back") != "page" or key is None:
             return None

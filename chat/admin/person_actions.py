@@ -1,7 +1,7 @@
-"""What an operator does for or against people: each action for any number of them, with a line in
-the history of everyone it touched.
+"""What an operator does for or against people, each action for any number of them.
 
-An action returns the sentence that tells the operator what was done.
+An action writes a line into the history of each person that it changed, and returns the sentence
+that tells the operator what was done.
 """
 
 from collections import Counter
@@ -49,7 +49,7 @@ class PauseFields(forms.Form):
 class PersonAction:
     """Holds an action.
 
-    `explanation` is what the operator reads before; None: it is harmless, and done at once.
+    `explanation` is shown before it; None for a harmless one, which is done at once.
     """
 
     title: str

@@ -1,4 +1,4 @@
-"""What holds for the whole site."""
+"""The policy of the whole site."""
 
 from typing import Any
 

@@ -31,7 +31,7 @@ class QuotaForm(forms.ModelForm[Quota]):
 
 class QuotaList(ChangeList):
     def get_results(self, request: HttpRequest) -> None:
-        """Adds the number of people to whom each applies, all counted in one query."""
+        """Adds the number of people to whom each quota applies, all counted in one query."""
         super().get_results(request)
         counts = Quota.objects.people_counts()
         for quota in self.result_list:
@@ -41,7 +41,7 @@ class QuotaList(ChangeList):
 @admin.register(Quota)
 class QuotaAdmin(ChangeLogMixin, admin.ModelAdmin[Quota]):
     form = QuotaForm
-    # What is set day by day comes first: the list is wider than a small screen.
+    # The fields that change most come first: the list is wider than a small screen.
     list_editable = (
         "requests",
         "concurrent_streams",
@@ -51,7 +51,7 @@ class QuotaAdmin(ChangeLogMixin, admin.ModelAdmin[Quota]):
     )
     list_display = ("name", "people", *list_editable, "how", "is_default", "for_guests")
     search_fields = ("name", "users__username", "groups__name")
-    # Not a list to pick from, as of groups and models: a site may have ten thousand people.
+    # A search, not a list to choose from: a site may have ten thousand people.
     autocomplete_fields = ("users",)
     filter_horizontal = ("groups", "models")
     change_form_template = "admin/chat/quota/change_form.html"
@@ -78,7 +78,7 @@ class QuotaAdmin(ChangeLogMixin, admin.ModelAdmin[Quota]):
 
     @admin.display(description="people")
     def people(self, quota: Quota) -> SafeString:
-        """Returns a link to those to whom it applies."""
+        """Returns a link to the people to whom the quota applies."""
         count = getattr(quota, "people_count", 0)
         url = f"{reverse('admin:auth_user_changelist')}?quota={quota.pk}"
         return format_html(
@@ -98,14 +98,14 @@ class QuotaAdmin(ChangeLogMixin, admin.ModelAdmin[Quota]):
     ) -> HttpResponse:
         quota = kwargs.get("obj")
         if quota is not None:
-            # A form that was refused has put its values into the object: what is used is of the
-            # limits that hold.
+            # A refused form has put its values into the object; the page shows the limits that
+            # hold.
             saved = Quota.objects.get(pk=quota.pk) if request.method == "POST" else quota
             context |= self._use(request, saved)
         return super().render_change_form(request, context, *args, **kwargs)
 
     def _use(self, request: HttpRequest, quota: Quota) -> dict[str, Any]:
-        """Returns who uses it, and whom it refused, as far as the operator may see that.
+        """Returns who uses the quota, and whom it refused, as far as the operator may see that.
 
         The number of queries is the same for every quota.
         """
@@ -128,5 +128,5 @@ class QuotaAdmin(ChangeLogMixin, admin.ModelAdmin[Quota]):
         return super().get_changelist_form(request, form=RowForm, **kwargs)
 
     def has_delete_permission(self, request: HttpRequest, obj: Quota | None = None) -> bool:
-        """Keeps the default: without it, people without a quota of their own could not chat."""
+        """Keeps the default: without it, people without another quota could not chat."""
         return super().has_delete_permission(request, obj) and not (obj and obj.is_default)

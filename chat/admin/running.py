@@ -31,7 +31,7 @@ _MAX_SHOWN = 500
 class Running:
     """Holds one running answer.
 
-    `seconds` is its age, `tokens` an estimate of how many it has; None where Redis cannot be asked.
+    `seconds` is its age; `tokens` estimates its length, None where Redis cannot be asked.
     """
 
     usage: Usage
@@ -46,7 +46,10 @@ class Running:
 
 
 def running_answers() -> tuple[list[Running], bool]:
-    """Returns the oldest first, _MAX_SHOWN at most, and whether Redis could be asked. One query."""
+    """Returns the oldest running answers, at most _MAX_SHOWN, and whether Redis could be asked.
+
+    One query.
+    """
     rows = list(Usage.objects.running().select_related("user").order_by("created")[:_MAX_SHOWN])
     workers = sorted({row.worker for row in rows})
     try:
@@ -92,7 +95,7 @@ class RunningPages(ModelAdmin):
         return TemplateResponse(request, "admin/chat/usage/running.html", context)
 
     def stop_view(self, request: HttpRequest) -> HttpResponse:
-        """Stops the answers whose ids POST `answer` has, or with `all` every one, and records it."""
+        """Stops the answers whose ids POST `answer` has, or all with `all=1`, and records it."""
         if request.method != "POST":
             return HttpResponseNotAllowed(["POST"])
         if not may_stop_answers(request):

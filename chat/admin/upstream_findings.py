@@ -1,4 +1,4 @@
-"""What the upstream has taught and said of a model, in the words of its page in the admin."""
+"""What is known of a model from its upstream, in sentences for its page in the admin."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -24,14 +24,14 @@ _LEFT_OUT = {
 
 @dataclass(frozen=True)
 class LearnedLine:
-    """Holds a sentence, and when it was learned."""
+    """Holds a sentence about a lesson, and when it was learned."""
 
     text: str
     at: datetime
 
 
 def learned_lines(model: ChatModel) -> list[LearnedLine]:
-    """Returns what holds of the lessons, a sentence each."""
+    """Returns the lessons that hold, a sentence each."""
     return [
         LearnedLine(_sentence(lesson, model), datetime.fromisoformat(at))
         for lesson, at in learned.lessons(model)
@@ -39,7 +39,7 @@ def learned_lines(model: ChatModel) -> list[LearnedLine]:
 
 
 def can_adopt(model: ChatModel) -> bool:
-    """Tells whether a lesson has a field of the form."""
+    """Returns whether there is a lesson for a field of the form."""
     return any(lesson.name not in _LEFT_OUT for lesson, _ in learned.lessons(model))
 
 
@@ -52,7 +52,10 @@ class LastFailure:
 
 
 def last_failure(model: ChatModel) -> LastFailure | None:
-    """Blocks on Redis; None where nothing is known."""
+    """Returns the last failure of the model; None where none is known.
+
+    Blocks on Redis.
+    """
     report = last_failures.read().get(model.slug)
     return LastFailure(report, datetime.fromtimestamp(report.at, UTC)) if report else None
 

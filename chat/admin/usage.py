@@ -11,7 +11,10 @@ from chat.models import Usage
 
 @admin.register(Usage)
 class UsageAdmin(ReadOnlyMixin, UsagePages, RunningPages, admin.ModelAdmin[Usage]):
-    """Lists the ledger. Nothing of it is deleted either, or budgets would come back."""
+    """Lists the ledger.
+
+    Nothing of it is deleted: that would give budgets back.
+    """
 
     list_display = (
         "created",
@@ -25,12 +28,12 @@ class UsageAdmin(ReadOnlyMixin, UsagePages, RunningPages, admin.ModelAdmin[Usage
         "outcome",
         "duration_ms",
     )
-    # By day, which has an index; a hierarchy of dates would truncate the date of every row.
+    # The day has an index; a hierarchy of dates would truncate the date of every row.
     list_filter = ("day", "outcome", "estimated", "model", "quota")
     list_select_related = ("user",)
     search_fields = ("user__username", "limit_key")
     show_full_result_count = False
-    # Numbers beside the filters would be a count of all rows for each.
+    # Counts beside the filters would each count all rows.
     show_facets = admin.ShowFacets.NEVER
 
     def has_delete_permission(self, request: HttpRequest, obj: Usage | None = None) -> bool:
