@@ -1,6 +1,4 @@
-"""Addresses as browsers and clients send them: hosts in lower case and punycode, no port that is
-the scheme's own.
-"""
+"""Addresses as browsers send them: lower case, punycode, without the scheme's usual port."""
 
 import re
 from dataclasses import dataclass
@@ -13,9 +11,8 @@ USUAL_PORTS = {"http": 80, "https": 443}
 
 # RFC 1123, section 2.1, and the underscore, which names inside a network may have.
 _LABEL = re.compile(r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?")
-_MAX_HOST_CHARS = 253  # RFC 1035, section 2.3.4, without the root's own dot
-# A last label of this kind makes browsers take the whole host for an IPv4 address (WHATWG URL,
-# 5.1).
+_MAX_HOST_CHARS = 253  # RFC 1035, section 2.3.4, without the dot of the root
+# With a last label of this kind browsers take the whole host for an IPv4 address (WHATWG URL, 5.1).
 _NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*")
 
 
@@ -36,7 +33,7 @@ class Origin:
 
 
 def parse_origin(text: str) -> Origin:
-    """Reads scheme, host and port of an address; a slash at its end is allowed.
+    """Returns scheme, host and port of an address; a slash at its end is allowed.
 
     Raises ValueError, without the address in it, for anything more or less.
     """
@@ -45,15 +42,17 @@ def parse_origin(text: str) -> Origin:
         raise ValueError("it has a path, a query or a fragment")
     host = ascii_host(parts.hostname or "")
     if "_" in host:
-        raise ValueError(
-            "a host name has no underscore"
-        )  # Django refuses every request for such a host
+        # Django refuses every request for such a host.
+        raise ValueError("a host name has no underscore")
     return Origin(parts.scheme, host, parts.port or USUAL_PORTS[parts.scheme])
 
 
 def split_http(text: str) -> SplitResult:
-    """Splits an http or https URL that names a host. Raises ValueError, without the URL in it."""
-    # urlsplit passes over tabs and line breaks, which later readers do not.
+    """Splits an http or https URL that names a host.
+
+    Raises ValueError, without the URL in it.
+    """
+    # urlsplit removes tabs and line breaks, which later readers do not.
     if re.search(r"[\x00-\x20\x7f\\]", text):
         raise ValueError("it has a blank, a backslash or a control character in it")
     if "@" in text:
@@ -62,7 +61,7 @@ def split_http(text: str) -> SplitResult:
         parts = urlsplit(text)
         right = parts.scheme in USUAL_PORTS and bool(parts.hostname) and parts.port != 0
     except ValueError:
-        # Its own words repeat what it takes for the port.
+        # Its own message repeats what it takes for the port.
         right = False
     if not right:
         raise ValueError("it is not http:// or https:// with a host and, perhaps, a port")
@@ -71,9 +70,9 @@ def split_http(text: str) -> SplitResult:
 
 
 def ascii_host(host: str) -> str:
-    """Returns the host (an IPv6 address without its brackets) as it is sent.
+    """Returns the host as it is sent; an IPv6 address is given without its brackets.
 
-    Raises ValueError for what no host is called.
+    Raises ValueError for what is not the name or address of a host.
     """
     try:
         return _address(host) if ":" in host else _name(host)
@@ -84,7 +83,7 @@ def ascii_host(host: str) -> str:
 def _address(host: str) -> str:
     address = IPv6Address(host)
     if address.scope_id:
-        # A zone holds on one machine only.
+        # A zone is valid on one machine only.
         raise ValueError
     return f"[{address}]"
 
@@ -110,14 +109,14 @@ def is_loopback(host: str) -> bool:
         return host == "localhost" or host.endswith(".localhost")
     mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
     address = mapped or address
-    # The unspecified address, asked, is loopback as well.
+    # A request to the unspecified address reaches this machine as well.
     return address.is_loopback or address.is_unspecified
 
 
 def upstream_url(text: str) -> str:
     """Returns an OPENAI_BASE_URL as the client takes it, its host in ASCII.
 
-    Raises ValueError, without the address in it, with the reason.
+    Raises ValueError, with the reason and without the address in it.
     """
     parts = split_http(text)
     if set(text) & set("?#"):

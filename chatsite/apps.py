@@ -2,7 +2,7 @@ from django.apps import AppConfig
 
 
 class ChatsiteConfig(AppConfig):
-    """Configures the app that configures, enters, serves and examines the site; it has no tables."""
+    """Configures the app that runs and examines the site; it has no tables."""
 
     name = "chatsite"
     verbose_name = "Chatsite"

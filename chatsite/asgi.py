@@ -1,6 +1,4 @@
-"""The entry of the site for a web server (ASGI): requests go to the handler, the lifespan to the
-worker.
-"""
+"""The ASGI application of the site: requests go to a handler, the lifespan to the worker."""
 
 import asyncio
 import gc
@@ -14,7 +12,7 @@ import django
 from django.core.signals import request_started
 from django.db import close_old_connections, reset_queries
 
-# What is loaded here stays: looking for garbage in it would take a fifth of the start.
+# What is loaded here stays loaded: collecting garbage would take a fifth of the start.
 gc.disable()
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "chatsite.settings")
@@ -58,19 +56,20 @@ async def _lifespan(receive: Receive, send: Send) -> None:
 
 
 def _disconnect_request_signals() -> None:
-    """Spares each request a hop to the thread in which Django looks after database connections.
+    """Saves each request a hop to the thread in which Django closes database connections.
 
-    None is ever opened in that thread: `chat.threads` looks after its own, and those of a
-    request's own thread are closed with it.
+    None is ever opened in that thread: `chat.threads` looks after its own, and those of a request's
+    own thread are closed with it.
     """
     request_started.disconnect(reset_queries)
     request_started.disconnect(close_old_connections)
 
 
 def _drain_on_signals(here: worker.Worker) -> None:
-    """Lets the readers go before uvicorn begins to wait for them.
+    """Begins the drain as soon as the process is told to stop.
 
-    uvicorn sends `lifespan.shutdown` only when all connections are closed.
+    The drain lets the readers go: uvicorn sends `lifespan.shutdown` only when all connections are
+    closed.
     """
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -1,6 +1,4 @@
-"""The certificates that the environment tells OpenSSL to trust, checked before the first connection
-needs them.
-"""
+"""The certificates of the environment, checked before the first connection needs them."""
 
 import os
 import re
@@ -17,17 +15,17 @@ _HASHED = re.compile(r"[0-9a-f]{8}\.[0-9]+")
 
 
 def use_certificates(env: Env) -> None:
-    """Checks SSL_CERT_FILE, SSL_CERT_DIR and SSLKEYLOGFILE, and puts into this process's
-    environment what a `.env` file says of them.
+    """Checks SSL_CERT_FILE, SSL_CERT_DIR and SSLKEYLOGFILE and hands them to OpenSSL.
 
-    Raises ImproperlyConfigured for one that would break every connection with TLS.
+    They are put into the environment of this process, as a `.env` file may have set them. Raises
+    ImproperlyConfigured for one that would break every connection with TLS.
     """
     for name in ("SSL_CERT_FILE", "SSL_CERT_DIR", "SSLKEYLOGFILE"):
         if value := env.text(name):
             os.environ[name] = value
     file, folders = env.text("SSL_CERT_FILE"), env.text("SSL_CERT_DIR")
     if file:
-        # Then the client looks into no folder.
+        # With a file the client uses no folder.
         _check_file(file)
     elif folders and not any(_HASHED.fullmatch(entry) for entry in _entries(folders)):
         raise ImproperlyConfigured(
@@ -66,7 +64,7 @@ def _check_key_log(file: str) -> None:
 def _entries(folders: str) -> Iterator[str]:
     """Returns the names in all folders of a list as OpenSSL takes it.
 
-    One that cannot be read has none.
+    A folder that cannot be read counts as empty.
     """
     for folder in folders.split(os.pathsep):
         try:

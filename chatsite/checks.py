@@ -1,4 +1,4 @@
-"""System checks: what is missing or contradictory in the settings, said before the first request."""
+"""System checks: what is missing or contradictory in the settings, found before the start."""
 
 from typing import Any
 from urllib.parse import urlsplit
@@ -11,7 +11,7 @@ from django.utils.module_loading import import_string
 
 from chat.limits.counting_cache import CountingCache
 
-# Tags. `manage.py serve` runs the first only: it brings an upstream where there is none.
+# Tags. `manage.py serve` runs only SETTINGS: it starts a demo model where there is no upstream.
 SETTINGS = "chatsite_settings"
 UPSTREAM = "chatsite_upstream"
 
@@ -84,17 +84,23 @@ def _host(url: str) -> str:
 
 @register(SETTINGS)
 def check_site_address(**kwargs: Any) -> list[CheckMessage]:
-    """Compares SITE_URL with what depends on it: hosts, DEBUG, the proxy that https needs."""
-    found: list[CheckMessage] = []
-    if not validate_host(_host(settings.SITE_URL), settings.ALLOWED_HOSTS):
-        found.append(
-            Error(
-                f"ALLOWED_HOSTS does not allow the host of SITE_URL={settings.SITE_URL}: every page"
-                " there would answer 400.",
-                hint="Add that host to ALLOWED_HOSTS, or leave ALLOWED_HOSTS unset.",
-                id="chatsite.E004",
-            )
+    """Compares SITE_URL with ALLOWED_HOSTS."""
+    if validate_host(_host(settings.SITE_URL), settings.ALLOWED_HOSTS):
+        return []
+    return [
+        Error(
+            f"ALLOWED_HOSTS does not allow the host of SITE_URL={settings.SITE_URL}: every page"
+            " there would answer 400.",
+            hint="Add that host to ALLOWED_HOSTS, or leave ALLOWED_HOSTS unset.",
+            id="chatsite.E004",
         )
+    ]
+
+
+@register(SETTINGS)
+def check_https(**kwargs: Any) -> list[CheckMessage]:
+    """Compares a SITE_URL with https to DEBUG, and to the proxy that it needs."""
+    found: list[CheckMessage] = []
     if settings.SITE_IS_HTTPS and settings.DEBUG:
         found.append(
             Warning(
@@ -121,8 +127,9 @@ def check_site_address(**kwargs: Any) -> list[CheckMessage]:
 
 @register(SETTINGS)
 def check_cors(**kwargs: Any) -> list[CheckMessage]:
-    """Finds origins whose scripts may call the API, but whose every POST the CSRF protection
-    refuses.
+    """Finds origins whose scripts may call the API but whose every POST is refused.
+
+    The CSRF protection refuses them.
     """
     return [
         Warning(
@@ -137,7 +144,7 @@ def check_cors(**kwargs: Any) -> list[CheckMessage]:
 
 
 def _covers(trusted: str, origin: str) -> bool:
-    """Tells whether the entry of CSRF_TRUSTED_ORIGINS holds for the origin.
+    """Returns whether the entry of CSRF_TRUSTED_ORIGINS holds for the origin.
 
     The entry may begin its host with a wildcard.
     """

@@ -1,6 +1,4 @@
-"""The names of the site's cookies: browsers tell sites on one host apart by name only, whatever
-their ports.
-"""
+"""The names of the site's cookies: browsers send cookies to all ports of a host."""
 
 import re
 
@@ -12,16 +10,17 @@ _NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 6265, section 4.1.1: a
 
 
 def name_for(name: str, site: Origin) -> str:
-    """Returns Django's name of a cookie where the site has the scheme's own port.
+    """Returns the name of a cookie: Django's where the site has the scheme's usual port.
 
-    Elsewhere the name has the port in it, so that two sites are two.
+    For other ports the name contains the port, so that two sites on one host have two cookies.
     """
     return name if site.has_usual_port else f"{name}_{site.port}"
 
 
 def check_names(site: Origin, **names: str) -> None:
-    """Raises ImproperlyConfigured for a setting whose value browsers would not keep as a cookie's
-    name, or for one name given twice.
+    """Raises ImproperlyConfigured for a name that browsers would not keep.
+
+    Raises it also for one name given twice.
     """
     for setting, name in names.items():
         if not _NAME.fullmatch(name):

@@ -1,6 +1,4 @@
-"""Reading the environment strictly: a value is right, or the start stops with a sentence that names
-it.
-"""
+"""Reads the environment strictly: an invalid value stops the start with its name."""
 
 import ipaddress
 import os
@@ -31,11 +29,11 @@ _BOOLS = {
 
 
 class Env:
-    """Settings from the process environment, and below it from a `.env` file.
+    """Reads settings from the process environment, and below it from a `.env` file.
 
-    Every reader takes the name of a variable and a default; an empty value
-    counts as unset. All raise `ImproperlyConfigured` with the name in it, and
-    making it does for a file that cannot be read.
+    Every reader takes the name of a variable and a default; an empty value counts as unset. All
+    raise `ImproperlyConfigured` with the name in it. So does the constructor, for a file that
+    cannot be read.
     """
 
     def __init__(self, environ: Mapping[str, str], dotenv: Path | None = None) -> None:
@@ -49,8 +47,9 @@ class Env:
         return value or default
 
     def secret(self, name: str) -> str:
-        """Returns the value of NAME, or the content of the file that NAME_FILE points at, without
-        blanks and line breaks at its ends.
+        """Returns the value of NAME, or the content of the file that NAME_FILE names.
+
+        Blanks and line breaks at its ends are left out.
         """
         path = self.text(f"{name}_FILE")
         if not path:
@@ -160,9 +159,10 @@ class Env:
 
 
 def _values_in(dotenv: Path) -> dict[str, str | None]:
-    """Returns what a `.env` file sets.
+    """Returns the values that a `.env` file sets.
 
-    A line of it that would be passed over is refused by its number; it may hold a secret.
+    Raises ImproperlyConfigured for a line that would be ignored. It names the line by its number
+    only, since it may hold a secret.
     """
     try:
         text = dotenv.read_text(encoding="utf-8-sig")
@@ -199,7 +199,7 @@ def _trusted_origin(word: str) -> str:
 
 
 def _origin(text: str) -> str:
-    """Returns an origin that is written exactly as browsers send it, but for upper case."""
+    """Returns an origin that is written as browsers send it; upper case is allowed."""
     origin = str(parse_origin(text))
     if origin != text.lower():
         raise ValueError
@@ -207,7 +207,5 @@ def _origin(text: str) -> str:
 
 
 def from_process(base_dir: Path) -> Env:
-    """Returns the environment of this process with the `.env` file of the project's folder below
-    it.
-    """
+    """Returns the environment of this process, and below it the `.env` file in `base_dir`."""
     return Env(os.environ, base_dir / ".env")

@@ -1,4 +1,4 @@
-"""Handles a request: Django's ASGI handler, which here holds no thread while a response streams."""
+"""Handles requests by Django's ASGI handler, without a thread for each streaming response."""
 
 import asyncio
 import contextlib
@@ -28,11 +28,11 @@ Message = Mapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 
-# uvicorn copies what it is given and then waits until the client reads: a copy of a whole answer
-# for each client that does not is too much.
+# uvicorn copies what it is given and then waits until the client reads. A copy of a whole answer
+# for each client that does not read would be too much.
 _WRITE_BYTES = 128 * 1024
 
-# How long a client that still sends a refused body is listened to, and the silence that ends it.
+# Seconds for which the rest of a refused body is read, and the silence that ends it.
 _LINGER_SECONDS = 30
 _LINGER_SILENCE_SECONDS = 2
 
@@ -51,10 +51,9 @@ def _note_opened(**kwargs: Any) -> None:
 class Handler(ASGIHandler):
     """Handles requests as Django does, with four differences.
 
-    The thread-sensitive context, and with it a thread and its database
-    connection, lives until the response is made, not until it has streamed
-    (300 open streams: 7 threads instead of 306). A body is measured before it
-    is read. A live response is sent without Django's layers of iterators. A
+    The thread-sensitive context, and with it a thread and its database connection, lives until the
+    response is made, not until it has streamed (300 open streams: 7 threads instead of 306). A body
+    is measured before it is read. A live response is sent without Django's layers of iterators. A
     request crosses to other threads only for work that blocks.
     """
 
@@ -68,11 +67,10 @@ class Handler(ASGIHandler):
             await self._refuse_body(refusal, receive, send)
 
     async def _refuse_body(self, refusal: BodyTooLarge, receive: Receive, send: Send) -> None:
-        """Sends the whole refusal, and only later the end of the response, which closes the
-        connection.
+        """Sends the whole refusal, and some time later the end that closes the connection.
 
-        A connection that is closed on top of unread data is reset: a client that is still sending
-        would not see why, and would send it again.
+        A connection that is closed with unread data is reset: a client that is still sending would
+        not see why, and would send it again.
         """
 
         async def unended(message: Message) -> None:
@@ -98,7 +96,7 @@ class Handler(ASGIHandler):
                     await sync_to_async(connections.close_all)()
 
     async def get_response_async(self, request: HttpRequest) -> HttpResponse:
-        """Answers as Django does, but sends no refusal of the API to a thread to be logged."""
+        """Answers as Django does, but logs no refusal of the API, which would take a thread."""
         set_urlconf(settings.ROOT_URLCONF)
         response: HttpResponse = await self._middleware_chain(request)  # type: ignore[attr-defined]
         response._resource_closers.append(request.close)  # type: ignore[attr-defined]
@@ -132,11 +130,12 @@ def _raw_headers(response: HttpResponseBase) -> list[tuple[bytes, bytes]]:
 
 
 def _decide_client(scope: Scope) -> None:
-    """Puts the client's address and scheme into the scope: the peer's own, or what a trusted proxy
-    says of them.
+    """Puts the client's address and scheme into the scope.
+
+    They are those of the connection, or what a trusted proxy says of them.
     """
     peer = scope["client"][0] if scope.get("client") else None
-    # What the peer was, for `manage.py doctor`, which tells whether that is a proxy we trust.
+    # `manage.py doctor` tells from it whether the peer is a trusted proxy.
     scope[PEER_ADDRESS] = peer
     headers = scope["headers"]
     forwarded = [value.decode("latin-1") for name, value in headers if name == b"x-forwarded-for"]
@@ -150,7 +149,7 @@ def _decide_client(scope: Scope) -> None:
 
 
 def _measured(scope: Scope, receive: Receive) -> Receive:
-    """Returns `receive` that raises BodyTooLarge once a body is known to exceed MAX_BODY_BYTES."""
+    """Returns a `receive` that raises BodyTooLarge for a body of more than MAX_BODY_BYTES."""
     limit = settings.MAX_BODY_BYTES
     size = 0
 

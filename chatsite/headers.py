@@ -1,17 +1,15 @@
-"""Settings that are sent, or read, in HTTP headers: what no header can carry is refused by name,
-and never repeated.
-"""
+"""Settings that are sent or read in HTTP headers; invalid ones are never repeated."""
 
 import re
 import unicodedata
 
 from django.core.exceptions import ImproperlyConfigured
 
-# What copying and pasting leaves at the ends, beside blanks: soft hyphen, zero-width characters,
-# direction marks, byte order mark.
+# Copying and pasting leaves these at the ends: soft hyphen, zero-width characters, direction marks,
+# byte order mark.
 _PASTED = "\u00ad\u200b\u200c\u200d\u200e\u200f\u2060\ufeff"
 _NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, section 5.6.2
-# What the client itself says of a request; another word would break it.
+# Headers that the client sets itself; another value would break the request.
 _OF_THE_CLIENT = {
     "host",
     "content-length",
@@ -24,9 +22,9 @@ _OF_THE_CLIENT = {
 
 
 def header_value(name: str, text: str, carrier: str = "HTTP header") -> str:
-    """Returns the setting `name` without what pasting left at its ends; "" when it is unset.
+    """Returns the setting `name` without what pasting left at its ends; "" when unset.
 
-    Raises ImproperlyConfigured.
+    Raises ImproperlyConfigured for characters that the `carrier` cannot hold.
     """
     value = _stripped(text)
     if text and not value:
@@ -41,8 +39,9 @@ def header_value(name: str, text: str, carrier: str = "HTTP header") -> str:
 
 
 def token(name: str, text: str) -> str:
-    """Returns the setting as `header_value` does, for a key or token that is sent as
-    `Authorization: Bearer …`.
+    """Returns a key or token that is sent as `Authorization: Bearer …`; "" when unset.
+
+    Raises ImproperlyConfigured as `header_value` does, and for quotation marks or "Bearer" in it.
     """
     value = header_value(name, text)
     if len(value) > 1 and value[0] == value[-1] and value[0] in "\"'`":
@@ -55,7 +54,10 @@ def token(name: str, text: str) -> str:
 
 
 def header_lines(name: str, text: str) -> dict[str, str]:
-    """Headers, one `Name: value` a line. Raises ImproperlyConfigured."""
+    """Returns headers by name, from text with one `Name: value` a line.
+
+    Raises ImproperlyConfigured.
+    """
     found: dict[str, str] = {}
     for line in filter(str.strip, text.splitlines()):
         header, colon, value = line.partition(":")
@@ -69,7 +71,7 @@ def header_lines(name: str, text: str) -> dict[str, str]:
 
 
 def _stripped(text: str) -> str:
-    """Blanks and invisible characters may stand at the ends in any order."""
+    """Returns the text without blanks and invisible characters at its ends, in any order."""
     while (shorter := text.strip().strip(_PASTED)) != text:
         text = shorter
     return text

@@ -1,4 +1,4 @@
-"""How a log record is written when LOG_FORMAT=json."""
+"""How log records are written."""
 
 import json
 import logging
@@ -6,8 +6,9 @@ from datetime import UTC, datetime
 
 
 class ClientFaults(logging.Filter):
-    """Takes the traceback off a line about a request that cannot be read: the fault is the
-    client's, and anybody could fill the log.
+    """Takes the traceback off a record about a request that cannot be read.
+
+    The fault is the client's, and any client could fill the log with them.
     """
 
     def filter(self, record: logging.LogRecord) -> bool:
@@ -23,7 +24,7 @@ class ClientFaults(logging.Filter):
 
 
 class JsonFormatter(logging.Formatter):
-    """Formats one JSON object a line.
+    """Formats a record as one line of JSON, for LOG_FORMAT=json.
 
     It has time (ISO 8601, UTC), level, logger, message and, where there is one, the traceback.
     """

@@ -1,6 +1,4 @@
-"""The proxy of the environment on the way to the upstream, decided once and checked, before any key
-is sent.
-"""
+"""The proxy between the site and the upstream, checked before any key is sent."""
 
 from ipaddress import ip_address, ip_network
 from urllib.parse import unquote, urlsplit
@@ -12,13 +10,11 @@ from chatsite.env import Env
 
 
 def proxy_for(url: str, env: Env) -> str:
-    """Returns the proxy's URL, user and password in it.
+    """Returns the URL of the proxy, with user and password; "" for none.
 
-    It is "" where the upstream is asked directly, as one on loopback always is.
-
-    Reads HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and NO_PROXY as curl does, the lower
-    case first. Raises ImproperlyConfigured for a proxy on that way that cannot be
-    used; others do not matter.
+    The upstream is asked directly where no proxy is set, and always on loopback. Reads HTTP_PROXY,
+    HTTPS_PROXY, ALL_PROXY and NO_PROXY as curl does, the lower case first. Raises
+    ImproperlyConfigured if that proxy cannot be used; proxies for other schemes are not checked.
     """
     parts = urlsplit(url)
     host = (parts.hostname or "").lower()
@@ -42,7 +38,7 @@ def proxy_for(url: str, env: Env) -> str:
 def _names(entry: str, host: str, port: int) -> bool:
     """Returns whether an entry of NO_PROXY names the host.
 
-    It may name the host itself, a domain above it, a network around it, each with or without a
+    It may be the host itself, a domain above it, or a network around it, each with or without a
     port.
     """
     entry = entry.lower().partition("://")[2] or entry.lower()
@@ -62,7 +58,7 @@ def _names(entry: str, host: str, port: int) -> bool:
 
 
 def _sent(name: str) -> str:
-    """Returns a name with letters beyond ASCII, as the host of the upstream is written."""
+    """Returns a name in ASCII, as the host of the upstream is written; others as they are."""
     try:
         return ascii_host(name)
     except ValueError:
@@ -72,7 +68,7 @@ def _sent(name: str) -> str:
 def _checked(name: str, value: str, host: str) -> str:
     """Returns the proxy as the client takes it.
 
-    The value may hold a password, so no sentence repeats it.
+    Raises ImproperlyConfigured without the value, which may hold a password.
     """
     url = value if "://" in value else f"http://{value}"
     scheme = url.partition("://")[0].lower()
@@ -93,7 +89,10 @@ def _checked(name: str, value: str, host: str) -> str:
 
 
 def _normal(url: str) -> str:
-    """Raises ValueError for what is no proxy's address."""
+    """Returns the URL of a proxy, its host in ASCII.
+
+    Raises ValueError for anything else.
+    """
     parts = urlsplit(url)
     if (
         parts.path.strip("/")

@@ -1,19 +1,17 @@
-"""All settings, from the environment or a `.env` file. docs/settings.md describes each; a bad value
-stops the start.
+"""All settings, from the environment or a `.env` file.
+
+docs/settings.md describes each. An invalid value stops the start.
 """
 
 import hmac
-import os
-import secrets
 from pathlib import Path
-
-from django.core.exceptions import ImproperlyConfigured
 
 from chatsite.certificates import use_certificates
 from chatsite.cookies import check_names, name_for
 from chatsite.env import from_process
 from chatsite.headers import header_lines, header_value, token
 from chatsite.proxies import proxy_for
+from chatsite.secret_key import kept_secret_key
 from chatsite.stores import check_redis_url, database, socket_url
 from chatsite.values import (
     OPENAI_URL,
@@ -40,42 +38,9 @@ _site = site_origin(env.text("SITE_URL"), HOST, PORT)
 SITE_URL = str(_site)
 SITE_IS_HTTPS = _site.scheme == "https"
 
-
-def _secret_key() -> str:
-    """Returns SECRET_KEY, or one made at the first start: DATA_DIR/secret_key, for its owner alone."""
-    key = env.secret("SECRET_KEY")
-    path = DATA_DIR / "secret_key"
-    if key:
-        return key
-    try:
-        DATA_DIR.mkdir(parents=True, exist_ok=True)
-        # A hard link makes the finished file appear at once: of two processes
-        # that start together one wins, and no reader sees half a key.
-        draft = DATA_DIR / f"secret_key.{os.getpid()}.{secrets.token_hex(4)}"
-        if not path.exists():
-            descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-            with os.fdopen(descriptor, "w") as file:
-                file.write(secrets.token_urlsafe(50))
-            try:
-                os.link(draft, path)
-            except FileExistsError:
-                pass
-            finally:
-                draft.unlink()
-        key = path.read_text(encoding="ascii").strip()
-    except OSError as error:
-        raise ImproperlyConfigured(
-            f"DATA_DIR={DATA_DIR} cannot be used: {error.strerror}. Set DATA_DIR to a folder this"
-            " user can write."
-        ) from None
-    if not key:
-        raise ImproperlyConfigured(f"{path} is empty: delete it, or set SECRET_KEY.")
-    return key
-
-
 # --- Django -----------------------------------------------------------------
 
-SECRET_KEY = _secret_key()
+SECRET_KEY = env.secret("SECRET_KEY") or kept_secret_key(DATA_DIR)
 DEBUG = env.flag("DEBUG", False)
 _loopback = [".localhost", "localhost", "127.0.0.1", "[::1]"]
 ALLOWED_HOSTS = env.hosts("ALLOWED_HOSTS") or [_site.host, *_loopback]
@@ -104,7 +69,7 @@ MIDDLEWARE = [
     "chat.web.async_middleware.FrameOptions",
     "chat.web.middleware.database_away",
 ]
-# No other site's scripts may call the API, but for these origins exactly.
+# Scripts of these origins, and of no others, may call the API.
 CORS_ORIGINS = env.origins("CORS_ORIGINS")
 if CORS_ORIGINS:
     INSTALLED_APPS.append("corsheaders")
@@ -115,8 +80,7 @@ if CORS_ORIGINS:
     CORS_ALLOW_METHODS = ["GET", "POST"]
     CORS_ALLOW_HEADERS = ["accept", "cache-control", "content-type", "last-event-id", "x-csrftoken"]
     CORS_EXPOSE_HEADERS = ["RateLimit", "RateLimit-Policy", "Retry-After", "X-CSRFToken"]
-# `check --deploy` looks for Django's middleware by name and does not see that ours are subclasses
-# of it.
+# `check --deploy` looks for the names of Django's middleware; ours are subclasses of it.
 SILENCED_SYSTEM_CHECKS = ["security.W001", "security.W002", "security.W003"]
 ROOT_URLCONF = "chatsite.urls"
 ASGI_APPLICATION = "chatsite.asgi.application"
@@ -143,14 +107,14 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # --- Redis ------------------------------------------------------------------
 
-# Unset: the Valkey that `manage.py serve` embeds, on a socket that only its owner can open.
+# When unset, the Valkey that `manage.py serve` starts, on a socket that only its owner can open.
 VALKEY_SOCKET = DATA_DIR / "valkey.sock"
 REDIS_URL = env.secret("REDIS_URL") or socket_url(VALKEY_SOCKET)
 REDIS_IS_EMBEDDED = not env.secret("REDIS_URL")
 REDIS_IN_PROCESS = REDIS_URL == "memory://"
 if not (REDIS_IS_EMBEDDED or REDIS_IN_PROCESS):
     check_redis_url(REDIS_URL)
-# Sign-in sessions live in SQL: emptying Redis signs no one out.
+# Sign-in sessions are in SQL: emptying Redis signs no one out.
 SESSION_ENGINE = "django.contrib.sessions.backends.db"
 CACHES = {
     "default": {
@@ -167,7 +131,7 @@ RATELIMIT_USE_CACHE = "default"
 use_certificates(env)
 OPENAI_API_KEY = token("OPENAI_API_KEY", env.secret("OPENAI_API_KEY"))
 OPENAI_BASE_URL = upstream_base_url(env.text("OPENAI_BASE_URL"))
-# With neither there is the demo model, which is on loopback, or none.
+# With neither there is no upstream, or the demo model on loopback.
 OPENAI_PROXY = (
     proxy_for(OPENAI_BASE_URL or OPENAI_URL, env) if OPENAI_API_KEY or OPENAI_BASE_URL else ""
 )
@@ -190,15 +154,14 @@ METRICS_TOKEN = token("METRICS_TOKEN", env.secret("METRICS_TOKEN"))
 # one.
 MAX_BODY_BYTES = 4 * 1024 * 1024
 DATA_UPLOAD_MAX_MEMORY_SIZE = MAX_BODY_BYTES
-# A quota may name ten thousand people, each a field of its form; Django's 1,000 would refuse to
-# save it.
+# A quota may name ten thousand people, each a field of its form; the default of 1,000 would refuse
+# to save it.
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 20_000
-# More of a body than this waits for its end on the disk: a client that sends slowly, over many
-# connections, fills no memory.
+# Larger bodies wait on the disk for their end: slow clients on many connections fill no memory.
 FILE_UPLOAD_MAX_MEMORY_SIZE = 256 * 1024
 
-# The proof of work of guests and sign-ups (chat.abuse.proof_of_work): a key of its own, derived, so
-# that there is no setting for it.
+# The proof of work of guests and sign-ups (chat.abuse.proof_of_work). Its key is derived, so that
+# it needs no setting.
 ALTCHA_HMAC_KEY = hmac.new(SECRET_KEY.encode(), b"chatsite.challenge", "sha256").hexdigest()
 ALTCHA_CHALLENGE_EXPIRE = 20 * 60 * 1000  # milliseconds
 
@@ -213,12 +176,11 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
     {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
 ]
-# Two sites on one host with two ports share their cookies in every browser: the names keep them
-# apart.
+# Browsers send cookies to all ports of a host: the names keep two sites apart.
 SESSION_COOKIE_NAME = env.text("SESSION_COOKIE_NAME", name_for("sessionid", _site))
 CSRF_COOKIE_NAME = env.text("CSRF_COOKIE_NAME", name_for("csrftoken", _site))
 check_names(_site, SESSION_COOKIE_NAME=SESSION_COOKIE_NAME, CSRF_COOKIE_NAME=CSRF_COOKIE_NAME)
-# Theirs would be one cookie for both sites; sessions have names of their own.
+# In cookies, the messages of two sites on one host would mix.
 MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SITE_IS_HTTPS
 SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
@@ -289,7 +251,7 @@ LOGGING = {
     },
     "root": {"handlers": ["console"], "level": LOG_LEVEL},
     "loggers": {
-        # These log whole requests at DEBUG: prompts, keys and all.
+        # At DEBUG these log whole requests, with prompts and keys.
         **{
             name: {"level": "WARNING"}
             for name in (
@@ -304,9 +266,9 @@ LOGGING = {
             )
         },
         "asyncio": {"level": "INFO"},
-        # Its tracebacks are of what strangers send to the sign-up form.
+        # It logs a traceback for each invalid sign-up form.
         "django_altcha": {"level": "CRITICAL"},
-        # Django's own handlers off: one line a record, in the format above.
+        # Django's own handlers are off, so that each record is written once, in the format above.
         "django": {"handlers": [], "level": "INFO"},
         "django.server": {"handlers": [], "level": "INFO", "propagate": True},
     },

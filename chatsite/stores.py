@@ -1,5 +1,6 @@
-"""Where data is kept, as DATABASE_URL and REDIS_URL say it; a file in DATA_DIR is a path, and never
-becomes a part of a URL unquoted.
+"""The stores that DATABASE_URL and REDIS_URL name.
+
+A path in DATA_DIR is quoted before it becomes a part of a URL.
 """
 
 from pathlib import Path
@@ -11,7 +12,7 @@ from django.core.exceptions import ImproperlyConfigured
 from redis.connection import ConnectionPool
 
 _SQLITE = "django.db.backends.sqlite3"
-# The URLs may hold passwords, so no sentence repeats them, nor what their parsers say of them.
+# The URLs may hold passwords, so no message repeats them, or what their parsers say of them.
 _DATABASE_WRONG = (
     "DATABASE_URL is not valid: it takes postgres://user:password@host/name or sqlite:////path; "
     "in a name, password or path write # as %23, ? as %3F, / (in a password) as %2F, @ as %40."
@@ -23,7 +24,7 @@ _REDIS_WRONG = (
 
 
 def database(url: str, data_dir: Path, base_dir: Path) -> dict[str, Any]:
-    """Returns Django's settings of the database: SQLite in `data_dir` unless a URL says otherwise.
+    """Returns Django's settings of the database: SQLite in `data_dir` where `url` is empty.
 
     Raises ImproperlyConfigured.
     """
@@ -32,11 +33,11 @@ def database(url: str, data_dir: Path, base_dir: Path) -> dict[str, Any]:
     )
     options = config.setdefault("OPTIONS", {})
     if config["ENGINE"] == _SQLITE:
-        # The few threads of chat.threads keep theirs: closing the last connection to a database in
-        # WAL mode copies the whole log back, which cost more than the rest of a turn together.
+        # The few threads of chat.threads keep their connections: closing the last one to a database
+        # in WAL mode copies the whole log back, which cost more than the rest of a turn together.
         config["CONN_MAX_AGE"] = None
-        # IMMEDIATE: a transaction that reads and then writes would otherwise fail
-        # with "database is locked" at once, whatever the timeout.
+        # IMMEDIATE: a transaction that reads and then writes would otherwise fail at once with
+        # "database is locked", without waiting for the timeout.
         options |= {
             "timeout": 20,
             "transaction_mode": "IMMEDIATE",
@@ -46,13 +47,12 @@ def database(url: str, data_dir: Path, base_dir: Path) -> dict[str, Any]:
         # Persistent connections are off under ASGI: the pool keeps them instead.
         options.setdefault("connect_timeout", 3)
         # The pool would wait twice as long before each attempt to connect, for up to 5 minutes:
-        # after an outage of one it would stay away for another. Given up after 2 s, the next
-        # request is an attempt of its own.
+        # after an outage it could stay away for as long again. It gives up after 2 s, and the next
+        # request tries anew.
         options.setdefault(
             "pool", {"min_size": 0, "max_size": 10, "timeout": 3, "reconnect_timeout": 2}
         )
-        # Connections that PostgreSQL's restart has closed are found out by this, not by a request
-        # that fails.
+        # This finds connections that a restart of PostgreSQL has closed, before a request fails.
         config["CONN_HEALTH_CHECKS"] = True
     return config
 
@@ -66,15 +66,15 @@ def _parsed(url: str, base_dir: Path) -> dict[str, Any]:
     if not usable:
         raise ImproperlyConfigured(_DATABASE_WRONG)
     if config["ENGINE"] == _SQLITE:
-        # Whichever folder a command is started in.
+        # So that the folder in which a command is started does not matter.
         config["NAME"] = str(base_dir / config["NAME"])
     return config
 
 
 def _is_whole(url: str) -> bool:
-    """Returns whether nothing of it was taken for another part.
+    """Returns whether each part of the URL was taken for what it is.
 
-    That happens to a # or ? or / in a password or path that is not written as %23, %3F, %2F.
+    A # or ? or / in a password or path that is not written as %23, %3F, %2F begins another part.
     """
     parts = urlsplit(url)
     words = parts.query.split("&") if parts.query else []
@@ -88,7 +88,8 @@ def _is_whole(url: str) -> bool:
 def _is_usable(config: dict[str, Any]) -> bool:
     options = config.get("OPTIONS", {})
     if config["ENGINE"] == _SQLITE:
-        # A database in memory would be another one for each thread. Its options are ours.
+        # A database in memory would be another one for each thread. Options are not taken: we set
+        # them.
         return not options and not config.get("HOST") and config["NAME"] not in ("", ":memory:")
     return config["ENGINE"].endswith(".postgresql") and (
         config["NAME"] != "" or "service" in options
@@ -96,18 +97,19 @@ def _is_usable(config: dict[str, Any]) -> bool:
 
 
 def socket_url(path: Path) -> str:
-    """Returns the URL of a Redis at a Unix socket, whatever characters its path has."""
+    """Returns the URL of a Redis at a Unix socket; its path may hold any characters."""
     return f"unix://{quote(str(path))}"
 
 
 def check_redis_url(url: str) -> None:
-    """Raises ImproperlyConfigured for a URL that redis-py would not take, or would take for another
-    server.
+    """Raises ImproperlyConfigured for a URL that redis-py would not take.
+
+    Raises it also where redis-py would take the URL for another server.
     """
     try:
         right = _is_redis(url)
         if right:
-            # Makes no connection, but says whether there could be one with these options.
+            # This makes no connection, but fails for options with which there can be none.
             ConnectionPool.from_url(url).make_connection()
     except (ValueError, TypeError, AttributeError):
         right = False
@@ -116,7 +118,7 @@ def check_redis_url(url: str) -> None:
 
 
 def _is_redis(url: str) -> bool:
-    """Returns whether no piece of it would be passed over."""
+    """Returns whether redis-py would use each part of the URL."""
     parts = urlsplit(url)
     if not _is_whole(url):
         return False

@@ -1,4 +1,4 @@
-"""Every address of the site; docs/protocol.md describes those that programs use."""
+"""The addresses of the site; docs/protocol.md describes those that programs use."""
 
 from django.contrib import admin
 from django.contrib.auth import views as auth

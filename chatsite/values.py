@@ -1,6 +1,4 @@
-"""Single settings that are more than text: each is returned as the site uses it, or refused by name
-in one sentence.
-"""
+"""Reads single settings into the form that the site uses; invalid ones are refused."""
 
 import re
 from email.utils import parseaddr
@@ -10,15 +8,17 @@ from django.core.exceptions import ImproperlyConfigured
 
 from chatsite.addresses import Origin, ascii_host, parse_origin, upstream_url
 
-# Where a key without a base URL is sent: not what the client itself would read from the
-# environment.
+# Used with a key without a base URL. The SDK would read its own variable from the environment.
 OPENAI_URL = "https://api.openai.com/v1"
 _EVERYWHERE = ("0.0.0.0", "[::]")  # noqa: S104
 _MAX_MODEL_CHARS = 120  # ChatModel.slug
 
 
 def folder(name: str, text: str, base_dir: Path) -> Path:
-    """Returns a folder's absolute path: `~` is a home, and a relative one is below `base_dir`."""
+    """Returns the absolute path of a folder.
+
+    `~` is a home, and a relative path is below `base_dir`.
+    """
     _refuse_control_characters(name, text)
     try:
         return base_dir / Path(text).expanduser()
@@ -40,8 +40,9 @@ def listening_host(name: str, text: str) -> str:
 
 
 def site_origin(text: str, host: str, port: int) -> Origin:
-    """Returns SITE_URL, or the address that follows from HOST and PORT, its host as browsers send
-    it.
+    """Returns the origin of SITE_URL, or the one that follows from HOST and PORT.
+
+    Its host is as browsers send it.
     """
     if not text:
         if "_" in host:
@@ -54,7 +55,7 @@ def site_origin(text: str, host: str, port: int) -> Origin:
     try:
         return parse_origin(text)
     except ValueError as error:
-        # What stands before an @ may be a password.
+        # The text before an @ may be a password.
         shown = f"SITE_URL={text}" if "@" not in text else "SITE_URL"
         reason = f" ({error})" if "_" in text or "@" in text else ""
         raise ImproperlyConfigured(
@@ -63,7 +64,10 @@ def site_origin(text: str, host: str, port: int) -> Origin:
 
 
 def upstream_base_url(text: str) -> str:
-    """Returns OPENAI_BASE_URL; "" when it is unset. It is not repeated: it may hold a password."""
+    """Returns OPENAI_BASE_URL; "" when it is unset.
+
+    Raises ImproperlyConfigured without the value, which may hold a password.
+    """
     try:
         return upstream_url(text) if text else ""
     except ValueError as error:
@@ -95,8 +99,9 @@ def mail_host(name: str, text: str) -> str:
 
 
 def mail_domain(host: str) -> str:
-    """Returns what stands behind the @ of the site's own address (RFC 5321, section 4.1.3, has
-    addresses in brackets).
+    """Returns the domain of the site's own mail address.
+
+    An IP address is written in brackets (RFC 5321, section 4.1.3).
     """
     return f"[IPv6:{host.strip('[]')}]" if host.startswith("[") else host
 

@@ -1,7 +1,6 @@
-"""What the demo model says: the same text for the same conversation, made to show what the page can
-do.
+"""The text of the demo model: the same for the same conversation. Pure.
 
-Pure.
+It is made to show what the page can do.
 """
 
 import re
@@ -109,7 +108,7 @@ _ESSAY = [
 def answer_to(prompts: Sequence[str]) -> str:
     """Returns the answer, in Markdown, to the last of a person's `prompts`.
 
-    It reacts to “table”, “code”, “list” and “long” in it.
+    The words “table”, “code”, “list” and “long” in it choose its parts.
     """
     words = set(re.findall(r"\w+", prompts[-1].lower())) if prompts else set()
     parts = [_LABEL, *_echo(prompts)]
@@ -121,7 +120,7 @@ def answer_to(prompts: Sequence[str]) -> str:
 
 
 def tokens_of(text: str) -> list[str]:
-    """Returns the text in the pieces in which it is sent and counted, a few characters each.
+    """Returns the text in pieces of a few characters, as they are sent and counted.
 
     Joined they are the text.
     """
@@ -150,7 +149,7 @@ def _code(words: set[str]) -> str:
 
 
 def _echo(prompts: Sequence[str]) -> list[str]:
-    """Returns what was asked, as a quotation, and where in the conversation that was."""
+    """Returns what was asked, as a quotation, and which turn of the conversation it was."""
     if not prompts:
         return []
     asked = " ".join(prompts[-1].split())

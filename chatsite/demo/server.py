@@ -1,8 +1,7 @@
-"""The demo model's server: OpenAI's chat completions over HTTP, as an ASGI application. Imports
-nothing of the site.
+"""The demo model's server: OpenAI's chat completions over HTTP, as an ASGI application.
 
 `python -m chatsite.demo.server OPTIONS` runs it without Django, which would take a second to load;
-OPTIONS are the arguments of `serve` as JSON.
+OPTIONS are the arguments of `serve` as JSON. Imports nothing of the site.
 """
 
 import asyncio
@@ -12,12 +11,12 @@ import json
 import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import uvicorn
 
 from chatsite.demo.answer import answer_to, tokens_of
+from chatsite.demo.completion_request import BadRequest, CompletionRequest, read_request
 
 Message = dict[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -26,33 +25,13 @@ Send = Callable[[Message], Awaitable[None]]
 # About as fast as people read.
 TOKENS_PER_SECOND = 30
 _MAX_BODY_BYTES = 32 * 1024 * 1024
-_ROLES = ("system", "developer", "user", "assistant", "tool", "function")
-_MESSAGE_TOKENS = 4  # what OpenAI counts for the frame of a message, about
-
-
-class _BadRequest(Exception):
-    """Signals a request that OpenAI would refuse; `param` names the field."""
-
-    def __init__(self, message: str, param: str | None = None, status: int = 400) -> None:
-        super().__init__(message)
-        self.param = param
-        self.status = status
-
-
-@dataclass(frozen=True)
-class _Asked:
-    """Holds a valid request; `limit` is the most tokens the answer may have."""
-
-    model: str
-    prompts: list[str]
-    prompt_tokens: int
-    limit: int | None
-    stream: bool
-    include_usage: bool
 
 
 class DemoServer:
-    """Answers for any model name, `tokens_per_second` at a time; `models` are the names it lists."""
+    """Answers for any model name, `tokens_per_second` at a time.
+
+    `models` are the names that it lists.
+    """
 
     def __init__(self, tokens_per_second: float, models: Sequence[str]) -> None:
         self._seconds_per_token = 1 / tokens_per_second
@@ -62,7 +41,7 @@ class DemoServer:
         assert scope["type"] == "http"
         try:
             await self._route(scope, receive, send)
-        except _BadRequest as error:
+        except BadRequest as error:
             fault = {
                 "message": str(error),
                 "type": "invalid_request_error",
@@ -76,7 +55,7 @@ class DemoServer:
     async def _route(self, scope: Message, receive: Receive, send: Send) -> None:
         where = scope["method"], scope["path"]
         if where == ("POST", "/v1/chat/completions"):
-            await self._complete(_read(await _body(receive)), receive, send)
+            await self._complete(read_request(await _body(receive)), receive, send)
         elif where == ("GET", "/v1/models"):
             await _send_json(
                 send, {"object": "list", "data": [_model(name) for name in self._models]}
@@ -84,10 +63,10 @@ class DemoServer:
         elif scope["method"] == "GET" and scope["path"].startswith("/v1/models/"):
             await _send_json(send, _model(scope["path"].removeprefix("/v1/models/")))
         else:
-            raise _BadRequest(f"Unknown request URL: {' '.join(where)}.", status=404)
+            raise BadRequest(f"Unknown request URL: {' '.join(where)}.", status=404)
 
-    async def _complete(self, asked: _Asked, receive: Receive, send: Send) -> None:
-        """Writes the answer, and stops when the client leaves."""
+    async def _complete(self, asked: CompletionRequest, receive: Receive, send: Send) -> None:
+        """Sends the answer, and stops when the client leaves."""
         answering = asyncio.ensure_future(
             self._stream(asked, send) if asked.stream else self._whole(asked, send)
         )
@@ -102,7 +81,7 @@ class DemoServer:
                 with contextlib.suppress(asyncio.CancelledError):
                     await task
 
-    async def _whole(self, asked: _Asked, send: Send) -> None:
+    async def _whole(self, asked: CompletionRequest, send: Send) -> None:
         tokens, reason = _answer(asked)
         async for _ in self._paced(tokens):
             pass
@@ -118,7 +97,7 @@ class DemoServer:
         }
         await _send_json(send, body)
 
-    async def _stream(self, asked: _Asked, send: Send) -> None:
+    async def _stream(self, asked: CompletionRequest, send: Send) -> None:
         tokens, reason = _answer(asked)
         head = _head(asked, "chat.completion.chunk")
         usage = {"usage": None} if asked.include_usage else {}
@@ -141,7 +120,7 @@ class DemoServer:
         await send({"type": "http.response.body", "body": b"data: [DONE]\n\n"})
 
     async def _paced(self, tokens: Sequence[str]) -> AsyncIterator[str]:
-        """Yields the tokens, each at its time; one that is late does not delay those after it."""
+        """Yields the tokens, each at its time; a late one does not delay those after it."""
         clock = asyncio.get_running_loop().time
         start = clock()
         for position, token in enumerate(tokens, 1):
@@ -149,103 +128,18 @@ class DemoServer:
             yield token
 
 
-# --- What was asked -------------------------------------------------------------
-
-
-def _read(body: bytes) -> _Asked:
-    """Returns the request, checked as OpenAI checks it. Raises _BadRequest."""
-    try:
-        fields = json.loads(body)
-    except (ValueError, RecursionError):
-        raise _BadRequest("We could not parse the JSON body of your request.") from None
-    if not isinstance(fields, dict):
-        raise _BadRequest("The body must be a JSON object.")
-    model, stream = fields.get("model"), fields.get("stream") or False
-    if not isinstance(model, str) or not model:
-        raise _BadRequest("you must provide a model parameter")
-    if not isinstance(stream, bool):
-        raise _BadRequest("'stream' must be true or false.", "stream")
-    if fields.get("n", 1) not in (1, None):
-        raise _BadRequest("'n' must be 1: the demo model gives one answer.", "n")
-    texts = _texts(fields.get("messages"))
-    return _Asked(
-        model=model,
-        prompts=[text for role, text in texts if role == "user"],
-        prompt_tokens=sum(len(tokens_of(text)) + _MESSAGE_TOKENS for _, text in texts),
-        limit=_limit(fields),
-        stream=stream,
-        include_usage=_include_usage(fields.get("stream_options"), stream),
-    )
-
-
-def _texts(messages: Any) -> list[tuple[str, str]]:
-    """Returns role and text of each message."""
-    if not isinstance(messages, list) or not messages:
-        raise _BadRequest("'messages' must be a list with at least one message.", "messages")
-    texts = []
-    for position, message in enumerate(messages):
-        param = f"messages[{position}]"
-        if not isinstance(message, dict) or message.get("role") not in _ROLES:
-            raise _BadRequest(
-                f"'{param}.role' must be one of {', '.join(_ROLES)}.", f"{param}.role"
-            )
-        texts.append((message["role"], _text(message.get("content"), f"{param}.content")))
-    return texts
-
-
-def _text(content: Any, param: str) -> str:
-    if isinstance(content, list) and all(
-        isinstance(part, dict) and isinstance(part.get("text"), str) for part in content
-    ):
-        return "".join(part["text"] for part in content)
-    if not isinstance(content, str):
-        raise _BadRequest(f"'{param}' must be a string or a list of text parts.", param)
-    return content
-
-
-def _limit(fields: Message) -> int | None:
-    """Returns `max_completion_tokens`, or its older name."""
-    given = [
-        name for name in ("max_completion_tokens", "max_tokens") if fields.get(name) is not None
-    ]
-    if len(given) > 1:
-        raise _BadRequest(
-            "Setting 'max_tokens' and 'max_completion_tokens' at the same time is not supported.",
-            given[1],
-        )
-    if not given:
-        return None
-    limit = fields[given[0]]
-    if not isinstance(limit, int) or isinstance(limit, bool) or limit < 1:
-        raise _BadRequest(f"'{given[0]}' must be a whole number of at least 1.", given[0])
-    return limit
-
-
-def _include_usage(options: Any, stream: bool) -> bool:
-    if options is None:
-        return False
-    if not stream:
-        raise _BadRequest(
-            "The 'stream_options' parameter is only allowed when 'stream' is enabled.",
-            "stream_options",
-        )
-    if not isinstance(options, dict):
-        raise _BadRequest("'stream_options' must be an object.", "stream_options")
-    return options.get("include_usage") is True
-
-
 # --- What is answered -----------------------------------------------------------
 
 
-def _answer(asked: _Asked) -> tuple[list[str], str]:
-    """Returns the answer's tokens within the limit, and why it ends there."""
+def _answer(asked: CompletionRequest) -> tuple[list[str], str]:
+    """Returns the answer's tokens within the limit, and its finish reason."""
     tokens = tokens_of(answer_to(asked.prompts))
     if asked.limit is not None and len(tokens) > asked.limit:
         return tokens[: asked.limit], "length"
     return tokens, "stop"
 
 
-def _head(asked: _Asked, kind: str) -> Message:
+def _head(asked: CompletionRequest, kind: str) -> Message:
     identity = hashlib.sha256(
         json.dumps([asked.model, asked.prompts, asked.limit]).encode()
     ).hexdigest()[:24]
@@ -257,7 +151,7 @@ def _head(asked: _Asked, kind: str) -> Message:
     }
 
 
-def _usage(asked: _Asked, tokens: list[str]) -> Message:
+def _usage(asked: CompletionRequest, tokens: list[str]) -> Message:
     total = asked.prompt_tokens + len(tokens)
     return {
         "prompt_tokens": asked.prompt_tokens,
@@ -285,7 +179,7 @@ async def _body(receive: Receive) -> bytes:
             raise _ClientLeft
         body += message.get("body", b"")
         if len(body) > _MAX_BODY_BYTES:
-            raise _BadRequest("The request is too large.", status=413)
+            raise BadRequest("The request is too large.", status=413)
         if not message.get("more_body"):
             return bytes(body)
 
@@ -328,7 +222,7 @@ def serve(
         ws="none",
         log_level="warning",
         access_log=False,
-        # One second for streams at the end: a demo's answers need no drain.
+        # Streams get one second at the end: no one needs the rest of a demo.
         timeout_graceful_shutdown=1,
     )
 

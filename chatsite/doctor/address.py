@@ -1,4 +1,4 @@
-"""The public address: something answers there, and it is a site that is ready."""
+"""Checks the public address: something answers there, and it is a site that is ready."""
 
 import ssl
 from collections.abc import Iterator
@@ -14,7 +14,7 @@ _SECONDS = 10.0
 
 
 def browser_client(url: str) -> httpx2.Client:
-    """Returns a client as a browser on this machine would be.
+    """Returns a client that behaves as a browser on this machine.
 
     It has the system's certificates, no proxy of the environment, no redirects.
     """

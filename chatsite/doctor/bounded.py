@@ -1,4 +1,4 @@
-"""Runs a check so that nothing it meets, not even silence, keeps the others from running."""
+"""Runs a check so that nothing, not even silence, keeps the others from running."""
 
 from collections.abc import Iterator
 from queue import Empty, Queue
@@ -13,10 +13,11 @@ from chatsite.doctor.findings import Check, Finding, fail
 def run(part: str, check: Check, seconds: float) -> Iterator[Finding]:
     """Yields what the check finds, as it finds it.
 
-    Yields, after `seconds`, or when the check itself breaks, a failure that says so.
+    Where the check raises, or takes longer than `seconds`, the last finding is a failure that says
+    so.
     """
     found: Queue[Finding | None] = Queue()
-    # A daemon: one that hangs must not keep the command from ending.
+    # A daemon, since a check that hangs must not keep the command from ending.
     Thread(target=_collect, args=(part, check, found), daemon=True).start()
     deadline = monotonic() + seconds
     try:
@@ -34,7 +35,7 @@ def _collect(part: str, check: Check, found: "Queue[Finding | None]") -> None:
     try:
         for finding in check():
             found.put(finding)
-    except Exception as error:  # whatever it is, the other checks are still wanted
+    except Exception as error:  # the other checks are to run all the same
         found.put(
             fail(part, f"the check itself broke ({type(error).__name__})", "Please report this.")
         )

@@ -1,4 +1,4 @@
-"""The settings, as Django's system checks and ours see them."""
+"""Checks the settings, by Django's system checks and ours."""
 
 from collections.abc import Iterator
 from ipaddress import ip_address
@@ -11,10 +11,10 @@ from chatsite.doctor.findings import Finding, Level, ok, warn
 
 PART = "settings"
 
-# The upstream has a part of its own. Redirects to https are the proxy's; other hosts of the domain,
-# and browsers' built-in lists of https sites, are not ours to decide on.
+# Not shown here. The upstream has its own part. Redirects to https are the task of the proxy. Other
+# hosts of the domain, and the https lists of browsers, are not ours to decide on.
 _NOT_HERE = {"chatsite.W001", "security.W004", "security.W005", "security.W008", "security.W021"}
-# What a site without https cannot have; that it has none is one line.
+# Not possible without https, which is one finding in itself.
 _NEED_HTTPS = {"security.W010", "security.W011", "security.W012", "security.W016"}
 
 

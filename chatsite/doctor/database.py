@@ -1,4 +1,4 @@
-"""The database: there, and as this version of the site wants it."""
+"""Checks the database: it answers, and its tables are those of this version."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,14 +14,14 @@ PART = "database"
 def check() -> Iterator[Finding]:
     file = _sqlite_file()
     if file is not None and not file.exists():
-        # Connecting would make it.
+        # Connecting would create it.
         yield fail(
             PART,
             f"there is no {file}",
             "Start the site once, or set DATA_DIR (or DATABASE_URL) to what the site uses.",
         )
         return
-    # One connection says why it fails; a pool only that it waited.
+    # A connection says why it fails; a pool says only that it waited.
     connection.settings_dict["OPTIONS"].pop("pool", None)
     try:
         version = ".".join(str(number) for number in connection.get_database_version())

@@ -1,6 +1,4 @@
-"""All checks in their order; each is bounded in time, and none keeps the next from running unless
-that would have nothing to ask.
-"""
+"""Runs all checks in their order, each bounded in time."""
 
 from collections.abc import Iterator
 from functools import partial
@@ -25,9 +23,10 @@ _OUTSIDE_SECONDS = 40.0
 
 
 def examine(url: str, idle: int | None) -> Iterator[Finding]:
-    """Yields what is found inside, then at `url`.
+    """Yields findings about this machine, then about `url`.
 
-    With `idle`, after that many seconds of silence too.
+    A check that fails does not keep the next from running, but nothing is asked of an address that
+    does not answer. With `idle`, a stream that is silent for as many seconds is tried, too.
     """
     for module in (configuration, database, redis_server, upstream):
         yield from run(module.PART, module.check, _SECONDS)
@@ -47,7 +46,7 @@ def _outside(client: httpx2.Client, idle: int | None) -> Iterator[Finding]:
 
 
 def _asked(part: str, check: Check, more_seconds: int = 0) -> Iterator[Finding]:
-    """Runs a check over HTTP, whose connection may break at any point."""
+    """Runs a check over HTTP; an error of its connection becomes a finding."""
 
     def guarded() -> Iterator[Finding]:
         try:

@@ -1,4 +1,4 @@
-"""What was found: one line each, with its remedy."""
+"""What a check finds: a line each, with its remedy."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ class Level(StrEnum):
 class Finding:
     """Holds one line of the report.
 
-    `text` has no full stop; `remedy` is sentences, empty where there is nothing to do.
+    `text` has no full stop. `remedy` is whole sentences, "" where there is nothing to do.
     """
 
     level: Level
@@ -46,5 +46,5 @@ def fail(part: str, text: str, remedy: str) -> Finding:
 
 
 def _one_line(text: str) -> str:
-    """Drivers say why they failed in many lines."""
+    """Returns the text on one line: drivers' errors have many."""
     return " ".join(text.split())[:_MAX_CHARS]

@@ -1,4 +1,4 @@
-"""A page through the public address: the headers that protect it, its cookie, its static files."""
+"""Checks a page at the public address: its protective headers, cookie and static files."""
 
 import re
 from collections.abc import Iterator
@@ -9,7 +9,7 @@ from django.urls import reverse
 
 from chatsite.doctor.findings import Finding, fail, ok
 
-# What each header must contain.
+# Each header must contain this.
 _HEADERS = {
     "Content-Security-Policy": "frame-ancestors 'none'",
     "X-Content-Type-Options": "nosniff",

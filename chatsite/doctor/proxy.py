@@ -1,6 +1,4 @@
-"""What the site believes of a request that came through the public address: whose it is, which
-scheme, which host.
-"""
+"""Checks what the site believes of a request through its proxy: client, scheme and host."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -22,7 +20,7 @@ _OVERWRITE = (
 def check(seen: dict[str, Any], url: httpx2.URL) -> Iterator[Finding]:
     """Yields findings about the way in.
 
-    `seen` is what the probe said; the request had an X-Forwarded-For with FORGED_ADDRESS.
+    `seen` is what the site said of a request that had an X-Forwarded-For with FORGED_ADDRESS.
     """
     yield (
         _believed(seen, _is_direct(url))
@@ -92,8 +90,8 @@ def _believed(seen: dict[str, Any], direct: bool) -> Finding:
 
 def _unbelieved(seen: dict[str, Any], direct: bool) -> Finding:
     peer, entries = seen["peer"], _entries(seen)
-    # A proxy that leaves the header as it was is still known by its place: on the site's own
-    # machine, at another port than the site's.
+    # A proxy that passes the header on unchanged is known by its place: on the same machine as the
+    # site, at another port.
     by_port = entries == [FORGED_ADDRESS] and not direct and (peer is None or _is_loopback(peer))
     proxied = by_port or entries != [FORGED_ADDRESS]
     trusted = is_trusted(parse_address(peer) if peer else None, settings.TRUSTED_PROXIES)

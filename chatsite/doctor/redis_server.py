@@ -1,4 +1,4 @@
-"""Redis or Valkey: it answers, and never throws counters away."""
+"""Checks Redis or Valkey: it answers, and never evicts counters."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -61,7 +61,7 @@ def _judged() -> Finding:
         f"{name} has maxmemory-policy {policy}: when its memory is full it forgets what people have"
         " used"
     )
-    # Without a limit of its memory it evicts nothing yet.
+    # Without a limit of its memory it evicts nothing for now.
     return (
         fail(PART, text, _NEVER_EVICT) if info.get("maxmemory") else warn(PART, text, _NEVER_EVICT)
     )

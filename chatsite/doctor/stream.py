@@ -1,4 +1,4 @@
-"""A stream through the public address: does it arrive as it is sent?"""
+"""Checks that a stream arrives through the public address as it is sent."""
 
 import contextlib
 from collections.abc import Iterator
@@ -27,8 +27,8 @@ _MARGIN_SECONDS = 10.0
 class Reading:
     """Holds one probe as it arrived.
 
-    `arrivals` are seconds since its first event; `silent_for` is how long nothing had come when it
-    was over.
+    `arrivals` are in seconds since its first event; `silent_for` is the silence, in seconds, before
+    it was over.
     """
 
     status: int
@@ -40,7 +40,7 @@ class Reading:
 
 
 def read(client: httpx2.Client, pauses: list[float]) -> Reading:
-    """Asks for a probe with these pauses (seconds) and reads it to its end, or to where it is cut."""
+    """Returns a probe with these pauses (seconds), read to its end or to where it is cut."""
     headers = {
         "Authorization": f"Bearer {make_token(pauses)}",
         "Accept-Encoding": "gzip",
@@ -136,7 +136,7 @@ def _judged(reading: Reading) -> Iterator[Finding]:
 
 
 def check_idle(client: httpx2.Client, seconds: float) -> Iterator[Finding]:
-    """Yields whether a stream that is silent for so long is cut.
+    """Yields whether a stream that is silent for `seconds` is cut.
 
     The site itself is never silent for longer than PING_SECONDS.
     """

@@ -1,6 +1,6 @@
-"""The upstream: it takes our key and knows our models.
+"""Checks that the upstream takes our key and knows our models.
 
-Asks for its list of models, which costs no token.
+It asks for the list of models, which costs no tokens.
 """
 
 import asyncio
@@ -59,22 +59,14 @@ async def _offered() -> list[str]:
 
 
 def _name() -> str:
-    """Returns the host alone: an address may hold a password."""
+    """Returns the host only: an address may hold a password."""
     return urlsplit(settings.OPENAI_BASE_URL).netloc or "OpenAI"
 
 
 def _refusal(refused: ModelListUnavailable) -> Finding:
     status = refused.status
     if status is None:
-        way = (
-            "the proxy that the environment names, firewall, DNS"
-            if settings.OPENAI_PROXY
-            else "firewall, DNS"
-        )
-        known = "" if settings.OPENAI_PROXY else fault_remedy(refused.fault)
-        why = f" ({refused.fault})" if refused.fault else ""
-        remedy = known or f"Correct OPENAI_BASE_URL, or the way there ({way})."
-        return fail(PART, f"{_name()} does not answer, or not as OpenAI would{why}", remedy)
+        return _no_answer(refused.fault)
     if status in (401, 403):
         return fail(
             PART,
@@ -100,10 +92,22 @@ def _refusal(refused: ModelListUnavailable) -> Finding:
     )
 
 
+def _no_answer(fault: str) -> Finding:
+    way = (
+        "the proxy that the environment names, firewall, DNS"
+        if settings.OPENAI_PROXY
+        else "firewall, DNS"
+    )
+    known = "" if settings.OPENAI_PROXY else fault_remedy(fault)
+    why = f" ({fault})" if fault else ""
+    remedy = known or f"Correct OPENAI_BASE_URL, or the way there ({way})."
+    return fail(PART, f"{_name()} does not answer, or not as OpenAI would{why}", remedy)
+
+
 def _failures() -> Iterator[Finding]:
     """Yields why turns with the enabled models fail.
 
-    It is the last failure of each, unless it has answered since.
+    That is the last failure of each model, unless it has answered since.
     """
     for report in sorted(last_failures.read().values(), key=lambda report: report.model):
         minutes = max(0, round((time() - report.at) / 60))
@@ -125,14 +129,14 @@ def _fails_still(report: FailureReport) -> bool:
             and not answered.exists()
         )
     except Error:
-        return True  # the database has a line of its own
+        return True  # the check of the database says so
 
 
 def _unknown_models(offered: list[str]) -> Iterator[Finding]:
     try:
         enabled = list(ChatModel.objects.filter(enabled=True).values_list("slug", flat=True))
     except Error:
-        return  # the database has a line of its own
+        return  # the check of the database says so
     if not enabled:
         yield fail(
             "models",

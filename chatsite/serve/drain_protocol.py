@@ -1,6 +1,4 @@
-"""The web server's side of a connection, which holds up a shutdown only while that is worth waiting
-for.
-"""
+"""A connection of the web server that delays a shutdown only as long as that is of use."""
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
@@ -11,11 +9,11 @@ LOOK_SECONDS = 1
 
 
 class Protocol(HttpToolsProtocol):
-    """Hangs up some seconds after the server was told to stop; else it is uvicorn's own.
+    """Closes the connection some seconds after the server was told to stop.
 
-    A client that never sends the rest of its request, or that has stopped
-    reading, would otherwise hold up the end for the whole drain. An answer that
-    can be read nowhere else is not cut, as long as it is read.
+    A client that never sends the rest of its request, or that has stopped reading, would otherwise
+    delay the end for the whole drain. An answer that can be read nowhere else is not cut, as long
+    as it is read.
     """
 
     def shutdown(self) -> None:

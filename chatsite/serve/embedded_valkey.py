@@ -1,6 +1,4 @@
-"""The Valkey that `manage.py serve` brings along, for a site on one machine: no port, a socket that
-only its owner can open.
-"""
+"""The Valkey that `manage.py serve` runs, on a Unix socket that only its owner can open."""
 
 import fcntl
 import os
@@ -28,7 +26,7 @@ Pause = Callable[[float], None]
 
 
 class EmbeddedValkey:
-    """Keeps its data in `folder` across restarts and never evicts.
+    """Runs a Valkey that keeps its data in `folder` across restarts and never evicts.
 
     `pause` sleeps for seconds, and may raise to break off.
     """
@@ -43,7 +41,7 @@ class EmbeddedValkey:
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        """Returns when it answers.
+        """Starts it, and returns when it answers.
 
         Raises StartupError when it does not, or when another site uses the folder.
         """
@@ -65,7 +63,7 @@ class EmbeddedValkey:
         return True
 
     def stop(self) -> None:
-        """Lets it save, and lets the folder go."""
+        """Lets it save, ends it, and releases the folder."""
         if self._process is not None:
             processes.end(self._process, _STOP_SECONDS)
         if self._lock is not None:
@@ -73,10 +71,10 @@ class EmbeddedValkey:
             self._lock = None
 
     def _take_lock(self) -> None:
-        """Allows one Valkey a folder.
+        """Locks the folder, so that only one Valkey uses it.
 
-        The server holds the lock too: after a kill the next start waits until it has saved and
-        gone.
+        The server holds the lock, too: after a kill the next start waits until it has saved and
+        ended.
         """
         lock = os.open(self._folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)
         deadline = monotonic() + _LOCK_SECONDS

@@ -1,4 +1,4 @@
-"""How a new site gets its first admin: from the environment, or on a one-time page in the browser."""
+"""Makes the first admin of a new site, from the environment or on a one-time page."""
 
 from django.contrib.auth.models import User
 from django.core.exceptions import ValidationError
@@ -9,10 +9,10 @@ from chatsite.serve.preflight import StartupError
 
 
 def ensure_admin(env: Env) -> str | None:
-    """Makes the admin that DJANGO_SUPERUSER_* names if there is no admin yet; the set-up link when
-    no one has an account, else None.
+    """Returns the link of the set-up page when no one has an account, else None.
 
-    Raises StartupError when the account cannot be made as named.
+    Where DJANGO_SUPERUSER_* name an admin, returns None, and makes it if there is none yet. Raises
+    StartupError when the account cannot be made as named.
     """
     name, password = env.text("DJANGO_SUPERUSER_USERNAME"), env.secret("DJANGO_SUPERUSER_PASSWORD")
     if name and password:

@@ -1,4 +1,4 @@
-"""What must be right before the site starts; each fault is one sentence that says what to do."""
+"""Checks before the site starts; each fault is one sentence that says what to do."""
 
 import os
 import socket
@@ -35,9 +35,9 @@ def check_data_dir(folder: Path) -> None:
 
 
 def check_port(host: str, port: int) -> None:
-    """Raises StartupError when no one can listen there.
+    """Raises StartupError when the address cannot be listened on.
 
-    The port is taken, needs more rights, or the host is not this machine's.
+    The port is taken or needs more rights, or the host is not this machine's.
     """
     try:
         for family, kind, protocol, _, address in socket.getaddrinfo(
@@ -62,19 +62,19 @@ def check_redis(url: str) -> None:
             redis_client.client().ping()
             return
         except redis_client.REDIS_ERRORS as error:
-            # A refused password does not mend itself.
+            # Waiting does not help where a password is refused.
             if isinstance(error, redis.AuthenticationError) or monotonic() > deadline:
                 raise StartupError(
                     f"REDIS_URL={_without_password(url)} does not answer: {error}"
                 ) from None
-        # Asked sooner, the client would answer for it, and say less of why.
+        # Within this time the client itself would answer, without the reason.
         sleep(redis_client.ASK_AGAIN_SECONDS)
 
 
 def _without_password(url: str) -> str:
-    """Returns the address alone.
+    """Returns the URL without its user information and its query.
 
-    It has neither user information nor the query, where redis-py takes a password too.
+    redis-py takes a password in either.
     """
     parts = urlsplit(url)
     return parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment="").geturl()

@@ -13,10 +13,10 @@ _libc = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
 
 
 def end_with_parent(number: signal.Signals, parent: int) -> None:
-    """Has the kernel send this process `number` when the thread that started it ends; `parent` is
-    that thread's process.
+    """Has the kernel send this process `number` when the thread that started it ends.
 
-    Linux only; elsewhere it does nothing. A process whose parent is already gone ends here.
+    `parent` is the process of that thread; where it is gone already, this one ends here. Linux
+    only: elsewhere it does nothing.
     """
     if _libc is None:
         return
@@ -34,12 +34,11 @@ def start(
     umask: int = -1,
     quiet: bool = False,
 ) -> subprocess.Popen[bytes]:
-    """Starts a child in a session of its own, so that Ctrl-C at the terminal does not reach it
-    before it is told to end.
+    """Starts a child in a new session, where Ctrl-C at the terminal does not reach it.
 
-    It is sent `on_orphaned` when this process is gone. Call it from the main
-    thread: a child is orphaned when the thread that forked it ends. `umask` -1
-    leaves it as it is; `quiet` throws the output away.
+    It is sent `on_orphaned` when this process is gone. To be called from the main thread: a child
+    is orphaned when the thread that forked it ends. `umask` -1 leaves it as it is; `quiet` discards
+    the output.
     """
     parent = os.getpid()
     output = subprocess.DEVNULL if quiet else None
@@ -57,8 +56,9 @@ def start(
 
 
 def end(process: subprocess.Popen[bytes], seconds: float) -> None:
-    """Ends a child of `start`: SIGTERM, then `seconds` of patience, then SIGKILL for its whole
-    session.
+    """Ends a child of `start` by SIGTERM, and after `seconds` by SIGKILL.
+
+    SIGKILL goes to its whole session.
     """
     if process.poll() is not None:
         return
@@ -73,9 +73,9 @@ def end(process: subprocess.Popen[bytes], seconds: float) -> None:
 
 
 def exit_code(process: subprocess.Popen[bytes]) -> int:
-    """Returns how a child ended, as a shell says it.
+    """Returns the exit code of a child as a shell does.
 
-    It is its code, or 128 + the number of the signal that killed it.
+    Where a signal killed it, that is 128 + the number of the signal.
     """
     code = process.wait()
     return code if code >= 0 else 128 - code

@@ -1,4 +1,4 @@
-"""What a supervising process is told: to stop, or that a child has ended."""
+"""The signals that a supervising process waits for: to stop, or that a child has ended."""
 
 import contextlib
 import os
@@ -9,7 +9,7 @@ from types import FrameType, TracebackType
 from typing import Any, Self
 
 _STOP = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-# One Ctrl-C may arrive twice, from the terminal and from whatever started us.
+# One Ctrl-C may arrive twice, from the terminal and from the program that started us.
 _ONE_PRESS_SECONDS = 1.0
 
 
@@ -22,10 +22,9 @@ class Forced(BaseException):
 
 
 class Signals:
-    """Turns SIGINT, SIGTERM and SIGHUP, while entered, into requests to stop, taken up at the next
-    `wait`.
+    """Turns SIGINT, SIGTERM and SIGHUP, while entered, into Stopped at the next `wait`.
 
-    A second Ctrl-C raises Forced wherever the program is.
+    A second Ctrl-C raises Forced at once.
     """
 
     def __init__(self) -> None:
@@ -37,14 +36,14 @@ class Signals:
         os.set_blocking(self._reader, False)
         os.set_blocking(self._writer, False)
         self._wakeup_before = signal.set_wakeup_fd(self._writer, warn_on_full_buffer=False)
-        # Under nohup a closed terminal is to be ignored.
+        # nohup has SIGHUP ignored, which must stay so.
         ignored = signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
         self._before = {
             number: signal.signal(number, self._stop)
             for number in _STOP
             if number != signal.SIGHUP or not ignored
         }
-        # Without a handler of Python's own the end of a child writes nothing into the pipe.
+        # Without a handler in Python, the end of a child would write nothing into the pipe.
         self._before[signal.SIGCHLD] = signal.signal(signal.SIGCHLD, lambda number, frame: None)
         return self
 

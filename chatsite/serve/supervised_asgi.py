@@ -1,4 +1,4 @@
-"""The site as `manage.py serve` runs it: no worker outlives the process that started it."""
+"""The ASGI application under `manage.py serve`: no worker outlives its parent process."""
 
 import multiprocessing
 import os
@@ -7,7 +7,7 @@ import signal
 from chatsite.serve.processes import end_with_parent
 
 _parent = multiprocessing.parent_process()
-# A child of uvicorn's own; a single uvicorn was bound to `serve` when it was started.
+# This is a worker of uvicorn; a single uvicorn was bound to `serve` at its start.
 if _parent is not None and _parent.pid is not None:
     end_with_parent(signal.SIGKILL, _parent.pid)
 

@@ -1,4 +1,4 @@
-"""Everything that makes a site on one machine, started, watched and ended in order."""
+"""Starts, watches and ends, in order, all that makes a site on one machine."""
 
 import http.client
 import json
@@ -24,12 +24,12 @@ from chatsite.serve.preflight import StartupError
 from chatsite.serve.signals import Signals, Stopped
 
 _START_SECONDS = 60.0
-# On top of DRAIN_SECONDS: for the last requests, to save what was still running, and to end.
+# Added to DRAIN_SECONDS for the last requests, for saving what still runs, and for ending.
 _DRAIN_MARGIN_SECONDS = 25.0
 _OWNER_ALONE = 0o077
 _READABLE_TO_ALL = 0o022
 _LOOPBACK = "127.0.0.1"
-# To be asked on loopback, not to bind to.
+# Addresses to ask, where the server listens on all.
 _EVERYWHERE = {"0.0.0.0": _LOOPBACK, "::": "::1"}  # noqa: S104
 
 
@@ -53,7 +53,7 @@ class DemoModel:
         self._process = processes.start(command, env=_with_our_modules(os.environ))
 
     def wait_until_ready(self) -> None:
-        """Raises StartupError when it does not answer."""
+        """Returns when it answers; raises StartupError when it does not."""
         assert self._process is not None
         _wait_for_http(
             self._process, _LOOPBACK, self._port, "/v1/models", "The demo model", self._pause
@@ -81,7 +81,7 @@ class Supervisor:
         self._demo: DemoModel | None = None
 
     def run(self) -> int:
-        """Returns the exit code: 0 after a stop that was asked for, else uvicorn's own.
+        """Runs the site; returns 0 after a stop that was asked for, else uvicorn's exit code.
 
         Raises StartupError and Forced.
         """
@@ -97,7 +97,7 @@ class Supervisor:
                 return 0
 
     def _start(self, running: ExitStack) -> subprocess.Popen[bytes]:
-        # Conversations are in the files made from now on.
+        # The files made from now on hold conversations.
         os.umask(_OWNER_ALONE)
         preflight.check_data_dir(settings.DATA_DIR)
         preflight.check_port(settings.HOST, settings.PORT)
@@ -131,13 +131,13 @@ class Supervisor:
             preflight.check_redis(settings.REDIS_URL)
 
     def _help(self, helper: EmbeddedValkey | DemoModel, running: ExitStack) -> None:
-        # What is only half started must be ended too.
+        # A helper that is only half started must be ended, too.
         running.callback(helper.stop)
         helper.start()
         self._helpers.append(helper)
 
     def _prepare_database(self) -> str | None:
-        """Migrates and sees to the first admin; returns the set-up link where one is needed."""
+        """Migrates and makes the first admin; returns the set-up link where one is needed."""
         try:
             call_command("migrate", interactive=False, verbosity=0)
             return ensure_admin(from_process(settings.BASE_DIR))
@@ -151,8 +151,8 @@ class Supervisor:
     def _environment(self) -> dict[str, str]:
         """Returns the environment of the workers.
 
-        It is without the first admin's password, and with the demo model's address where it
-        answers.
+        It is that of this process without the password of the first admin, and with the address of
+        the demo model if it runs.
         """
         environment = {
             name: value
@@ -173,7 +173,7 @@ class Supervisor:
             # The site decides itself who the client is.
             "proxy_headers": False,
             "server_header": False,
-            # uvicorn's writes query strings, search words and tokens among them.
+            # uvicorn's access log would hold query strings, with search words and tokens.
             "access_log": False,
             "log_level": "warning",
             "log_config": str(Path(__file__).with_name("uvicorn_logging.json")),
@@ -193,7 +193,7 @@ class Supervisor:
             self._say(f"No one has an account yet. Make the first admin, within a day, at {link}")
 
     def _watch(self, server: subprocess.Popen[bytes]) -> int:
-        """Starts helpers again that end; returns when uvicorn has ended by itself.
+        """Restarts helpers that end; returns the exit code when uvicorn ends by itself.
 
         Raises Stopped.
         """
@@ -202,7 +202,7 @@ class Supervisor:
             for helper in self._helpers:
                 if helper.revive():
                     self._say(f"The {helper.name} had ended; it was started again.")
-                    # One that ends at once must not keep this process busy.
+                    # A helper that ends at once must not keep this process busy.
                     self._signals.wait(1)
         code = processes.exit_code(server)
         self._say(f"The site ended by itself (exit code {code}); see its messages above.")
@@ -210,13 +210,13 @@ class Supervisor:
 
 
 def _with_our_modules(environment: Mapping[str, str]) -> dict[str, str]:
-    """Returns that environment for a child that imports our modules, whatever its folder."""
+    """Returns the environment for a child that imports our modules, from any folder."""
     path = os.pathsep.join(filter(None, (str(settings.BASE_DIR), environment.get("PYTHONPATH"))))
     return {**environment, "PYTHONPATH": path}
 
 
 def _collect_static() -> None:
-    """Makes them readable to a proxy, which runs as another user."""
+    """Collects the static files, readable to a proxy, which runs as another user."""
     os.umask(_READABLE_TO_ALL)
     try:
         call_command("collectstatic", interactive=False, verbosity=0)
@@ -232,9 +232,9 @@ def _wait_for_http(
     what: str,
     pause: Callable[[float], None],
 ) -> None:
-    """Returns when `process` answers HTTP there, whatever it says.
+    """Returns when `process` answers HTTP at that address, with any status.
 
-    Raises StartupError when it ends or says nothing for a minute.
+    Raises StartupError when it ends, or does not answer for a minute.
     """
     deadline = monotonic() + _START_SECONDS
     while not _speaks_http(host, port, path):

@@ -1,8 +1,7 @@
-"""uvicorn as `manage.py serve` runs it, in a process of its own: `python -m
-chatsite.serve.web_server OPTIONS`, these as JSON.
+"""Runs uvicorn for `manage.py serve`: `python -m chatsite.serve.web_server OPTIONS`.
 
-The options are those of `uvicorn.Config`. With one worker the exit code is
-uvicorn's own; with several it is 0 even when they could not start.
+OPTIONS are those of `uvicorn.Config`, as JSON. With one worker the exit code is that of uvicorn;
+with several it is 0 even when they could not start.
 """
 
 import contextlib
@@ -17,11 +16,11 @@ APPLICATION = "chatsite.serve.supervised_asgi:application"
 
 
 class Workers(Multiprocess):
-    """Runs several workers on one socket, which is not kept open once they are told to stop."""
+    """Runs several workers on one socket, which is closed as soon as they are told to stop."""
 
     def terminate_all(self) -> None:
-        # Kept open here, the kernel would go on taking connections, which go unanswered until the
-        # drain is over: a proxy in front must be refused, so that it asks the next instance.
+        # Through an open socket the kernel would take connections that no one answers until the
+        # drain is over. A proxy must be refused, so that it asks the next instance.
         for socket in self.sockets:
             socket.close()
         super().terminate_all()

@@ -15,7 +15,7 @@ class Command(BaseCommand):
         "Checks a deployment from inside and through its public address; one line a finding, exit 1"
         " if anything fails."
     )
-    # The system checks are findings here: their errors stop nothing.
+    # The system checks are findings here; their errors must not stop the command.
     requires_system_checks = []
 
     def add_arguments(self, parser: CommandParser) -> None:

@@ -13,7 +13,7 @@ class Command(BaseCommand):
         "Runs the whole site on this machine: database, Valkey, demo model, web server. Ctrl-C ends"
         " all of it."
     )
-    # Not the check for a key: where there is none, this command starts the demo model.
+    # Without the check for a key: where there is none, this command starts the demo model.
     requires_system_checks = [SETTINGS]
 
     def handle(self, *args: Any, **options: Any) -> None:
