@@ -1,3 +1,4 @@
-"""`python -m bench`: this site and the plain tutorial way side by side. docs/bench.md says how to
-read it.
+"""Measures this site and the plain tutorial way side by side: `python -m bench`.
+
+docs/bench.md says how to read the result.
 """

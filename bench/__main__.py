@@ -1,4 +1,4 @@
-"""`python -m bench [--check]`: measures this site and the baseline in turns and prints both."""
+"""`python -m bench [--check]`: measures this site and the baseline in turns, prints both."""
 
 import argparse
 import sys
@@ -8,10 +8,11 @@ from pathlib import Path
 from bench import servers
 from bench.report import Pair, median, misses, table, turn_misses, turns_table
 from bench.run import LoadFailed, Measured, measure, warm_up
-from bench.turns import measure_turns
+from bench.turns import Turns, measure_turns
 from bench.wire import burst_prompt, paced_prompt
 
 _SERVERS = {"site": servers.site, "baseline": servers.baseline}
+Round = tuple[Measured, Measured]
 
 
 def arguments() -> argparse.Namespace:
@@ -43,10 +44,8 @@ def arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def measure_round(
-    name: str, options: argparse.Namespace, base_url: str
-) -> tuple[Measured, Measured]:
-    """Measures a fresh server under paced load, then in a burst."""
+def measure_round(name: str, options: argparse.Namespace, base_url: str) -> Round:
+    """Returns the figures of a fresh server under paced load, and then in a burst."""
     with (
         tempfile.TemporaryDirectory(prefix=f"bench-{name}-") as folder,
         _SERVERS[name](Path(folder), base_url) as server,
@@ -64,22 +63,30 @@ def measure_round(
         )
 
 
+def measure_all(options: argparse.Namespace) -> tuple[dict[str, list[Round]], Turns]:
+    """Returns the rounds of each server, which take turns, and the turns of the site.
+
+    Raises LoadFailed, or RuntimeError when a server does not start.
+    """
+    runs: dict[str, list[Round]] = {name: [] for name in _SERVERS}
+    with (
+        tempfile.TemporaryDirectory(prefix="bench-") as folder,
+        servers.upstream(Path(folder)) as base_url,
+    ):
+        for _ in range(options.rounds):
+            for name in _SERVERS:
+                runs[name].append(measure_round(name, options, base_url))
+        with (
+            tempfile.TemporaryDirectory(prefix="bench-site-") as site_folder,
+            servers.site(Path(site_folder), base_url) as server,
+        ):
+            return runs, measure_turns(server)
+
+
 def main() -> int:
     options = arguments()
-    runs: dict[str, list[tuple[Measured, Measured]]] = {name: [] for name in _SERVERS}
     try:
-        with (
-            tempfile.TemporaryDirectory(prefix="bench-") as folder,
-            servers.upstream(Path(folder)) as base_url,
-        ):
-            for _ in range(options.rounds):
-                for name in _SERVERS:
-                    runs[name].append(measure_round(name, options, base_url))
-            with (
-                tempfile.TemporaryDirectory(prefix="bench-site-") as site_folder,
-                servers.site(Path(site_folder), base_url) as server,
-            ):
-                turns = measure_turns(server)
+        runs, turns = measure_all(options)
     except (LoadFailed, RuntimeError) as error:
         print(error, file=sys.stderr)
         return 1

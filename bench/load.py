@@ -1,7 +1,7 @@
 """The load generator: `python -m bench.load` with a `Load` as JSON on its standard input.
 
-It prints a line of JSON when all streams are open (`{"open": true}`), one when
-the first of them ends (`{"closing": true}`), and the result at the end.
+It prints a line of JSON when all streams are open (`{"open": true}`), one when the first of them
+ends (`{"closing": true}`), and the result at the end.
 """
 
 import asyncio
@@ -20,7 +20,10 @@ _READ_BYTES = 1 << 18
 
 @dataclass(frozen=True)
 class Load:
-    """Describes `streams` requests, opened evenly over `ramp` seconds; `body` has the prompt in it."""
+    """Describes the requests: `streams` of them, opened evenly over `ramp` seconds.
+
+    `body` is the JSON of one, with `prompt` in it.
+    """
 
     port: int
     path: str
@@ -34,8 +37,9 @@ class Load:
 
 @dataclass
 class Result:
-    """Latencies in microseconds while all streams were open; `seconds` from the first request to
-    the last answer's end.
+    """Holds the latencies in microseconds while all streams were open.
+
+    `seconds` is the time from the first request to the end of the last answer.
     """
 
     latencies: list[int] = field(default_factory=list)
@@ -121,14 +125,14 @@ class Generator:
 
 
 def _check(data: bytes) -> None:
-    """Raises RuntimeError for an answer that will not come."""
+    """Raises RuntimeError for a response that is not the answer."""
     refused = data.startswith(b"HTTP/1.1 ") and not data.startswith(b"HTTP/1.1 200")
     if refused or b"event: error" in data:
         raise RuntimeError(f"the server says {data[:600].decode(errors='replace')}")
 
 
 def _unread(data: bytes) -> bytes:
-    """Returns what may be the beginning of a stamp or of the last event."""
+    """Returns the end of `data` that may be the beginning of a stamp or of the last event."""
     last = None
     for match in STAMP.finditer(data, max(0, len(data) - 2 * STAMP_BYTES)):
         last = match

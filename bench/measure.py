@@ -1,19 +1,19 @@
-"""What the kernel says of a process (Linux)."""
+"""Reads from the kernel what a process takes (Linux)."""
 
 import time
 from pathlib import Path
 
 
 def cpu_seconds(pid: int) -> float:
-    """Returns processor time of all threads of the process, ended ones included.
+    """Returns the processor time of all threads of a process, ended ones included.
 
-    It is the process's CPU clock, to the nanosecond.
+    It is the CPU clock of the process, to the nanosecond.
     """
     return time.clock_gettime((~pid << 3) | 2)
 
 
 def rss_bytes(pid: int) -> int:
-    """Returns the resident memory of the process."""
+    """Returns the resident memory of a process."""
     return _field(Path(f"/proc/{pid}/smaps_rollup"), "Rss") * 1024
 
 

@@ -1,8 +1,7 @@
-"""`python -m bench.prepare`, in a server's own environment: makes its database ready and prints the
-keys of signed-in sessions.
+"""Prepares the database of a server and prints session keys: `python -m bench.prepare`.
 
-The first is of a person whom no gate refuses; the second, on the site alone, of one who is refused
-from the second turn on.
+It runs in the environment of the server. The first session is of a person whom no limit refuses;
+the second, on the site only, of one who is refused from the second turn on.
 """
 
 import sys
@@ -39,8 +38,9 @@ def _session_key(name: str) -> str:
 
 
 def _lift_limits() -> None:
-    """Limits so wide that all gates are passed and none refuses: counting is part of what is
-    measured.
+    """Makes the limits so wide that none refuses.
+
+    They still count, as counting is part of what is measured.
     """
     from chat.models import ChatModel, Quota
 
@@ -55,7 +55,7 @@ def _lift_limits() -> None:
 
 
 def _limit(name: str) -> None:
-    """Copies the limits, but allows one turn a day."""
+    """Gives a person a copy of the default quota that allows one turn a day."""
     from django.contrib.auth.models import User
 
     from chat.models import Quota

@@ -1,4 +1,4 @@
-"""From measurements to the table and the verdict."""
+"""Writes the tables of a run, and judges them by the targets."""
 
 import statistics
 from collections.abc import Sequence
@@ -9,7 +9,7 @@ from bench.turns import Turns
 
 PACED_CPU_RATIO = 0.5
 BURST_CPU_RATIO = 0.1
-# A pool of the process may still grow by a thread or two; a thread a stream is what must not be.
+# A pool of the process may still grow by a thread or two, but not by a thread a stream.
 THREADS_GROWTH = 8
 # A flood of refused turns must not slow down those that are let through.
 REFUSED_RATIO = 3
@@ -64,14 +64,13 @@ def turns_table(turns: Turns) -> str:
         "Turns, one after the other, of a second of CPU",
         f"  {'':<24}{'refused':>12}{'accepted':>12}{'ratio':>10}",
     ]
-    lines.append(
-        f"  {'turns':<24}{turns.refused:>12,.0f}{turns.accepted:>12,.0f}{_ratio(turns.refused, turns.accepted):>10}"
-    )
+    ratio = _ratio(turns.refused, turns.accepted)
+    lines.append(f"  {'turns':<24}{turns.refused:>12,.0f}{turns.accepted:>12,.0f}{ratio:>10}")
     return "\n".join(lines)
 
 
 def turn_misses(turns: Turns) -> list[str]:
-    """Returns the target of refusals, if it was not met."""
+    """Returns a sentence if refused turns cost more than their target, else nothing."""
     ratio = turns.refused / turns.accepted
     return (
         []

@@ -1,4 +1,4 @@
-"""One measurement: a load on one server, and what it cost."""
+"""Measures one load on one server: what it cost."""
 
 import json
 import subprocess
@@ -27,13 +27,12 @@ class Idle:
 
 @dataclass(frozen=True)
 class Measured:
-    """Latencies and CPU in microseconds, memory in bytes; memory and threads are the highest seen
-    while all streams were open.
+    """Holds figures: latencies and CPU in microseconds, memory in bytes.
 
-    `cpu_us_per_delta` is all that was spent over all deltas. Of it,
-    `steady_us_per_delta` was spent on a delta while all streams were open, and
-    `turn_us` on each answer's beginning and end; both are 0 for a burst, which
-    has no such time.
+    Memory and threads are the highest while all streams were open. `cpu_us_per_delta` is all CPU
+    time over all deltas. Of it, `steady_us_per_delta` was spent on a delta while all streams were
+    open, and `turn_us` on the beginning and end of each answer; both are 0 for a burst, which has
+    no such time.
     """
 
     cpu_us_per_delta: float
@@ -52,7 +51,7 @@ class LoadFailed(Exception):
 
 
 class _Sampler:
-    """Watches memory, threads and CPU (seconds) of a process between `start` and `stop`."""
+    """Samples memory, threads and CPU (seconds) of a process between `start` and `stop`."""
 
     def __init__(self, pid: int) -> None:
         self.rss = self.threads = 0
@@ -82,15 +81,19 @@ class _Sampler:
 
 
 def warm_up(server: Server) -> Idle:
-    """Asks for a few short answers at once, so that what is loaded on first use is there before
-    anything is measured.
+    """Returns the figures of a server after a few short answers.
+
+    They load what is loaded on first use before anything is measured.
     """
     _drive(server, paced_prompt(50, 20), _WARM_UP_STREAMS, 0.5, _Sampler(server.pid))
     return Idle(rss_bytes(server.pid), threads(server.pid))
 
 
 def measure(server: Server, idle: Idle, prompt: str, streams: int, ramp: float) -> Measured:
-    """Raises LoadFailed when an answer is refused or not whole."""
+    """Returns what a load cost the server.
+
+    Raises LoadFailed when an answer is refused or not whole.
+    """
     sampler = _Sampler(server.pid)
     before = cpu_seconds(server.pid)
     result = _drive(server, prompt, streams, ramp, sampler)

@@ -1,5 +1,6 @@
-"""The processes of a run: the upstream, a Valkey, the site, the baseline; each on a loopback port
-or socket of its own.
+"""Starts the processes of a run: the upstream, a Valkey, the site, the baseline.
+
+Each has its own loopback port or socket.
 """
 
 import os
@@ -45,9 +46,9 @@ def free_port() -> int:
 def running(
     command: list[str], env: dict[str, str], log: Path
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """Keeps the process while the block runs.
+    """Yields the process, which runs while the block does.
 
-    SIGTERM at its end, and SIGKILL 15 s later if need be.
+    At the end it is sent SIGTERM, and SIGKILL 15 s later if it is still there.
     """
     with log.open("ab") as output:
         process = subprocess.Popen(
@@ -77,7 +78,7 @@ def upstream(folder: Path) -> Iterator[str]:
 
 @contextmanager
 def site(folder: Path, base_url: str) -> Iterator[Server]:
-    """Yields this site with one worker, on SQLite and a Valkey of its own."""
+    """Yields this site with one worker, on SQLite and its own Valkey."""
     valkey = ValkeyServer(
         port=0, data_dir=folder / "valkey", unix_socket_path=folder / "valkey.sock"
     )
@@ -95,7 +96,10 @@ def site(folder: Path, base_url: str) -> Iterator[Server]:
 
 @contextmanager
 def baseline(folder: Path, base_url: str) -> Iterator[Server]:
-    """Yields the plain tutorial way. Django's own ASGI handler knows no lifespan."""
+    """Yields the plain tutorial way.
+
+    The lifespan is off: Django's own ASGI handler knows none.
+    """
     env = {"DJANGO_SETTINGS_MODULE": "bench.baseline.settings"}
     with _uvicorn(
         "baseline", "bench.baseline.asgi:application", "off", env, folder, base_url
@@ -122,7 +126,17 @@ def _uvicorn(
         "CSRF_COOKIE_NAME": "csrftoken",
         **settings,
     }
-    sessions = subprocess.run(
+    sessions = _session_keys(env)
+    command = [sys.executable, "-m", "uvicorn", application, "--port", str(port)]
+    command += ["--lifespan", lifespan, "--no-proxy-headers", "--no-access-log"]
+    with running(command, env, log) as process:
+        wait_for(lambda: _is_healthy(port), process, log)
+        yield Server(name, process.pid, port, *sessions)
+
+
+def _session_keys(env: dict[str, str]) -> list[str]:
+    """Returns what bench.prepare prints, once it has prepared the database."""
+    return subprocess.run(
         [sys.executable, "-m", "bench.prepare"],
         cwd=ROOT,
         env=env,
@@ -130,26 +144,12 @@ def _uvicorn(
         stdout=subprocess.PIPE,
         text=True,
     ).stdout.split()
-    command = [
-        sys.executable,
-        "-m",
-        "uvicorn",
-        application,
-        "--port",
-        str(port),
-        "--lifespan",
-        lifespan,
-        "--no-proxy-headers",
-        "--no-access-log",
-    ]
-    with running(command, env, log) as process:
-        wait_for(lambda: _is_healthy(port), process, log)
-        yield Server(name, process.pid, port, *sessions)
 
 
 def wait_for(ready: Callable[[], bool], process: subprocess.Popen[bytes], log: Path) -> None:
-    """Returns when `ready` says so; RuntimeError with the log when the process ends before, or
-    after START_SECONDS.
+    """Returns as soon as `ready` returns True.
+
+    Raises RuntimeError, with the log, when the process ends before, or after START_SECONDS.
     """
     deadline = monotonic() + START_SECONDS
     while not ready():
@@ -160,8 +160,9 @@ def wait_for(ready: Callable[[], bool], process: subprocess.Popen[bytes], log: P
 
 
 def _environment() -> dict[str, str]:
-    """Returns this process's environment with every setting of the site empty, which counts as
-    unset: no .env file reaches the bench.
+    """Returns the environment of this process with all settings of the site empty.
+
+    An empty setting counts as unset, and no value of a .env file takes its place.
     """
     names = re.findall(
         r'\benv\.\w+\(\s*"([A-Z_]+)"', (ROOT / "chatsite" / "settings.py").read_text()

@@ -1,4 +1,4 @@
-"""What a turn costs by itself: one that is let through, and one that a limit refuses."""
+"""Measures what a turn costs: one that is accepted, and one that a limit refuses."""
 
 import http.client
 import json
@@ -23,11 +23,11 @@ class Turns:
 
 
 def measure_turns(server: Server) -> Turns:
-    """Turns one after the other; an accepted one is read to the end of its answer of one delta.
+    """Returns the costs of turns that are sent one after the other.
 
-    Raises LoadFailed.
+    An accepted one is read to the end of its answer of one delta. Raises LoadFailed.
     """
-    # The one turn that the limit lets through.
+    # This is the one turn that the limit lets through.
     _send(server, server.refused, 1, 200)
     return Turns(
         _per_cpu_second(server, server.refused, _REFUSED, 429),

@@ -1,6 +1,6 @@
-"""The benchmark's upstream: `python -m bench.upstream PORT`.
+"""The upstream of the benchmark: `python -m bench.upstream PORT`.
 
-OpenAI's stream format with stamped deltas, at a pace or in a burst.
+It sends OpenAI's stream format with stamped deltas, at a pace or in a burst.
 """
 
 import asyncio
@@ -17,15 +17,17 @@ _HEAD = (
     b" no-cache\r\nx-request-id: req_bench\r\ntransfer-encoding: chunked\r\n\r\n"
 )
 _META = (
-    b'"id":"chatcmpl-BenchBenchBenchBenchBenchBe","object":"chat.completion.chunk","created":1700000000,'
-    b'"model":"gpt-4o-mini-2024-07-18","service_tier":"default","system_fingerprint":"fp_0123456789"'
+    b'"id":"chatcmpl-BenchBenchBenchBenchBenchBe","object":"chat.completion.chunk",'
+    b'"created":1700000000,"model":"gpt-4o-mini-2024-07-18","service_tier":"default",'
+    b'"system_fingerprint":"fp_0123456789"'
 )
 _BEFORE = b"data: {" + _META + b',"choices":[{"index":0,"delta":{"content":"'
 _AFTER = b'"},"logprobs":null,"finish_reason":null}],"usage":null}\n\n'
 _FINISH = (
     b"data: {"
     + _META
-    + b',"choices":[{"index":0,"delta":{},"logprobs":null,"finish_reason":"stop"}],"usage":null}\n\n'
+    + b',"choices":[{"index":0,"delta":{},"logprobs":null,"finish_reason":"stop"}],'
+    b'"usage":null}\n\n'
 )
 _USAGE = (
     b"data: {"
@@ -44,7 +46,7 @@ def _delta(text: bytes) -> bytes:
 
 
 class Connection(asyncio.Protocol):
-    """Serves one connection: requests one after the other."""
+    """Serves one connection, with requests one after the other."""
 
     def __init__(self) -> None:
         self._inbox = b""

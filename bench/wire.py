@@ -1,7 +1,7 @@
-"""What the upstream and the load generator agree on: a delta that says when it was sent.
+"""What the upstream and the load generator agree on: deltas that say when they were sent.
 
-A stamp is `@` and fifteen digits: microseconds of the monotonic clock, which
-all processes of a machine share.
+A stamp is `@` and fifteen digits: microseconds of the monotonic clock, which all processes of a
+machine share.
 """
 
 import re
@@ -9,8 +9,8 @@ from time import monotonic_ns
 
 STAMP = re.compile(rb"@(\d{15})")
 STAMP_BYTES = 16
-# In a burst the clock of every delta says little, and real deltas are short words: one in so many
-# is stamped.
+# In a burst one delta in so many is stamped: real deltas are short words, and one stamp a delta
+# would say little more.
 BURST_STAMP_EVERY = 20
 
 
@@ -23,12 +23,12 @@ def stamp() -> bytes:
 
 
 def paced_prompt(rate: int, deltas: int) -> str:
-    """Asks the upstream for `deltas` stamped deltas, `rate` of them a second."""
+    """Returns the prompt for `deltas` stamped deltas, `rate` of them a second."""
     return f"bench paced {rate} {deltas}"
 
 
 def burst_prompt(deltas: int) -> str:
-    """Asks the upstream for `deltas` as fast as they are taken."""
+    """Returns the prompt for `deltas` as fast as they are taken."""
     return f"bench burst 0 {deltas}"
 
 

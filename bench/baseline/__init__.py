@@ -1,4 +1,4 @@
-"""The plain tutorial way to stream from OpenAI through Django: what the site is measured against.
+"""The plain tutorial way to stream from OpenAI through Django, for comparison.
 
 Nothing in it is slow on purpose.
 """

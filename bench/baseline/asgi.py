@@ -1,4 +1,4 @@
-"""What `startproject` writes."""
+"""The ASGI application as `startproject` writes it."""
 
 from django.core.asgi import get_asgi_application
 

@@ -1,4 +1,4 @@
-"""The settings that `startproject` makes, without what the view does not use."""
+"""The settings that `startproject` makes, without those that the view does not use."""
 
 import os
 from pathlib import Path

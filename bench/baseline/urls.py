@@ -1,4 +1,4 @@
-"""One address, and one to see that the server is up."""
+"""The address of the view, and one that says that the server is up."""
 
 from django.urls import path
 

@@ -1,3 +1,4 @@
-"""Everything that can go wrong, at random and at once, for a bounded time; afterwards every
-invariant must hold (`make soak`).
+"""All faults at random and at once, for a bounded time (`make soak`).
+
+After it every invariant must hold.
 """

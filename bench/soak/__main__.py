@@ -1,5 +1,6 @@
-"""`python -m bench.soak`: SECONDS (300) of faults with the SEED given, or a new one; exit 1 when a
-sum is wrong.
+"""Runs a soak: `python -m bench.soak` with SECONDS (300) and SEED (random) as variables.
+
+Exits with 1 when an invariant does not hold.
 """
 
 import os
@@ -22,7 +23,7 @@ def main() -> int:
         django.setup()
         from django.core.management import call_command
 
-        # Its modules know Django's models, which want the settings first.
+        # Its modules import Django's models, which need the settings first.
         from bench.soak.run import soak
 
         call_command("migrate", interactive=False, verbosity=0)

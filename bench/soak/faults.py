@@ -1,4 +1,4 @@
-"""What befalls the servers in a soak, each kind in a thread of its own, so that they meet."""
+"""The faults of a soak, each kind in a thread, so that they coincide."""
 
 import os
 import signal
@@ -12,12 +12,10 @@ from tests.harness.apart import Apart
 
 
 class Faults:
-    """Strikes at random from `start` to `stop`.
+    """Makes faults at random from `start` to `stop`.
 
-    `struck` says what befell whom, and when (seconds from the start).
-
-    Workers are lost in the first half of the time only: what serves at the end has served long
-    enough to have leaked.
+    `struck` lists them with the seconds since the start. Workers are lost in the first half only:
+    those at the end have then served long enough to show a leak.
     """
 
     def __init__(self, apart: Apart, dice: Random, seconds: float) -> None:
@@ -45,7 +43,7 @@ class Faults:
             thread.start()
 
     def stop(self) -> None:
-        """Returns when everything is there again."""
+        """Ends the faults, and returns when everything is there again."""
         self._over.set()
         for thread in self._threads:
             thread.join()

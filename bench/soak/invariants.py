@@ -1,5 +1,6 @@
-"""What must be true after a soak: of every answer, of the ledger, of Redis, of the upstream, of the
-processes.
+"""What must be true after a soak.
+
+It is checked of every answer, the ledger, Redis, the upstream and the processes.
 """
 
 from collections.abc import Iterable, Iterator
@@ -13,13 +14,13 @@ from bench import measure
 from bench.soak.visitor import Reading
 from tests.harness.apart import Apart
 
-# A worker that has served anything has warmed its caches and keeps idle connections; hundreds of
-# leaks would be more.
+# A worker that has served has warm caches and idle connections; hundreds of leaks would be more
+# than this.
 MORE_BYTES = 48 * 1024 * 1024
 MORE_THREADS = 10
 MORE_DESCRIPTORS = 40
 _MAX_TTL_SECONDS = 3600
-# One for the whole site: the version of its quotas and models.
+# The one key of the whole site: the version of its quotas and models.
 _FOR_EVER = {"chatsite:configuration"}
 
 
@@ -89,13 +90,7 @@ def _of_text(apart: Apart, reading: Reading) -> Iterator[str]:
             " others"
         )
     if reading.cursor is None:
-        # A reader who left has seen a part; of a worker that was killed the last words are lost, as
-        # the contract says.
-        if not (stored.startswith(seen) or (was_lost and seen.startswith(stored))):
-            yield (
-                f"the {len(seen)} characters that were read are not the beginning of the"
-                f" {len(stored)} stored"
-            )
+        yield from _of_part(seen, stored, was_lost)
         return
     if status != reading.status or ([error] if error else []) != reading.errors[-1:]:
         yield f"it was told as {reading.status} {reading.errors} and is stored as {status} {error}"
@@ -112,11 +107,21 @@ def _of_text(apart: Apart, reading: Reading) -> Iterator[str]:
         )
 
 
+def _of_part(seen: str, stored: str, was_lost: bool) -> Iterator[str]:
+    """Yields what is wrong with the part that a reader saw who left before the end."""
+    # Where a worker was killed the contract allows that the end of the text is not stored.
+    if not (stored.startswith(seen) or (was_lost and seen.startswith(stored))):
+        yield (
+            f"the {len(seen)} characters that were read are not the beginning of the"
+            f" {len(stored)} stored"
+        )
+
+
 # --- Stores -------------------------------------------------------------------
 
 
 def of_ledger(apart: Apart) -> Iterator[str]:
-    """Yields what still runs, and what has not exactly one row."""
+    """Yields answers that still run, or have not exactly one row."""
     counts = {
         "rows of the ledger are still running": (
             "SELECT count(*) FROM chat_usage WHERE outcome = 'running'"
@@ -143,7 +148,10 @@ def of_ledger(apart: Apart) -> Iterator[str]:
 
 
 def of_redis(apart: Apart) -> Iterator[str]:
-    """Yields slots and reservations that are held by no answer, and keys that would stay for ever."""
+    """Yields what is left in Redis without an answer.
+
+    That is slots, reservations, and keys that would never expire.
+    """
     with redis.Redis.from_url(apart.valkey.url) as client:
         for key in client.scan_iter("*"):
             name, ttl = key.decode(), client.ttl(key)
@@ -163,7 +171,7 @@ def of_redis(apart: Apart) -> Iterator[str]:
 
 
 def of_log(log: str) -> Iterator[str]:
-    """Yields errors: a fault that was met as it should be is a warning at most."""
+    """Yields errors in the log: a fault that was handled is a warning at most."""
     for line in log.splitlines():
         if line.startswith("Traceback") or " ERROR " in line:
             yield f"in the log: {line}"

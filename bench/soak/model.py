@@ -1,6 +1,4 @@
-"""What the model says in a soak: good answers of many shapes, and every bad one that the tests
-know.
-"""
+"""The answers of the model in a soak: good ones of many shapes, and bad ones."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -41,7 +39,7 @@ SHORT = Plan([wire.answer("well ", "and good")], "well and good")
 
 
 def draw(dice: Random) -> Plan:
-    """Draws a plan.
+    """Returns a plan at random.
 
     Half of the answers are good and slow, so that faults strike in the middle of them.
     """

@@ -1,6 +1,4 @@
-"""One soak: two workers behind nginx, people who ask at once, faults, and at the end the
-invariants.
-"""
+"""Runs one soak: two workers behind nginx, people who ask at once, and faults."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -21,7 +19,8 @@ from tests.harness.people import create_person
 from tests.harness.site import Site
 
 PEOPLE = 4
-# One more than they have slots: some are refused now and then, and the slots must be free again.
+# One more than they have slots: some are refused now and then, and all slots must be free at the
+# end.
 TABS_EACH = 3
 _SETTLE_SECONDS = 40
 _WARM_UP_TURNS = 3
@@ -37,7 +36,7 @@ _SETTINGS = {
 
 @dataclass
 class Report:
-    """Holds what came of a soak; `wrong` is empty after a good run."""
+    """Holds the result of a soak; `wrong` is empty after a good run."""
 
     seed: int
     counts: Counter[str] = field(default_factory=Counter)
@@ -60,7 +59,7 @@ class Report:
 
 
 def soak(environment: Environment, seconds: float, seed: int) -> Report:
-    """Runs for about that long, and then up to 40 s more until everything is settled."""
+    """Runs for `seconds`, and then up to 40 s more until everything is settled."""
     dice, report = Random(seed), Report(seed)
     sessions = [_new_session() for _ in range(PEOPLE)]
     with (
@@ -80,27 +79,38 @@ def soak(environment: Environment, seconds: float, seed: int) -> Report:
         report.struck = faults.struck
         report.wrong = [words for visitor in visitors for words in visitor.faults]
         report.counts = sum((visitor.counts for visitor in visitors), Counter())
-        readings = [reading for visitor in visitors for reading in visitor.readings]
-        report.wrong += _settled(
-            lambda: [
-                *invariants.of_ledger(apart),
-                *invariants.of_redis(apart),
-                *_upstream(environment),
-            ],
-            visitors[:PEOPLE],
-        )
-        report.wrong += invariants.of_answers(apart, readings)
-        for visitor in visitors:
-            visitor.close()
-        report.wrong += _settled(lambda: invariants.of_processes(before, invariants.largest(apart)))
-        report.wrong += invariants.of_log(apart.site.log())
+        report.wrong += _wrong_after(environment, apart, visitors, before)
         report.counts.update(_ends(apart))
     return report
 
 
+def _wrong_after(
+    environment: Environment,
+    apart: Apart,
+    visitors: Sequence[Visitor],
+    before: invariants.Footprint,
+) -> Iterator[str]:
+    """Yields the invariants that do not hold after the faults, and closes the visitors."""
+    # Turns that are taken to settle things are not checked themselves.
+    readings = [reading for visitor in visitors for reading in visitor.readings]
+    yield from _settled(
+        lambda: [
+            *invariants.of_ledger(apart),
+            *invariants.of_redis(apart),
+            *_upstream(environment),
+        ],
+        visitors[:PEOPLE],
+    )
+    yield from invariants.of_answers(apart, readings)
+    for visitor in visitors:
+        visitor.close()
+    yield from _settled(lambda: invariants.of_processes(before, invariants.largest(apart)))
+    yield from invariants.of_log(apart.site.log())
+
+
 def _new_session() -> str:
     def no_site() -> Site:
-        raise AssertionError("a soak has a site of its own")
+        raise AssertionError("a soak has its own site")
 
     return create_person(
         "soak",
@@ -151,10 +161,10 @@ def _upstream(environment: Environment) -> Iterator[str]:
 
 
 def _settled(look: Callable[[], Iterable[str]], callers: Sequence[Visitor] = ()) -> list[str]:
-    """Returns what is still wrong when it had time to come right.
+    """Returns what is still wrong after _SETTLE_SECONDS, during which `callers` take turns.
 
-    What a process took that was killed in the middle of an admission is swept away by the next turn
-    of the same person.
+    What a process held that was killed during an admission is released by the next turn of the same
+    person.
     """
     deadline = monotonic() + _SETTLE_SECONDS
     while (wrong := list(look())) and monotonic() < deadline:

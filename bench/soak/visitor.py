@@ -1,5 +1,6 @@
-"""A reader as the page is one: it resumes from its cursor, sends a turn again under the same id,
-and is cut off at random.
+"""A reader that behaves as the page does, but is cut off at random.
+
+It resumes from its cursor, and sends a turn again under the same id.
 """
 
 from collections import Counter
@@ -18,9 +19,9 @@ from tests.harness.client import Client, Stream
 from tests.harness.sse import Event
 from tests.harness.upstream import Upstream
 
-# In every prompt, to tell a soak's requests to the model from a test's.
+# It is in every prompt, to tell the requests of a soak from those of a test.
 MARK = "In a soak: "
-# Every fault is over, and every lost worker's answer claimed, long before this.
+# All faults are over, and the answers of all lost workers claimed, long before this.
 _ANSWER_SECONDS = 60
 _CUT, _STOP, _LEAVE, _STATELESS, _GO_ON = 0.4, 0.15, 0.1, 0.1, 0.5
 _AGAIN = {
@@ -32,8 +33,8 @@ _AGAIN = {
     "turn_conflict",
 }
 _PROXYS_OWN = {502, 504}
-# Slots are not queued for: of a person's tabs one may find them taken for ever by the others, who
-# ask again at once.
+# There is no queue for slots: the other tabs of a person, which ask again at once, may take them
+# each time.
 _GIVE_UP = 0.2
 
 
@@ -55,7 +56,7 @@ class Reading:
 
 
 class Visitor:
-    """Plays one tab of one person.
+    """Acts as one tab of one person.
 
     `readings` and `faults` fill while it runs; `counts` says what it did.
     """
@@ -70,12 +71,12 @@ class Visitor:
         self._conversation: str | None = None
 
     def run(self, until: float) -> None:
-        """Takes turn after turn, until that monotonic time."""
+        """Takes turn after turn until the monotonic time `until`."""
         while monotonic() < until:
             self.turn(model.draw(self._dice))
 
     def turn(self, plan: model.Plan) -> None:
-        """Takes one turn, to whatever end it comes."""
+        """Takes one turn, until it ends in any way."""
         prompt = MARK + self._upstream.script(*plan.attempts)
         reading = Reading(plan, stored=self._dice.random() >= _STATELESS)
         body: dict[str, Any] = {"messages": [{"role": "user", "content": prompt}]}
@@ -94,7 +95,7 @@ class Visitor:
             self.readings.append(reading)
 
     def _attempt(self, reading: Reading, body: dict[str, Any]) -> bool:
-        """Begins, or goes on reading. Whether there is more to come."""
+        """Begins or resumes the answer; returns whether to try again."""
         try:
             with self._open(reading, body) as stream:
                 if stream.status != 200:
@@ -133,9 +134,9 @@ class Visitor:
         return True
 
     def _read(self, stream: Stream, reading: Reading) -> bool:
-        """Reads until the end, or until a die says otherwise.
+        """Reads to the end, or until the dice choose something else.
 
-        Whether this reader is through with the answer.
+        Returns whether this reader is done with the answer.
         """
         deed, after = self._deed(), self._dice.randint(1, 6)
         for number, event in enumerate(self._taken(stream, reading), 1):
