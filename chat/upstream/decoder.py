@@ -146,6 +146,7 @@ class ChunkDecoder:
 
     def _read_other(self, data: bytes, batch: Batch, pieces: list[str]) -> None:
         try:
+            # Python's parser takes lone surrogates, which msgspec refuses.
             value = json.loads(data, strict=False)
             if isinstance(data, ErrorData):
                 batch.error = value

@@ -7,7 +7,8 @@ import signal
 from chatsite.serve.processes import end_with_parent
 
 _parent = multiprocessing.parent_process()
-# This is a worker of uvicorn; a single uvicorn was bound to `serve` at its start.
+# Each of several workers is a child of uvicorn. A single uvicorn is itself the child of `serve`,
+# which has bound it already.
 if _parent is not None and _parent.pid is not None:
     end_with_parent(signal.SIGKILL, _parent.pid)
 
