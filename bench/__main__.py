@@ -1,4 +1,4 @@
-"""`python -m bench [--check]`: measures this site and the baseline in turns, prints both."""
+"""Measures this site and the baseline in turns: `python -m bench [--check]`."""
 
 import argparse
 import sys

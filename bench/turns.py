@@ -23,9 +23,10 @@ class Turns:
 
 
 def measure_turns(server: Server) -> Turns:
-    """Returns the costs of turns that are sent one after the other.
+    """Returns how many turns a second of CPU is enough for, refused and accepted ones.
 
-    An accepted one is read to the end of its answer of one delta. Raises LoadFailed.
+    They are sent one after the other; an accepted one is read to the end of its answer of one
+    delta. Raises LoadFailed.
     """
     # This is the one turn that the limit lets through.
     _send(server, server.refused, 1, 200)
