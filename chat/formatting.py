@@ -21,7 +21,7 @@ def span(seconds: int) -> str:
 
 
 def per(seconds: int) -> str:
-    """Returns a period as a rate names it: 60 is "a minute", 3600 "an hour", 300 "in 5 minutes"."""
+    """Returns a period as a rate names it: 60 is "a minute", 300 is "in 5 minutes"."""
     length = span(seconds)
     if not length.startswith("1 "):
         return f"in {length}"

@@ -68,8 +68,9 @@ def transfer_late_turn(guest: Requester) -> None:
 def transfer_to_account(guest: Requester, account: Requester) -> None:
     """Makes the guest's conversations the account's, also those with a running answer.
 
-    The turns go along, so that one sent again still finds its answer. The ledger stays as it is:
-    what was used counts for the address.
+    A running answer is known by its own id, so its stream goes on. The turns go along, so that one
+    sent again still finds its answer. The ledger stays as it is: what was used counts for the
+    address.
     """
     Conversation.objects.owned_by(guest).update(user=account.user_id, guest="")
     # A client may have used one id for two turns.
