@@ -1,54 +1,15 @@
-"""The live answer and its readers, on one event loop, without a site."""
+"""The live answer, its text and its end, on one event loop, without a site."""
 
 import asyncio
-from collections.abc import AsyncGenerator
-from time import monotonic
-from typing import Any
-from uuid import uuid4
 
 import pytest
 
-from chat.answers import sse
-from chat.answers.live_answer import PIECE_BYTES, PING_SECONDS, LiveAnswer
+from chat.answers.live_answer import PIECE_BYTES, LiveAnswer
 from chat.errors import InvalidRequest
-from tests.harness.sse import Decoder, Event, text_of
+from tests.harness.live_frames import DONE, names, next_events, rest, waiting
+from tests.harness.sse import Decoder, text_of
 
-DONE: dict[str, Any] = {"status": "complete"}
-
-
-@pytest.fixture
-def live() -> LiveAnswer:
-    return LiveAnswer(uuid4(), {"answer": "the answer"})
-
-
-async def next_events(frames: AsyncGenerator[bytes, None]) -> list[Event]:
-    """The events of the next send; they must be there, or come, without anything else happening for
-    long.
-    """
-    async with asyncio.timeout(5):
-        return Decoder().feed(await anext(frames))
-
-
-async def rest(frames: AsyncGenerator[bytes, None]) -> list[Event]:
-    decoder = Decoder()
-    async with asyncio.timeout(5):
-        return [event async for frame in frames for event in decoder.feed(frame)]
-
-
-async def waiting(frames: AsyncGenerator[bytes, None]) -> "asyncio.Task[list[Event]]":
-    """A reader that has read all there is and waits for more."""
-    task = asyncio.create_task(next_events(frames))
-    for _ in range(3):
-        await asyncio.sleep(0)
-    assert not task.done()
-    return task
-
-
-def names(events: list[Event]) -> list[str]:
-    return [event.name for event in events]
-
-
-# --- Following --------------------------------------------------------------
+# --- Following -------------------------------------------------------------
 
 
 async def test_reader_takes_all_there_is_as_one_delta(live: LiveAnswer) -> None:
@@ -158,7 +119,7 @@ async def test_text_is_kept_once_however_many_read_it(live: LiveAnswer) -> None:
     assert all(not hasattr(reader, "__dict__") for reader in live.readers)
 
 
-# --- The end ------------------------------------------------------------------
+# --- The end ---------------------------------------------------------------
 
 
 async def test_end_comes_once_behind_the_rest_of_the_text(live: LiveAnswer) -> None:
@@ -223,138 +184,3 @@ async def test_handed_over_answer_that_has_ended_tells_its_end(live: LiveAnswer)
     live.detach_readers()
     live.end(DONE)
     assert (await rest(live.frames(0)))[-1].is_end
-
-
-# --- What is being waited for ---------------------------------------------------
-
-
-async def test_statuses_come_in_order_before_the_text_that_followed(live: LiveAnswer) -> None:
-    frames = live.frames(0)
-    await next_events(frames)
-    live.status({"attempt": 2})
-    live.status({"attempt": 3})
-    live.append("a")
-    assert [event.data for event in await rest_of_one_send(frames) if event.name == "status"] == [
-        {"attempt": 2},
-        {"attempt": 3},
-    ]
-
-
-async def rest_of_one_send(frames: AsyncGenerator[bytes, None]) -> list[Event]:
-    events = await next_events(frames)
-    assert names(events) == ["status", "status", "delta"]
-    return events
-
-
-async def test_late_reader_is_told_the_latest_status_only(live: LiveAnswer) -> None:
-    live.status({"attempt": 2})
-    live.status({"attempt": 3})
-    frames = live.frames(0)
-    await next_events(frames)
-    assert [event.data for event in await next_events(frames)] == [{"attempt": 3}]
-
-
-async def test_late_reader_is_told_no_status_once_there_is_text(live: LiveAnswer) -> None:
-    live.status({"attempt": 2})
-    live.append("a")
-    frames = live.frames(0)
-    await next_events(frames)
-    assert names(await next_events(frames)) == ["delta"]
-
-
-# --- Silence --------------------------------------------------------------------
-
-
-async def test_silent_reader_is_pinged_after_fifteen_seconds_and_again(live: LiveAnswer) -> None:
-    frames = live.frames(0)
-    await next_events(frames)
-    (reader,) = live.readers
-    for _ in range(2):
-        task = await waiting(frames)
-        reader.ping_if_silent(reader.sent_at + PING_SECONDS - 0.1)
-        await asyncio.sleep(0)
-        assert not task.done()
-        reader.ping_if_silent(reader.sent_at + PING_SECONDS)
-        assert names(await task) == ["comment"]
-
-
-async def test_ping_counts_as_a_frame_and_text_takes_its_place(live: LiveAnswer) -> None:
-    frames = live.frames(0)
-    await next_events(frames)
-    (reader,) = live.readers
-    task = await waiting(frames)
-    reader.ping_if_silent(monotonic() + PING_SECONDS)
-    live.append("a")
-    assert names(await task) == ["delta"]
-
-
-async def test_ping_is_the_comment_of_the_contract() -> None:
-    assert sse.PING == b": ping\n\n"
-
-
-# --- The plain text, for the page without scripts -----------------------------------
-
-
-async def test_pieces_are_the_text_as_it_comes_and_end_with_the_answer(live: LiveAnswer) -> None:
-    live.append("early ")
-    pieces = live.pieces()
-    assert await anext(pieces) == "early "
-    task = asyncio.create_task(anext(pieces))
-    await asyncio.sleep(0)
-    live.append("🙂")
-    assert await task == "🙂"
-    live.append("last")
-    live.end(DONE)
-    assert [piece async for piece in pieces] == ["last"]
-    assert not live.readers
-
-
-async def test_pieces_tell_silence_by_an_empty_one_and_end_when_readers_are_detached(
-    live: LiveAnswer,
-) -> None:
-    pieces = live.pieces()
-    task = asyncio.create_task(anext(pieces))
-    await asyncio.sleep(0)
-    (reader,) = live.readers
-    reader.ping_if_silent(reader.sent_at + PING_SECONDS)
-    assert await task == ""
-    live.detach_readers()
-    assert [piece async for piece in pieces] == []
-
-
-# --- Who watches ------------------------------------------------------------------
-
-
-def is_watched(live: LiveAnswer) -> bool:
-    return live.unwatched_since is None
-
-
-async def test_answer_is_watched_while_one_reader_is_left(live: LiveAnswer) -> None:
-    assert not is_watched(live)
-    assert not live.was_watched
-    first, second = live.frames(0), live.frames(0)
-    await next_events(first)
-    await next_events(second)
-    assert is_watched(live)
-    await first.aclose()
-    assert is_watched(live)
-    await second.aclose()
-    assert live.unwatched_since == pytest.approx(monotonic(), abs=1)
-    assert live.was_watched
-
-
-async def test_reader_that_leaves_while_it_waits_is_forgotten(live: LiveAnswer) -> None:
-    frames = live.frames(0)
-    await next_events(frames)
-    task = await waiting(frames)
-    task.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await task
-    assert not live.readers
-    live.append("nobody is woken")
-
-
-async def test_reader_that_has_read_to_the_end_is_forgotten(live: LiveAnswer) -> None:
-    live.end(DONE)
-    await rest(live.frames(0))
-    assert not live.readers
