@@ -88,16 +88,15 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def _only_distributes(config: pytest.Config) -> bool:
-    """With `-n`, tests run in processes of their own, each with an environment of its own; this one
-    hands them out.
-    """
+    """Returns whether this process only hands out tests: with `-n`, others run them."""
     return config.getoption("numprocesses", None) is not None and not hasattr(config, "workerinput")
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_unconfigure(config: pytest.Config) -> Iterator[None]:
-    """After everybody else's, and even when one of them raises (pytest does for an unclosed
-    socket): no process is left.
+    """Stops every process, after all other hooks and even when one of them raises.
+
+    pytest raises for an unclosed socket, for one.
     """
     global _environment
     try:
@@ -233,8 +232,9 @@ def nginx(tmp_path: Path) -> "Iterator[Nginx]":
 
 @pytest.fixture
 def start_valkey(environment: Environment) -> Iterator[Callable[[], Valkey]]:
-    """Starts a Valkey of the test's own, to be paused or killed:
-    `start_site(REDIS_URL=start_valkey().url)`.
+    """Starts a Valkey of the test's own, to be paused or killed.
+
+    Use it as `start_site(REDIS_URL=start_valkey().url)`.
     """
     started: list[Valkey] = []
 
@@ -328,10 +328,10 @@ def browser(browser_host: "BrowserHost") -> "Iterator[Browser]":
 
 @pytest.fixture
 def page(browser: "Browser") -> "Iterator[Page]":
-    """A page in a context of its own; the test fails if it leaves an uncaught error or the content
-    security policy refused something.
+    """Yields a page in a context of its own; fails the test for errors in the page.
 
-    To sign in: `page.context.add_cookies(alice.cookies(site))`.
+    These are uncaught errors, and what the content security policy refused. To sign in:
+    `page.context.add_cookies(alice.cookies(site))`.
     """
     from tests.harness.browser import new_context, watch_problems
 

@@ -163,8 +163,9 @@ def test_a_turn_given_back_is_in_the_pass_again(db_ready: None) -> None:
 
 
 def test_a_solution_whose_pass_another_turn_has_used_is_not_given_back(db_ready: None) -> None:
-    """Or one solution would do for ever: a turn that opens the pass and is refused, and beside it
-    one that uses it.
+    """Otherwise one solution opens any number of passes.
+
+    One turn opens the pass and is refused; another has used it meanwhile.
     """
     guest, proof = new_guest(), solved()
     rollback = proof_of_work.admit_guest(guest, proof, known=True)

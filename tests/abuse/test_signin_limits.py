@@ -1,6 +1,4 @@
-"""Failed sign-ins, sign-ups and password resets are limited; nothing else is, and nobody learns who
-has an account.
-"""
+"""Failed sign-ins, sign-ups and password resets are limited, and reveal no account."""
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any

@@ -194,9 +194,7 @@ def test_the_readers_of_a_guest_count_for_the_account(
 def test_a_turn_that_begins_while_its_guest_signs_in_is_handed_over_too(
     site: Site, guest: Client, alice: "Person"
 ) -> None:
-    """Signing in came between: the turn was a guest's when it was sent, and written when the
-    hand-over was over.
-    """
+    """The turn is sent as a guest's, and written when the hand-over is over."""
     requester = Requester(None, str(uuid4()), "127.0.0.1")
     client = visitor()
     session = client.session

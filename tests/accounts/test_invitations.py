@@ -1,6 +1,4 @@
-"""Invitations: a link works once, until it expires or is withdrawn, and only while sign-up is not
-closed.
-"""
+"""An invitation's link works once, until it expires or is withdrawn, unless sign-up is closed."""
 
 from collections.abc import Iterator
 from datetime import timedelta

@@ -1,6 +1,4 @@
-"""What workers tell each other: read as it was written, and passed over where it is of another
-version.
-"""
+"""Commands between workers: read as written, and passed over when of another version."""
 
 from uuid import uuid4
 

@@ -140,8 +140,9 @@ def read_until(connection: socket.socket, end: bytes) -> None:
 
 
 class SlowRequest:
-    """A POST /api/chat whose body the server is waiting for: its connection is open and in use
-    while the worker is told to stop.
+    """Sends a POST /api/chat whose body the server is waiting for.
+
+    Its connection is open and in use while the worker is told to stop.
     """
 
     def __init__(self, client: Client, site: Site, body: str, pid: int) -> None:

@@ -126,7 +126,7 @@ def test_nobody_else_is_ended(alice: Person, bob: Person, reading: Reading) -> N
 
 
 def check_reads_on(reading: Reading) -> None:
-    """Both readers are there after the time in which they would have been ended, and read the rest."""
+    """Reads the rest with both readers, later than they would have been ended."""
     begun = monotonic()
     wait_until(lambda: monotonic() - begun > 1.2)
     reading.gate.open()

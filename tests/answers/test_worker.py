@@ -85,9 +85,7 @@ async def test_readers_of_other_workers_answers_cost_one_look_at_the_database_a_
 async def test_worker_whose_own_lease_is_missing_takes_no_other_for_lost(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """A Redis that is full, or a replica, is read as before and forgets every lease: nobody can
-    write theirs again.
-    """
+    """A Redis that is full, or a replica, can be read, but forgets every lease."""
     here, answer, claimed = Worker(), uuid4(), []
     monkeypatch.setattr(
         UsageQuerySet, "running_rows", lambda _: [RunningRow("another worker", answer, False)]

@@ -18,9 +18,7 @@ from tests.harness.visitor import all_at_once
 
 
 class Tree:
-    """Messages that follow each other a second apart; `tree("a", None)` adds one and returns its
-    id.
-    """
+    """Makes messages a second apart; `tree("a", None)` adds one and returns its id."""
 
     def __init__(self) -> None:
         self.messages: list[Message] = []

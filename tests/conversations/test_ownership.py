@@ -1,6 +1,4 @@
-"""What is Alice's is Alice's: to Bob, and to somebody without an account, it does not exist, on any
-address of the site.
-"""
+"""What is Alice's does not exist for Bob or for a person without an account, at any address."""
 
 import re
 from collections.abc import Iterator
@@ -119,9 +117,7 @@ def request(client: Client, method: str, path: str) -> Any:
 
 
 def shape(page: str) -> str:
-    """A page without what differs from one request to the next: ids, tokens, and the address
-    itself.
-    """
+    """Returns a page without what differs between requests: ids, tokens, the address itself."""
     return re.sub(r'[0-9a-f]{8}-[0-9a-f-]{27}|value="[A-Za-z0-9]{64}"', "…", page)
 
 

@@ -56,7 +56,7 @@ class Block:
 
 
 def blocks(name: str, opening: re.Pattern[str]) -> Iterator[Block]:
-    """Yields what opens with such a line and closes at the first line that is indented as little."""
+    """Yields what such a line opens, up to the first line that is indented no deeper."""
     lines = lines_of(name)
     for start, line in enumerate(lines):
         if opening.search(line):

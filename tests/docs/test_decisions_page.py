@@ -1,4 +1,4 @@
-"""docs/decisions.md is a list of dated records, the newest first, each with the same three parts."""
+"""docs/decisions.md is a list of dated records, the newest first, with the same three parts."""
 
 import re
 from datetime import date, datetime

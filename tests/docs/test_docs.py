@@ -1,6 +1,4 @@
-"""The operator's pages say what the code does: every setting, every default, every file and command
-named.
-"""
+"""The operator's pages name every setting, default, file and command as the code has it."""
 
 import ast
 import re
@@ -16,7 +14,7 @@ PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 
 class Setting(NamedTuple):
-    """One read of the environment: `default` is what stands in the code, None where it is computed."""
+    """Holds one read of the environment: its default in the code, None where it is computed."""
 
     secret: bool
     default: object

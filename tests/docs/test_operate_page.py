@@ -1,6 +1,4 @@
-"""docs/operate.md is what an operator goes by: each field, rate, button and permission of it is the
-site's, and none is missing.
-"""
+"""docs/operate.md names each field, rate, button and permission of the site, and no others."""
 
 import importlib
 import pkgutil

@@ -1,6 +1,4 @@
-"""docs/protocol.md is the contract: each code, event, field and address stands there and in the
-code alike.
-"""
+"""docs/protocol.md has the same codes, events, fields and addresses as the code."""
 
 import ast
 import re
@@ -176,7 +174,7 @@ def test_every_state_and_every_status_stands_on_the_page_and_no_other_does() -> 
 
 @pytest.fixture
 def events(alice: Person, upstream: Upstream) -> list[Event]:
-    """Returns the events of turns: retried and cut short, trimmed, given up, refused, and as usual."""
+    """Returns the events of turns retried and cut short, trimmed, given up, refused, and usual."""
     client = alice.client
     first = client.chat(
         content=upstream.script(wire.refused(503), wire.answer("one", reason="length"))

@@ -1,6 +1,4 @@
-"""What is installed: everything that is imported is named, everything named is pinned, everything
-pinned has hashes.
-"""
+"""Everything imported is named, everything named is pinned, everything pinned has hashes."""
 
 import ast
 import re

@@ -31,8 +31,7 @@ def is_private(name: str) -> bool:
 
 
 def private_uses(tree: ast.Module) -> Iterator[str]:
-    """Yields private names of the project: imported, patched by name, or read of a module or
-    object.
+    """Yields private names of the project that are imported, patched by name or read.
 
     An object's own (`self`) and those of other packages are not meant.
     """

@@ -1,6 +1,4 @@
-"""Third-party files under static/vendor are what their publishers sent, and the README says which
-these are.
-"""
+"""Files under static/vendor are as their publishers sent them, and the README names them."""
 
 import hashlib
 import re

@@ -1,3 +1,1 @@
-"""Real parts for the tests: an upstream that misbehaves on demand, site processes, a client, a
-Valkey.
-"""
+"""Real servers and clients for the tests: an upstream, sites, people, Valkey, a browser."""

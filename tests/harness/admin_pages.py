@@ -1,6 +1,4 @@
-"""Every page of the admin with something on it: rows of each registered model, and the addresses
-that show them.
-"""
+"""Every page of the admin with something on it: rows of each model, and their addresses."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -47,8 +45,9 @@ class Rows:
 
 
 def make_rows(person: User, operator: User) -> Rows:
-    """Makes a row of every model that the admin shows: KeyError from `pages` for one that is
-    registered later and forgotten here.
+    """Makes a row of every model that the admin shows.
+
+    A model that is registered later and forgotten here is a KeyError in `pages`.
     """
     group = Group.objects.create(name=f"Group {uuid4()}")
     person.groups.add(group)
@@ -121,8 +120,9 @@ def registered() -> list[type[Model]]:
 
 @dataclass(frozen=True)
 class AdminPage:
-    """`kind` is the last word of the address's name: changelist, add, change, delete, history, or
-    one of our own.
+    """Holds one page; `kind` is the last word of the address's name.
+
+    It is changelist, add, change, delete, history, or one of our own.
     """
 
     model: type[Model] | None

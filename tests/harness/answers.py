@@ -16,8 +16,10 @@ _ESTABLISHED = "01"
 
 
 def wait_until(condition: Callable[[], Any], timeout: float = 10) -> float:
-    """Returns when the condition holds, with the monotonic time; for what nobody can be told of,
-    such as another process' rows.
+    """Returns when the condition holds, with the monotonic time in seconds.
+
+    For what sends no event, such as the rows of another process. AssertionError after `timeout`
+    seconds.
     """
     deadline = monotonic() + timeout
     while not condition():
@@ -55,11 +57,10 @@ class HasClients(Protocol):
 
 
 def client_of_worker(person: HasClients, site: Site, pid: int) -> Client:
-    """A client whose one open connection is to that worker: its requests, one after the other, go
-    there.
+    """Returns a client whose one open connection is to that worker.
 
-    The kernel gives an idle site's connections to the same worker again and again, so the others
-    stand still meanwhile.
+    Its requests, one after the other, go there. The kernel gives an idle site's connections to the
+    same worker again and again, so the others stand still meanwhile.
     """
     client = person.client_on(site)
     others = [other for other in site.worker_pids() if other != pid]

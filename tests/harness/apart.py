@@ -1,6 +1,4 @@
-"""A site with a database and a Valkey of its own: no other site's worker sees what is done to it,
-and Redis can be taken from it.
-"""
+"""A site with a database and a Valkey of its own, which no other site's worker sees."""
 
 import contextlib
 import sqlite3
@@ -21,8 +19,9 @@ from tests.harness.valkey import Valkey
 
 
 def copy_of_database(environment: Environment) -> Path:
-    """A copy of the common SQLite database, as it is now, people and sessions included, what they
-    said left out.
+    """Copies the common SQLite database as it is now, people and sessions included.
+
+    What people said is left out.
     """
     copy = environment.folder / f"apart-{uuid4()}.sqlite3"
     with contextlib.closing(sqlite3.connect(environment.folder / "db.sqlite3")) as common:

@@ -1,6 +1,4 @@
-"""axe-core in a page: what of WCAG 2.2 A and AA, and of its makers' best practice, a page does not
-keep to.
-"""
+"""axe-core in a page: what breaks WCAG 2.2 A and AA, or the best practice of its makers."""
 
 from functools import cache
 from importlib.resources import files

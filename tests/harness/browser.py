@@ -44,8 +44,9 @@ class BrowserHost:
 
     @contextlib.contextmanager
     def held(self) -> Iterator[Browser]:
-        """While open, Playwright may be called, and so may the ORM: Django would refuse it in a
-        thread with a running loop.
+        """Lets both Playwright and the ORM be called while it is open.
+
+        Django would refuse the ORM in a thread with a running loop.
         """
         asyncio._set_running_loop(self._loop)
         os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
@@ -77,10 +78,10 @@ def new_context(browser: Browser, **options: Any) -> Iterator[BrowserContext]:
 
 @contextlib.contextmanager
 def _not_for_ever(browser: Browser) -> Iterator[None]:
-    """For what closes. Now and then, on a busy machine, Chromium does not come back from that, and
-    Playwright would wait for ever.
+    """Ends Chromium when a call that closes something takes _CLOSE_SECONDS.
 
-    It is ended then, and the next test starts another.
+    On a busy machine Chromium sometimes does not return from it, and Playwright would wait without
+    end. The next test starts another.
     """
     ending = Timer(_CLOSE_SECONDS, _end_chromium)
     ending.start()
@@ -112,9 +113,7 @@ def _program(pid: int) -> bytes:
 
 
 def watch_problems(page: Page) -> list[str]:
-    """A list that fills with what no page of ours may do: uncaught errors, and what the content
-    security policy refused.
-    """
+    """Returns a list that fills with uncaught errors and refusals of the security policy."""
     problems: list[str] = []
     page.on("pageerror", lambda error: problems.append(f"uncaught: {error}"))
     page.on(

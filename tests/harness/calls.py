@@ -1,5 +1,6 @@
-"""One answer's call of the upstream in the test process: no site, no database, but the real client,
-Valkey and wire.
+"""One answer's call of the upstream in the test process, without a site or a database.
+
+Client, Valkey and wire are the real ones.
 """
 
 from collections.abc import Awaitable, Callable, Sequence
@@ -26,9 +27,7 @@ def target(most: int = 1000) -> Target:
 
 
 def prompt(key: str, *earlier: str) -> list[dict[str, str]]:
-    """The messages of a conversation: earlier prompts and answers in turn, then the prompt that the
-    script is for.
-    """
+    """Returns a conversation's messages: earlier prompts and answers, then the script's prompt."""
     texts = [*earlier, key]
     return [
         {"role": "assistant" if number % 2 else "user", "content": text}

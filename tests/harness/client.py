@@ -62,8 +62,9 @@ class Stream:
         return self._pending
 
     def until(self, name: str) -> Event:
-        """Reads on to the next event of that name ("comment" for a comment); AssertionError when
-        the stream ends before it.
+        """Reads on to the next event of that name ("comment" for a comment).
+
+        AssertionError when the stream ends before it.
         """
         for event in self._pending:
             if event.name == name:
@@ -168,8 +169,9 @@ class Client:
         )
 
     def sign_in(self, username: str, password: str) -> httpx2.Response:
-        """Through the site's own form; the answer is a redirect on success, the form again or 429
-        otherwise.
+        """Submits the site's own form.
+
+        The response is a redirect on success, the form again or 429 otherwise.
         """
         self.get("/accounts/login/")
         return self.post("/accounts/login/", data={"username": username, "password": password})
@@ -178,8 +180,9 @@ class Client:
         return self.http.get(path, **options)
 
     def post(self, path: str, **options: Any) -> httpx2.Response:
-        """A POST with the CSRF header; options as httpx2 takes them (`json`, `data`, `content`,
-        `headers`).
+        """Sends a POST with the CSRF header.
+
+        Options are as httpx2 takes them (`json`, `data`, `content`, `headers`).
         """
         headers = {"X-CSRFToken": self.csrf, **options.pop("headers", {})}
         return self.http.post(path, headers=headers, **options)
@@ -191,7 +194,7 @@ class Client:
         headers: dict[str, str] | None = None,
         **fields: Any,
     ) -> Stream:
-        """POST /api/chat with this JSON; returns when the headers have come, whatever the status."""
+        """Sends POST /api/chat with this JSON; returns when the headers have come."""
         return self._stream(
             "POST",
             "/api/chat",
@@ -202,8 +205,9 @@ class Client:
     def resume(
         self, answer: str, after: str | None = None, *, headers: dict[str, str] | None = None
     ) -> Stream:
-        """GET the answer's stream from the cursor `after` on (as Last-Event-ID), or from its
-        beginning.
+        """Gets the answer's stream from its beginning, or from the cursor `after`.
+
+        The cursor is sent as Last-Event-ID.
         """
         cursor = {} if after is None else {"Last-Event-ID": after}
         return self._stream(
@@ -211,7 +215,7 @@ class Client:
         )
 
     def follow(self, *items: str) -> Stream:
-        """GET the stream of several answers, each given as `id:cursor`."""
+        """Gets the stream of several answers, each given as `id:cursor`."""
         return self._stream(
             "GET", "/api/answers/streams", params=[("follow", item) for item in items]
         )

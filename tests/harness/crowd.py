@@ -1,5 +1,6 @@
-"""A big site's rows: 10,000 people, 100,000 answers in the ledger, and what was refused; made in a
-few seconds, removed without a trace.
+"""A big site's rows, made in a few seconds and removed without a trace.
+
+They are 10,000 people, 100,000 answers in the ledger, and what was refused.
 """
 
 from collections.abc import Iterator
@@ -97,8 +98,9 @@ def _people(random: Random) -> Crowd:
 
 
 def _answers(random: Random, made: Crowd) -> None:
-    """A sample by way of Django, and then ten answers of it for everybody by the database itself:
-    that is ten times as fast.
+    """Makes a sample by the ORM, and ten answers of it for each person in the database itself.
+
+    That is ten times as fast as the ORM.
     """
     sample = Usage.objects.bulk_create(
         [_answer(random, made, number) for number in range(_SAMPLE)], batch_size=_BATCH
@@ -168,8 +170,10 @@ def _refusals(random: Random, made: Crowd) -> None:
 
 
 def _remove(made: Crowd) -> None:
-    """By the keys' range: ten thousand keys in a query are too many for some, and a cascade would
-    look for what is not there.
+    """Deletes by the keys' range.
+
+    Ten thousand keys in a query are too many for some databases, and a cascade would look for what
+    is not there.
     """
     first, last = made.people[0].pk, made.people[-1].pk
     with transaction.atomic():

@@ -1,4 +1,4 @@
-"""A network that can be cut: a relay in front of a site, byte for byte, until it is told otherwise."""
+"""A network that can be cut: a relay in front of a site that passes every byte until then."""
 
 import contextlib
 import socket
@@ -49,15 +49,17 @@ class CuttableNetwork:
             self._is_cut = False
 
     def silence(self) -> None:
-        """Nothing comes down any connection there is now, and none is closed until it is used: what
-        a network does that forgot them.
+        """Lets nothing more through the connections there are, and closes none until it is used.
+
+        That is what a network does which has forgotten them.
         """
         with self._lock:
             self._silenced = set(self._open)
 
     def cut_after(self, *counts: int) -> None:
-        """The next connections that bring something from the site each break after that many more
-        bytes; those after them do not.
+        """Breaks the next connections after that many more bytes from the site, one each.
+
+        Those after them are not broken.
         """
         self._limits = list(counts)
 

@@ -1,6 +1,4 @@
-"""What the test process and every site process share: a data folder, a database in it, a Valkey,
-the fake upstream.
-"""
+"""What the test process and every site share: a data folder, a database, Valkey, the upstream."""
 
 import os
 import re
@@ -74,8 +72,9 @@ class Environment:
         }
 
     def start_site(self, *, workers: int = 1, **env: str) -> Site:
-        """A new site with these settings beyond the common ones; it is stopped at the end of the
-        run if not before.
+        """Starts a site with these settings beyond the common ones.
+
+        It is stopped at the end of the run if not before.
         """
         self.collect_static()
         log = self.folder / f"site-{next(self._numbers)}.log"
@@ -97,9 +96,7 @@ class Environment:
         }
 
     def collect_static(self) -> None:
-        """Pages name static files by their hashes, so they are collected once, as a deployment
-        does.
-        """
+        """Collects static files once, as a deployment does: pages name them by their hashes."""
         if not self._static_collected:
             from django.core.management import call_command
 
@@ -108,8 +105,9 @@ class Environment:
 
 
 def _without_settings() -> dict[str, str]:
-    """Every setting of the site, empty, which counts as unset: neither the developer's shell nor a
-    .env file reaches the tests.
+    """Returns every setting of the site as empty, which counts as unset.
+
+    Neither the developer's shell nor a .env file reaches the tests.
     """
     names = re.findall(
         r'\benv\.\w+\(\s*"([A-Z_]+)"', (ROOT / "chatsite" / "settings.py").read_text()

@@ -77,8 +77,9 @@ def operator(alice: "Person") -> "DjangoClient":
 
 @pytest.fixture
 def fast_passwords(settings: "Settings") -> None:
-    """For tests of the forms in this process: a password takes a third of a second to hash, which
-    is its purpose, but not theirs.
+    """Hashes passwords fast, for tests of the forms in this process.
+
+    A password takes a third of a second to hash otherwise.
     """
     settings.PASSWORD_HASHERS = [
         "django.contrib.auth.hashers.MD5PasswordHasher",

@@ -1,6 +1,4 @@
-"""What a person has used at every gate and written anywhere: the same before and after a turn that
-was refused.
-"""
+"""What a person has used at every gate and written: a refused turn changes nothing of it."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -18,9 +16,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Footprint:
-    """Uses counted in each window, running slots and reservations, rows of the ledger, of
-    conversations, of messages.
-    """
+    """Counts a requester's uses in windows, slots, reservations, and rows of three tables."""
 
     windows: list[int]
     slots: int
@@ -31,8 +27,9 @@ class Footprint:
 
 
 def footprint(requester: Requester, rates: str = "10/d") -> Footprint:
-    """What the requester has left behind on the common Valkey and in the database, counted in the
-    windows of `rates`.
+    """Counts what the requester has left on the common Valkey and in the database.
+
+    Windows are those of `rates`.
     """
     key = requester.limit_key
     return Footprint(

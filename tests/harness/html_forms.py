@@ -4,9 +4,7 @@ from html.parser import HTMLParser
 
 
 class Form:
-    """`fields` are the pairs that a submit would send, unticked boxes left out; `names` are those
-    of all its fields.
-    """
+    """Holds what a submit would send (`fields`, without unticked boxes) and all `names`."""
 
     def __init__(self, action: str, method: str) -> None:
         self.action = action

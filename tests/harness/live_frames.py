@@ -10,9 +10,7 @@ DONE: dict[str, Any] = {"status": "complete"}
 
 
 async def next_events(frames: AsyncGenerator[bytes, None]) -> list[Event]:
-    """The events of the next send; they must be there, or come, without anything else happening for
-    long.
-    """
+    """Returns the events of the next send; TimeoutError when none comes within 5 seconds."""
     async with asyncio.timeout(5):
         return Decoder().feed(await anext(frames))
 

@@ -1,4 +1,4 @@
-"""What the page shows of a growing answer, compared with the server's rendering of the same text."""
+"""What the page shows of a growing answer, compared with the server's HTML of the same text."""
 
 import json
 from typing import Any

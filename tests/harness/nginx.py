@@ -1,4 +1,4 @@
-"""A real nginx on loopback in front of a site: as deploy/nginx.conf has it, or as a test writes it."""
+"""A real nginx on loopback in front of a site, by deploy/nginx.conf or by a test's directives."""
 
 import re
 import subprocess
@@ -23,8 +23,9 @@ class Nginx:
         self._process: subprocess.Popen[bytes] | None = None
 
     def start_deployed(self, site_ports: list[int], static: Path) -> None:
-        """Serves deploy/nginx.conf with https on `port`, with as many instances behind it; only
-        names, ports and paths are exchanged.
+        """Serves deploy/nginx.conf with https on `port`, with as many instances behind it.
+
+        Only names, ports and paths are exchanged.
         """
         key = self.folder / "key.pem"
         make = [

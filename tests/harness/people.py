@@ -1,6 +1,4 @@
-"""People for tests: an account with a quota of its own, so that no limit of one test is felt by
-another.
-"""
+"""People for tests: each has a quota, so that no limit of one test is felt by another."""
 
 from collections.abc import Callable
 from functools import cache
@@ -22,9 +20,7 @@ _numbers = count(1)
 
 
 class Person:
-    """An account (`user`, `password`), the quota that names it, and clients that are signed in as
-    it.
-    """
+    """Holds an account (`user`, `password`), its quota, and clients that are signed in as it."""
 
     def __init__(self, user: User, quota: Quota, default_site: Callable[[], Site]) -> None:
         self.user = user
@@ -73,8 +69,9 @@ class Person:
 
 @cache
 def _password_hash() -> str:
-    """One hash for everybody: it takes a third of a second to make, and the site must not find it
-    weak and replace it.
+    """Returns one hash for all people: it takes a third of a second to make.
+
+    It is of full strength, or the site would find it weak and replace it.
     """
     return make_password(PASSWORD, hasher=PBKDF2PasswordHasher())
 

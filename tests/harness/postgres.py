@@ -18,8 +18,9 @@ _ACCOUNT = "postgres"
 
 
 class Postgres:
-    """An empty cluster in a folder of its own, trusted by whoever is on this machine; gone when it
-    is stopped.
+    """Runs an empty cluster in a folder of its own, which is gone when it is stopped.
+
+    Every user of this machine may connect.
     """
 
     def __init__(self) -> None:

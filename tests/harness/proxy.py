@@ -1,6 +1,4 @@
-"""A proxy on loopback that leads every request to one server, and a listener that only writes down
-what it is sent.
-"""
+"""A proxy on loopback that leads every request to one server, and a listener that records."""
 
 import contextlib
 import socket
@@ -15,8 +13,9 @@ _READ_BYTES = 65536
 
 
 class Listener:
-    """`with Listener() as listener`: takes connections at `port`, answers nothing, and keeps what
-    came in `received`.
+    """Takes connections at `port`, answers nothing, and keeps what came in `received`.
+
+    Use it as `with Listener() as listener`.
     """
 
     def __init__(self) -> None:

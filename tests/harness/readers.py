@@ -26,8 +26,9 @@ def same_browser(client: Client, site: Site) -> Client:
 
 
 class Reading:
-    """An answer of `person` with a reader on its worker and one on another, both in one browser and
-    both at "so far".
+    """Holds an answer of `person` with a reader on its worker and one on another.
+
+    Both readers are in one browser and have read "so far".
     """
 
     def __init__(self, person: Person, site: Site, upstream: Upstream, stack: ExitStack) -> None:

@@ -40,8 +40,9 @@ class Site:
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        """Returns when /healthz answers; AssertionError with the log when the process ends or is
-        not up in START_SECONDS.
+        """Returns when /healthz answers.
+
+        AssertionError with the log when the process ends or is not up in START_SECONDS.
         """
         command = [
             sys.executable,

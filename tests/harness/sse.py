@@ -9,8 +9,10 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Event:
-    """One frame: `name` is "message" where the frame names none, and "comment" for a comment, whose
-    words are in `raw`.
+    """Holds one frame.
+
+    `name` is "message" where the frame names none, and "comment" for a comment, whose text is in
+    `raw`.
     """
 
     name: str
@@ -30,10 +32,10 @@ class Event:
 
 
 class Decoder:
-    """Fed bytes cut anywhere, gives the events they complete; `rest` is what no blank line has
-    ended yet.
+    """Turns bytes cut anywhere into the events they complete.
 
-    Raises ValueError for a field that the grammar does not know and for bytes that are not UTF-8.
+    `rest` is what no blank line has ended yet. Raises ValueError for a field that the grammar does
+    not know and for bytes that are not UTF-8.
     """
 
     def __init__(self) -> None:

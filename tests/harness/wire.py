@@ -1,5 +1,4 @@
-"""What an upstream may put on the wire: frames of OpenAI's chat-completions stream, and the steps
-of a script.
+"""What an upstream may put on the wire: frames of a chat-completions stream, steps of a script.
 
 A script is a list of steps. Bytes are sent in one write of their own, `Gate`
 waits for the test, `Http` answers without a stream, and the others end the
@@ -19,9 +18,7 @@ MODEL = "gpt-4o-mini"
 
 
 class Gate:
-    """A step that waits until the test opens it; what stands before it in the script has been sent
-    when it is reached.
-    """
+    """Waits in a script until the test opens it; what stands before it has been sent by then."""
 
     def __init__(self) -> None:
         self.opened: Future[None] = Future()
@@ -41,8 +38,9 @@ class Gate:
 
 @dataclass(frozen=True)
 class Http:
-    """Answers with a plain HTTP response instead of a stream; `body` that is not bytes is sent as
-    JSON.
+    """Answers with a plain HTTP response instead of a stream.
+
+    A `body` that is not bytes is sent as JSON.
     """
 
     status: int
@@ -88,8 +86,9 @@ Script = list[Step]
 
 
 def frame(payload: object, *, escape: bool = False) -> bytes:
-    """One `data:` frame with the payload as JSON; `escape` writes everything beyond ASCII as
-    \\uXXXX.
+    """Returns one `data:` frame with the payload as JSON.
+
+    `escape` writes everything beyond ASCII as \\uXXXX.
     """
     return (
         b"data: "
@@ -105,8 +104,9 @@ def chunk(
     escape: bool = False,
     **fields: object,
 ) -> bytes:
-    """One chat.completion.chunk; `delta=None` leaves `choices` empty, `fields` are added to the top
-    level.
+    """Returns one chat.completion.chunk, with `fields` at its top level.
+
+    `delta=None` leaves `choices` empty.
     """
     choices = (
         []
@@ -182,8 +182,9 @@ def answer(
 def refused(
     status: int, *, code: str | None = None, kind: str = "server_error", **headers: str
 ) -> Script:
-    """An error before the stream: `refused(429, retry_after="2")`, `refused(503)`, `refused(400,
-    code="…")`.
+    """Returns an error before the stream.
+
+    For example `refused(429, retry_after="2")`, `refused(503)`, `refused(400, code="…")`.
     """
     names = {name.replace("_", "-"): value for name, value in headers.items()}
     return [Http(status, error(f"Refused with {status}.", code, kind), names)]
@@ -199,8 +200,9 @@ def joined(steps: Iterable[Step]) -> bytes:
 
 
 def cut_every(size: int, steps: Iterable[Step]) -> Script:
-    """The same bytes in writes of `size` bytes: frames, JSON escapes and UTF-8 characters are cut
-    in two.
+    """Returns the same bytes in writes of `size` bytes.
+
+    Frames, JSON escapes and UTF-8 characters are cut in two.
     """
     data = joined(steps)
     return [data[start : start + size] for start in range(0, len(data), size)]

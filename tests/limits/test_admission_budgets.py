@@ -252,9 +252,7 @@ def test_a_deleted_conversation_buys_back_no_budget(
 def test_an_overrun_is_recorded_in_full_alarmed_and_counts(
     site: Site, make_user: "MakeUser", small_model: ChatModel, upstream: Upstream
 ) -> None:
-    """The upstream sent more than the limit it was given: by that, and by no more, a budget can be
-    passed.
-    """
+    """The upstream sent more than its limit: by that, and by no more, a budget can be passed."""
     key = upstream.script(wire.answer("much", prompt=11, completion=5000))
     person = make_user(tokens_per_day=bound(key), models=[small_model])
     stream = ask(person.client, content=key)

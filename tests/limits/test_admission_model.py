@@ -1,8 +1,7 @@
-"""Admission against a model of it that a person can check: random turns, ends, crashes, clock
-steps, emptied Redis, changed quotas.
+"""Admission against a model of it that a person can check.
 
-The gates run as they are, on a Redis and a clock inside this process: only so can a test wait for
-midnight.
+Turns, ends, crashes, clock steps, an emptied Redis and changed quotas come at random. The gates
+run as they are, on a Redis and a clock inside this process: only so can a test wait for midnight.
 """
 
 from collections.abc import Iterator
@@ -68,8 +67,9 @@ class Clock:
 
 @dataclass
 class Turn:
-    """A turn that was admitted: what it reserved, and until when its lease holds (None: it is set
-    up again by the next look).
+    """Holds an admitted turn: what it reserved, and until when its lease holds.
+
+    None: the next look sets the lease up again.
     """
 
     person: str
@@ -215,11 +215,10 @@ class Gates(RuleBasedStateMachine):
 
     @rule(who=st.integers(0, 1), tokens=st.integers(1, 100))
     def ask_wait_as_told_and_ask_again(self, who: int, tokens: int) -> None:
-        """J5: when Retry-After has passed and nobody else asked, the turn passes; but for slots,
-        whose time nobody knows.
+        """J5: when Retry-After has passed and no one else asked, the turn passes.
 
-        Nor does anybody know, where all slots are taken, what those answers will have cost by then;
-        or, where a clock was set back, whether the windows to come were used already.
+        Not for slots: their time is not known, nor what the answers in them will have cost by then.
+        Nor is it known, where a clock was set back, whether the windows to come were used already.
         """
         known = not self._slots_are_taken(self.people[who]) and self.clock.now >= self.latest
         refusal = self._ask_as_the_model_says(self.people[who], tokens)
@@ -281,9 +280,7 @@ class Gates(RuleBasedStateMachine):
         share=st.sampled_from([Decimal(0), Decimal("0.3"), Decimal(1), Decimal("1.5")]),
     )
     def end_an_answer(self, data: st.DataObject, share: Decimal) -> None:
-        """It cost less than was reserved, or as much, or an upstream sent more than it was allowed
-        to.
-        """
+        """Ends an answer that cost less than was reserved, as much, or more than it was allowed."""
         answer = data.draw(st.sampled_from(sorted(self.turns)))
         turn = self.turns.pop(answer)
         tokens, micro_usd = int(turn.tokens * share), int(turn.micro_usd * share)
@@ -344,8 +341,9 @@ class Gates(RuleBasedStateMachine):
         return self.clock.now + timedelta(seconds=leases.LEASE_SECONDS)
 
     def _set_up(self, person: str) -> None:
-        """What the first look at a limited subject does after Redis was emptied: from the ledger it
-        knows again what runs.
+        """Does what the first look at a limited subject does after Redis was emptied.
+
+        From the ledger it knows again what runs.
         """
         if self.quota.concurrent_streams is not None or reservations.has_budget(self.quota):
             leases.version(

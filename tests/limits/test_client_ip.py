@@ -156,7 +156,7 @@ def guests(db_ready: None) -> Iterator[Quota]:
 
 @pytest.fixture(scope="module")
 def proxied(environment: "Environment", db_ready: None) -> Iterator[Site]:
-    """A site that believes what comes from loopback, as one behind nginx on the same machine does."""
+    """Yields a site that trusts loopback as its proxy, like one behind nginx on its machine."""
     site = environment.start_site(TRUSTED_PROXIES="127.0.0.1/32")
     yield site
     site.stop()

@@ -1,6 +1,4 @@
-"""What the operator has set holds for the next turn, however and by whichever process it was
-changed.
-"""
+"""What the operator sets holds for the next turn, whichever process changed it."""
 
 from typing import TYPE_CHECKING, Any
 

@@ -53,8 +53,9 @@ def run(
     prompt_size: int,
     meanwhile: Callable[[Quota], object],
 ) -> list[Request]:
-    """A turn whose first attempt may be billed, and then is cut before its first text; the requests
-    that it made of the upstream.
+    """Runs a turn whose first attempt may be billed and is cut before its first text.
+
+    Returns the requests that it made of the upstream.
     """
     gate = wire.Gate()
     key = upstream.script(

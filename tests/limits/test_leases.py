@@ -1,6 +1,4 @@
-"""Slots and reservations in Redis: all or nothing, on its own clock, and never against a ledger
-that was read too early.
-"""
+"""Slots and reservations in Redis: all or nothing, on its clock, and by a current ledger."""
 
 from collections.abc import Callable
 from itertools import count
@@ -110,7 +108,7 @@ def test_what_is_released_can_be_taken_again_and_releasing_twice_does_no_harm(
 def test_a_ledger_that_was_read_before_an_answer_was_settled_decides_nothing(
     take: Take, subject: str, redis_client: redis.Redis
 ) -> None:
-    """Between the reading and the taking a reservation became use: the sum of both would miss it."""
+    """A reservation became use between the reading and the taking: their sum would miss it."""
     before = version(redis_client, subject)
     assert take("a", Headroom(tokens=100, version=before), 60) == "ok"
     leases.release(redis_client, Lease("a", (subject,), 60, 0))
@@ -147,9 +145,7 @@ def test_of_two_who_set_up_at_once_one_does_and_both_know_the_same(
 def test_a_lease_that_ran_out_frees_the_slot_and_keeps_the_reservation_until_the_claim(
     take: Take, subject: str, redis_client: redis.Redis
 ) -> None:
-    """In between the answer is neither reserved nor used up otherwise, and a budget could be
-    passed.
-    """
+    """Until then the answer is not used up yet; unreserved, it would let a budget be passed."""
     assert take("lost", Headroom(), 50) == "ok"
     expire(redis_client, subject, "lost", 1)
     assert leases.in_use(redis_client, subject) == 0

@@ -1,6 +1,4 @@
-"""200 turns at the same moment on two workers, against each gate: never one too many, whatever dies
-in the middle.
-"""
+"""200 turns at the same moment on two workers against each gate: never one too many."""
 
 from collections.abc import Callable
 from decimal import Decimal
@@ -28,8 +26,9 @@ CLAIMED_SECONDS = 15
 def stampede(
     site2: Site, make_user: "MakeUser", small_model: ChatModel, upstream: Upstream, gate: wire.Gate
 ) -> Callable[..., None]:
-    """Runs the turns of a person with that quota, and checks that `passed` of them reached the
-    upstream and all the others left nothing.
+    """Runs the turns of a person with that quota, and checks that `passed` reached the upstream.
+
+    All the others must have left nothing.
     """
 
     def run(passed: int, code: str, **quota: Any) -> None:

@@ -1,6 +1,4 @@
-"""Request windows: exact under any number of threads, free for the refused, and true about when
-they are empty again.
-"""
+"""Request windows are exact under many threads, free for the refused, and true about their end."""
 
 from collections.abc import Callable
 from itertools import count
@@ -61,9 +59,7 @@ def test_the_uses_that_pass_are_counted_one_by_one(take: Take) -> None:
 
 
 def test_two_windows_never_refuse_each_other_their_last_use(take: Take) -> None:
-    """If both were taken before either is given back, two threads could each have one, and nobody
-    would pass.
-    """
+    """If both were taken before either is given back, two threads could refuse each other."""
     for number in range(1, 31):
         rates = f"{number}/h, {number}/d"
         assert sum(map(passed, all_at_once([lambda rates=rates: take(rates)] * 4))) == 1

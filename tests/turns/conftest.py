@@ -11,9 +11,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def carol(make_user: "MakeUser") -> "Person":
-    """Everything of hers is limited, so that whatever is taken can be seen; nothing of it is used
-    yet.
-    """
+    """Returns a person who has a limit of every kind and has used none of them."""
     return make_user(
         "carol",
         requests="10/d",

@@ -1,6 +1,4 @@
-"""No body is larger than 4 MiB, on any address: measured while it comes, over real sockets, and
-never kept in memory.
-"""
+"""No body is larger than 4 MiB, at any address: measured while it comes, over real sockets."""
 
 import json
 import socket

@@ -1,6 +1,4 @@
-"""What a model is sent of a conversation: prompts and answers in turn, whatever became of the
-answers.
-"""
+"""A model is sent prompts and answers in turn, whatever became of the answers."""
 
 from typing import Any
 

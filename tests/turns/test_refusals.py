@@ -1,6 +1,4 @@
-"""Every refusal of the API on a running site: its status, its code, its body, and that it has cost
-nothing anywhere.
-"""
+"""Every refusal of the API on a running site: status, code, body, and that it costs nothing."""
 
 from typing import TYPE_CHECKING
 from uuid import UUID, uuid4

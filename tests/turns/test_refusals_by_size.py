@@ -1,6 +1,4 @@
-"""Bodies that are too large, too slow or cut off: refused with 413 or not at all, and nothing is
-lost.
-"""
+"""Bodies too large, too slow or cut off: refused with 413 or not at all, and nothing is lost."""
 
 import socket
 from typing import TYPE_CHECKING

@@ -1,6 +1,4 @@
-"""The body of POST /api/chat: what is a turn, and what is refused with a sentence that names what
-is wrong.
-"""
+"""The body of POST /api/chat: what is a turn, and which sentence refuses what is not."""
 
 import json
 from contextlib import suppress

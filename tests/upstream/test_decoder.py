@@ -1,6 +1,4 @@
-"""From the upstream's bytes to text: exact for any split of the bytes, and broken where they are no
-answer.
-"""
+"""The upstream's bytes become text: exact for any split, and broken where they are no answer."""
 
 import json
 from collections.abc import Sequence

@@ -1,6 +1,4 @@
-"""However much an upstream sends that is no answer, or lets unfold: it is not read, and the worker
-serves everybody else meanwhile.
-"""
+"""Whatever an upstream sends that is no answer is read no further, and holds no worker up."""
 
 import gzip
 import os

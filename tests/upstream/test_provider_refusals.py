@@ -1,6 +1,4 @@
-"""How providers refuse, through the whole site: each row of the table is recognised and leads to
-what helps.
-"""
+"""Each provider's refusal in the table is recognised by the whole site, which does what helps."""
 
 from typing import Any
 from uuid import uuid4

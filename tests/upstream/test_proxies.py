@@ -1,6 +1,4 @@
-"""The way to the model's server: through the proxy of the environment, directly, or not at all;
-never elsewhere.
-"""
+"""The way to the model's server: by the environment's proxy, directly, or not at all."""
 
 import base64
 import os

@@ -1,6 +1,4 @@
-"""The words of refusals that nobody has seen in this very form: neighbours of the table, and what
-must not be taken for one.
-"""
+"""Refusals worded unlike any in the table, and what must not be taken for one."""
 
 import json
 from time import process_time

@@ -1,6 +1,4 @@
-"""What real servers put into a stream, through the whole site: shown, stored, paid and ended as it
-was meant.
-"""
+"""What real servers put into a stream is shown, stored, paid and ended by the site as meant."""
 
 from html import unescape
 from time import monotonic

@@ -1,6 +1,4 @@
-"""Refusals of the answer's limit: with the prompt it does not fit, or the model takes none as
-large.
-"""
+"""Refusals of the answer's limit: it does not fit beside the prompt, or exceeds the model's."""
 
 from tests.harness.upstream_quirks.refusal import (
     OUTPUT,

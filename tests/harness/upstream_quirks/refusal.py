@@ -8,8 +8,9 @@ from tests.harness import wire
 
 @dataclass(frozen=True)
 class ProviderRefusal:
-    """`means` is what the site must make of it; `limit` the tokens it names, and `wait` the
-    seconds.
+    """Holds a refusal and what the site must make of it (`means`).
+
+    `limit` is what it names in tokens, `wait` in seconds.
     """
 
     provider: str

@@ -1,5 +1,4 @@
-"""How providers and servers refuse a request, as they were seen or as their manuals and source have
-it.
+"""How providers and servers refuse a request: as seen, or by their manuals and source.
 
 One table for all tests; the next refusal is an entry of one of its parts. `docs/providers.md` is
 written from it.

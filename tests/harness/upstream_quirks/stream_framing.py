@@ -1,6 +1,4 @@
-"""Corners of HTTP, of event streams and of chunks in which servers of some kind were seen: entries
-of QUIRKS.
-"""
+"""Corners of HTTP, event streams and chunks as servers were seen to send them, for QUIRKS."""
 
 import json
 

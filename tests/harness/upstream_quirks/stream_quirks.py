@@ -1,5 +1,4 @@
-"""What real servers put into a stream, each under a name: what they send, and what the site makes
-of it.
+"""What real servers put into a stream, by name, and what the site makes of it.
 
 A new one is an entry of QUIRKS; `provider` is who was seen to send it.
 """
