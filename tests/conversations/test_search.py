@@ -115,7 +115,7 @@ def test_searching_is_limited_by_person(make_user: "MakeUser", bob: Person) -> N
     assert visitor(bob.user).get("/search/", {"q": "cat"}).status_code == 200
 
 
-# --- Upper and lower case, in any script -----------------------------------------------------------
+# --- Upper and lower case, in any script ----------------------------------------
 
 # What is written, what is searched for, and what of it is marked.
 SAME = [

@@ -11,8 +11,19 @@ from tests.harness.upstream_quirks.stream_quirks import QUIRKS
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "providers.md"
 PLAYED = {entry.provider for table in (QUIRKS, REFUSALS) for entry in table.values()}
 # Nobody in particular.
-ANONYMOUS = {"any", "any proxy", "any server", "home-made servers", "hotels", "proxies in JavaScript", "servers in Go",
-             "servers in Rust", "several", "small models", "unknown"}  # fmt: skip
+ANONYMOUS = {
+    "any",
+    "any proxy",
+    "any server",
+    "home-made servers",
+    "hotels",
+    "proxies in JavaScript",
+    "servers in Go",
+    "servers in Rust",
+    "several",
+    "small models",
+    "unknown",
+}
 
 
 def rows() -> list[tuple[str, list[str]]]:

@@ -15,8 +15,9 @@ WIDE, PHONE = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
 _RUN = """async (options) => {
     for (const each of document.getAnimations()) if (each instanceof CSSTransition) each.finish();
     const { violations } = await axe.run(document, { resultTypes: ["violations"], ...options });
+    const why = (node) => node.failureSummary.split("\\n").slice(1).join(" ").trim();
     return violations.flatMap(({ id, nodes }) => nodes.map((node) =>
-        `${id}: ${node.html.slice(0, 160)} (${node.target.join(" ")}): ${node.failureSummary.split("\\n").slice(1).join(" ").trim()}`));
+        `${id}: ${node.html.slice(0, 160)} (${node.target.join(" ")}): ${why(node)}`));
 }"""
 
 

@@ -10,28 +10,33 @@ from chat.markdown import render
 _SCRIPT = """
 import("/static/js/chat/thread/markdown.js").then(({ MarkdownStream }) => {
   const DELIMITERS = /^(?:(\\$\\$?)\\s*([^]*?)\\s*\\1|\\\\[([]\\s*([^]*?)\\s*\\\\[)\\]])$/;
-  const BLOCKS = new Set("#document-fragment DIV UL OL LI BLOCKQUOTE TABLE THEAD TBODY TR".split(" "));
+  const LISTS = "#document-fragment DIV UL OL LI BLOCKQUOTE";
+  const BLOCKS = new Set(`${LISTS} TABLE THEAD TBODY TR`.split(" "));
 
   // Names, attributes and texts; colours of code, and how a formula is shown, left out.
   function tree(node) {
     if (node.nodeType === Node.TEXT_NODE) return node.data;
-    if (node.matches?.(".formula, .formula-block")) return ["formula", node.className, formula(node)];
-    if (node.matches?.(".code-block")) return [".code-language", "code"].map((part) => node.querySelector(part).textContent);
-    const attributes = [...(node.attributes ?? [])].map(({ name, value }) => `${name}=${value}`).sort();
-    return [node.nodeName, attributes, children(node)];
+    if (node.matches?.(".formula, .formula-block"))
+      return ["formula", node.className, formula(node)];
+    if (node.matches?.(".code-block"))
+      return [".code-language", "code"].map((part) => node.querySelector(part).textContent);
+    const attributes = [...(node.attributes ?? [])].map(({ name, value }) => `${name}=${value}`);
+    return [node.nodeName, attributes.sort(), children(node)];
   }
   function formula(node) {
     const math = node.querySelector("math");
-    return math ? math.getAttribute("alttext").trim() : node.textContent.replace(DELIMITERS, "$2$3");
+    if (math) return math.getAttribute("alttext").trim();
+    return node.textContent.replace(DELIMITERS, "$2$3");
   }
   function children(node) {
     const found = [...node.childNodes].map((child) => {
       const part = tree(child);
-      return child.nextSibling?.nodeName === "BR" && typeof part === "string" ? part.trimEnd() : part;
+      const endsLine = child.nextSibling?.nodeName === "BR" && typeof part === "string";
+      return endsLine ? part.trimEnd() : part;
     });
     if (!BLOCKS.has(node.nodeName)) return found;
-    const trimmed = found.map((part) => typeof part === "string" ? part.replace(/^\\n|\\n$/g, "") : part);
-    return trimmed.filter((part) => part !== "");
+    const trim = (part) => typeof part === "string" ? part.replace(/^\\n|\\n$/g, "") : part;
+    return found.map(trim).filter((part) => part !== "");
   }
   function treeOf(html) {
     const template = document.createElement("template");
@@ -58,7 +63,10 @@ import("/static/js/chat/thread/markdown.js").then(({ MarkdownStream }) => {
     body.remove();
     return differences;
   };
-  window.treeOfLast = () => JSON.stringify(children([...document.querySelectorAll("[data-body]")].at(-1)));
+  window.treeOfLast = () => {
+    const bodies = [...document.querySelectorAll("[data-body]")];
+    return JSON.stringify(children(bodies.at(-1)));
+  };
 })
 """
 

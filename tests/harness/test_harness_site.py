@@ -136,7 +136,8 @@ async def test_async_test_runs_after_the_browser(upstream: Upstream) -> None:
 
 @pytest.mark.parametrize("size", [1, 3, 1000])
 def test_decoder_reads_events_from_bytes_cut_anywhere(size: int) -> None:
-    data = ': hi\r\n\r\nevent: delta\nid: 4\ndata: {"text":"é\\n"}\n\ndata: [DONE]\n\ndata: half'.encode()
+    delta = 'event: delta\nid: 4\ndata: {"text":"é\\n"}\n\n'
+    data = f": hi\r\n\r\n{delta}data: [DONE]\n\ndata: half".encode()
     decoder = Decoder()
     events = [
         event

@@ -76,7 +76,7 @@ def test_the_sites_own_budget_holds_in_shadow_mode_too(
     assert used(person.requester, "9/d") == [0]
 
 
-# --- A Redis inside the process --------------------------------------------------------------------
+# --- A Redis inside the process -------------------------------------------------
 
 
 def test_the_same_limits_hold_with_a_redis_inside_the_process(

@@ -218,7 +218,7 @@ def test_retry_after_counts_where_the_body_behind_it_is_cut(
     assert second.received_at - first.received_at >= 2
 
 
-# --- Framing that is none -------------------------------------------------------------------------------
+# --- Framing that is none -------------------------------------------------------
 
 CHUNKED = head(200, "content-type: text/event-stream", "transfer-encoding: chunked")
 FRAMING = {
@@ -259,7 +259,7 @@ def test_kept_connection_is_used_again_without_leaving_anything_behind(
     assert upstream.connections_made == made
 
 
-# --- The list of models -----------------------------------------------------------------------------------
+# --- The list of models ---------------------------------------------------------
 
 LISTS = {
     "200 MB": lambda: wire.Http(200, b'{"data": [' + b" " * (200 * MIB)),

@@ -278,7 +278,7 @@ def test_what_a_program_sends_is_not_shortened_but_its_limit_is(
     assert stream.named("error")[0]["code"] == "upstream_rejected"
 
 
-# --- Words that only look like a refusal ------------------------------------------------------------
+# --- Words that only look like a refusal ----------------------------------------
 
 NOT_FOR_THE_PROMPT = {
     "a prompt that is quoted": (
@@ -311,7 +311,7 @@ def test_other_refusals_stay_what_they_are(
     assert (message(stream).error_reason, len(upstream.requests(key))) == ("", 1)
 
 
-# --- The same inside a response of status 200 -----------------------------------------------------------
+# --- The same inside a response of status 200 -----------------------------------
 
 UNSAID = {
     "bare 402",

@@ -85,10 +85,8 @@ def test_thoughts_are_paid_for_where_the_upstream_does_not_say_how_much(
     client: Client, upstream: Upstream
 ) -> None:
     thoughts = wire.text("<think>", "word " * 400, "</think>")
-    row = check_end(
-        whole(client.chat(content=upstream.script([*thoughts, *wire.text(TEXT), wire.finish(), wire.DONE]))),
-        client, upstream, "complete", finish="stop",
-    )  # fmt: skip
+    key = upstream.script([*thoughts, *wire.text(TEXT), wire.finish(), wire.DONE])
+    row = check_end(whole(client.chat(content=key)), client, upstream, "complete", finish="stop")
     assert row.estimated
     assert 400 <= row.completion_tokens <= 700
 

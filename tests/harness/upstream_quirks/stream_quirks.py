@@ -478,13 +478,27 @@ THINKING = {
 CORNERS: dict[str, Quirk] = {
     f"{kind}: {name}": quirk
     for kind, table in [
-        ("grammar", GRAMMAR), ("shape", SHAPES), ("end", TERMINALS), ("figures", FIGURES), ("thoughts", THOUGHTS),
-        ("slow", SLOW), ("error", MORE_ERRORS),
+        ("grammar", GRAMMAR),
+        ("shape", SHAPES),
+        ("end", TERMINALS),
+        ("figures", FIGURES),
+        ("thoughts", THOUGHTS),
+        ("slow", SLOW),
+        ("error", MORE_ERRORS),
         ("status", STATUSES),
     ]
     for name, quirk in table.items()
-}  # fmt: skip
+}
 
 QUIRKS: dict[str, Quirk] = {
-    **TEXT_PARTS, **ENDS, **USAGES, **REASONS, **ERRORS, **NOTHING, **NOT_BROKEN, **WHOLE_ANSWERS, **THINKING, **CORNERS,
-}  # fmt: skip
+    **TEXT_PARTS,
+    **ENDS,
+    **USAGES,
+    **REASONS,
+    **ERRORS,
+    **NOTHING,
+    **NOT_BROKEN,
+    **WHOLE_ANSWERS,
+    **THINKING,
+    **CORNERS,
+}
