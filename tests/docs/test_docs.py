@@ -8,6 +8,8 @@ from typing import NamedTuple
 
 import pytest
 
+from tests.harness.certificates import self_signed
+
 ROOT = Path(__file__).resolve().parents[2]
 SOURCES = [ROOT / "chatsite" / "settings.py", ROOT / "chatsite" / "serve" / "first_admin.py"]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -99,20 +101,7 @@ def test_service_waits_longer_than_a_drain_may_take() -> None:
 
 def test_nginx_accepts_its_configuration(tmp_path: Path) -> None:
     config = (ROOT / "deploy" / "nginx.conf").read_text()
-    key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
-    make = [
-        "openssl",
-        "req",
-        "-x509",
-        "-newkey",
-        "ec",
-        "-pkeyopt",
-        "ec_paramgen_curve:prime256v1",
-        "-nodes",
-        "-subj",
-        "/CN=localhost",
-    ]
-    subprocess.run([*make, "-keyout", key, "-out", certificate], check=True, capture_output=True)
+    certificate, key = self_signed(tmp_path)
     config = re.sub(r"ssl_certificate\s+\S+;", f"ssl_certificate {certificate};", config)
     config = re.sub(r"ssl_certificate_key\s+\S+;", f"ssl_certificate_key {key};", config)
     config = re.sub(r"access_log\s+/\S+", f"access_log {tmp_path}/access.log", config)

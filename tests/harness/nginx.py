@@ -7,6 +7,7 @@ from time import monotonic, sleep
 
 import httpx2
 
+from tests.harness.certificates import self_signed
 from tests.harness.site import ROOT, free_port
 
 _START_SECONDS = 10
@@ -27,25 +28,7 @@ class Nginx:
 
         Only names, ports and paths are exchanged.
         """
-        key = self.folder / "key.pem"
-        make = [
-            "openssl",
-            "req",
-            "-x509",
-            "-newkey",
-            "ec",
-            "-pkeyopt",
-            "ec_paramgen_curve:prime256v1",
-            "-nodes",
-            "-subj",
-            "/CN=localhost",
-        ]
-        names = ["-addext", "subjectAltName=IP:127.0.0.1,DNS:localhost"]
-        subprocess.run(
-            [*make, *names, "-keyout", key, "-out", self.certificate],
-            check=True,
-            capture_output=True,
-        )
+        self.certificate, key = self_signed(self.folder)
         config = (ROOT / "deploy" / "nginx.conf").read_text()
         for pattern, value in {
             r"server 127\.0\.0\.1:8000( max_fails=0);": " ".join(
@@ -86,19 +69,12 @@ class Nginx:
             f" {self.folder}/error.log; events {{}}\nhttp {{ include /etc/nginx/mime.types;"
             f" access_log off; {temp}\n{servers}\n}}\n"
         )
-        command = [
-            "/usr/sbin/nginx",
-            "-c",
-            str(config),
-            "-p",
-            str(self.folder),
-            "-e",
-            str(self.folder / "error.log"),
-        ]
+        logged = self.folder / "error.log"
+        command = ["/usr/sbin/nginx", "-c", str(config), "-p", str(self.folder), "-e", str(logged)]
         self._process = subprocess.Popen(command, start_new_session=True)
         deadline = monotonic() + _START_SECONDS
         while not self._answers():
-            assert self._process.poll() is None, (self.folder / "error.log").read_text()
+            assert self._process.poll() is None, logged.read_text()
             assert monotonic() < deadline, "nginx did not answer"
             sleep(0.05)
 

@@ -3,11 +3,12 @@
 import contextlib
 import socket
 import ssl
-import subprocess
 import threading
 from pathlib import Path
 from types import TracebackType
 from typing import Self
+
+from tests.harness.certificates import self_signed
 
 _READ_BYTES = 65536
 
@@ -115,23 +116,8 @@ def _shut(connection: socket.socket) -> None:
 
 
 def certificate_for(host: str, folder: Path) -> Path:
-    """A self-signed certificate and its key, in one file."""
+    """Makes a self-signed certificate; returns the one file that holds it and its key."""
+    certificate, key = self_signed(folder, host, f"DNS:{host}")
     path = folder / f"{host}.pem"
-    make = [
-        "openssl",
-        "req",
-        "-x509",
-        "-newkey",
-        "ec",
-        "-pkeyopt",
-        "ec_paramgen_curve:prime256v1",
-        "-nodes",
-        "-days",
-        "2",
-    ]
-    name = ["-subj", f"/CN={host}", "-addext", f"subjectAltName=DNS:{host}"]
-    subprocess.run(
-        [*make, *name, "-keyout", str(path), "-out", f"{path}.crt"], check=True, capture_output=True
-    )
-    path.write_text(path.read_text() + Path(f"{path}.crt").read_text())
+    path.write_text(key.read_text() + certificate.read_text())
     return path

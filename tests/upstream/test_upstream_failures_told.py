@@ -3,7 +3,6 @@
 import re
 import socket
 import ssl
-import subprocess
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +14,7 @@ from django.test import Client as Visitor
 from chat.models import ChatModel
 from chat.upstream import last_failures
 from tests.harness import wire
+from tests.harness.certificates import self_signed
 from tests.harness.doctor import Visit, address_of
 from tests.harness.ends import whole
 from tests.harness.environment import API_KEY, Environment
@@ -118,23 +118,7 @@ def test_each_attempt_has_its_line(
 
 def untrusted(folder: Path) -> tuple[str, socket.socket | None]:
     """An address whose certificate nobody has signed that we know."""
-    key, certificate = folder / "key.pem", folder / "certificate.pem"
-    make = [
-        "openssl",
-        "req",
-        "-x509",
-        "-newkey",
-        "rsa:2048",
-        "-nodes",
-        "-days",
-        "2",
-        "-subj",
-        "/CN=127.0.0.1",
-    ]
-    names = ["-addext", "subjectAltName=IP:127.0.0.1"]
-    subprocess.run(
-        [*make, *names, "-keyout", key, "-out", certificate], check=True, capture_output=True
-    )
+    certificate, key = self_signed(folder)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate, key)
     listener = socket.create_server(("127.0.0.1", 0))
