@@ -16,16 +16,39 @@ from tests.harness.sse import Decoder, Event, text_of
 _CSRF_ALPHABET = string.ascii_letters + string.digits
 
 
-class Stream:
-    """An open response: `status`, `headers`, and the events as they come.
+class Received:
+    """Holds the events of a stream that were read so far, and its comments apart."""
 
-    Every event read is kept in `events`, comments in `comments`.
-    """
-
-    def __init__(self, response: httpx2.Response) -> None:
-        self.response = response
+    def __init__(self) -> None:
         self.events: list[Event] = []
         self.comments: list[Event] = []
+
+    def named(self, name: str) -> list[Any]:
+        """Returns the payloads of the events of that name."""
+        return [event.data for event in self.events if event.name == name]
+
+    @property
+    def text(self) -> str:
+        """Returns the answer as far as it was read."""
+        return text_of(self.events)
+
+    @property
+    def cursor(self) -> str | None:
+        """Returns the id of the last event that had one: what Last-Event-ID takes."""
+        return next((event.id for event in reversed(self.events) if event.id is not None), None)
+
+    @property
+    def ended(self) -> bool:
+        """Returns whether `[DONE]` was read."""
+        return bool(self.events) and self.events[-1].is_end
+
+
+class Stream(Received):
+    """Reads an open response: `status`, `headers`, and the events as they come."""
+
+    def __init__(self, response: httpx2.Response) -> None:
+        super().__init__()
+        self.response = response
         self._decoder = Decoder()
         self._pending = self._read()
 
@@ -85,31 +108,12 @@ class Stream:
             pass
         return self.events
 
-    def named(self, name: str) -> list[Any]:
-        """The payloads of the events of that name read so far."""
-        return [event.data for event in self.events if event.name == name]
-
-    @property
-    def text(self) -> str:
-        """The answer as far as it was read."""
-        return text_of(self.events)
-
     @property
     def answer(self) -> str:
         """The id of the answer; reads up to the start event where that was not read yet."""
         if not self.events:
             self.until("start")
         return str(self.events[0].data["answer"])
-
-    @property
-    def cursor(self) -> str | None:
-        """The id of the last event that had one: what Last-Event-ID takes."""
-        return next((event.id for event in reversed(self.events) if event.id is not None), None)
-
-    @property
-    def ended(self) -> bool:
-        """`[DONE]` was read."""
-        return bool(self.events) and self.events[-1].is_end
 
     @property
     def rest(self) -> bytes:
