@@ -56,6 +56,19 @@ def test_answer_that_breaks_off_is_interrupted_and_keeps_its_text(
         assert row.completion_tokens >= 2
 
 
+def check_cut(client: Client, upstream: Upstream, sent: bytes, place: int, ends: list[int]) -> None:
+    """Asks, cuts the answer after `place` bytes, and checks it; `ends` are those of the frames."""
+    key = upstream.script([wire.HEADERS, sent[:place], wire.Cut()])
+    stream = whole(client.chat(content=f"Cut at a byte: {key}"))
+    # Until a blank line has come its event has not. A finish reason says that nothing is missing.
+    assert stream.text == ("Hé🙂" if place >= ends[1] else "Hé" if place >= ends[0] else ""), place
+    expected = "complete" if place >= ends[2] else "interrupted" if stream.text else "failed"
+    (done,) = stream.named("done")
+    told = (done["status"], message(stream).status, ledger(stream).outcome)
+    assert told == (expected,) * 3, place
+    assert message(stream).content == stream.text
+
+
 def test_cut_at_every_byte_of_a_short_answer_keeps_what_came_before(
     make_user: "MakeUser", start_site: "StartSite", upstream: Upstream
 ) -> None:
@@ -66,30 +79,11 @@ def test_cut_at_every_byte_of_a_short_answer_keeps_what_came_before(
     ends = [len(wire.joined(frames[: number + 1])) for number in range(3)]
     clients = [person.client_on(site) for _ in range(CUTS_AT_ONCE)]
 
-    def check(client: Client, places: range) -> None:
-        for place in places:
-            key = upstream.script([wire.HEADERS, sent[:place], wire.Cut()])
-            stream = whole(client.chat(content=f"Cut at a byte: {key}"))
-            # Until a blank line has come its event has not. A finish reason says that nothing is
-            # missing.
-            assert stream.text == (
-                "Hé🙂" if place >= ends[1] else "Hé" if place >= ends[0] else ""
-            ), place
-            expected = (
-                "complete" if place >= ends[2] else "interrupted" if stream.text else "failed"
-            )
-            (done,) = stream.named("done")
-            assert (done["status"], message(stream).status, ledger(stream).outcome) == (
-                expected,
-            ) * 3, place
-            assert message(stream).content == stream.text
+    def check(client: Client, first: int) -> None:
+        for place in range(first, len(sent), CUTS_AT_ONCE):
+            check_cut(client, upstream, sent, place, ends)
 
-    all_at_once(
-        [
-            partial(check, client, range(first, len(sent), CUTS_AT_ONCE))
-            for first, client in enumerate(clients)
-        ]
-    )
+    all_at_once([partial(check, client, first) for first, client in enumerate(clients)])
     left = footprint(person.requester)
     assert (left.slots, left.reservations, left.ledger) == (0, 0, len(sent))
     wait_until(lambda: upstream.running("Cut at a byte") == 0)

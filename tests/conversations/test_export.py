@@ -76,31 +76,31 @@ class Talk:
 def test_json_holds_the_whole_tree_oldest_first(alice: Person) -> None:
     talk = Talk(alice)
     question = talk.ask(TEXT)
-    first = talk.answer("one", question)
+    talk.answer("one", question)
     second = talk.answer("two", question, outcome="stopped", estimated=True)
-    running = talk.answer("", talk.ask("and?", second), outcome="running")
+    talk.answer("", talk.ask("and?", second), outcome="running")
     answer = visitor(alice.user).get(talk.url("json"))
     assert answer["Content-Type"] == "application/json"
     export = answer.json()
     assert list(export) == ["id", "title", "created", "messages"]
     assert (export["id"], export["title"]) == (str(talk.conversation.pk), "Cats & dogs")
     assert parse_datetime(export["created"]) == START
-    assert [list(message) for message in export["messages"]] == [
-        ["id", "parent", "role", "content", "status", "model", "usage", "created"]
-    ] * 5
-    assert [message["content"] for message in export["messages"]] == [
-        TEXT,
-        "one",
-        "two",
-        "and?",
-        "",
-    ]
-    assert [message["parent"] for message in export["messages"]][:3] == [
-        None,
-        str(question.pk),
-        str(question.pk),
-    ]
-    prompt, complete, stopped, _, streaming = export["messages"]
+    contents = [message["content"] for message in export["messages"]]
+    assert contents == [TEXT, "one", "two", "and?", ""]
+    parents = [message["parent"] for message in export["messages"]]
+    assert parents[:3] == [None, str(question.pk), str(question.pk)]
+
+
+def test_json_says_of_each_message_what_it_is_and_cost(alice: Person) -> None:
+    talk = Talk(alice)
+    question = talk.ask(TEXT)
+    first = talk.answer("one", question)
+    second = talk.answer("two", question, outcome="stopped", estimated=True)
+    running = talk.answer("", talk.ask("and?", second), outcome="running")
+    messages = visitor(alice.user).get(talk.url("json")).json()["messages"]
+    keys = ["id", "parent", "role", "content", "status", "model", "usage", "created"]
+    assert [list(message) for message in messages] == [keys] * 5
+    prompt, complete, stopped, _, streaming = messages
     assert (prompt["id"], prompt["role"], prompt["status"], prompt["usage"]) == (
         str(question.pk),
         "user",

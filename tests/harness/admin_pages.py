@@ -51,29 +51,8 @@ def make_rows(person: User, operator: User) -> Rows:
     """
     group = Group.objects.create(name=f"Group {uuid4()}")
     person.groups.add(group)
-    conversation = Conversation.objects.create(user=person, title="A title")
-    prompt = Message.objects.create(conversation=conversation, role="user", content="A question?")
-    answer = (
-        "An *answer* with `code`:\n\n```python\nprint(1)\n```\n\n| a | b |\n|---|---|\n| 1 | 2 |\n"
-    )
-    Message.objects.create(
-        conversation=conversation, parent=prompt, role="assistant", content=answer
-    )
-    quota = Quota.objects.create(
-        name=f"Quota {uuid4()}", requests="10/m", tokens_per_day=1_000, spend_per_month_usd=5
-    )
-    quota.users.add(person)
-    quota.groups.add(group)
-    for gate in ("rate_limited", "tokens_exhausted"):
-        refusal_counts.record(Requester(person.pk, "", "127.0.0.1"), quota.name, gate)
-    refusal_counts.write()
-    kind = ContentType.objects.get_for_model(Quota)
-    words = {"object_repr": str(quota), "action_flag": 2, "change_message": "Priority: 0 → 1."}
-    access = {
-        "operator_name": operator.username,
-        "conversation": conversation.pk,
-        "owner_key": f"u:{person.pk}",
-    }
+    quota = _quota_with_refusals(person, group)
+    conversation = _conversation_with_an_answer(person)
     # A turn that no quota bounded: an empty value among the list's filters.
     Usage.objects.create(
         answer=uuid4(), owner_key="g:0", limit_key="g:0", model="m", quota="", outcome="complete"
@@ -86,13 +65,54 @@ def make_rows(person: User, operator: User) -> Rows:
         Pause.objects.create(user=person, note="A note", created_by=operator),
         Grant.objects.create(user=person, tokens=5, reason="A reason", created_by=operator),
         Invitation.objects.create(note="For somebody", expires=timezone.now() + timedelta(days=1)),
-        ContentAccess.objects.create(operator=operator, **access),
-        LogEntry.objects.create(user=operator, content_type=kind, object_id=str(quota.pk), **words),
+        _access(operator, conversation),
+        _log_entry(operator, quota),
         ChatModel.objects.create(slug=f"model-{uuid4()}", enabled=False),
         settled_usage(person, quota),
         SitePolicy.objects.get_or_create(pk=1)[0],
     ]
     return Rows(person, {type(row): row for row in rows})
+
+
+def _conversation_with_an_answer(person: User) -> Conversation:
+    conversation = Conversation.objects.create(user=person, title="A title")
+    prompt = Message.objects.create(conversation=conversation, role="user", content="A question?")
+    answer = (
+        "An *answer* with `code`:\n\n```python\nprint(1)\n```\n\n| a | b |\n|---|---|\n| 1 | 2 |\n"
+    )
+    Message.objects.create(
+        conversation=conversation, parent=prompt, role="assistant", content=answer
+    )
+    return conversation
+
+
+def _quota_with_refusals(person: User, group: Group) -> Quota:
+    quota = Quota.objects.create(
+        name=f"Quota {uuid4()}", requests="10/m", tokens_per_day=1_000, spend_per_month_usd=5
+    )
+    quota.users.add(person)
+    quota.groups.add(group)
+    for gate in ("rate_limited", "tokens_exhausted"):
+        refusal_counts.record(Requester(person.pk, "", "127.0.0.1"), quota.name, gate)
+    refusal_counts.write()
+    return quota
+
+
+def _access(operator: User, conversation: Conversation) -> ContentAccess:
+    return ContentAccess.objects.create(
+        operator=operator,
+        operator_name=operator.username,
+        conversation=conversation.pk,
+        owner_key=f"u:{conversation.user_id}",
+    )
+
+
+def _log_entry(operator: User, quota: Quota) -> LogEntry:
+    kind = ContentType.objects.get_for_model(Quota)
+    words = {"object_repr": str(quota), "action_flag": 2, "change_message": "Priority: 0 → 1."}
+    return LogEntry.objects.create(
+        user=operator, content_type=kind, object_id=str(quota.pk), **words
+    )
 
 
 def settled_usage(person: User, quota: Quota) -> Usage:

@@ -80,8 +80,17 @@ def _people(random: Random) -> Crowd:
             for quota, group in zip(quotas, groups, strict=False)
         ]
     )
+    _join_groups(random, people, groups)
+    named = random.sample(people, _NAMED)
+    Quota.users.through.objects.bulk_create(
+        [Quota.users.through(quota=quotas[-1], user=person) for person in named]
+    )
+    return Crowd(people, groups, quotas)
+
+
+def _join_groups(random: Random, people: list[User], groups: list[Group]) -> None:
+    """Puts half of the people into one group, some into two; the others have the default."""
     through = User.groups.through
-    # Half of them are in one group, some in two, the others have the default.
     members = [
         through(user=person, group=random.choice(groups)) for person in people[: PEOPLE // 2]
     ]
@@ -90,11 +99,6 @@ def _people(random: Random) -> Crowd:
         through(user=person, group=random.choice(groups)) for person in people[: PEOPLE // 10]
     ]
     through.objects.bulk_create(second, batch_size=_BATCH, ignore_conflicts=True)
-    named = random.sample(people, _NAMED)
-    Quota.users.through.objects.bulk_create(
-        [Quota.users.through(quota=quotas[-1], user=person) for person in named]
-    )
-    return Crowd(people, groups, quotas)
 
 
 def _answers(random: Random, made: Crowd) -> None:

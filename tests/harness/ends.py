@@ -22,7 +22,28 @@ def check_end(
     *,
     finish: str | None = None,
 ) -> Usage:
-    """What every end has in common; the ledger row, for what differs."""
+    """Checks what every end has in common; returns the ledger row, for what differs."""
+    _check_last_events(stream, status, code, finish)
+    answer = message(stream)
+    assert (answer.status, answer.content, answer.error_code, answer.finish_reason) == (
+        status,
+        stream.text,
+        code,
+        finish or "",
+    )
+    row = ledger(stream)
+    assert (row.outcome, row.model) == (status, answer.model)
+    assert stream.named("done")[0]["usage"] == {
+        "prompt_tokens": row.prompt_tokens,
+        "completion_tokens": row.completion_tokens,
+        "estimated": row.estimated,
+    }
+    wait_until(lambda: upstream.running(message(str(answer.parent_id)).content) == 0)
+    check_slot_is_free(client)
+    return row
+
+
+def _check_last_events(stream: Stream, status: str, code: str, finish: str | None) -> None:
     names = [event.name for event in stream.events]
     assert names[0] == "start"
     assert names[-2:] == ["done", "message"]
@@ -33,23 +54,6 @@ def check_end(
         assert names[-3] == "error"
     (done,) = stream.named("done")
     assert (done["status"], done["finish_reason"]) == (status, finish)
-    answer = message(stream)
-    assert (answer.status, answer.content, answer.error_code, answer.finish_reason) == (
-        status,
-        stream.text,
-        code,
-        finish or "",
-    )
-    row = ledger(stream)
-    assert (row.outcome, row.model) == (status, answer.model)
-    assert done["usage"] == {
-        "prompt_tokens": row.prompt_tokens,
-        "completion_tokens": row.completion_tokens,
-        "estimated": row.estimated,
-    }
-    wait_until(lambda: upstream.running(message(str(answer.parent_id)).content) == 0)
-    check_slot_is_free(client)
-    return row
 
 
 def check_slot_is_free(client: Client) -> None:

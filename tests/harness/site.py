@@ -44,24 +44,9 @@ class Site:
 
         AssertionError with the log when the process ends or is not up in START_SECONDS.
         """
-        command = [
-            sys.executable,
-            "-m",
-            "uvicorn",
-            "chatsite.asgi:application",
-            "--host",
-            "127.0.0.1",
-            "--port",
-            str(self.port),
-        ]
-        command += [
-            "--workers",
-            str(self.workers),
-            "--lifespan",
-            "on",
-            "--no-proxy-headers",
-            "--no-access-log",
-        ]
+        options = f"--host 127.0.0.1 --port {self.port} --workers {self.workers} --lifespan on"
+        options += " --no-proxy-headers --no-access-log"
+        command = [sys.executable, "-m", "uvicorn", "chatsite.asgi:application", *options.split()]
         with self.log_path.open("ab") as log:
             # A session of its own: Ctrl-C in the test run does not reach it, and kill9 reaches all
             # of it.

@@ -490,15 +490,5 @@ CORNERS: dict[str, Quirk] = {
     for name, quirk in table.items()
 }
 
-QUIRKS: dict[str, Quirk] = {
-    **TEXT_PARTS,
-    **ENDS,
-    **USAGES,
-    **REASONS,
-    **ERRORS,
-    **NOTHING,
-    **NOT_BROKEN,
-    **WHOLE_ANSWERS,
-    **THINKING,
-    **CORNERS,
-}
+QUIRKS: dict[str, Quirk] = TEXT_PARTS | ENDS | USAGES | REASONS | ERRORS | NOTHING
+QUIRKS |= NOT_BROKEN | WHOLE_ANSWERS | THINKING | CORNERS
