@@ -24,16 +24,14 @@ from tests.harness.valkey import Valkey
 
 if TYPE_CHECKING:
     import redis
-    from playwright.sync_api import Browser, Page
     from pytest_django.plugin import DjangoDbBlocker
 
     from tests.harness.apart import Apart
-    from tests.harness.browser import BrowserHost
     from tests.harness.database import Database
     from tests.harness.nginx import Nginx
     from tests.harness.people import Person
 
-pytest_plugins = ["tests.harness.fixtures"]
+pytest_plugins = ["tests.harness.fixtures", "tests.harness.browser_fixtures"]
 
 # What needs that database is no test on the other.
 collect_ignore_glob = (
@@ -302,41 +300,3 @@ def redis_away(monkeypatch: pytest.MonkeyPatch) -> None:
         raise ConnectionError
 
     monkeypatch.setattr(client(), "execute_command", fails)
-
-
-# --- The browser ------------------------------------------------------------
-
-
-@pytest.fixture(scope="session")
-def browser_host() -> "Iterator[BrowserHost]":
-    from tests.harness.browser import BrowserHost
-
-    host = BrowserHost()
-    yield host
-    host.close()
-
-
-@pytest.fixture
-def browser(browser_host: "BrowserHost") -> "Iterator[Browser]":
-    """The run's one Chromium; for tests that need several contexts.
-
-    Tests that use it are not async.
-    """
-    with browser_host.held() as browser:
-        yield browser
-
-
-@pytest.fixture
-def page(browser: "Browser") -> "Iterator[Page]":
-    """Yields a page in a context of its own; fails the test for errors in the page.
-
-    These are uncaught errors, and what the content security policy refused. To sign in:
-    `page.context.add_cookies(alice.cookies(site))`.
-    """
-    from tests.harness.browser import new_context, watch_problems
-
-    with new_context(browser) as context:
-        page = context.new_page()
-        problems = watch_problems(page)
-        yield page
-    assert not problems, problems

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from itertools import pairwise
 from time import process_time
 
@@ -11,9 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chat.upstream import event_stream
-from chat.upstream.decoder import Batch, ChunkDecoder
+from chat.upstream.decoder import ChunkDecoder
 from chat.upstream.event_stream import BrokenStream, EventDecoder
 from tests.harness import wire
+from tests.harness.decoded import Read, read
 
 _NOT_KEPT = str.maketrans({"\0": "\ufffd"})
 pieces = st.lists(st.text(min_size=1), min_size=1, max_size=6)
@@ -24,47 +24,12 @@ units = st.one_of(
 )
 
 
-@dataclass
-class Read:
-    """All that was read of a stream."""
-
-    text: str = ""
-    deltas: int = 0
-    finish_reason: str | None = None
-    usage: tuple[int | None, int | None] = (None, None)
-    done: bool = False
-    broken: bool = False
-    errors: list[object] = field(default_factory=list)
-
-    def add(self, batch: Batch) -> None:
-        self.text += batch.text
-        self.deltas += batch.deltas
-        self.finish_reason = batch.finish_reason or self.finish_reason
-        if batch.prompt_tokens is not None:
-            self.usage = batch.prompt_tokens, batch.completion_tokens
-        self.done = self.done or batch.done
-        self.broken = self.broken or batch.broken
-        if batch.error:
-            self.errors.append(batch.error)
-
-
-def read(*reads: bytes) -> Read:
-    events, chunks, result = EventDecoder(), ChunkDecoder(), Read()
-    for data in reads:
-        result.add(chunks.batch(events.feed(data)))
-        if result.broken:
-            break
-        result.text.encode()  # a piece never has half a character
-    result.text += chunks.rest(complete=True)
-    return result
-
-
 def cut(data: bytes, places: Sequence[int]) -> list[bytes]:
     edges = [0, *sorted(place % (len(data) + 1) for place in places), len(data)]
     return [data[start:end] for start, end in pairwise(edges)]
 
 
-# --- Any split, any text ----------------------------------------------------
+# --- Any split, any text ---------------------------------------------------
 
 
 @given(pieces, st.lists(st.integers(0, 10**6), max_size=12), st.booleans(), st.booleans())
@@ -145,7 +110,7 @@ def test_half_a_pair_survives_an_event_without_text() -> None:
     assert read(*map(bytes, steps)).text == "🙂"
 
 
-# --- The grammar of the stream ------------------------------------------------
+# --- The grammar of the stream ---------------------------------------------
 
 
 def test_comments_other_fields_and_a_byte_order_mark_are_passed_over() -> None:
@@ -187,7 +152,7 @@ def test_many_deltas_in_one_read_are_one_piece() -> None:
     assert (batch.text, batch.deltas) == ("abcdef", 6)
 
 
-# --- What chunks may hold -----------------------------------------------------
+# --- What chunks may hold --------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -282,7 +247,7 @@ def test_event_that_is_no_chunk_breaks_the_stream_behind_the_text_before_it(data
     assert (result.text, result.broken) == ("before", True)
 
 
-# --- Size -----------------------------------------------------------------------
+# --- Size ------------------------------------------------------------------
 
 
 def test_line_without_end_breaks_the_stream(monkeypatch: pytest.MonkeyPatch) -> None:
