@@ -224,8 +224,7 @@ def test_stateless_answer_whose_reader_left_before_it_began_is_closed_within_a_s
     alice: Person, site: Site, upstream: Upstream
 ) -> None:
     key = upstream.script([wire.HEADERS, wire.Stall()])
-    # Some leave before the turn is known, some while it begins, some behind that: nobody can tell
-    # which.
+    # Some leave before the turn is known, some while it begins, some after that.
     for milliseconds in range(2, 30, 2):
         send_and_leave(alice.client, site, key, milliseconds / 1000)
     wait_until(lambda: upstream.requests(key) and not upstream.running(key))

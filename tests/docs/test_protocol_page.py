@@ -154,8 +154,7 @@ def test_every_event_stands_on_the_page_and_no_other_does() -> None:
 
 
 def test_every_error_code_of_events_stands_on_the_page_and_no_other_does() -> None:
-    # A request that is refused is an AnswerError of its own, `Refused`; a stream's failure is made
-    # by `_failure`.
+    # A refused request is an AnswerError, `Refused`; `_failure` makes those of streams.
     in_code = (
         first_arguments("AnswerError")
         | first_arguments("_failure")

@@ -19,8 +19,7 @@ class Database:
         """PostgreSQL ends; an SQLite file is written to by someone who does not come to an end."""
         connections.close_all()
         if self._environment.postgres:
-            # A pool that finds its server away asks again at growing intervals; a new one asks at
-            # once.
+            # A pool that finds its server away asks again ever later; a new one asks at once.
             connections["default"].close_pool()  # type: ignore[attr-defined]
             self._environment.postgres.shut_down()
             self._is_stopped = True

@@ -48,8 +48,7 @@ class Site:
         options += " --no-proxy-headers --no-access-log"
         command = [sys.executable, "-m", "uvicorn", "chatsite.asgi:application", *options.split()]
         with self.log_path.open("ab") as log:
-            # A session of its own: Ctrl-C in the test run does not reach it, and kill9 reaches all
-            # of it.
+            # In a session of its own, Ctrl-C does not reach it, and kill9 reaches all of it.
             self._process = subprocess.Popen(
                 command,
                 cwd=ROOT,

@@ -155,8 +155,7 @@ class Connection:
         await self._send(request, head + _STREAM_END)
 
     async def _send(self, request: Request, data: bytes) -> None:
-        # One write, one packet: asyncio sets TCP_NODELAY, and the turn of the loop keeps writes
-        # apart.
+        # One write is one packet: asyncio sets TCP_NODELAY, and the loop's turn parts the writes.
         self._writer.write(data)
         request.bytes_sent += len(data)
         await self._writer.drain()

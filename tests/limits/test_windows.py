@@ -175,8 +175,7 @@ def test_a_use_passes_when_retry_after_is_over_and_not_one_second_before(
     start = int(time()) + seconds_left(person.requester, "2/3s")
     wait_for(start + 0.05)
     assert [ask(person).status for _ in range(2)] == [200, 200]
-    # At the beginning of a second, so that most of one is left for the attempt that must come too
-    # early.
+    # At the beginning of a second: most of one is left for the attempt that must be too early.
     wait_for(start + 1.05)
     refused = ask(person)
     at = time()

@@ -17,8 +17,7 @@ from tests.harness.decoded import Read, read
 
 _NOT_KEPT = str.maketrans({"\0": "\ufffd"})
 pieces = st.lists(st.text(min_size=1), min_size=1, max_size=6)
-# Code units of UTF-16, surrogates with or without their other half among them: what \uXXXX escapes
-# may name.
+# What \uXXXX escapes may name: code units of UTF-16, with whole and with half surrogate pairs.
 units = st.one_of(
     st.integers(0, 0xFFFF), st.integers(0xD800, 0xDFFF), st.sampled_from([0xD83D, 0xDE42, 0x41, 0])
 )
