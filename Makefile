@@ -10,10 +10,12 @@ POSTGRESQL_TESTS := $(addprefix tests/,$(addsuffix .py,answers/test_streaming \
 	limits/test_admission_budgets limits/test_site_budgets limits/test_shadow_mode \
 	conversations/test_models limits/test_configuration conversations/test_export \
 	conversations/test_search operator/test_usage_page accounts/test_invitations \
-	accounts/test_setup_link operator/test_admin operator/test_admin_usage \
-	operator/test_admin_content operator/test_admin_quotas operator/test_admin_fuzz \
-	operator/test_admin_history outages/test_outages outages/test_postgresql_away \
-	outages/test_postgresql_used_up accounts/test_guests accounts/test_guest_handover))
+	accounts/test_setup_link operator/test_admin operator/test_admin_people_list \
+	operator/test_admin_conversations operator/test_admin_usage operator/test_admin_report \
+	operator/test_admin_content operator/test_admin_quotas operator/test_admin_refused \
+	operator/test_admin_fuzz operator/test_admin_history outages/test_outages \
+	outages/test_postgresql_away outages/test_postgresql_used_up accounts/test_guests \
+	accounts/test_guest_handover))
 
 # Files of tests run side by side, each process with servers of its own: half of the time is spent
 # waiting. The order is ours, the longest file first (tests/harness/selection.py).

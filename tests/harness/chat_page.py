@@ -55,3 +55,20 @@ def source(page: Page) -> str:
 def stored_answer(page: Page) -> Message:
     """The newest answer of the page's conversation."""
     return conversation_of(page).messages.filter(role="assistant").latest("created")
+
+
+def open_tabs(page: Page, count: int) -> list[Page]:
+    """Returns so many more tabs at the page's address, live."""
+    tabs = []
+    for _ in range(count):
+        tab = page.context.new_page()
+        tab.goto(page.url)
+        wait_until_live(tab)
+        tabs.append(tab)
+    return tabs
+
+
+def shows(tabs: list[Page], text: str) -> None:
+    """Returns when the last answer of each tab has that text."""
+    for tab in tabs:
+        expect(tab.locator("[data-body]").last).to_have_text(text)

@@ -7,7 +7,7 @@ from typing import Any
 
 from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
 from django.contrib.auth.hashers import PBKDF2PasswordHasher, make_password
-from django.contrib.auth.models import User
+from django.contrib.auth.models import Permission, User
 from django.contrib.sessions.backends.db import SessionStore
 
 from chat.models import Quota
@@ -90,3 +90,10 @@ def create_person(name: str, default_site: Callable[[], Site], **quota_fields: A
     quota.users.add(user)
     quota.models.set(models)
     return Person(user, quota, default_site)
+
+
+def allow(person: Person, *codenames: str) -> None:
+    """Gives the person these permissions, all of the app `chat`."""
+    person.user.user_permissions.add(
+        *Permission.objects.filter(codename__in=codenames, content_type__app_label="chat")
+    )

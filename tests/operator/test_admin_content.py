@@ -1,6 +1,4 @@
-"""Operators do not read along: what was said is shown only where the policy lets them, to whom it
-lets, and never unrecorded.
-"""
+"""What was said is shown only where the policy allows it, to those it allows, and is recorded."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -36,13 +34,13 @@ def staff(user: User, *permissions: str, **fields: Any) -> Client:
 
 @pytest.fixture
 def reader(alice: Person) -> Client:
-    """Alice may read, where the policy lets her."""
+    """Returns a client of Alice, who may read where the policy lets her."""
     return staff(alice.user, "view_conversation", "read_content")
 
 
 @pytest.fixture
 def conversation(bob: Person) -> Conversation:
-    """Bob's: a prompt, an answer and another version of it."""
+    """Returns a conversation of Bob's: a prompt, an answer and another version of it."""
     made = Conversation.objects.create(
         user=bob.user, title="private title", system_prompt="private rule"
     )

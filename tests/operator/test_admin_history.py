@@ -20,7 +20,7 @@ QUOTAS = "/admin/chat/quota/"
 
 
 def told(obj: Model) -> list[str]:
-    """The history of an object, oldest first."""
+    """Returns the entries of an object's history, oldest first."""
     entries = LogEntry.objects.filter(
         content_type__model=obj._meta.model_name, object_id=str(obj.pk)
     ).order_by("pk")

@@ -7,23 +7,20 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from django.contrib.admin.models import LogEntry
-from django.contrib.auth.models import Permission, User
-from django.db import connection
+from django.contrib.auth.models import User
 from django.test import Client
-from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from chat.limits import refusal_counts
 from chat.limits.usage_report import report
-from chat.models import Conversation, Grant, Pause, Usage
+from chat.models import Grant, Pause, Usage
 from chat.operator import resets
 from tests.harness import wire
 from tests.harness.answers import client_of_worker, owner_pid
+from tests.harness.people import allow
 from tests.harness.site import Site
 from tests.harness.spending import spent, take
-from tests.harness.turns import turn_status
 from tests.harness.upstream import Upstream
-from tests.harness.visitor import all_at_once, compact, text, visitor
+from tests.harness.visitor import all_at_once, text, visitor
 
 if TYPE_CHECKING:
     from tests.conftest import MakeUser
@@ -38,111 +35,12 @@ def act(client: Client, action: str, *people: "Person", **fields: str) -> Any:
     return client.post(PEOPLE, chosen | fields, follow=True)
 
 
-def page_of(client: Client, person: "Person") -> str:
-    return compact(client.get(f"{PEOPLE}{person.user.pk}/change/"))
-
-
 def told(person: "Person") -> list[str]:
     return list(
         LogEntry.objects.filter(object_id=str(person.user.pk))
         .order_by("pk")
         .values_list("change_message", flat=True)
     )
-
-
-# --- What applies, and why -------------------------------------------------------
-
-
-def test_page_of_person_says_what_applies_and_why(operator: Client, make_user: "MakeUser") -> None:
-    person = make_user(
-        "una",
-        requests="10/m",
-        concurrent_streams=3,
-        tokens_per_day=4_000,
-        spend_per_month_usd=Decimal(20),
-    )
-    take(person)
-    spent(person, tokens=3_200, usd="5")
-    spent(person, tokens=99, outcome="running", model="slow-model")
-    Grant.objects.create(user=person.user, tokens=1_000, reason="asked nicely")
-    refusal_counts.record(person.requester, person.quota.name, "too_many_streams")
-    refusal_counts.write()
-    page = page_of(operator, person)
-    assert f">{person.quota.name}</a>: it names them." in page
-    for words in (
-        "Requests a minute",
-        "3,200 of 5,000",
-        "$5.00 of $20.00",
-        "asked nicely",
-        "slow-model",
-        "running answers",
-    ):
-        assert words in page
-    assert page.count("<meter") == 4
-    assert 'value="64" aria-label="Tokens today"' in page
-    assert "Paused since" not in page
-
-
-def test_page_of_person_tells_of_a_pause(operator: Client, bob: "Person") -> None:
-    Pause.objects.create(user=bob.user, note="Come and talk to us.")
-    page = page_of(operator, bob)
-    assert "Paused since" in page
-    assert "“Come and talk to us.”" in page
-    assert 'value="unpause"' in page
-    assert 'value="pause"' not in page
-
-
-def test_page_of_person_is_there_while_redis_is_away(
-    operator: Client, make_user: "MakeUser", redis_away: None
-) -> None:
-    person = make_user(requests="10/m", tokens_per_day=100)
-    page = page_of(operator, person)
-    assert "Redis does not answer" in page
-    assert "Requests a minute" in page
-
-
-def test_page_of_person_takes_as_many_queries_with_many_rows_as_with_few(
-    operator: Client, make_user: "MakeUser"
-) -> None:
-    person = make_user(requests="10/m", tokens_per_day=100, spend_per_month_usd=Decimal(1))
-
-    def queries() -> int:
-        with CaptureQueriesContext(connection) as captured:
-            page_of(operator, person)
-        return len(captured)
-
-    queries()
-    few = queries()
-    for code in ("rate_limited", "too_many_streams", "tokens_exhausted"):
-        refusal_counts.record(person.requester, person.quota.name, code)
-        Grant.objects.create(user=person.user, tokens=1, created_by=person.user)
-        spent(person, tokens=1, outcome="running")
-    refusal_counts.write()
-    assert queries() == few
-
-
-def test_page_of_person_shows_no_title_and_no_text(operator: Client, bob: "Person") -> None:
-    Conversation.objects.create(user=bob.user, title="private title")
-    assert "private" not in page_of(operator, bob)
-
-
-def test_list_of_people_is_filtered_by_quota_and_by_pause(
-    operator: Client, alice: "Person", bob: "Person"
-) -> None:
-    Pause.objects.create(user=bob.user)
-    listed = text(operator.get(PEOPLE, {"quota": bob.quota.pk}))
-    assert f">{bob.user.username}</a>" in listed
-    assert f">{alice.user.username}</a>" not in listed
-    paused = text(operator.get(PEOPLE, {"paused": "yes", "q": bob.user.username}))
-    assert f">{bob.user.username}</a>" in paused
-    assert f">{bob.user.username}</a>" not in text(
-        operator.get(PEOPLE, {"paused": "no", "q": bob.user.username})
-    )
-    for nonsense in ("x", "9" * 30, "-1"):
-        text(operator.get(PEOPLE, {"quota": nonsense}))
-
-
-# --- What is done about them -------------------------------------------------------
 
 
 def test_each_action_that_does_harm_is_asked_about_first(operator: Client, bob: "Person") -> None:
@@ -244,9 +142,7 @@ def test_extra_tokens_are_asked_for_and_granted_for_today(
 def test_grant_that_no_sum_could_hold_is_refused(
     operator: Client, bob: "Person", tokens: str
 ) -> None:
-    """Two of them, and the database could not add up what the person was granted: no turn would
-    pass any more.
-    """
+    """Refuses a grant that the database could not add up with another: no turn would pass."""
     fields = {"user": str(bob.user.pk), "day": "2026-11-23", "tokens": tokens, "usd": "0"}
     assert "less than or equal to" in text(operator.post("/admin/chat/grant/add/", fields))
     assert not Grant.objects.filter(user=bob.user).exists()
@@ -309,9 +205,6 @@ def test_grants_and_pauses_have_lists_and_remember_who_made_them(
     )
 
 
-# --- On the next request, on every worker ---------------------------------------------
-
-
 def test_actions_hold_on_every_worker_at_once(
     site2: Site, alice: "Person", make_user: "MakeUser"
 ) -> None:
@@ -363,29 +256,6 @@ def test_running_answers_are_stopped_on_whichever_worker(
     assert told(bob) == ["Stopped 1 running answer."] * 2
 
 
-def test_refusal_of_a_real_turn_stands_on_the_page(operator: Client, make_user: "MakeUser") -> None:
-    person = make_user(requests="1/h")
-    assert [turn_status(person), turn_status(person)] == [200, 429]
-    assert 'value="100" aria-label="Requests an hour"' in page_of(operator, person)
-
-
-# --- Who may -----------------------------------------------------------------------
-
-
-@pytest.fixture
-def helper(alice: "Person") -> Client:
-    """Staff who may look at people, and nothing else."""
-    User.objects.filter(pk=alice.user.pk).update(is_staff=True)
-    alice.user.user_permissions.add(Permission.objects.get(codename="view_user"))
-    return visitor(alice.user)
-
-
-def may(person: "Person", *codenames: str) -> None:
-    person.user.user_permissions.add(
-        *Permission.objects.filter(codename__in=codenames, content_type__app_label="chat")
-    )
-
-
 @pytest.mark.parametrize(
     ("action", "permission"),
     [
@@ -407,22 +277,8 @@ def test_action_needs_its_permission(
     act(helper, action, person, sure="yes", tokens="5")
     assert (Grant.objects.count(), Pause.objects.filter(user=person.user).count()) == before
     assert told(person) == []
-    may(alice, permission)
+    allow(alice, permission)
     assert f'value="{action}"' in text(helper.get(PEOPLE))
-
-
-def test_limits_of_a_person_are_for_those_who_may_see_the_ledger(
-    helper: Client, alice: "Person", bob: "Person"
-) -> None:
-    refusal_counts.record(bob.requester, bob.quota.name, "rate_limited")
-    refusal_counts.write()
-    assert "What applies to" not in page_of(helper, bob)
-    may(alice, "view_usage")
-    page = page_of(helper, bob)
-    assert "What applies to" in page
-    assert "Refused in the last 7 days" not in page
-    may(alice, "view_refusalcount")
-    assert "Refused in the last 7 days" in page_of(helper, bob)
 
 
 def test_action_needs_the_forms_token(alice: "Person", bob: "Person") -> None:

@@ -1,6 +1,4 @@
-"""What the operator sees of a quota: to whom it applies, who is nearest to its limits, whom it
-refused; and the site's budgets.
-"""
+"""A quota's page: to whom it applies, who is nearest to its limits; and the site's budgets."""
 
 import re
 from datetime import timedelta
@@ -10,7 +8,7 @@ from typing import TYPE_CHECKING
 from uuid import uuid4
 
 import pytest
-from django.contrib.auth.models import Group, Permission, User
+from django.contrib.auth.models import Group, User
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
@@ -18,23 +16,19 @@ from django.utils import timezone
 
 from chat import redis_client
 from chat.admin.meters import LimitMeter
-from chat.limits import leases, refusal_counts, windows
-from chat.models import Grant, Quota, RefusalCount, SitePolicy, Usage
+from chat.limits import leases, windows
+from chat.models import Grant, Quota, SitePolicy, Usage
 from chat.operator.most_used import MAX_SHOWN, most_used
 from chat.requester import Requester
+from tests.harness.quota_pages import QUOTAS, page_of, shared
 from tests.harness.spending import spent, take
-from tests.harness.visitor import compact, text, visitor
+from tests.harness.visitor import text
 
 if TYPE_CHECKING:
     from tests.conftest import MakeUser
     from tests.harness.people import Person
 
 pytestmark = pytest.mark.usefixtures("static_files")
-QUOTAS = "/admin/chat/quota/"
-
-
-def page_of(client: Client, quota: Quota) -> str:
-    return compact(client.get(f"{QUOTAS}{quota.pk}/change/"))
 
 
 @pytest.mark.parametrize("path", [QUOTAS, "/admin/chat/chatmodel/"])
@@ -45,22 +39,8 @@ def test_fields_of_a_list_are_called_by_their_row(operator: Client, path: str) -
     assert [field for field in fields if not re.search(r'aria-label="[^"]+ of [^"]+"', field)] == []
 
 
-def shared(make_user: "MakeUser", people: int, **limits: object) -> "tuple[Quota, list[Person]]":
-    """A quota that names all of these people, and no other does."""
-    quota = Quota.objects.create(name=f"Shared {uuid4()}", **limits)
-    made = [make_user("sharer") for _ in range(people)]
-    for person in made:
-        person.quota.users.clear()
-        quota.users.add(person.user)
-        person.quota = quota
-    return quota, made
-
-
-# --- To whom it applies -----------------------------------------------------------
-
-
 def test_counts_and_lists_agree_with_what_applies_to_each(db_ready: None) -> None:
-    """Random quotas, groups and people, against the one query that decides for a turn."""
+    """Compares random quotas, groups and people with the one query that decides for a turn."""
     random = Random(7)
     people = User.objects.bulk_create([User(username=f"{uuid4()}") for _ in range(40)])
     groups = Group.objects.bulk_create([Group(name=f"{uuid4()}") for _ in range(4)])
@@ -120,9 +100,6 @@ def test_people_of_a_quota_are_searched_for_and_not_all_listed(
     (people,) = re.findall(r'<select name="users".*?</select>', page, re.DOTALL)
     assert people.count("<option") == 1
     assert "admin-autocomplete" in people
-
-
-# --- How much is used ----------------------------------------------------------------
 
 
 def test_quota_that_names_thousands_is_saved(operator: Client, make_user: "MakeUser") -> None:
@@ -294,97 +271,6 @@ def test_page_of_the_site_policy_shows_the_sites_budgets(
     assert "of $12,345.00" in page
 
 
-# --- Whom it refused -------------------------------------------------------------------
-
-
-def refused(
-    person: "Person", code: str, count: int, days_ago: int = 0, shadow: bool = False
-) -> None:
-    moment = timezone.now() - timedelta(days=days_ago)
-    RefusalCount.objects.create(
-        hour=moment,
-        day=timezone.localdate(moment),
-        user=person.user,
-        limit_key=person.requester.limit_key,
-        quota=person.quota.name,
-        code=code,
-        shadow=shadow,
-        count=count,
-        last=moment,
-    )
-
-
-def test_refusals_are_told_by_gate_and_by_person(operator: Client, make_user: "MakeUser") -> None:
-    quota, (one, two) = shared(make_user, 2, requests="1/m")
-    refused(one, "rate_limited", 3)
-    refused(one, "rate_limited", 4, days_ago=3)
-    refused(one, "rate_limited", 100, days_ago=8)
-    refused(two, "rate_limited", 10)
-    refused(two, "spend_exhausted", 2, days_ago=2)
-    gates = [
-        (row["code"], row["people"], row["last_day"], row["last_week"])
-        for row in refusal_counts.by_gate(quota=quota.name)
-    ]
-    assert gates == [("rate_limited", 2, 13, 17), ("spend_exhausted", 1, 0, 2)]
-    people = [
-        (row["user__username"], row["code"], row["last_day"], row["last_week"])
-        for row in refusal_counts.by_person(quota=quota.name)
-    ]
-    assert people == [
-        (two.user.username, "rate_limited", 10, 10),
-        (one.user.username, "rate_limited", 3, 7),
-        (two.user.username, "spend_exhausted", 0, 2),
-    ]
-    page = page_of(operator, quota)
-    assert "Refused in the last 7 days" in page
-    assert "spend this month" in page
-    assert "Would have been refused" not in page
-
-
-def test_shadow_quota_tells_whom_it_would_have_refused(
-    operator: Client, make_user: "MakeUser"
-) -> None:
-    quota, (person,) = shared(make_user, 1, requests="1/m", mode="shadow")
-    assert "Would have been refused in the last 7 days: nobody." in page_of(operator, quota)
-    refused(person, "too_many_streams", 5, shadow=True)
-    page = page_of(operator, quota)
-    assert "it refuses nobody" in page
-    assert "Refused in the last 7 days: nobody." in page
-    shadowed = page[page.index("Would have been refused") :]
-    assert "running answers" in shadowed
-    assert f">{person.user.username}</a>" in shadowed
-
-
-# --- Who may ---------------------------------------------------------------------------
-
-
-def test_use_and_refusals_are_for_those_who_may_see_them(
-    alice: "Person", make_user: "MakeUser"
-) -> None:
-    User.objects.filter(pk=alice.user.pk).update(is_staff=True)
-    helper = visitor(alice.user)
-    quota, (person,) = shared(make_user, 1, tokens_per_day=100)
-    spent(person, tokens=5)
-    refused(person, "rate_limited", 1)
-
-    def may(codename: str) -> str:
-        alice.user.user_permissions.add(
-            Permission.objects.get(codename=codename, content_type__app_label="chat")
-        )
-        return page_of(helper, quota)
-
-    assert helper.get(f"{QUOTAS}{quota.pk}/change/").status_code == 403
-    page = may("view_quota")
-    assert "Nearest to a limit" not in page
-    assert "Refused in" not in page
-    page = may("view_usage")
-    assert "Nearest to a limit" in page
-    assert "Refused in" not in page
-    assert "Refused in" in may("view_refusalcount")
-    page = may("view_sitepolicy")
-    assert "Tokens today" in text(helper.get("/admin/chat/sitepolicy/1/change/"))
-
-
 def test_windows_are_not_used_up_by_looking(operator: Client, make_user: "MakeUser") -> None:
     quota, (person,) = shared(make_user, 1, requests="2/h")
     spent(person)
@@ -394,32 +280,3 @@ def test_windows_are_not_used_up_by_looking(operator: Client, make_user: "MakeUs
         window.used
         for window in windows.peek(windows.TURNS, person.requester.limit_key, quota.rates)
     ] == [0]
-
-
-@pytest.mark.parametrize(
-    "wrong",
-    [
-        {"requests": "ten a minute"},
-        {"tokens_per_day": "-1"},
-        {"spend_per_month_usd": "NaN"},
-        {"name": ""},
-    ],
-)
-def test_form_with_a_wrong_value_says_so_and_shows_the_use_of_the_limits_that_hold(
-    operator: Client, make_user: "MakeUser", wrong: dict[str, str]
-) -> None:
-    person = make_user(requests="10/m", tokens_per_day=1000)
-    quota = person.quota
-    form = {
-        "name": quota.name,
-        "mode": "enforce",
-        "priority": "0",
-        "requests": "10/m",
-        "users": str(person.user.pk),
-        **wrong,
-    }
-    page = text(operator.post(f"{QUOTAS}{quota.pk}/change/", form))
-    assert "errorlist" in page
-    assert person.user.username in page
-    quota.refresh_from_db()
-    assert (quota.requests, quota.tokens_per_day) == ("10/m", 1000)

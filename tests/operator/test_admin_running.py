@@ -1,6 +1,4 @@
-"""The operator's page of running answers: whose, how far, on which worker; and the Stop that
-reaches every worker.
-"""
+"""The page of running answers: whose, how far, on which worker; and a Stop for every worker."""
 
 import re
 from collections.abc import Iterator
@@ -48,7 +46,7 @@ def operator(alice: Person) -> Person:
 
 @pytest.fixture
 def running(bob: Person, site2: Site, upstream: Upstream) -> Iterator[Stream]:
-    """An answer of Bob's that has some words and stands still."""
+    """Yields an answer of Bob's that has some words and stands still."""
     key = upstream.script([wire.role(), *wire.text(WORDS), wire.Stall()])
     with bob.client_on(site2).chat(content=key) as stream:
         stream.until("delta")

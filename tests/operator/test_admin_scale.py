@@ -59,7 +59,7 @@ def operator(db_ready: None) -> Iterator[Client]:
 
 @pytest.fixture(scope="module")
 def few(operator: Client, static_files: None) -> dict[str, int]:
-    """The number of queries of each page before the crowd is there."""
+    """Returns the number of queries of each page before the crowd is there."""
     default = Quota.objects.get(is_default=True).pk
     person = User.objects.get(username="operator-of-many").pk
     rows = {
@@ -73,7 +73,7 @@ def few(operator: Client, static_files: None) -> dict[str, int]:
 
 @pytest.fixture(scope="module")
 def many(few: dict[str, int]) -> Iterator[Crowd]:
-    """The crowd, after the queries without it were counted."""
+    """Makes the crowd, after the queries without it were counted."""
     with crowd() as made:
         yield made
 

@@ -1,18 +1,16 @@
-"""The operator's usage page: the ledger added up by the database, as charts, tables and CSV."""
+"""The operator's usage page: charts, tables and CSV."""
 
 import asyncio
 import csv
 import io
-import math
 import re
-from collections.abc import Iterator
 from datetime import date, timedelta
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from uuid import uuid4
 
 import pytest
-from django.contrib.auth.models import Group, Permission, User
+from django.contrib.auth.models import Permission, User
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
@@ -20,9 +18,10 @@ from django.utils import timezone
 
 from chat.admin import usage_charts
 from chat.limits import budgets
-from chat.models import RefusalCount, SitePolicy, Usage
-from chat.operator import csv_export, first_token, periods, reports
+from chat.models import RefusalCount, SitePolicy
+from chat.operator import csv_export, periods, reports
 from chat.operator.periods import Period
+from tests.harness.ledger import use
 from tests.harness.people import Person
 from tests.harness.site import Site
 from tests.harness.visitor import visitor
@@ -41,13 +40,11 @@ NAMELESS = """() => {
         .filter((each) => !isNamed(each))
         .map((each) => each.outerHTML);
 }"""
-# Months in which no other test has answers.
-MONTHS = iter(f"{year}-{month:02}" for year in range(2001, 2020) for month in range(1, 13))
 
 
 @pytest.fixture
 def operator(alice: Person) -> Client:
-    """Alice may look at the ledger, and nothing else."""
+    """Returns a client of Alice, who may look at the ledger and nothing else."""
     return staff(alice.user, "view_usage")
 
 
@@ -55,31 +52,6 @@ def staff(user: User, *permissions: str) -> Client:
     User.objects.filter(pk=user.pk).update(is_staff=True)
     user.user_permissions.set(Permission.objects.filter(codename__in=permissions))
     return visitor(user)
-
-
-@pytest.fixture
-def month() -> Iterator[Period]:
-    """A month of the test's own, without any rows."""
-    key = next(MONTHS)
-    period = periods.period_of(key, timezone.localdate())
-    yield period
-    for table in (Usage, RefusalCount):
-        table.objects.filter(day__gte=period.first, day__lte=period.last).delete()
-
-
-def use(day: date, who: Person | User | None = None, **fields: Any) -> Usage:
-    user = who.user if isinstance(who, Person) else who
-    key = f"u:{user.pk}" if user else "ip:198.51.100.1"
-    plain = {
-        "model": "m",
-        "outcome": "complete",
-        "prompt_tokens": 10,
-        "completion_tokens": 5,
-        "cost_usd": Decimal("0.1"),
-    }
-    return Usage.objects.create(
-        answer=uuid4(), user=user, owner_key=key, limit_key=key, day=day, **plain | fields
-    )
 
 
 def opened(client: Client, period: Period) -> str:
@@ -92,138 +64,6 @@ def table(client: Client, period: Period, name: str) -> list[list[str]]:
     answer = client.get(EXPORT, {"period": period.key, "table": name})
     assert answer.headers["Content-Type"] == "text/csv; charset=utf-8"
     return list(csv.reader(io.StringIO(answer.content.decode())))
-
-
-# --- Sums ------------------------------------------------------------------------
-
-
-def test_the_figures_of_a_period_are_the_sum_of_its_rows_to_the_last_cent(
-    month: Period, alice: Person, bob: Person
-) -> None:
-    for number in range(30):
-        use(
-            month.first + timedelta(days=number % 3),
-            (alice, bob)[number % 2],
-            cost_usd=Decimal("0.10000001"),
-        )
-    use(month.first, alice, outcome="failed", cost_usd=Decimal(0))
-    use(month.first, alice, outcome="running", cost_usd=Decimal(99))
-    use(month.last + timedelta(days=1), alice).delete()
-    days, models = reports.by_day_and_model(month)
-    assert [day.day for day in days] == month.days
-    assert days[0].outcomes == {"complete": 10, "failed": 1}
-    whole = reports.total(day.figures for day in days)
-    assert whole == reports.Figures(31, 310, 155, Decimal("3.00000030"))
-    assert [share.figures for share in models] == [
-        reports.Figures(31, 310, 155, Decimal("3.00000030"))
-    ]
-    people, _ = reports.by_person_and_group(month, whole)
-    assert [(share.name, share.key, share.figures.answers) for share in people] == [
-        (alice.user.username, alice.user.pk, 16),
-        (bob.user.username, bob.user.pk, 15),
-    ]
-
-
-def test_people_count_in_each_of_their_groups_and_guests_in_none(
-    month: Period, alice: Person, bob: Person
-) -> None:
-    groups = [Group.objects.create(name=f"{name} {uuid4()}") for name in "ab"]
-    alice.user.groups.set(groups)
-    bob.user.groups.set(groups[:1])
-    for person, cost in ((alice, 4), (bob, 2), (None, 1)):
-        use(month.first, person, cost_usd=Decimal(cost))
-    people, found = reports.by_person_and_group(month, reports.Figures(3))
-    assert [(share.name, share.figures.cost) for share in found] == [
-        (groups[0].name, Decimal(6)),
-        (groups[1].name, Decimal(4)),
-        ("in no group", Decimal(1)),
-    ]
-    assert people[-1].name == "guests and deleted accounts"
-
-
-def test_who_costs_most_is_named_and_the_others_are_one(month: Period) -> None:
-    users = User.objects.bulk_create(
-        [User(username=f"many-{uuid4()}") for _ in range(reports.MAX_PEOPLE + 5)]
-    )
-    rows = [
-        Usage(
-            answer=uuid4(),
-            user=user,
-            owner_key="u",
-            limit_key="u",
-            model="m",
-            outcome="complete",
-            day=month.first,
-            completion_tokens=cost,
-        )
-        for cost, user in enumerate(users)
-    ]
-    Usage.objects.bulk_create(rows)
-    days, _ = reports.by_day_and_model(month)
-    people, _ = reports.by_person_and_group(month, reports.total(day.figures for day in days))
-    assert [share.name for share in people[:3]] == [user.username for user in users[:-4:-1]]
-    assert len(people) == reports.MAX_PEOPLE + 1
-    assert (people[-1].name, people[-1].figures.tokens) == ("everybody else", 0 + 1 + 2 + 3 + 4)
-
-
-def nearest_rank(values: list[int], percent: int) -> int:
-    return sorted(values)[math.ceil(len(values) * percent / 100) - 1]
-
-
-def test_percentiles_are_those_of_the_nearest_rank(month: Period) -> None:
-    samples = {
-        1: [700],
-        2: [100, 900],
-        3: [300, 100, 200],
-        4: list(range(20)),
-        5: [(number * 7919) % 4001 for number in range(137)],
-    }
-    for day, values in samples.items():
-        for value in values:
-            use(month.first + timedelta(days=day), first_token_ms=value)
-    use(month.first)
-    waits = {wait.day: wait for wait in first_token.waits(month)}
-    assert list(waits) == month.days
-    for day, values in samples.items():
-        wait = waits[month.first + timedelta(days=day)]
-        assert (wait.answers, wait.median, wait.p95) == (
-            len(values),
-            nearest_rank(values, 50),
-            nearest_rank(values, 95),
-        )
-    assert waits[month.first].median is None
-
-
-def refuse(day: date, code: str, count: int, shadow: bool = False) -> None:
-    now = timezone.now()
-    RefusalCount.objects.create(
-        hour=now,
-        day=day,
-        limit_key=str(uuid4()),
-        quota="q",
-        code=code,
-        shadow=shadow,
-        count=count,
-        last=now,
-    )
-
-
-def test_refusals_are_told_apart_from_those_of_shadow_mode(month: Period, operator: Client) -> None:
-    refuse(month.first, "rate_limited", 3)
-    refuse(month.last, "rate_limited", 4)
-    refuse(month.last, "rate_limited", 5, shadow=True)
-    refuse(month.last, "tokens_exhausted", 1)
-    assert reports.refusals(month) == [
-        reports.Refusals("rate_limited", 7, 5),
-        reports.Refusals("tokens_exhausted", 1, 0),
-    ]
-    assert table(operator, month, "refusals")[1:] == [
-        ["requests", "7", "5"],
-        ["tokens today", "1", "0"],
-    ]
-
-
-# --- Periods ---------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -255,7 +95,33 @@ def test_the_page_opens_for_every_period_that_an_address_may_name(
     assert "<script>alert" not in answer.content.decode()
 
 
-# --- The page --------------------------------------------------------------------
+def refuse(day: date, code: str, count: int, shadow: bool = False) -> None:
+    now = timezone.now()
+    RefusalCount.objects.create(
+        hour=now,
+        day=day,
+        limit_key=str(uuid4()),
+        quota="q",
+        code=code,
+        shadow=shadow,
+        count=count,
+        last=now,
+    )
+
+
+def test_refusals_are_told_apart_from_those_of_shadow_mode(month: Period, operator: Client) -> None:
+    refuse(month.first, "rate_limited", 3)
+    refuse(month.last, "rate_limited", 4)
+    refuse(month.last, "rate_limited", 5, shadow=True)
+    refuse(month.last, "tokens_exhausted", 1)
+    assert reports.refusals(month) == [
+        reports.Refusals("rate_limited", 7, 5),
+        reports.Refusals("tokens_exhausted", 1, 0),
+    ]
+    assert table(operator, month, "refusals")[1:] == [
+        ["requests", "7", "5"],
+        ["tokens today", "1", "0"],
+    ]
 
 
 def test_each_chart_has_its_table(operator: Client, month: Period, alice: Person) -> None:
@@ -342,9 +208,6 @@ def test_the_page_fits_a_phone_and_has_a_name_for_everything(
     assert first["height"] > 10
     page.get_by_text("As a table").first.click()
     assert page.locator(".report-table").first.is_visible()
-
-
-# --- CSV -------------------------------------------------------------------------
 
 
 def test_each_table_can_be_taken_along(operator: Client, month: Period, alice: Person) -> None:

@@ -167,42 +167,46 @@ def test_without_javascript_the_form_leads_to_the_answer(
     )
 
 
+EVENT_LINES = [
+    ": ping",
+    "",
+    "event: delta",
+    "id: 7",
+    'data: {"text":" é👋"}',
+    "",
+    "data: a",
+    "data:  b",
+    "data",
+    "",
+    "event: lost",
+    "",
+    "data: [DONE]",
+    "",
+]
+# Decodes the lines once for each place where their bytes may be cut; the outcomes that differ.
+DECODE_CUT_ANYWHERE = """async ([lines, newline]) => {
+    const { EventDecoder } = await import("/static/js/chat/stream/sse.js");
+    const text = lines.map((line) => line + newline).join("");
+    const bytes = new TextEncoder().encode("\\ufeff" + text);
+    const outcomes = new Set();
+    for (let cut = 0; cut <= bytes.length; cut += 1) {
+      const decoder = new EventDecoder();
+      const parts = [bytes.slice(0, cut), bytes.slice(cut)];
+      const events = parts.flatMap((part) => [...decoder.push(part)]);
+      outcomes.add(JSON.stringify(events));
+    }
+    return [...outcomes].map((outcome) => JSON.parse(outcome));
+}"""
+
+
 @pytest.mark.parametrize("newline", ["\n", "\r\n", "\r"])
 def test_events_are_decoded_alike_wherever_the_bytes_are_cut(
     site: Site, page: Page, newline: str
 ) -> None:
     page.goto(site.url + "/accounts/login/")
-    lines = [
-        ": ping",
-        "",
-        "event: delta",
-        "id: 7",
-        'data: {"text":" é👋"}',
-        "",
-        "data: a",
-        "data:  b",
-        "data",
-        "",
-        "event: lost",
-        "",
-        "data: [DONE]",
-        "",
-    ]
     decoded = page.evaluate(
-        """async ([lines, newline]) => {
-            const { EventDecoder } = await import("/static/js/chat/stream/sse.js");
-            const text = lines.map((line) => line + newline).join("");
-            const bytes = new TextEncoder().encode("\\ufeff" + text);
-            const outcomes = new Set();
-            for (let cut = 0; cut <= bytes.length; cut += 1) {
-              const decoder = new EventDecoder();
-              const parts = [bytes.slice(0, cut), bytes.slice(cut)];
-              const events = parts.flatMap((part) => [...decoder.push(part)]);
-              outcomes.add(JSON.stringify(events));
-            }
-            return [...outcomes].map((outcome) => JSON.parse(outcome));
-        }""",
-        [lines, newline],
+        DECODE_CUT_ANYWHERE,
+        [EVENT_LINES, newline],
     )
     assert decoded == [
         [

@@ -241,6 +241,27 @@ def test_a_reload_in_the_middle_goes_on_with_the_answer(
     assert last_body(page) == "before after"
 
 
+# The first stream breaks after the first text, as a lost network breaks it.
+BREAK_FIRST_STREAM = """
+const real = window.fetch;
+let broken = false;
+window.fetch = async (url, options) => {
+  const response = await real(url, options);
+  if (broken || String(url) !== "/api/chat") return response;
+  const reader = response.body.getReader();
+  const body = new ReadableStream({ async pull(out) {
+    const { value } = await reader.read();
+    out.enqueue(value);
+    if (!new TextDecoder().decode(value).includes("event: delta")) return;
+    broken = true;
+    await reader.cancel();
+    out.error(new TypeError("network error"));
+  } });
+  return new Response(body, { headers: response.headers });
+};
+"""
+
+
 def test_a_lost_connection_is_taken_up_where_it_broke(
     site: Site, alice: Person, page: Page, upstream: Upstream
 ) -> None:
@@ -256,24 +277,7 @@ def test_a_lost_connection_is_taken_up_where_it_broke(
             wire.DONE,
         ]
     )
-    # The first stream breaks after the first text, as a lost network breaks it.
-    page.add_init_script("""
-        const real = window.fetch;
-        let broken = false;
-        window.fetch = async (url, options) => {
-          const response = await real(url, options);
-          if (broken || String(url) !== "/api/chat") return response;
-          const reader = response.body.getReader();
-          const body = new ReadableStream({ async pull(out) {
-            const { value } = await reader.read();
-            out.enqueue(value);
-            if (!new TextDecoder().decode(value).includes("event: delta")) return;
-            broken = true;
-            await reader.cancel();
-            out.error(new TypeError("network error"));
-          } });
-          return new Response(body, { headers: response.headers });
-        };""")
+    page.add_init_script(BREAK_FIRST_STREAM)
     open_chat(page, site, alice)
     with page.expect_request(re.compile(r"/stream\?after=")):
         ask(page, key)

@@ -30,7 +30,7 @@ def open_as_guest(page: Page, site: Site) -> None:
 
 
 def ask_with_a_solution(page: Page, text: str) -> None:
-    """Asks, and returns when the turn has been sent with the solution of a challenge."""
+    """Asks; returns when the turn has been sent with the solution of a challenge."""
 
     def is_turn_with_solution(request: Request) -> bool:
         return request.url.endswith("/api/chat") and '"altcha"' in (request.post_data or "")

@@ -81,9 +81,7 @@ COMPOSING = {
 
 
 def press_composing(page: Page, key: str, kind: str) -> bool:
-    """A key of a composition in what has the focus; returns whether the browser may do with it what
-    it does by itself.
-    """
+    """Presses a key of a composition; returns whether the browser may act on it by itself."""
     return bool(
         page.evaluate(
             f"""key => {{

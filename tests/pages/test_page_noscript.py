@@ -42,9 +42,7 @@ def send(page: Page, prompt: str) -> None:
 
 
 def go_on(page: Page, site: Site, shown: str) -> None:
-    """From the answer's page back to the conversation, where an answer that has ended already leads
-    by itself.
-    """
+    """Goes from the answer's page to the conversation, where an ended answer leads by itself."""
     expect(page.locator(ANSWER).or_(page.locator("[data-body]").last)).to_have_text(shown)
     link = page.get_by_role("link", name="Go on")
     # The link comes a moment behind the last word.

@@ -1,6 +1,4 @@
-"""Whoever reads an answer while it ends loses neither what they have selected nor the focus nor
-what they look at.
-"""
+"""A reader of an answer that ends keeps the selection, the focus and the place on the page."""
 
 from typing import TYPE_CHECKING
 
@@ -77,7 +75,7 @@ def stream(
     text: str = TEXT,
     rest: str = "\n\nThe end.",
 ) -> None:
-    """An answer of which `text` is shown and `rest` comes when the gate is opened."""
+    """Asks for an answer; returns when `text` is shown. `rest` comes once the gate is opened."""
     key = upstream.script(
         [
             wire.role(),
@@ -137,7 +135,7 @@ def test_what_is_selected_stays_selected(
 
 
 def is_as_rendered(page: Page) -> bool:
-    """The last answer has the very nodes that the server's rendering has after a reload."""
+    """Returns whether the last answer has the nodes that the server renders after a reload."""
     another = page.context.new_page()
     another.goto(page.url)
     html = another.locator("[data-body]").last.inner_html()

@@ -22,7 +22,7 @@ def refused(status: int, code: str, message: str = "That is why.") -> Callable[[
 
 
 def begin(page: Page, site: Site, person: Person, upstream: Upstream) -> None:
-    """An answer that goes on until it is stopped."""
+    """Asks for an answer that goes on until it is stopped."""
     key = upstream.script([wire.role(), *wire.text("so far"), wire.Stall()])
     open_chat(page, site, person)
     ask(page, key)

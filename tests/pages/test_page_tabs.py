@@ -1,6 +1,4 @@
-"""Several tabs of one person: what happens in one is seen in the others, and none that waits holds
-a stream.
-"""
+"""Several tabs of one person: each shows what happens in the others; none waiting holds a stream."""
 
 from playwright.sync_api import APIResponse, Browser, Page, Route, expect
 
@@ -28,7 +26,7 @@ def begin(page: Page, site: Site, person: Person, prompt: str = "hello") -> Conv
 
 
 def open_tab(page: Page) -> Page:
-    """A second tab at the same address."""
+    """Opens a second tab at the same address."""
     tab = page.context.new_page()
     tab.goto(page.url)
     wait_until_live(tab)
@@ -36,9 +34,7 @@ def open_tab(page: Page) -> Page:
 
 
 def hide(page: Page, hidden: bool = True) -> None:
-    """What a browser tells a tab when another is put before it; Chromium without a window shows all
-    of them.
-    """
+    """Tells a tab what it hears when another covers it: headless Chromium shows all of them."""
     page.evaluate(
         """hidden => {
             const value = hidden ? "hidden" : "visible";
