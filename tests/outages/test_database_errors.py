@@ -1,6 +1,4 @@
-"""A database that is away, one that refuses what it was asked, and what we asked wrongly are three
-things.
-"""
+"""A database that is away, one that refuses a query, and a wrong query are three faults."""
 
 import json
 import sqlite3
@@ -34,7 +32,7 @@ SECRET = "a-word-of-a-prompt"
 
 
 def caused(error: Error, cause: BaseException) -> Error:
-    """As Django raises it."""
+    """Returns the exception as Django raises it."""
     error.__cause__ = cause
     return error
 

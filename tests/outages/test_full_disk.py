@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @contextlib.contextmanager
 def no_room_for_files(pid: int) -> Iterator[None]:
-    """No file of the process grows while the block runs."""
+    """Lets no file of the process grow while the block runs."""
     before = resource.prlimit(pid, resource.RLIMIT_FSIZE)
     resource.prlimit(pid, resource.RLIMIT_FSIZE, (0, before[1]))
     try:

@@ -64,9 +64,7 @@ def read_whole(client: Client, prompt: str) -> None:
 
 
 def warm_up(person: Person, site: Site, pid: int, prompt: str) -> None:
-    """What a worker opens once, for its threads and for as many requests at a time, is open before
-    anything is counted.
-    """
+    """Opens what a worker opens once, for as many requests at a time as are counted later."""
     clients = [client_of_worker(person, site, pid) for _ in range(AT_ONCE)]
     with ThreadPoolExecutor(AT_ONCE) as pool:
         list(pool.map(lambda client: read_whole(client, prompt), clients))

@@ -1,6 +1,4 @@
-"""The database away at the worst moment: stopped (PostgreSQL, where these tests run a second time),
-or locked (SQLite).
-"""
+"""The database away at the worst moment: PostgreSQL stopped, or SQLite locked."""
 
 import threading
 from time import monotonic

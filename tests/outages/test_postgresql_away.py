@@ -71,9 +71,7 @@ def test_turns_and_stops_are_refused_with_their_reason(
 def test_database_that_takes_no_writes_is_one_that_is_away(
     environment: Environment, alice: Person, start_site: "StartSite", upstream: Upstream
 ) -> None:
-    """So is a standby after a failover, and a server that was made read-only because its disk is
-    full.
-    """
+    """Makes it read-only, as a standby is after a failover, or a server whose disk is full."""
     site, gate = start_site(), wire.Gate()
     key = upstream.script([*wire.text("some "), gate, *wire.answer("text")])
     client = alice.client_on(site)

@@ -1,6 +1,4 @@
-"""PostgreSQL that gives no connection, or no answer: it is the database that is unavailable, never
-the limits.
-"""
+"""PostgreSQL that gives no connection or no answer is told as an unavailable database."""
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
@@ -48,7 +46,7 @@ def ledger_locked(environment: Environment) -> AbstractContextManager[None]:
 
 @contextmanager
 def connections_used_up(environment: Environment) -> Iterator[None]:
-    """All that the server has are taken by somebody else."""
+    """Takes all connections of the server while the block runs."""
     assert environment.postgres
     url = environment.postgres.url
     connections.close_all()

@@ -1,6 +1,4 @@
-"""Redis emptied, ended or hanging: what was used still counts, and whoever asks is told within two
-seconds.
-"""
+"""Redis emptied, ended or hanging: what was used counts, and clients are told within 2 s."""
 
 from collections.abc import Callable, Iterator
 from time import monotonic, sleep
@@ -29,7 +27,7 @@ REFUSE_SECONDS = 2
 
 @pytest.fixture
 def valkey(start_valkey: Callable[[], Valkey]) -> Valkey:
-    """One that only the site of the test uses."""
+    """Yields a server that only the site of the test uses."""
     return start_valkey()
 
 
@@ -64,7 +62,7 @@ def test_reservations_of_running_answers_still_count_when_redis_was_emptied(
     upstream: Upstream,
     gate: wire.Gate,
 ) -> None:
-    """At once, not only when the next renewal has come: the ledger knows what runs."""
+    """Counts them from the ledger at once, before the next renewal has come."""
     key = held_open(upstream, gate)
     person = make_user(tokens_per_day=3 * bound(key) - 1, models=[small_model])
     client = person.client_on(start_site(workers=2, REDIS_URL=valkey.url))
@@ -127,7 +125,7 @@ def test_an_emptied_redis_in_the_middle_of_many_turns_breaks_none_of_them(
 
 
 def refused_in_time(client: Client) -> None:
-    """One turn, refused with 503 within two seconds."""
+    """Sends one turn, and holds that it is refused with 503 within two seconds."""
     begin = monotonic()
     answer = post(client, {"content": "hi", "turn": str(uuid4())})
     assert monotonic() - begin < REFUSE_SECONDS
@@ -145,9 +143,7 @@ def passes_again(client: Client) -> None:
 def take_away(
     request: pytest.FixtureRequest, valkey: Valkey
 ) -> Iterator[tuple[Callable[[], None], Callable[[], None]]]:
-    """Two ways in which Redis can be away, and its return: connections are refused, or nobody
-    answers on them.
-    """
+    """Yields what takes Redis away, ended or hanging, and what brings it back."""
     yield (valkey.stop, valkey.start) if request.param == "ended" else (valkey.pause, valkey.resume)
     if valkey.running:
         valkey.resume()

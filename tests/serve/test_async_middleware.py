@@ -43,7 +43,7 @@ def test_over_https_a_program_needs_the_token_and_a_browser_its_origin_too(
 
 
 def test_a_form_of_another_site_cannot_pass_for_a_program(settings: Any) -> None:
-    """It could set no header, only a field."""
+    """Sends a form, which can set fields but no headers."""
     settings.CSRF_FAILURE_VIEW = "django.views.csrf.csrf_failure"
     request = RequestFactory().post("/api/chat", {"csrfmiddlewaretoken": TOKEN}, secure=True)
     request.COOKIES["csrftoken"] = TOKEN

@@ -21,7 +21,7 @@ def found() -> list[CheckMessage]:
 
 @pytest.fixture
 def right(settings: Settings) -> Settings:
-    """Settings without a fault."""
+    """Returns settings without a fault."""
     settings.DEBUG = False
     settings.OPENAI_API_KEY = "sk-x"
     settings.SECRET_KEY = "x" * 50
@@ -73,7 +73,7 @@ def test_address_of_version_six_is_found_among_the_allowed_hosts(right: Settings
 
 
 def test_fault_is_found_by_the_command_that_checks() -> None:
-    """In a process of its own: this one has registered them by importing their module."""
+    """Starts a process: this one has registered the checks by importing their module."""
     env = {**os.environ, "SECRET_KEY": "short"}
     made = subprocess.run(
         [sys.executable, "manage.py", "check"], cwd=ROOT, env=env, capture_output=True, text=True

@@ -1,6 +1,4 @@
-"""Sites on one host with different ports: each has cookies of its own, as browsers do not look at
-ports.
-"""
+"""Sites on one host keep cookies of their own: browsers do not tell its ports apart."""
 
 from collections.abc import Iterator
 from http.cookies import SimpleCookie
@@ -25,7 +23,7 @@ DEFAULT_NAMES: dict[str, Any] = {"SESSION_COOKIE_NAME": "", "CSRF_COOKIE_NAME": 
 
 @pytest.fixture(scope="module")
 def first(environment: "Environment", db_ready: None) -> Iterator[Site]:
-    """A site whose cookies are named by default."""
+    """Yields a site whose cookies are named by default."""
     site = environment.start_site(**DEFAULT_NAMES)
     yield site
     site.stop()
@@ -46,7 +44,7 @@ def sign_in(page: Page, site: Site, person: Person) -> None:
 
 
 def names_on(page: Page) -> set[str]:
-    """The cookies that the browser sends to the page's site, and to each other on this host."""
+    """Returns the names of the cookies that the browser sends to sites on the page's host."""
     return {str(cookie["name"]) for cookie in page.context.cookies(page.url)}
 
 
@@ -142,9 +140,7 @@ def test_the_cookie_with_djangos_name_is_an_addition_that_no_page_is_sent(
 def test_cookies_with_djangos_names_count_where_there_are_none_of_ours(
     first: Site, alice: Person
 ) -> None:
-    """Somebody who was signed in before the names had a port, and a program that makes its own
-    token.
-    """
+    """Keeps sessions from before the names had a port, and programs with a token of their own."""
     token = "t" * 32
     cookies = {"sessionid": alice.new_session(), "csrftoken": token}
     with httpx2.Client(base_url=first.url, trust_env=False, cookies=cookies) as http:
@@ -158,7 +154,7 @@ def test_cookies_with_djangos_names_count_where_there_are_none_of_ours(
 def test_cookies_with_djangos_names_do_not_count_beside_ours(
     first: Site, alice: Person, bob: Person
 ) -> None:
-    """They may be of another site on this host, on the port of the scheme."""
+    """Ignores cookies that may be of another site, on the standard port of this host."""
     ours, theirs = "o" * 32, "t" * 32
     cookies = {
         "sessionid": bob.new_session(),

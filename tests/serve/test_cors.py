@@ -1,6 +1,4 @@
-"""Other sites' scripts: none may call the API unless its origin is named, and then that one
-exactly.
-"""
+"""No other origin may call the API unless it is named, exactly."""
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
@@ -37,7 +35,7 @@ PREFLIGHT = {
 
 @pytest.fixture(scope="module")
 def opened(environment: "Environment", db_ready: None) -> Iterator[Site]:
-    """A site that lets the app in, and trusts its forms."""
+    """Yields a site that lets the app in, and trusts its forms."""
     site = environment.start_site(CORS_ORIGINS=APP, CSRF_TRUSTED_ORIGINS=APP)
     yield site
     site.stop()

@@ -22,7 +22,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 class Demo:
-    """`manage.py demo_model` as a process."""
+    """Runs `manage.py demo_model` as a process."""
 
     def __init__(self, tokens_per_second: int) -> None:
         with socket.socket() as probe:
@@ -213,7 +213,7 @@ async def converse(
     left: asyncio.Event,
     sent: "asyncio.Queue[dict[str, Any]]",
 ) -> None:
-    """One request as an ASGI server makes it; the client is there until `left`."""
+    """Makes one request as an ASGI server does; the client is there until `left`."""
     received = iter([{"type": "http.request", "body": json.dumps(body).encode()}])
 
     async def receive() -> dict[str, Any]:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def enabled_models(environment: Environment) -> Iterator[None]:
-    """Other tests leave models behind that the fake upstream does not list."""
+    """Disables models of other tests, which the fake upstream does not list."""
     others = list(
         ChatModel.objects.filter(enabled=True).exclude(slug=wire.MODEL).values_list("pk", flat=True)
     )

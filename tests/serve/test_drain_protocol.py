@@ -1,6 +1,4 @@
-"""A shutdown of the web server waits for a response that can be read nowhere else, and for nobody
-else longer than some seconds.
-"""
+"""A shutdown waits for a response that can be read nowhere else, for others some seconds only."""
 
 import asyncio
 import socket
@@ -25,7 +23,7 @@ END_SECONDS = 10
 
 
 class Server:
-    """uvicorn in a thread. Whoever asks is sent, piece by piece, what is said; `awaited` or not."""
+    """Runs uvicorn in a thread, which sends what `say` is given, `awaited` or not."""
 
     def __init__(self, *, awaited: bool) -> None:
         self._listener = socket.create_server(("127.0.0.1", 0))
@@ -61,7 +59,7 @@ class Server:
         return socket.create_connection(self._listener.getsockname(), timeout=END_SECONDS)
 
     def say(self, piece: bytes) -> None:
-        """The next piece of the response that is under way; an empty one ends it."""
+        """Sends the next piece of the response that is under way; an empty one ends it."""
         self._loop.call_soon_threadsafe(self._pieces.put_nowait, piece)
 
     def stop(self) -> None:
@@ -69,7 +67,7 @@ class Server:
         self._uvicorn.should_exit = True
 
     def has_ended(self, seconds: float) -> bool:
-        """Whether it ends within the time."""
+        """Returns whether it ends within the time."""
         self._thread.join(seconds)
         return not self._thread.is_alive()
 

@@ -25,7 +25,7 @@ STREAMS = 8
 def client(
     environment: Environment, start_site: "StartSite", nginx: Nginx, alice: Person
 ) -> Iterator[httpx2.Client]:
-    """A client of hers that speaks HTTP/2 over a single connection, as browsers do."""
+    """Yields a client of Alice's that speaks HTTP/2 over one connection, as browsers do."""
     url = f"https://127.0.0.1:{nginx.port}"
     site = start_site(SITE_URL=url, TRUSTED_PROXIES="127.0.0.1")
     nginx.start_deployed([site.port], environment.folder / "static")

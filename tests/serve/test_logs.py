@@ -1,6 +1,4 @@
-"""What people write, what the model says, and every secret stay out of the logs, at every level and
-in both formats.
-"""
+"""Prompts, answers and secrets stay out of the logs, at every level and in both formats."""
 
 import json
 from collections.abc import Callable
@@ -116,7 +114,7 @@ def be_refused(client: Client, words: Words) -> None:
 
 
 def sign_in(site: Site, person: Person) -> list[str]:
-    """Rightly and wrongly; the secrets of these sessions."""
+    """Signs in rightly and wrongly; returns the secrets of these sessions."""
     secrets = []
     for password in (person.password, SIGN_IN_SECRET):
         with Client(site.url) as client:

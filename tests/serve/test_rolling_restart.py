@@ -27,9 +27,7 @@ PACE_SECONDS = 0.05
 
 @dataclass
 class Seen:
-    """What one reader saw of one turn: the whole text, the payloads of `done`, and what it was
-    refused with before it began.
-    """
+    """Holds what a reader saw of a turn: text, `done` payloads, refusals before it began."""
 
     answer: str = ""
     text: str = ""
@@ -39,9 +37,7 @@ class Seen:
 
 
 def read(client: Client, key: str) -> Seen:
-    """One turn as the page has it: sent again under its id when it was refused, resumed from its
-    cursor when it was let go.
-    """
+    """Reads a turn as the page does: sends it again when refused, resumes it when cut."""
     seen, turn, cursor = Seen(), str(uuid4()), None
     while not seen.done:
         with (

@@ -64,7 +64,7 @@ def test_no_page_has_inline_scripts_or_styles(site: Site, alice: Person) -> None
 
 
 def test_the_administration_works_under_the_policy(site: Site, alice: Person, page: "Page") -> None:
-    """The `page` fixture fails on anything that the policy refuses."""
+    """Opens the pages; the `page` fixture fails on anything that the policy refuses."""
     alice.user.is_staff = alice.user.is_superuser = True
     alice.user.save()
     page.context.add_cookies(alice.cookies(site))

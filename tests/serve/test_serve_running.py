@@ -14,7 +14,7 @@ from tests.harness.serve import PASSWORD, ROOT, Serve, Serves, ask, clean_enviro
 
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serve]:
-    """One site for the tests that do not end it."""
+    """Yields one site for the tests that do not end it."""
     site = Serve(
         tmp_path_factory.mktemp("running"),
         DJANGO_SUPERUSER_USERNAME="ada",
