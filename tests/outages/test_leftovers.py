@@ -6,7 +6,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 import httpx2
@@ -110,26 +110,9 @@ DEEDS: list[Callable[[Client, str], None]] = [
 ]
 
 
-def test_nothing_is_left_behind_after_two_hundred_turns_with_every_kind_of_end(
-    make_user: "MakeUser",
-    start_site: "StartSite",
-    upstream: Upstream,
-    scripts: list[str],
-    redis_client: redis.Redis,
-) -> None:
-    site = start_site(
-        workers=2,
-        RESUME_GRACE_SECONDS="1",
-        UPSTREAM_IDLE_SECONDS="2",
-        UPSTREAM_FIRST_TOKEN_SECONDS="2",
-    )
-    person = make_user("alice")
+def play_all(clients: list[Client], scripts: list[str]) -> None:
+    """Plays TURNS turns, drawn from DEEDS and `scripts`, with all clients at once."""
     dice = random.Random(7)
-    clients = [person.client_on(site) for _ in range(AT_ONCE)]
-    for pid in site.worker_pids():
-        warm_up(person, site, pid, scripts[0])
-    before = {pid: (threads(pid), descriptors(pid)) for pid in site.worker_pids()}
-    keys_before = set(redis_client.keys("chatsite:*"))
 
     def play(client: Client, plan: list[tuple[Callable[[Client, str], None], str]]) -> None:
         for deed, prompt in plan:
@@ -143,6 +126,8 @@ def test_nothing_is_left_behind_after_two_hundred_turns_with_every_kind_of_end(
     with ThreadPoolExecutor(AT_ONCE) as pool:
         list(pool.map(play, clients, plans))
 
+
+def check_nothing_runs(person: Person, upstream: Upstream, scripts: list[str]) -> None:
     mine = Usage.objects.filter(owner_key=person.requester.owner_key)
     wait_until(lambda: not mine.filter(outcome=Usage.Outcome.RUNNING).exists(), 20)
     assert (
@@ -157,6 +142,25 @@ def test_nothing_is_left_behind_after_two_hundred_turns_with_every_kind_of_end(
     )
     wait_until(lambda: not any(upstream.running(prompt) for prompt in scripts))
     assert mine.count() >= TURNS - AT_ONCE
+
+
+def test_nothing_is_left_behind_after_two_hundred_turns_with_every_kind_of_end(
+    make_user: "MakeUser",
+    start_site: "StartSite",
+    upstream: Upstream,
+    scripts: list[str],
+    redis_client: redis.Redis,
+) -> None:
+    seconds: dict[str, Any] = {"UPSTREAM_IDLE_SECONDS": "2", "UPSTREAM_FIRST_TOKEN_SECONDS": "2"}
+    site = start_site(workers=2, RESUME_GRACE_SECONDS="1", **seconds)
+    person = make_user("alice")
+    clients = [person.client_on(site) for _ in range(AT_ONCE)]
+    for pid in site.worker_pids():
+        warm_up(person, site, pid, scripts[0])
+    before = {pid: (threads(pid), descriptors(pid)) for pid in site.worker_pids()}
+    keys_before = set(redis_client.keys("chatsite:*"))
+    play_all(clients, scripts)
+    check_nothing_runs(person, upstream, scripts)
     for client in clients:
         client.close()
     for pid, (threads_before, descriptors_before) in before.items():
