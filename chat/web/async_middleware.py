@@ -118,7 +118,9 @@ class Csrf(_AsyncMixin, CsrfViewMiddleware):
         if not (is_program and request.path.startswith("/api/")):
             super()._check_referer(request)  # type: ignore[misc]
 
-    async def process_view(self, request, view, args, kwargs):  # type: ignore[no-untyped-def,override]
+    async def process_view(  # type: ignore[no-untyped-def,override]
+        self, request, view, args, kwargs
+    ):
         check = super().process_view
         if request.path.startswith("/api/"):
             return check(request, view, args, kwargs)

@@ -1,6 +1,6 @@
 """An answer that is read again from any place, on any worker."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -14,9 +14,6 @@ from tests.harness.site import Site
 from tests.harness.sse import Decoder, text_of
 from tests.harness.turns import said
 from tests.harness.upstream import Upstream
-
-if TYPE_CHECKING:
-    pass
 
 
 def test_reload_in_the_middle_goes_on_from_the_cursor(running: Running) -> None:

@@ -1,6 +1,5 @@
 """An answer as it streams: events and headers, exact text, and turns that are not stored."""
 
-from typing import TYPE_CHECKING
 from uuid import uuid4
 
 import pytest
@@ -14,10 +13,6 @@ from tests.harness.people import Person
 from tests.harness.running import Running
 from tests.harness.turns import event_names, said
 from tests.harness.upstream import DEFAULT_TEXT, Upstream
-
-if TYPE_CHECKING:
-    pass
-
 
 # --- Events and headers -----------------------------------------------------
 

@@ -62,7 +62,8 @@ class Attacker:
                 "content_type": "application/x-www-form-urlencoded",
                 "headers": {"host": "localhost"},
             }
-            response = self._client.post(case.path, urlencode(case.fields), **form)  # type: ignore[arg-type]
+            body = urlencode(case.fields)
+            response = self._client.post(case.path, body, **form)  # type: ignore[arg-type]
         bad = (
             response.status_code >= 500
             or self._faults.lines

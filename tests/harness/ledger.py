@@ -2,7 +2,7 @@
 
 from datetime import date
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from uuid import uuid4
 
 from django.contrib.auth.models import User
@@ -12,10 +12,6 @@ from chat.models import Usage
 from chat.operator import periods
 from chat.operator.periods import Period
 from tests.harness.people import Person
-
-if TYPE_CHECKING:
-    pass
-
 
 # Months in which no other test has answers.
 _months = iter(f"{year}-{month:02}" for year in range(2001, 2020) for month in range(1, 13))

@@ -1,4 +1,4 @@
-"""What an operator sees of conversations and of the ledger, and what deleting a person takes along."""
+"""What an operator sees of conversations and the ledger, and what goes with a deleted person."""
 
 from time import monotonic
 from uuid import uuid4

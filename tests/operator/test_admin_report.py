@@ -3,7 +3,6 @@
 import math
 from datetime import timedelta
 from decimal import Decimal
-from typing import TYPE_CHECKING
 from uuid import uuid4
 
 import pytest
@@ -15,8 +14,6 @@ from chat.operator.periods import Period
 from tests.harness.ledger import use
 from tests.harness.people import Person
 
-if TYPE_CHECKING:
-    pass
 pytestmark = pytest.mark.usefixtures("static_files")
 
 

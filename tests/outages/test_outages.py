@@ -2,7 +2,6 @@
 
 import threading
 from time import monotonic
-from typing import TYPE_CHECKING
 
 from tests.harness import wire
 from tests.harness.answers import ledger, message
@@ -10,9 +9,6 @@ from tests.harness.database import Database
 from tests.harness.ends import check_slot_is_free
 from tests.harness.people import Person
 from tests.harness.upstream import Upstream
-
-if TYPE_CHECKING:
-    pass
 
 AWAY_SECONDS = 5
 

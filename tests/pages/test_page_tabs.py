@@ -1,4 +1,4 @@
-"""Several tabs of one person: each shows what happens in the others; none waiting holds a stream."""
+"""Several tabs of one person show what happens in each other; a waiting one holds no stream."""
 
 from playwright.sync_api import APIResponse, Browser, Page, Route, expect
 

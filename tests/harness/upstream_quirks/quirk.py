@@ -34,7 +34,8 @@ class Quirk:
 
 def with_reason(reason: object, **fields: Any) -> Script:
     """An answer that ends with that finish reason."""
-    return [*WHOLE, wire.chunk({}, finish_reason=reason, **fields), wire.usage(), wire.DONE]  # type: ignore[arg-type]
+    end = wire.chunk({}, finish_reason=reason, **fields)  # type: ignore[arg-type]
+    return [*WHOLE, end, wire.usage(), wire.DONE]
 
 
 def with_usage(usage: object) -> Script:
@@ -77,7 +78,8 @@ def between(*steps: bytes) -> Script:
 
 def each(change: Callable[[int, bytes], bytes]) -> Script:
     """A good answer with every frame changed."""
-    return [change(number, bytes(step)) for number, step in enumerate(wire.answer(TEXT))]  # type: ignore[arg-type]
+    steps = enumerate(wire.answer(TEXT))
+    return [change(number, bytes(step)) for number, step in steps]  # type: ignore[arg-type]
 
 
 def body(text: bytes, kind: str) -> wire.Http:
