@@ -5,6 +5,7 @@ from uuid import uuid4
 import pytest
 import redis
 
+from chat import redis_keys
 from chat.models import ChatModel, Conversation, Message
 from tests.harness import wire
 from tests.harness.answers import ledger, message, wait_until
@@ -239,7 +240,7 @@ def test_stateless_text_is_not_in_redis_either(
         # A stored answer's text is there within a flush; this waits for one.
         stored = said(alice, "Hello")
         wait_until(lambda: redis_client.keys(f"*{stored.answer}*"))
-        assert not redis_client.keys(f"*a:{stream.answer}*")
+        assert not redis_client.exists(redis_keys.answer_text(stream.answer))
         gate.open()
         stream.read()
 

@@ -143,7 +143,7 @@ def test_a_very_long_conversation_shows_its_end_and_the_rest_by_steps(
 
     def shown(query: str) -> tuple[list[str], str | None]:
         page = alice.client.get(f"/c/{conversation.id}/{query}").text
-        earlier = re.search(r'href="([^"#]+)#[^"]+">Show earlier', page)
+        earlier = re.search(r'href="([^"#]+)#[^"]+">\s*Show earlier', page)
         return re.findall(
             r'<article class="message[^>]* id="(m-[^"]+)"', page
         ), earlier and unescape(earlier[1])

@@ -308,4 +308,5 @@ def test_a_long_answer_is_patched_quickly(site: Site, page: Page) -> None:
             find();
             return performance.now() - start;
         }""")
-    assert took < 2000
+    # Far more, were the text searched anew for each of the 3,000 paragraphs.
+    assert took < 20_000
