@@ -33,8 +33,8 @@ class Faults:
             (self._lock_database, seconds),
         ]
         self._threads = [
-            threading.Thread(target=self._run, args=(deed, Random(dice.random()), until))
-            for deed, until in kinds
+            threading.Thread(target=self._run, args=(action, Random(dice.random()), until))
+            for action, until in kinds
         ]
 
     def start(self) -> None:
@@ -48,13 +48,13 @@ class Faults:
         for thread in self._threads:
             thread.join()
 
-    def _run(self, deed: Callable[[Random], None], dice: Random, until: float) -> None:
+    def _run(self, action: Callable[[Random], None], dice: Random, until: float) -> None:
         period = min(20.0, until)
         while True:
             self._over.wait(dice.uniform(0.2, 0.8) * period)
             if self._over.is_set() or monotonic() - self._began > until:
                 return
-            deed(dice)
+            action(dice)
 
     def _note(self, words: str) -> None:
         self.struck.append(f"{monotonic() - self._began:.1f} s: {words}")

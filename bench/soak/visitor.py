@@ -138,19 +138,19 @@ class Visitor:
 
         Returns whether this reader is done with the answer.
         """
-        deed, after = self._deed(), self._dice.randint(1, 6)
+        action, after = self._action(), self._dice.randint(1, 6)
         for number, event in enumerate(self._taken(stream, reading), 1):
             if event.is_end:
                 return True
-            if number == after and deed is not None:
-                return deed(reading)
+            if number == after and action is not None:
+                return action(reading)
         return False
 
-    def _deed(self) -> Callable[[Reading], bool] | None:
+    def _action(self) -> Callable[[Reading], bool] | None:
         die = self._dice.random()
-        for chance, deed in ((_CUT, self._cut), (_STOP, self._stop), (_LEAVE, self._leave)):
+        for chance, action in ((_CUT, self._cut), (_STOP, self._stop), (_LEAVE, self._leave)):
             if die < chance:
-                return deed
+                return action
             die -= chance
         return None
 

@@ -159,7 +159,7 @@ def test_emptied_redis_kills_no_living_answer(
         apart.empty_redis()
         # Longer than it takes to take a worker for lost.
         assert not upstream.requests(key)[0].over.wait(8)
-        assert apart.mirrored(stream.answer) == b"some "
+        assert apart.text_in_redis(stream.answer) == b"some "
         gate.open()
         assert whole(stream).text == "some text"
     assert apart.answer(stream.answer) == ("complete", "some text", "")

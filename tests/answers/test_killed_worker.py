@@ -62,7 +62,7 @@ def test_answer_of_the_only_worker_is_claimed_when_it_is_back(
     stream = apart.client().chat(content=key)
     stream.until_text("some text")
     answer = stream.answer
-    wait_until(lambda: apart.mirrored(answer) == b"some text")
+    wait_until(lambda: apart.text_in_redis(answer) == b"some text")
     apart.site.kill9()
     killed_at = monotonic()
     apart.site.start()

@@ -80,7 +80,7 @@ class Apart:
             self._row("SELECT worker FROM chat_usage WHERE answer = ?", answer)[0].split(":")[1]
         )
 
-    def mirrored(self, answer: str) -> bytes:
+    def text_in_redis(self, answer: str) -> bytes:
         """The text of the answer in Redis."""
         with redis.Redis.from_url(self.valkey.url) as client:
             text = client.get(redis_keys.answer_text(answer))

@@ -27,7 +27,7 @@ _addresses = count(1)
 
 
 def new_address() -> str:
-    """An address nobody had in this run (198.18.0.0/15 is set aside for such things)."""
+    """An address nobody had in this run (198.18.0.0/15 is reserved for such things)."""
     number = next(_addresses)
     return f"198.18.{number // 250}.{number % 250 + 1}"
 

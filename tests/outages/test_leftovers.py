@@ -100,7 +100,7 @@ def delete_it(client: Client, prompt: str) -> None:
         assert client.post(f"/c/{conversation}/delete/").status_code == 302
 
 
-DEEDS: list[Callable[[Client, str], None]] = [
+ACTIONS: list[Callable[[Client, str], None]] = [
     read_whole,
     leave_early,
     stop_it,
@@ -111,16 +111,16 @@ DEEDS: list[Callable[[Client, str], None]] = [
 
 
 def play_all(clients: list[Client], scripts: list[str]) -> None:
-    """Plays TURNS turns, drawn from DEEDS and `scripts`, with all clients at once."""
+    """Plays TURNS turns, drawn from ACTIONS and `scripts`, with all clients at once."""
     dice = random.Random(7)
 
     def play(client: Client, plan: list[tuple[Callable[[Client, str], None], str]]) -> None:
-        for deed, prompt in plan:
+        for action, prompt in plan:
             with suppress(httpx2.RemoteProtocolError):
-                deed(client, prompt)
+                action(client, prompt)
 
     plans = [
-        [(dice.choice(DEEDS), dice.choice(scripts)) for _ in range(TURNS // AT_ONCE)]
+        [(dice.choice(ACTIONS), dice.choice(scripts)) for _ in range(TURNS // AT_ONCE)]
         for _ in range(AT_ONCE)
     ]
     with ThreadPoolExecutor(AT_ONCE) as pool:

@@ -235,7 +235,7 @@ def test_words_of_a_killed_worker_that_were_never_saved_are_not_copied_either(
     ask(page, key)
     expect(page.locator("[data-body]")).to_have_text("saved,")
     answer = page.locator(".answer").get_attribute("data-answer") or ""
-    wait_until(lambda: apart.mirrored(answer) == b"saved, ")
+    wait_until(lambda: apart.text_in_redis(answer) == b"saved, ")
     apart.valkey.pause()
     gate.open()
     expect(page.locator("[data-body]")).to_have_text("saved, and lost")

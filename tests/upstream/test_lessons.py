@@ -129,13 +129,14 @@ def test_lesson_that_did_not_help_is_not_kept(
     assert model.learned == {}
 
 
-@pytest.mark.parametrize("deed", ["", "other"])
+@pytest.mark.parametrize("action", ["", "other"])
 def test_page_that_posts_nonsense_changes_nothing(
-    operator: Visitor, model: ChatModel, deed: str
+    operator: Visitor, model: ChatModel, action: str
 ) -> None:
     learned.remember(model.slug, [Lesson("stream_options")])
     assert (
-        operator.post(f"/admin/chat/chatmodel/{model.pk}/learned/", {"do": deed}).status_code == 302
+        operator.post(f"/admin/chat/chatmodel/{model.pk}/learned/", {"do": action}).status_code
+        == 302
     )
     assert operator.get(f"/admin/chat/chatmodel/{model.pk}/learned/").status_code == 302
     assert operator.post("/admin/chat/chatmodel/0/learned/", {"do": "forget"}).status_code == 404
