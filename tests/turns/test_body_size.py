@@ -158,6 +158,7 @@ UNREADABLE = [
 def test_a_body_that_cannot_be_read_is_400_and_no_traceback(
     site: Site, content_type: str, body: bytes
 ) -> None:
+    seen = len(site.log())
     with Client(site.url) as client:
         for path in ("/accounts/login/", "/accounts/signup/", "/", "/api/chat"):
             refused = client.post(path, content=body, headers={"Content-Type": content_type})
@@ -166,12 +167,13 @@ def test_a_body_that_cannot_be_read_is_400_and_no_traceback(
                 assert refused.json()["error"]["code"] == "invalid_request"
             else:
                 assert "That request is not valid" in refused.text
-    assert "Traceback" not in site.log()
+    assert "Traceback" not in site.log()[seen:]
 
 
 def test_a_host_that_is_not_ours_is_400_and_no_traceback(site: Site) -> None:
+    seen = len(site.log())
     with Client(site.url) as client:
         assert (
             client.get("/accounts/login/", headers={"Host": "elsewhere.example"}).status_code == 400
         )
-    assert "Traceback" not in site.log()
+    assert "Traceback" not in site.log()[seen:]
