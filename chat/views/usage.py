@@ -8,7 +8,7 @@ from django.views.decorators.http import require_safe
 from chat.limits.usage_report import report
 from chat.models import Usage
 from chat.requester import Requester
-from chat.views.library import guest_or_login_required
+from chat.views.own_conversations import guest_or_login_required
 
 _LATEST = 50
 

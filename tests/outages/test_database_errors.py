@@ -23,7 +23,7 @@ from django.test import RequestFactory
 
 from chat import database_errors
 from chat.models import Message
-from chat.views import library
+from chat.views import own_conversations
 from chat.views.api import api
 from tests.harness.people import Person
 from tests.harness.visitor import visitor
@@ -203,7 +203,9 @@ async def test_api_says_which_it_is(
 def test_page_that_asks_too_much_is_no_database_that_is_away(
     alice: Person, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(library, "search_conversations", lambda *_: next(iter(REAL.values()))())
+    monkeypatch.setattr(
+        own_conversations, "search_conversations", lambda *_: next(iter(REAL.values()))()
+    )
     answer = visitor(alice.user).get("/search/", {"q": "x"})
     assert answer.status_code == 400
     assert "That cannot be looked up" in answer.content.decode()
