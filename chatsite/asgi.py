@@ -22,7 +22,6 @@ from chat.answers import worker  # noqa: E402  (needs Django's apps)
 from chat.upstream import client  # noqa: E402, F401  (the worker needs it at its start)
 from chatsite.handler import Handler, Receive, Scope, Send  # noqa: E402
 
-gc.freeze()
 gc.enable()
 
 _SignalHandler = Callable[[int, FrameType | None], Any]
